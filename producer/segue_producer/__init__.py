@@ -1,0 +1,1 @@
+"""What a backend service imports to hand identify and track events to Segue."""

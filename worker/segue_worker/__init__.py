@@ -1,0 +1,1 @@
+"""Segue's worker side: configuration, mappings, runs, and the `segue` command."""

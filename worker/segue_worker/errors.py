@@ -1,0 +1,63 @@
+"""Every error the worker side raises on purpose, in one tree.
+
+    SegueError                         (segue_producer.errors)
+    ├── EnqueueError …                 (segue_producer.errors)
+    ├── ConfigError                    the configuration is refused; carries every problem
+    ├── TriggerError                   a trigger Segment would misread, or no trigger at all
+    ├── MappingError                   a mapping's fields are at fault; carries every problem
+    ├── PayloadError                   an event's payload breaks the action's rules
+    └── LoopsError                     an answer, or none, from Loops (see `segue_worker.loops.errors`)
+
+Messages say what is wrong, where, and what to do. None carries an API key or personal data.
+"""
+
+from segue_producer.errors import SegueError
+
+__all__ = ["ConfigError", "LoopsError", "MappingError", "PayloadError", "SegueError", "TriggerError"]
+
+
+class ConfigError(SegueError):
+    """The configuration is refused.
+
+    Attributes:
+        problems: every problem found, each `file:line: path: reason`, in file order.
+    """
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class TriggerError(SegueError):
+    """A trigger is refused.
+
+    Attributes:
+        reason: what is wrong and which spelling works.
+        position: index of the first character at fault, counted in code points from 0.
+    """
+
+    def __init__(self, reason: str, *, text: str = "", position: int = 0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.text = text
+        self.position = position
+
+
+class MappingError(SegueError):
+    """A mapping is refused at load, or cannot be resolved for an event.
+
+    Attributes:
+        problems: every problem, as `/path/in/mapping problem.` (Segment's wording).
+    """
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__(" ".join(problems))
+        self.problems = problems
+
+
+class PayloadError(SegueError):
+    """The payload a mapping made breaks its action's rules (segment-behaviour, d.4)."""
+
+
+class LoopsError(SegueError):
+    """Loops refused a request, or did not answer."""
