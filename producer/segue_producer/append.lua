@@ -1,0 +1,48 @@
+-- Append events to the outboxes of one destination: all of them, or none.
+--
+-- KEYS[1] due        zset  contact -> ms
+-- KEYS[2] run        string, present while a run is alive
+-- KEYS[3] pending    string, number of events in all outboxes
+-- KEYS[4] settings   hash, field max_pending
+-- KEYS[5] hinted     string, present for a moment after a hint
+-- KEYS[6] paused     string, present while the destination is held
+-- KEYS[7] stats      hash, counters of this minute
+-- KEYS[7 + i]        outbox of event i, a list
+-- ARGV[1] now in ms, or 0 for the server's clock
+-- ARGV[2] max_pending where the settings name none
+-- ARGV[3] for how many seconds the counters of a minute are kept
+-- ARGV[2 + 2i], ARGV[3 + 2i]   contact and JSON of event i
+--
+-- Returns {1, hint}: all appended, and whether the caller is to send a hint (1) or not (0);
+--      or {0, pending, max_pending}: refused, nothing changed.
+
+local count = #KEYS - 7
+local limit = tonumber(redis.call('HGET', KEYS[4], 'max_pending') or ARGV[2])
+local pending = tonumber(redis.call('GET', KEYS[3]) or 0)
+if pending + count > limit then
+  return {0, pending, limit}
+end
+
+local now = tonumber(ARGV[1])
+if now == 0 then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local waiting = 0
+for i = 1, count do
+  redis.call('RPUSH', KEYS[7 + i], ARGV[3 + 2 * i])
+  waiting = waiting + redis.call('ZADD', KEYS[1], 'NX', now, ARGV[2 + 2 * i])
+end
+redis.call('INCRBY', KEYS[3], count)
+if redis.call('HINCRBY', KEYS[7], 'enqueued', count) == count then
+  redis.call('EXPIRE', KEYS[7], ARGV[3])
+end
+
+-- A contact that already waited has had its hint; a live run finds the contact by itself.
+local hint = 0
+if waiting > 0 and redis.call('EXISTS', KEYS[2]) == 0 and redis.call('EXISTS', KEYS[6]) == 0
+   and redis.call('SET', KEYS[5], '1', 'NX', 'PX', 1000) then
+  hint = 1
+end
+return {1, hint}

@@ -1,0 +1,96 @@
+"""The append step, apart from how Redis is reached: batches, script arguments, answers, and what errors mean."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.resources import files
+from typing import Any, Final
+
+from redis import exceptions
+
+from segue_producer.errors import InvalidEvent, OutboxFull, OutboxUnavailable, UnknownDestination
+from segue_producer.events import Identify, Prepared, Track, prepare
+from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEPT_S, Keys
+from segue_producer.settings import where
+
+APPEND_SCRIPT: Final = files("segue_producer").joinpath("append.lua").read_text(encoding="utf-8")
+BATCH: Final = 250
+"""Events appended in one round trip at most, so that one script keeps Redis for a few milliseconds."""
+
+EventInput = Mapping[str, Any] | Identify | Track
+Script = Callable[[Sequence[str], Sequence[Any]], Any]
+AsyncScript = Callable[[Sequence[str], Sequence[Any]], Awaitable[Any]]
+
+
+def prepare_all(events: Iterable[EventInput]) -> list[Prepared]:
+    """Prepare every event, or raise InvalidEvent naming the first that is at fault by its place in the batch."""
+    prepared = []
+    for place, event in enumerate(events):
+        try:
+            prepared.append(prepare(event))
+        except InvalidEvent as error:
+            raise InvalidEvent(f"events[{place}]: {str(error).removeprefix('event: ')}") from None
+    return prepared
+
+
+def check_names(destinations: Sequence[str]) -> tuple[str, ...]:
+    """The destinations, each once, or UnknownDestination where a name could not be one, or none is given."""
+    if not destinations or isinstance(destinations, str):
+        raise UnknownDestination("destinations: give a sequence of at least one name, like ('loops',)")
+    for name in destinations:
+        if not isinstance(name, str) or not DESTINATION_NAME.fullmatch(name):
+            raise UnknownDestination(
+                f"destination {name!r}: names have lower case letters, digits, - and _, at most 64"
+            )
+    return tuple(dict.fromkeys(destinations))
+
+
+def check_known(destinations: Sequence[str], known: Iterable[str | bytes]) -> None:
+    """Raise UnknownDestination for a destination no worker serves. Before any worker has ever started, all may pass."""
+    names = sorted(name.decode() if isinstance(name, bytes) else name for name in known)
+    for name in destinations:
+        if names and name not in names:
+            raise UnknownDestination(
+                f"destination {name!r}: no worker serves it; known are {', '.join(names)}. "
+                "Correct the name, or add it to the workers' configuration and restart them"
+            )
+
+
+def batches(events: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
+    """The events in order, in groups of at most `BATCH`."""
+    for start in range(0, len(events), BATCH):
+        yield events[start : start + BATCH]
+
+
+def arguments(keys: Keys, events: Sequence[Prepared], *, now_ms: int = 0) -> tuple[list[str], list[Any]]:
+    """KEYS and ARGV of append.lua; `now_ms` 0 stands for the server's clock."""
+    minute = (now_ms or int(time.time() * 1000)) // 60_000
+    names = [keys.due, keys.run, keys.pending, keys.settings, keys.hinted, keys.paused, f"{keys.stats}{minute}"]
+    args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S]
+    for event in events:
+        names.append(keys.outbox + event.contact)
+        args.append(event.contact)
+        args.append(event.json)
+    return names, args
+
+
+def hint_needed(answer: Sequence[int], destination: str) -> bool:
+    """Read the answer of append.lua: whether to send a hint. Raises OutboxFull where it refused."""
+    taken, detail, *rest = answer
+    if not taken:
+        raise OutboxFull(
+            f"destination {destination!r}: {detail} events are pending, at most {rest[0]}; "
+            "wait for the workers, or raise max_pending"
+        )
+    return bool(detail)
+
+
+def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnavailable:
+    """The EnqueueError for a Redis failure: which server, what happened, what to do. Never the URL's password."""
+    advice = "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
+    if isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError):
+        advice = "check the user and password in SEGUE_REDIS_URL"
+    elif isinstance(error, exceptions.ReadOnlyError):
+        advice = "this is a read-only replica; point SEGUE_REDIS_URL to the primary"
+    elif isinstance(error, exceptions.OutOfMemoryError):
+        advice = "Redis is out of memory; give it more, or let the workers drain the outbox"
+    return OutboxUnavailable(f"Redis at {where(url)} did not take the events ({type(error).__name__}): {advice}")

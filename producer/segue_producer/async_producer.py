@@ -1,0 +1,152 @@
+"""`AsyncProducer`: enqueue events from asyncio code."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self
+from weakref import WeakKeyDictionary
+
+from redis import asyncio as redis
+from redis import exceptions
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from segue_producer import append
+from segue_producer.append import EventInput
+from segue_producer.calls import Call, identify_event, track_event
+from segue_producer.errors import EnqueueError
+from segue_producer.events import Prepared
+from segue_producer.hints import Hints
+from segue_producer.keys import DESTINATIONS, Keys
+from segue_producer.producer import KNOWN_FOR_S
+from segue_producer.settings import broker_url, redis_url
+
+
+class AsyncProducer:
+    """`Producer` for asyncio: the same arguments, the same methods, awaited.
+
+    One object may serve several event loops and processes; each gets its own connections.
+    """
+
+    def __init__(
+        self,
+        redis_url: str | None = None,
+        destinations: Sequence[str] = ("loops",),
+        *,
+        broker_url: str | None = None,
+        timeout: float = 2.0,
+    ) -> None:
+        self._destinations = append.check_names(destinations)
+        self._redis_url = redis_url
+        self._broker_url = broker_url
+        self._timeout = timeout
+        self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = WeakKeyDictionary()
+
+    async def identify(
+        self,
+        user_id: str | None = None,
+        traits: Mapping[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
+        timestamp: datetime | str | None = None,
+        anonymous_id: str | None = None,
+        integrations: Mapping[str, Any] | None = None,
+        message_id: str | None = None,
+    ) -> str:
+        """See `Producer.identify`."""
+        call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
+        return (await self.enqueue([identify_event(call, traits)]))[0]
+
+    async def track(
+        self,
+        user_id: str | None,
+        event: str,
+        properties: Mapping[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
+        timestamp: datetime | str | None = None,
+        anonymous_id: str | None = None,
+        integrations: Mapping[str, Any] | None = None,
+        message_id: str | None = None,
+    ) -> str:
+        """See `Producer.track`."""
+        call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
+        return (await self.enqueue([track_event(call, event, properties)]))[0]
+
+    async def enqueue(self, events: Iterable[EventInput]) -> list[str]:
+        """See `Producer.enqueue`."""
+        prepared = append.prepare_all(events)
+        connection = self._connected()
+        taken: list[str] = []
+        for batch in append.batches(prepared):
+            try:
+                await connection.append(batch, self._destinations)
+            except EnqueueError as error:
+                error.taken = tuple(taken)
+                raise
+            taken.extend(event.message_id for event in batch)
+        return taken
+
+    async def close(self) -> None:
+        """Close the connections of the running event loop."""
+        connection = self._connections.pop(asyncio.get_running_loop(), None)
+        if connection is not None:
+            await connection.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _connected(self) -> "_Connection":
+        loop = asyncio.get_running_loop()
+        connection = self._connections.get(loop)
+        if connection is None or connection.pid != os.getpid():
+            connection = self._connections[loop] = _Connection(
+                redis_url(self._redis_url), broker_url(self._broker_url, redis=self._redis_url), self._timeout
+            )
+        return connection
+
+
+class _Connection:
+    """The clients of one event loop."""
+
+    def __init__(self, url: str, broker: str, timeout: float) -> None:
+        self.pid = os.getpid()
+        self._url = url
+        # One immediate retry, for a pooled connection that the server has closed meanwhile; never for a timeout.
+        self._redis = redis.Redis.from_url(
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            socket_keepalive=True,
+            retry=Retry(NoBackoff(), 1, supported_errors=(exceptions.ConnectionError,)),
+        )
+        self._script = self._redis.register_script(append.APPEND_SCRIPT)
+        self._hints = Hints(broker, timeout=timeout)
+        self._known_until = 0.0
+
+    async def append(self, events: Sequence[Prepared], destinations: Sequence[str]) -> None:
+        try:
+            await self._check_known(destinations)
+            wanting = [name for name in destinations if await self._append_to(name, events)]
+        except (exceptions.RedisError, OSError) as error:
+            unavailable = append.unavailable(error, self._url)
+            unavailable.uncertain = tuple(event.message_id for event in events)
+            raise unavailable from None
+        for name in wanting:
+            # Celery's client blocks, and a hint is rare: only when no run is alive.
+            await asyncio.to_thread(self._hints.send, name)
+
+    async def _append_to(self, destination: str, events: Sequence[Prepared]) -> bool:
+        keys, args = append.arguments(Keys(destination), events)
+        return append.hint_needed(await self._script(keys=keys, args=args), destination)
+
+    async def _check_known(self, destinations: Sequence[str]) -> None:
+        if time.monotonic() >= self._known_until:
+            append.check_known(destinations, await self._redis.hkeys(DESTINATIONS))
+            self._known_until = time.monotonic() + KNOWN_FOR_S
+
+    async def close(self) -> None:
+        await self._redis.aclose()

@@ -1,0 +1,81 @@
+"""The Redis key schema, shared by producer and worker.
+
+Every key of a destination carries the hash tag `{destination}`, so that all of them live in one Redis Cluster slot
+and one script may touch any of them. What each key holds is said in DESIGN.md ("Outbox in Redis").
+"""
+
+import hashlib
+import re
+from typing import Final
+
+DESTINATIONS: Final = "segue:destinations"
+"""Hash: name of each destination a worker serves → unix ms when a worker last said so."""
+
+DESTINATION_NAME: Final = re.compile(r"[a-z0-9_-]{1,64}")
+DEFAULT_MAX_PENDING: Final = 1_000_000
+STATS_KEPT_S: Final = 8 * 24 * 3600
+"""How long the counters of one minute are kept, in seconds."""
+
+_CONTACT_MAX = 200
+
+
+class Keys:
+    """The keys of one destination."""
+
+    __slots__ = (
+        "dead",
+        "dead_at",
+        "due",
+        "hinted",
+        "lease",
+        "outbox",
+        "parked",
+        "paused",
+        "pending",
+        "run",
+        "seen",
+        "settings",
+        "stats",
+        "totals",
+    )
+
+    def __init__(self, destination: str) -> None:
+        prefix = f"segue:{{{destination}}}:"
+        self.outbox = prefix + "outbox:"
+        """Prefix; the contact follows. List of event JSON in enqueue order."""
+        self.due = prefix + "due"
+        self.lease = prefix + "lease"
+        self.run = prefix + "run"
+        """Owner token of the live run; further runs of the destination live at `run:1`, `run:2`, …"""
+        self.seen = prefix + "seen:"
+        """Prefix; `<window>:<bucket>` follows. Hash of packed 16-byte digests."""
+        self.parked = prefix + "parked"
+        self.dead = prefix + "dead"
+        self.dead_at = prefix + "dead:at"
+        self.paused = prefix + "paused"
+        self.pending = prefix + "pending"
+        """Number of events in all outboxes of the destination."""
+        self.settings = prefix + "settings"
+        """What producers must know of the destination's configuration: `max_pending`."""
+        self.hinted = prefix + "hinted"
+        """Present for a moment after a hint went out, so that a burst of appends sends one."""
+        self.stats = prefix + "stats:"
+        """Prefix; the unix minute follows. Counters of that minute."""
+        self.totals = prefix + "totals"
+        """The same counters since the start of data."""
+
+    def run_number(self, number: int) -> str:
+        """Key of the destination's run number `number`, counted from 0."""
+        return f"{self.run}:{number}" if number else self.run
+
+
+def rate_key(api_key: str) -> str:
+    """Key of the pacing state of a Loops team: destinations with one API key share one limiter."""
+    return "segue:rate:" + hashlib.blake2b(api_key.encode(), digest_size=16).hexdigest()
+
+
+def contact_name(identity: str) -> str:
+    """The contact as it stands in keys: the identity itself, or a digest of one that is too long for a key."""
+    if len(identity) <= _CONTACT_MAX:
+        return identity
+    return "blake2b:" + hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

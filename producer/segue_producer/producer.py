@@ -1,0 +1,183 @@
+"""`Producer`: enqueue events from ordinary, blocking code."""
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Self
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from segue_producer import append
+from segue_producer.append import EventInput
+from segue_producer.calls import Call, identify_event, track_event
+from segue_producer.errors import EnqueueError
+from segue_producer.events import Prepared
+from segue_producer.hints import Hints
+from segue_producer.keys import DESTINATIONS, Keys
+from segue_producer.settings import broker_url, redis_url
+
+KNOWN_FOR_S: Final = 30
+"""Seconds for which the list of known destinations is believed."""
+
+
+class Producer:
+    """Hands events to Segue's outbox. Cheap to make, connects on first use, safe in threads and after a fork.
+
+    Args:
+        redis_url: Redis of the outbox; `SEGUE_REDIS_URL` when left out.
+        destinations: names of the destinations that get each event.
+        broker_url: Celery broker for hints; `SEGUE_BROKER_URL`, else the Redis, when left out.
+        timeout: seconds a call waits for Redis before it raises OutboxUnavailable.
+
+    Every call returns only when its events are in the outbox (durable as far as Redis is), and raises an
+    `EnqueueError` otherwise.
+    """
+
+    def __init__(
+        self,
+        redis_url: str | None = None,
+        destinations: Sequence[str] = ("loops",),
+        *,
+        broker_url: str | None = None,
+        timeout: float = 2.0,
+    ) -> None:
+        self._destinations = append.check_names(destinations)
+        self._redis_url = redis_url
+        self._broker_url = broker_url
+        self._timeout = timeout
+        self._connection: _Connection | None = None
+
+    def identify(
+        self,
+        user_id: str | None = None,
+        traits: Mapping[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
+        timestamp: datetime | str | None = None,
+        anonymous_id: str | None = None,
+        integrations: Mapping[str, Any] | None = None,
+        message_id: str | None = None,
+    ) -> str:
+        """Enqueue an identify event: who somebody is.
+
+        Returns:
+            its messageId.
+
+        Raises:
+            EnqueueError: the event was not taken.
+        """
+        call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
+        return self.enqueue([identify_event(call, traits)])[0]
+
+    def track(
+        self,
+        user_id: str | None,
+        event: str,
+        properties: Mapping[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
+        timestamp: datetime | str | None = None,
+        anonymous_id: str | None = None,
+        integrations: Mapping[str, Any] | None = None,
+        message_id: str | None = None,
+    ) -> str:
+        """Enqueue a track event: what somebody did.
+
+        Returns:
+            its messageId.
+
+        Raises:
+            EnqueueError: the event was not taken.
+        """
+        call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
+        return self.enqueue([track_event(call, event, properties)])[0]
+
+    def enqueue(self, events: Iterable[EventInput]) -> list[str]:
+        """Enqueue many events, 250 to a round trip.
+
+        Args:
+            events: identify and track events, as mappings with Segment's field names or as models.
+
+        Returns:
+            their messageIds, in order.
+
+        Raises:
+            InvalidEvent: an event is malformed; none was taken.
+            EnqueueError: some were not taken; `.taken` lists those that were.
+        """
+        prepared = append.prepare_all(events)
+        connection = self._connected()
+        taken: list[str] = []
+        for batch in append.batches(prepared):
+            try:
+                connection.append(batch, self._destinations)
+            except EnqueueError as error:
+                error.taken = tuple(taken)
+                raise
+            taken.extend(event.message_id for event in batch)
+        return taken
+
+    def close(self) -> None:
+        """Close the connections. The producer may be used again; it then connects anew."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _connected(self) -> "_Connection":
+        connection = self._connection
+        # A forked child must not share its parent's sockets.
+        if connection is None or connection.pid != os.getpid():
+            connection = self._connection = _Connection(
+                redis_url(self._redis_url), broker_url(self._broker_url, redis=self._redis_url), self._timeout
+            )
+        return connection
+
+
+class _Connection:
+    """The clients of one process."""
+
+    def __init__(self, url: str, broker: str, timeout: float) -> None:
+        self.pid = os.getpid()
+        self._url = url
+        # One immediate retry, for a pooled connection that the server has closed meanwhile; never for a timeout.
+        self._redis = redis.Redis.from_url(
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            socket_keepalive=True,
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+        )
+        self._script = self._redis.register_script(append.APPEND_SCRIPT)
+        self._hints = Hints(broker, timeout=timeout)
+        self._known_until = 0.0
+
+    def append(self, events: Sequence[Prepared], destinations: Sequence[str]) -> None:
+        message_ids = [event.message_id for event in events]
+        try:
+            self._check_known(destinations)
+            wanting = [name for name in destinations if self._append_to(name, events)]
+        except (redis.RedisError, OSError) as error:
+            unavailable = append.unavailable(error, self._url)
+            unavailable.uncertain = tuple(message_ids)
+            raise unavailable from None
+        for name in wanting:
+            self._hints.send(name)
+
+    def _append_to(self, destination: str, events: Sequence[Prepared]) -> bool:
+        keys, args = append.arguments(Keys(destination), events)
+        return append.hint_needed(self._script(keys=keys, args=args), destination)
+
+    def _check_known(self, destinations: Sequence[str]) -> None:
+        if time.monotonic() >= self._known_until:
+            append.check_known(destinations, self._redis.hkeys(DESTINATIONS))
+            self._known_until = time.monotonic() + KNOWN_FOR_S
+
+    def close(self) -> None:
+        self._redis.close()
