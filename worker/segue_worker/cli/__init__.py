@@ -1,0 +1,27 @@
+"""The `segue` command.
+
+Commands are imported when they are called, so that `segue --help` and each command load only what they need.
+"""
+
+import click
+
+from segue_worker.cli.group import CommandGroup
+
+segue = CommandGroup(
+    name="segue",
+    help="Carry identify and track events to Loops: ordered, deduplicated, paced.",
+    epilog="Each command explains itself: segue check --help",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    commands_in={
+        "check": ("segue_worker.cli.check:check", "Say what is wrong with a configuration, or what it does."),
+        "sandbox": ("segue_worker.cli.sandbox:sandbox", "Serve an imitation of the Loops API to test against."),
+    },
+)
+
+
+click.version_option(package_name="segue", prog_name="segue")(segue)
+
+
+def main() -> None:
+    """Run the `segue` command with the arguments of the process, and exit."""
+    segue.main(prog_name="segue")

@@ -1,0 +1,57 @@
+"""A command group that imports its commands late, and turns Segue's errors into messages and exit codes."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import IO, Any
+
+import click
+
+from segue_worker.errors import ConfigError, SegueError
+
+
+class Failure(click.ClickException):
+    """Ends a command with a message on stderr, as it is, and exit code 1: something failed."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message."""
+        click.echo(self.message, file=file, err=file is None)
+
+
+class Refusal(Failure):
+    """Ends a command as `Failure` does, with exit code 2: bad usage or a configuration with problems."""
+
+    exit_code = 2
+
+
+class CommandGroup(click.Group):
+    """Knows its commands by name, help text and `module:attribute`; imports one when it is called."""
+
+    def __init__(self, *, commands_in: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+        """Make the group.
+
+        Args:
+            commands_in: name → (`module:attribute` of the command, its line in `--help`).
+            settings: what `click.Group` takes.
+        """
+        listed = {name: click.Command(name, short_help=text) for name, (_, text) in commands_in.items()}
+        super().__init__(commands=listed, **settings)
+        self._places = {name: place for name, (place, _) in commands_in.items()}
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Import the command that is called."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in self._places:
+            module, _, attribute = self._places[name].partition(":")
+            command = getattr(import_module(module), attribute)
+        return name, command, rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error that Segue raises on purpose becomes its message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            raise Refusal(str(error)) from error
+        except SegueError as error:
+            raise Failure(str(error)) from error

@@ -1,0 +1,43 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from segue_producer.settings import DEFAULT_REDIS_URL
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+def config_option(command: CommandT) -> CommandT:
+    """`--config FILE`: handed over as `config`, a path."""
+    return click.option(
+        "--config",
+        envvar="SEGUE_CONFIG",
+        default="segue.yaml",
+        show_default=True,
+        show_envvar=True,
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="The configuration.",
+    )(command)
+
+
+def json_option(command: CommandT) -> CommandT:
+    """`--json`: handed over as `as_json`, a flag."""
+    return click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")(command)
+
+
+def redis_option(command: CommandT) -> CommandT:
+    """`--redis-url URL`: handed over as `redis_url`, a text."""
+    return click.option(
+        "--redis-url",
+        envvar="SEGUE_REDIS_URL",
+        default=DEFAULT_REDIS_URL,
+        show_default=True,
+        show_envvar=True,
+        metavar="URL",
+        help="The Redis that holds the outbox.",
+    )(command)

@@ -1,0 +1,40 @@
+"""How commands speak: data to stdout, as a table or as JSON; remarks to stderr."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_WIDTH_OF_A_PIPE = 200
+
+
+def emit_json(value: Any) -> None:
+    """Print a value as one line of JSON to stdout."""
+    click.echo(orjson.dumps(value))
+
+
+def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Iterable[str] = ()) -> None:
+    """Print a table to stdout.
+
+    Args:
+        columns: the headings.
+        rows: the cells of each line, printed as they are (no markup).
+        numbers: the columns set to the right.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    right = set(numbers)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE).print(table)
+
+
+def remark(text: str) -> None:
+    """Print a remark to stderr."""
+    click.echo(text, err=True)

@@ -1,0 +1,23 @@
+"""The configuration: `segue.yaml` in, typed values out, or every problem with file, line, path and reason."""
+
+from segue_worker.config.durations import duration_text, parse_duration
+from segue_worker.config.load import Inspection, inspect_config, load_config
+from segue_worker.config.model import Config, DeadLetterLimits, Destination, Retry, Source
+from segue_worker.config.problems import Problem
+from segue_worker.config.schema import MAX_MAPPINGS, json_schema
+
+__all__ = [
+    "MAX_MAPPINGS",
+    "Config",
+    "DeadLetterLimits",
+    "Destination",
+    "Inspection",
+    "Problem",
+    "Retry",
+    "Source",
+    "duration_text",
+    "inspect_config",
+    "json_schema",
+    "load_config",
+    "parse_duration",
+]

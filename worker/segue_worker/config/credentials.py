@@ -1,0 +1,111 @@
+"""API keys and write keys: given in the configuration, or in a file it names. None is ever shown."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from segue_worker.config.document import Document
+from segue_worker.config.problems import Findings, Where
+from segue_worker.config.rules import check_unique, entries
+
+_LARGEST_FILE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of key: the list whose members have it, its name there, and what it may hold."""
+
+    members: str
+    name: str
+    pattern: re.Pattern[str]
+    allowed: str
+
+
+_KINDS: Final = (
+    # An API key must be able to stand in an HTTP header.
+    _Kind("destinations", "api_key", re.compile(r"[!-~]{1,500}"), "ASCII letters, digits and signs, without spaces"),
+    # Clients send a write key as HTTP Basic user name, which ends at a colon.
+    _Kind(
+        "sources",
+        "write_key",
+        re.compile(r"[!-9;-~]{1,200}"),
+        "ASCII letters, digits and signs, without spaces and colons",
+    ),
+)
+
+
+def read_credentials(document: Document, directory: Path) -> dict[Where, SecretStr]:
+    """The keys of destinations and sources, from the configuration or from the files it names.
+
+    Args:
+        document: the configuration; its findings take the problems.
+        directory: where relative file names start.
+
+    Returns:
+        The key of each destination and source that has a usable one, by its path.
+    """
+    findings = document.findings
+    credentials: dict[Where, SecretStr] = {}
+    for kind in _KINDS:
+        found: list[tuple[Where, str]] = []
+        for index, entry in entries(document.data, kind.members):
+            where: Where = (kind.members, index)
+            used = _used(kind, entry, where, findings)
+            if used is None or findings.is_settled((*where, used)):
+                continue
+            try:
+                key = _read(kind, entry[used], directory if used != kind.name else None)
+            except ValueError as error:
+                findings.problem((*where, used), str(error))
+            else:
+                credentials[where] = SecretStr(key)
+                found.append(((*where, used), key))
+        if kind.members == "sources":
+            check_unique(document, "write key", found, secret=True)
+    return credentials
+
+
+def _used(kind: _Kind, entry: dict[str, Any], where: Where, findings: Findings) -> str | None:
+    """Which of the two names is used: exactly one must be, and with a text."""
+    from_file = f"{kind.name}_file"
+    given = [name for name in (kind.name, from_file) if name in entry]
+    if not given:
+        findings.problem(where, f'missing key "{kind.name}" (or "{from_file}")')
+    elif len(given) > 1:
+        findings.problem((*where, from_file), f"stands beside {kind.name}: keep one of the two")
+    elif isinstance(entry[given[0]], str):
+        return given[0]
+    return None
+
+
+def _read(kind: _Kind, value: str, directory: Path | None) -> str:
+    """The key: the value itself, or what is in the file it names.
+
+    Raises:
+        ValueError: with the reason.
+    """
+    key = value if directory is None else _file(directory / value)
+    if not key:
+        raise ValueError("is empty" if directory is None else "the file is empty")
+    if not kind.pattern.fullmatch(key):
+        raise ValueError(f"{'is' if directory is None else 'the file holds'} no key: one has {kind.allowed}")
+    return key
+
+
+def _file(path: Path) -> str:
+    """The text of a file, without the white space around it."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else None
+        raise ValueError(f"the file cannot be read: {said or 'no file has such a name'}") from None
+    if len(content) > _LARGEST_FILE:
+        raise ValueError("the file is too large for a key")
+    try:
+        return content.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise ValueError("the file holds no UTF-8 text") from None

@@ -1,0 +1,108 @@
+"""The configuration file as plain data, with the line of every path and the variables replaced."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segue_worker.config.problems import Findings, Where
+from segue_worker.config.variables import substitute
+from segue_worker.config.yamltree import MAX_DEPTH, MAX_NODES, DocumentError, Fault, Items, Node, Scalar, parse
+
+MAX_BYTES = 10_000_000
+
+
+@dataclass(slots=True)
+class Document:
+    """What a file says.
+
+    Attributes:
+        data: its value: dictionaries, lists, texts, numbers, booleans, None.
+        lines: where each path begins: the line of its key, or of the list item.
+        replaced: the texts that hold the value of a variable; they are never shown.
+        findings: the problems met so far.
+    """
+
+    data: Any
+    lines: dict[Where, int]
+    replaced: frozenset[Where]
+    findings: Findings
+
+
+def read_document(path: Path, environ: Mapping[str, str]) -> Document:
+    """Read a configuration file.
+
+    Args:
+        path: the file.
+        environ: the variables that `${NAME}` stands for.
+
+    Returns:
+        The document; its findings hold the faults that did not keep it from being read.
+
+    Raises:
+        DocumentError: the file cannot be read, or is no single YAML 1.2 document of a sensible size.
+    """
+    root, faults = parse(_decode(_read(path)))
+    if root is None:
+        raise DocumentError("the file is empty: a configuration begins with `destinations:`", 1)
+    return _Reading(environ).document(str(path), root, faults)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise DocumentError("there is no such file: name one with --config or SEGUE_CONFIG", None) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise DocumentError(f"cannot be read: {reason}", None) from None
+    if len(content) > MAX_BYTES:
+        raise DocumentError(f"larger than {MAX_BYTES // 1_000_000} MB, which no configuration is", 1)
+    return content
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DocumentError(
+            "not valid UTF-8: save the file as UTF-8", content.count(b"\n", 0, error.start) + 1
+        ) from None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Turns the tree into data, following aliases, in at most `MAX_NODES` values."""
+
+    environ: Mapping[str, str]
+    lines: dict[Where, int] = field(default_factory=dict)
+    replaced: set[Where] = field(default_factory=set)
+    missing: list[Fault] = field(default_factory=list)
+
+    def document(self, file: str, root: Node, faults: list[Fault]) -> Document:
+        data = self._value(root, (), 1)
+        findings = Findings(file, self.lines)
+        for where, line, reason in [*faults, *self.missing]:
+            findings.problem(where, reason, line=line)
+        findings.settle(frozenset(where for where, _, _ in self.missing))
+        return Document(data, self.lines, frozenset(self.replaced), findings)
+
+    def _value(self, node: Node, where: Where, line: int) -> Any:
+        self.lines[where] = line
+        if len(self.lines) > MAX_NODES:
+            raise DocumentError(f"more than {MAX_NODES:,} values once its aliases are followed", line)
+        if len(where) > MAX_DEPTH:
+            raise DocumentError(f"nested deeper than {MAX_DEPTH} levels once its aliases are followed", line)
+        if isinstance(node, Items):
+            return [self._value(item, (*where, index), at) for index, (at, item) in enumerate(node.items)]
+        if isinstance(node, Scalar):
+            return self._text(node.value, where, line) if isinstance(node.value, str) else node.value
+        return {key: self._value(value, (*where, key), at) for key, (at, value) in node.entries.items()}
+
+    def _text(self, text: str, where: Where, line: int) -> str:
+        outcome, reasons = substitute(text, self.environ)
+        self.missing.extend((where, line, reason) for reason in reasons)
+        if outcome != text:
+            self.replaced.add(where)
+        return outcome

@@ -1,0 +1,100 @@
+"""Reads `segue.yaml`: all of it or, with every problem named, none."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from segue_worker.config.credentials import read_credentials
+from segue_worker.config.document import read_document
+from segue_worker.config.mappings import check_mappings, compiled
+from segue_worker.config.model import Config, DeadLetterLimits, Destination, Retry, Source
+from segue_worker.config.problems import Problem
+from segue_worker.config.rules import check_names, warn
+from segue_worker.config.schema import DestinationShape
+from segue_worker.config.validation import validate
+from segue_worker.config.yamltree import DocumentError
+from segue_worker.errors import ConfigError
+
+DEFAULT_PATH = "segue.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What became of reading a configuration.
+
+    Attributes:
+        config: the configuration, if it has no problems.
+        problems: in file order.
+        warnings: in file order.
+    """
+
+    config: Config | None
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def load_config(path: Path | str | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """Read the configuration.
+
+    Args:
+        path: the file; by default `SEGUE_CONFIG`, else `segue.yaml`.
+        environ: the variables that `${NAME}` stands for; by default those of the process.
+
+    Raises:
+        ConfigError: the file has problems; all of them are named.
+    """
+    inspection = inspect_config(path, environ)
+    if inspection.config is None:
+        raise ConfigError(tuple(str(problem) for problem in inspection.problems))
+    return inspection.config
+
+
+def inspect_config(path: Path | str | None = None, environ: Mapping[str, str] | None = None) -> Inspection:
+    """Read the configuration as `load_config` does, and hand back the problems instead of raising them."""
+    variables = os.environ if environ is None else environ
+    file = Path(path or variables.get("SEGUE_CONFIG") or DEFAULT_PATH)
+    try:
+        document = read_document(file, variables)
+    except DocumentError as error:
+        return Inspection(None, (Problem(str(file), error.line, "", error.reason),), ())
+    shape = validate(document)
+    check_names(document)
+    check_mappings(document)
+    credentials = read_credentials(document, file.parent)
+    if shape is None or document.findings.problems:
+        return Inspection(None, document.findings.problems, ())
+    warn(shape, credentials, document.findings)
+    warnings = document.findings.warnings
+    config = Config(
+        path=file,
+        destinations=tuple(
+            _destination(each, credentials["destinations", index]) for index, each in enumerate(shape.destinations)
+        ),
+        sources=tuple(
+            Source(write_key=credentials["sources", index], destinations=tuple(each.destinations))
+            for index, each in enumerate(shape.sources)
+        ),
+        warnings=tuple(str(warning) for warning in warnings),
+    )
+    return Inspection(config, (), warnings)
+
+
+def _destination(shape: DestinationShape, api_key: SecretStr) -> Destination:
+    return Destination(
+        name=shape.name,
+        api_key=api_key,
+        base_url=shape.base_url,
+        enabled=shape.enabled,
+        rate_limit=shape.rate_limit,
+        coalesce=shape.coalesce,
+        retry=Retry(max_age=shape.retry.max_age),
+        dedupe_window=shape.dedupe_window,
+        max_pending=shape.max_pending,
+        parallel_runs=shape.parallel_runs,
+        timeout=shape.timeout,
+        dead_letter=DeadLetterLimits(keep=shape.dead_letter.keep, max=shape.dead_letter.max),
+        mappings=compiled(shape),
+    )

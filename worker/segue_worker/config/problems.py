@@ -1,0 +1,109 @@
+"""A problem of the configuration: in which file, on which line, at which path, and why."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Where: TypeAlias = tuple[str | int, ...]
+"""The way from the root of the file to a value: keys and list positions."""
+
+_PLAIN_KEY = re.compile(r"[\w@$-]{1,60}")
+_LONGEST_KEY = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend (or, among the warnings, to consider).
+
+    Attributes:
+        file: the file's name, as it was given.
+        line: counted from 1; None when the file could not be read at all.
+        path: as `destinations[0].mappings[3].trigger`; empty for the file as a whole.
+        reason: what is wrong and what to write instead; further lines are indented.
+    """
+
+    file: str
+    line: int | None
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return ": ".join(part for part in (place, self.path, self.reason) if part)
+
+
+class Findings:
+    """Gathers problems and warnings of one file, each with the line its path has there."""
+
+    def __init__(self, file: str, lines: Mapping[Where, int]) -> None:
+        """Start empty.
+
+        Args:
+            file: the file's name, for the problems.
+            lines: where each path begins.
+        """
+        self._file = file
+        self._lines = lines
+        self._settled: frozenset[Where] = frozenset()
+        self._problems: dict[tuple[Where, str], Problem] = {}
+        self._warnings: list[Problem] = []
+
+    def problem(self, where: Where, reason: str, *, line: int | None = None) -> None:
+        """Add a problem; the same one twice counts once."""
+        if where not in self._settled:
+            self._problems.setdefault((where, reason), self._finding(where, reason, line))
+
+    def settle(self, paths: frozenset[Where]) -> None:
+        """Add no further problem at these paths: a value whose variable is missing has its problem already."""
+        self._settled = paths
+
+    def is_settled(self, where: Where) -> bool:
+        """Whether a path takes no further problem."""
+        return where in self._settled
+
+    def warn(self, where: Where, reason: str) -> None:
+        """Add a warning."""
+        self._warnings.append(self._finding(where, reason, None))
+
+    def line_of(self, where: Where) -> int:
+        """The line on which `where`, or the nearest thing around it, begins."""
+        while where and where not in self._lines:
+            where = where[:-1]
+        return self._lines.get(where, 1)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Every problem, in file order."""
+        return tuple(sorted(self._problems.values(), key=_line))
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """Every warning, in file order."""
+        return tuple(sorted(self._warnings, key=_line))
+
+    def _finding(self, where: Where, reason: str, line: int | None) -> Problem:
+        return Problem(self._file, line or self.line_of(where), path_text(where), reason)
+
+
+def path_text(where: Where) -> str:
+    """Spell a path as people write it: `destinations[0].mappings[3].trigger`."""
+    text = ""
+    for step in where:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif _PLAIN_KEY.fullmatch(step):
+            text += f".{step}" if text else step
+        else:
+            text += f"[{key_text(step)}]"
+    return text
+
+
+def key_text(key: str) -> str:
+    """Quote a key for a message: on one line, and not at any length."""
+    return json.dumps(key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}…", ensure_ascii=False)
+
+
+def _line(problem: Problem) -> int:
+    return problem.line or 0

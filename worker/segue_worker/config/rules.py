@@ -1,0 +1,89 @@
+"""Rules that span several keys: unique names, names that must exist; and what is worth a warning.
+
+They look at the plain data, so that each is checked whatever else is wrong with the file.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic import SecretStr
+
+from segue_worker.config.document import Document
+from segue_worker.config.problems import Findings, Where, key_text, path_text
+from segue_worker.config.schema import FileShape
+from segue_worker.config.wording import nearest
+
+_DAY_S = 24 * 3600
+
+
+def entries(data: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The well-formed members of the list at `key`, with their positions; nothing if there is no such list."""
+    members = data.get(key) if isinstance(data, dict) else None
+    for index, member in enumerate(members if isinstance(members, list) else []):
+        if isinstance(member, dict):
+            yield index, member
+
+
+def check_names(document: Document) -> None:
+    """Names are unique, and sources name destinations that exist."""
+    destinations = list(entries(document.data, "destinations"))
+    check_unique(
+        document, "name", [(("destinations", index, "name"), each.get("name")) for index, each in destinations]
+    )
+    for index, destination in destinations:
+        mappings: Where = ("destinations", index, "mappings")
+        named = [((*mappings, at, "name"), each.get("name")) for at, each in entries(destination, "mappings")]
+        check_unique(document, "name", named)
+    known = [name for _, each in destinations if isinstance(name := each.get("name"), str)]
+    for index, source in entries(document.data, "sources"):
+        targets = source.get("destinations")
+        path: Where = ("sources", index, "destinations")
+        found = [((*path, at), name) for at, name in enumerate(targets if isinstance(targets, list) else [])]
+        check_unique(document, "destination", found)
+        for where, name in found:
+            if isinstance(name, str) and name not in known:
+                document.findings.problem(where, f"no destination has this name{nearest(name, known)}")
+
+
+def check_unique(document: Document, what: str, found: Iterable[tuple[Where, Any]], *, secret: bool = False) -> None:
+    """Report each text that was found before, quoting it if it is neither secret nor from a variable."""
+    first: dict[str, Where] = {}
+    for where, value in found:
+        if not isinstance(value, str):
+            continue
+        earlier = first.setdefault(value, where)
+        if earlier is not where:
+            quoted = "" if secret or document.replaced & {where, earlier} else f" {key_text(value)}"
+            line = document.findings.line_of(earlier)
+            document.findings.problem(
+                where, f"doubled {what}{quoted}: {path_text(earlier)} on line {line} has the same"
+            )
+
+
+def warn(shape: FileShape, secrets: dict[Where, SecretStr], findings: Findings) -> None:
+    """Point out what is allowed, and rarely meant."""
+    teams: dict[str, tuple[str, int]] = {}
+    for index, destination in enumerate(shape.destinations):
+        where: Where = ("destinations", index)
+        if destination.retry.max_age.total_seconds() > _DAY_S:
+            findings.warn(
+                (*where, "retry", "max_age"), "Loops forgets Idempotency-Keys after 24h: a later attempt may act twice"
+            )
+        if destination.dedupe_window.total_seconds() < _DAY_S:
+            findings.warn((*where, "dedupe_window"), "less than 24h: an event sent again later than that acts twice")
+        if not destination.mappings:
+            findings.warn((*where, "mappings"), "no mappings: this destination sends nothing")
+        if _in_clear(destination.base_url):
+            findings.warn((*where, "base_url"), "the API key crosses the network in clear text: use https")
+        name, limit = teams.setdefault(secrets[where].get_secret_value(), (destination.name, destination.rate_limit))
+        if limit != destination.rate_limit:
+            findings.warn(
+                (*where, "rate_limit"),
+                f"differs from the {limit} of {name}, which has the same API key and so the same limit",
+            )
+
+
+def _in_clear(url: str) -> bool:
+    """Whether a URL sends keys unencrypted to another network (a name without a dot is a neighbour, as in Compose)."""
+    host = url.removeprefix("http://").partition("/")[0]
+    return url.startswith("http://") and "." in host and not host.startswith("127.")
