@@ -1,0 +1,67 @@
+"""One API request as the rules see it: no sockets, no ASGI."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite
+from typing import Any
+from urllib.parse import parse_qs
+
+
+class NotJson:
+    """What `Request.json` gives for a body that is no JSON."""
+
+
+NOT_JSON = NotJson()
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request below `/api/v1`.
+
+    Attributes:
+        path: what follows the base URL, as `/contacts/update`, decoded.
+        headers: names in lower case.
+        body: at most a byte more than the size limit (3.3), so that a longer one shows.
+        arrival: when it reached the sandbox, unix seconds.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+    arrival: float
+
+    @cached_property
+    def json(self) -> Any:
+        """The body's JSON value, or `NOT_JSON`."""
+        try:
+            return _decoder.decode(self.body.decode())
+        except (ValueError, RecursionError):
+            return NOT_JSON
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """Query parameters that are not empty; the last of equal names."""
+        return {name: values[-1] for name, values in parse_qs(self.query).items()}
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The Idempotency-Key header; an empty one counts as absent (7.20)."""
+        return self.headers.get("idempotency-key") or None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+# One decoder for all: json.loads would build a new one per call for these hooks.
+_decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant)
