@@ -11,6 +11,9 @@ JSON_TYPE = "application/json"
 HTML_TYPE = "text/html; charset=utf-8"
 TEXT_TYPE = "text/plain; charset=utf-8"
 
+# One encoder for all: json.dumps would build a new one per call for the separators.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -42,7 +45,7 @@ class Refusal(SegueError):
 
 def json_answer(value: object, *, status: int = 200, applied: bool = False, contact_id: str | None = None) -> Answer:
     """`value` as a JSON answer (ASCII only, so that any text a client sent can be given back)."""
-    return Answer(status, json.dumps(value, separators=(",", ":")).encode(), applied=applied, contact_id=contact_id)
+    return Answer(status, _encode(value).encode(), applied=applied, contact_id=contact_id)
 
 
 def error_answer(status: int, message: str, switches: Switches) -> Answer:

@@ -138,4 +138,5 @@ def _shown(name: str, value: str) -> str:
 def _body(request: Request) -> Any:
     if not request.body:
         return None
-    return request.body.decode(errors="replace") if request.json is NOT_JSON else request.json
+    value = request.json
+    return request.body.decode(errors="replace") if value is NOT_JSON else value

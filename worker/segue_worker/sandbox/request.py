@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from math import isfinite
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,7 +14,7 @@ class NotJson:
 NOT_JSON = NotJson()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """A request below `/api/v1`.
 
@@ -33,15 +32,15 @@ class Request:
     body: bytes
     arrival: float
 
-    @cached_property
+    @property
     def json(self) -> Any:
-        """The body's JSON value, or `NOT_JSON`."""
+        """The body's JSON value, or `NOT_JSON`. Read anew each time: the ledger keeps bytes, which cost little."""
         try:
             return _decoder.decode(self.body.decode())
         except (ValueError, RecursionError):
             return NOT_JSON
 
-    @cached_property
+    @property
     def parameters(self) -> dict[str, str]:
         """Query parameters that are not empty; the last of equal names."""
         return {name: values[-1] for name, values in parse_qs(self.query).items()}

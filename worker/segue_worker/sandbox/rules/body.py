@@ -40,7 +40,7 @@ def check_length(value: str | float) -> None:
     Raises:
         Refusal: 400.
     """
-    if isinstance(value, str) and len(value) <= _SURELY_SHORT:
+    if isinstance(value, float | bool) or (isinstance(value, str) and len(value) <= _SURELY_SHORT):
         return
     if len(json.dumps(value, ensure_ascii=False)) > MAX_TEXT:
         raise Refusal(400, "Some body key or value is longer than allowable")
