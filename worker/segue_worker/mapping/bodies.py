@@ -1,0 +1,53 @@
+"""From a checked payload to the body of the action's request (segment-behaviour, a.2 and a.3)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from segue_worker.mapping.fields import ActionName
+from segue_worker.mapping.mailing_lists import chosen, subscriptions
+from segue_worker.mapping.payload import PASSED_THROUGH
+from segue_worker.mapping.undefined import UNDEFINED
+
+__all__ = ["BODIES", "Body"]
+
+Body = Callable[[dict[str, Any]], dict[str, Any]]
+"""Takes a payload, which it may change; returns the body."""
+
+
+def _contact_body(payload: dict[str, Any]) -> dict[str, Any]:
+    """Spread the custom attributes, then the mapped fields, and end with the mailing lists, always an object."""
+    attributes = payload.pop("customAttributes", UNDEFINED)
+    lists = chosen(payload.pop("mailingLists", UNDEFINED), attributes)
+    if isinstance(attributes, dict):
+        body = attributes.copy()
+        body.pop("mailingLists", None)
+        body.update(payload)
+    else:
+        body = payload
+    body["mailingLists"] = {} if lists is UNDEFINED else subscriptions(lists)
+    return body
+
+
+_EVENT_FIELDS: Final = ("email", "eventName", "userId", "eventProperties")
+
+
+def _event_body(payload: dict[str, Any]) -> dict[str, Any]:
+    """Put the event's fields in their fixed order, contact properties over them; mailing lists only if mapped."""
+    properties = payload.get("contactProperties")
+    lists = payload.get("mailingLists", UNDEFINED)
+    payload.pop(PASSED_THROUGH, None)
+    if properties:
+        body = {
+            name: properties.get(name, payload.get(name))
+            for name in _EVENT_FIELDS
+            if name in properties or name in payload
+        }
+        body.update(properties)
+    else:
+        body = {name: payload[name] for name in _EVENT_FIELDS if name in payload}
+    if lists is not UNDEFINED:
+        body["mailingLists"] = subscriptions(lists)
+    return body
+
+
+BODIES: Final[Mapping[ActionName, Body]] = {"createOrUpdateContact": _contact_body, "sendEvent": _event_body}

@@ -1,0 +1,135 @@
+"""Converts and checks single fields of a payload (segment-behaviour, d.4)."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from segue_worker.mapping.dates import is_date_like
+from segue_worker.mapping.fields import Field, FieldType
+from segue_worker.mapping.javascript import article, number_text, type_name
+from segue_worker.mapping.mailing_lists import as_object
+from segue_worker.mapping.undefined import UNDEFINED
+
+__all__ = ["Coerce", "Refusal", "compile_coercion"]
+
+Coerce = Callable[[Any], Any]
+"""Takes a field's value (neither missing, null nor ""); returns what to send. Raises `Refusal`."""
+
+
+class Refusal(Exception):
+    """A value its field does not take; the payload collects these into one `PayloadError`."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(" ".join(problems))
+        self.problems = problems
+
+
+_LOCAL: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"
+_LABEL: Final = r"(?!-)[A-Za-z0-9-]++(?<!-)"
+_IS_EMAIL: Final = re.compile(rf"{_LOCAL}(?:\.{_LOCAL})*+@(?:{_LABEL}\.)++{_LABEL}\Z").match
+
+
+def _must_be(title: str, expected: str, value: Any) -> Refusal:
+    kind = type_name(value)
+    return Refusal(f"{title} must be {article(expected)} {expected} but it was {_with_article(kind)}.")
+
+
+def _with_article(kind: str) -> str:
+    return "null" if kind in {"null", "undefined"} else f"{article(kind)} {kind}"
+
+
+def _as_text(title: str, value: Any, expected: str = "string") -> str:
+    """Convert what is no text: numbers and booleans, and a list of one scalar."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+        if value is None or value is UNDEFINED:
+            return ""
+        if isinstance(value, str):
+            return value
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, (int, float)):
+        return number_text(value)
+    raise _must_be(title, expected, value)
+
+
+def _string(title: str) -> Coerce:
+    return lambda value: value if value.__class__ is str else _as_text(title, value)
+
+
+def _email(title: str) -> Coerce:
+    def coerce(value: Any) -> str:
+        text = value if value.__class__ is str else _as_text(title, value)
+        if _IS_EMAIL(text) is None:
+            raise Refusal(f"{title} must be a valid email address string but it was not.")
+        return text
+
+    return coerce
+
+
+def _boolean(title: str) -> Coerce:
+    def coerce(value: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+            if isinstance(value, bool):
+                return value
+            if value is None:
+                return False
+        if value == "true" or (value == 1 and isinstance(value, (int, float))):
+            return True
+        if value == "false" or (value == 0 and isinstance(value, (int, float))):
+            return False
+        raise _must_be(title, "boolean", value)
+
+    return coerce
+
+
+def _object(title: str) -> Coerce:
+    def coerce(value: Any) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return value
+        raise _must_be(title, "object", value)
+
+    return coerce
+
+
+def _datetime(title: str) -> Coerce:
+    not_a_date = f"{title} must be a valid date-like string but it was not."
+
+    def coerce(value: Any) -> Any:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return value
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+            # The reference neither unwraps a text nor stops checking it.
+            refused = _must_be(title, "string or number", value[0])
+            raise refused if is_date_like(value[0]) else Refusal(*refused.problems, not_a_date)
+        text = value if isinstance(value, str) else _as_text(title, value, "string or number")
+        if is_date_like(text):
+            return text
+        raise Refusal(not_a_date)
+
+    return coerce
+
+
+def _mailing_lists(title: str) -> Coerce:
+    take_object = _object(title)
+    return lambda value: take_object(as_object(value))
+
+
+_COERCIONS: Final[dict[FieldType, Callable[[str], Coerce]]] = {
+    "string": _string,
+    "email": _email,
+    "boolean": _boolean,
+    "object": _object,
+    "datetime": _datetime,
+    "mailing lists": _mailing_lists,
+}
+
+
+def compile_coercion(field: Field) -> Coerce:
+    """Return the function that converts and checks values of `field`."""
+    return _COERCIONS[field.type](field.title)

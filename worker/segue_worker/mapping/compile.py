@@ -1,0 +1,59 @@
+"""Compiles a whole mapping into one function of the event."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from segue_worker.mapping.directives import DIRECTIVES
+from segue_worker.mapping.limits import Meter
+from segue_worker.mapping.resolve import Compiler, Resolve, Scope, charge_size
+from segue_worker.mapping.shape import check_shape
+from segue_worker.mapping.undefined import UNDEFINED
+from segue_worker.mapping.validate import validated
+
+__all__ = ["Transform", "compile_mapping", "compile_transform"]
+
+Transform = Callable[..., Any]
+"""Takes an event (nothing: `{}`); returns the mapping's result, or `UNDEFINED`."""
+
+_UNUSED: Final = Meter()
+
+
+def compile_mapping(mapping: Mapping[str, Any]) -> Transform:
+    """Compile mapping-kit's `transform` for one mapping.
+
+    The function it returns takes a payload (a JSON object; none: `{}`) and returns the value Segment would make of
+    it, or `UNDEFINED`; undefined list elements are null. It never changes the payload, but may return parts of it:
+    treat the result as read-only. It raises `MappingError` where Segment fails, or when a limit is passed
+    (`segue_worker.mapping.limits`).
+
+    Raises:
+        MappingError: `mapping` is not what Segment would accept, or larger than a mapping may be.
+    """
+    transform, _ = compile_transform(mapping)
+    return transform
+
+
+def compile_transform(mapping: Mapping[str, Any]) -> tuple[Transform, tuple[str, ...]]:
+    """Do what `compile_mapping` does, and name what Segment accepts though it cannot but fail when reached.
+
+    Returns:
+        The function, and those faults, each as `/path problem.`
+    """
+    check_shape(mapping)
+    compiler = Compiler(DIRECTIVES)
+    resolve = compiler.compile_root(validated(dict(mapping)), Scope())
+    return _entry(resolve, metered=compiler.metered, grows=compiler.grows), tuple(compiler.faults)
+
+
+def _entry(resolve: Resolve, *, metered: bool, grows: bool) -> Transform:
+    if not metered and not grows:
+        return lambda payload=UNDEFINED: resolve(payload, _UNUSED)
+
+    def transform(payload: Any = UNDEFINED) -> Any:
+        meter = Meter()
+        result = resolve(payload, meter)
+        if grows:
+            charge_size(result, meter)
+        return result
+
+    return transform

@@ -1,0 +1,38 @@
+"""Mapping-kit's directives, each compiled into a closure (segment-behaviour, b.3)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from segue_worker.mapping.directives.choice import compile_case, compile_if
+from segue_worker.mapping.directives.encoding import compile_json
+from segue_worker.mapping.directives.lookup import (
+    compile_array_path,
+    compile_literal,
+    compile_path,
+    compile_template_directive,
+)
+from segue_worker.mapping.directives.objects import (
+    compile_exclude_when_null,
+    compile_flatten,
+    compile_merge,
+    compile_transform,
+)
+from segue_worker.mapping.directives.replace import compile_replace
+from segue_worker.mapping.resolve import CompileDirective
+
+__all__ = ["DIRECTIVES"]
+
+DIRECTIVES: Final[Mapping[str, CompileDirective]] = {
+    "@arrayPath": compile_array_path,
+    "@case": compile_case,
+    "@excludeWhenNull": compile_exclude_when_null,
+    "@flatten": compile_flatten,
+    "@if": compile_if,
+    "@json": compile_json,
+    "@literal": compile_literal,
+    "@merge": compile_merge,
+    "@path": compile_path,
+    "@replace": compile_replace,
+    "@template": compile_template_directive,
+    "@transform": compile_transform,
+}

@@ -1,0 +1,120 @@
+"""The two Loops actions: their fields and defaults (segment-behaviour, a.2 and a.3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+__all__ = ["ACTIONS", "Action", "ActionName", "Field", "FieldType", "default_fields", "unknown_fields"]
+
+ActionName = Literal["createOrUpdateContact", "sendEvent"]
+FieldType = Literal["string", "email", "boolean", "object", "datetime", "mailing lists"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an action.
+
+    Attributes:
+        title: its name in error texts.
+        type: what it must be, or be convertible to.
+        required: an event without it makes no request.
+        default: mapping-kit value used where the mapping starts from the defaults, or None.
+    """
+
+    title: str
+    type: FieldType
+    required: bool = False
+    default: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action.
+
+    Attributes:
+        name: as configured.
+        method: of its request.
+        path: of its request, below the destination's base URL.
+        trigger: used where a mapping has none.
+        fields: by name, in the order Segment declares them.
+    """
+
+    name: ActionName
+    method: Literal["PUT", "POST"]
+    path: str
+    trigger: str
+    fields: Mapping[str, Field]
+
+
+def _first_existing(path: str, otherwise: Any) -> dict[str, Any]:
+    return {"@if": {"exists": {"@path": path}, "then": {"@path": path}, "else": otherwise}}
+
+
+_CONTACT: Final = Action(
+    name="createOrUpdateContact",
+    method="PUT",
+    path="/contacts/update",
+    trigger='type = "identify"',
+    fields=MappingProxyType(
+        {
+            "createdAt": Field("Contact Created Date", "datetime"),
+            "customAttributes": Field("Custom Contact Attributes", "object", default={"@path": "$.traits"}),
+            "email": Field("Contact Email", "email", default=_first_existing("$.traits.email", {"@path": "$.email"})),
+            "firstName": Field("First Name", "string", default={"@path": "$.traits.firstName"}),
+            "lastName": Field("Last Name", "string", default={"@path": "$.traits.lastName"}),
+            "mailingLists": Field("Mailing Lists", "mailing lists"),
+            "source": Field("Source", "string", default=_first_existing("$.traits.source", "Segment")),
+            "subscribed": Field("Subscribed", "boolean"),
+            "userGroup": Field("User Group", "string", default={"@path": "$.traits.userGroup"}),
+            "userId": Field("User ID", "string", required=True, default={"@path": "$.userId"}),
+        }
+    ),
+)
+
+_EVENT: Final = Action(
+    name="sendEvent",
+    method="POST",
+    path="/events/send",
+    trigger='type = "track"',
+    fields=MappingProxyType(
+        {
+            "email": Field(
+                "Contact Email",
+                "email",
+                default=_first_existing("$.properties.email", {"@path": "$.context.traits.email"}),
+            ),
+            "eventName": Field("Event Name", "string", required=True, default={"@path": "$.event"}),
+            "userId": Field("User ID", "string", required=True, default={"@path": "$.userId"}),
+            "contactProperties": Field("Contact Properties", "object"),
+            "eventProperties": Field("Event Properties", "object", default={"@path": "$.properties"}),
+            # Not one of Segment's: Loops takes mailing lists with an event, Segment's action cannot send them.
+            "mailingLists": Field("Mailing Lists", "mailing lists"),
+        }
+    ),
+)
+
+ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({action.name: action for action in (_CONTACT, _EVENT)})
+"""Both actions by name."""
+
+
+def default_fields(action: ActionName) -> dict[str, Any]:
+    """Return the mapping Segment creates for an action: its fields with a default, in declared order."""
+    return {name: field.default for name, field in ACTIONS[action].fields.items() if field.default is not None}
+
+
+def unknown_fields(action: ActionName, fields: Mapping[str, Any]) -> list[str]:
+    """Name the fields an action does not have, each with the nearest it has.
+
+    Segment drops such fields silently, so compiling them is allowed; a configuration with them is at fault.
+    """
+    known = list(ACTIONS[action].fields)
+    problems = []
+    for name in fields:
+        if name in known:
+            continue
+        near = get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]}?" if near else f"It has {', '.join(known)}."
+        problems.append(f"{action} has no field {name[:60]!r}. {hint}")
+    return problems

@@ -1,0 +1,23 @@
+"""Whether an event's `integrations` object lets it through to Loops (Segment's spec, common fields)."""
+
+from typing import Any, Final
+
+__all__ = ["lets_through"]
+
+_NAMES: Final = ("Loops (Actions)", "Actions Loops", "Loops")
+
+
+def lets_through(event: dict[str, Any]) -> bool:
+    """Tell whether `event` may go to Loops.
+
+    An entry for Loops decides: false keeps the event back; true, or an object of options, lets it through. Without
+    one, `All: false` keeps it back. An entry that is neither is no entry.
+    """
+    integrations = event.get("integrations")
+    if integrations.__class__ is not dict or not integrations:
+        return True
+    for name in _NAMES:
+        choice = integrations.get(name)
+        if isinstance(choice, (bool, dict)):
+            return choice is not False
+    return integrations.get("All") is not False

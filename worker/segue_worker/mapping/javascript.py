@@ -1,0 +1,170 @@
+"""JavaScript's ideas of truth, type, text and order, where mapping-kit's results depend on them."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from segue_worker.mapping.limits import Meter
+from segue_worker.mapping.undefined import UNDEFINED
+
+__all__ = [
+    "WHITESPACE",
+    "array_index",
+    "article",
+    "is_falsy",
+    "number_text",
+    "own_entries",
+    "text",
+    "type_name",
+    "utf16_length",
+    "utf16_unit",
+    "utf16_units",
+]
+
+WHITESPACE: Final = "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+"""What `String.prototype.trim` removes; Python's `str.strip` has another set."""
+
+_SAFE_INTEGER: Final = 2**53
+_FIXED_NOTATION_BELOW: Final = 1e21
+_EXPONENT_NOTATION_TO: Final = -6
+_MAX_ARRAY_INDEX: Final = 2**32 - 2
+_ARRAY_INDEX: Final = re.compile(r"(?:0|[1-9][0-9]{0,9})\Z")
+
+
+def type_name(value: Any) -> str:
+    """Name `value`'s type as mapping-kit's messages do."""
+    if value is UNDEFINED:
+        return "undefined"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, (int, float)):
+        return "number"
+    return "array" if isinstance(value, (list, tuple)) else "object"
+
+
+def article(noun: str) -> str:
+    """Return the indefinite article of `noun`."""
+    return "an" if noun[:1] in set("aeiou") else "a"
+
+
+def is_falsy(value: Any) -> bool:
+    """Tell whether JavaScript takes `value` for false: empty lists and objects are true there."""
+    if isinstance(value, (dict, list)):
+        return False
+    return not value or (isinstance(value, float) and math.isnan(value))
+
+
+def array_index(key: str) -> int | None:
+    """Return the array index that the property name `key` spells, or None."""
+    if _ARRAY_INDEX.match(key) is None:
+        return None
+    index = int(key)
+    return index if index <= _MAX_ARRAY_INDEX else None
+
+
+def utf16_length(value: str) -> int:
+    """Return the length of `value` as JavaScript counts it: in UTF-16 units."""
+    return len(value) if value.isascii() else len(_utf16(value)) // 2
+
+
+def utf16_unit(value: str, index: int) -> str | None:
+    """Return the UTF-16 unit at `index`, or None beyond the end; half of a pair is a lone surrogate."""
+    if value.isascii():
+        return value[index] if index < len(value) else None
+    return _utf16(value)[2 * index : 2 * index + 2].decode("utf-16-le", "surrogatepass") or None
+
+
+def utf16_units(value: str) -> list[str]:
+    """Split `value` into its UTF-16 units; halves of a pair become lone surrogates."""
+    if value.isascii():
+        return list(value)
+    data = _utf16(value)
+    return [data[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(data), 2)]
+
+
+def _utf16(value: str) -> bytes:
+    return value.encode("utf-16-le", "surrogatepass")
+
+
+def own_entries(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Iterate over an object in JavaScript's order: array indexes first, ascending, then the rest as inserted."""
+    indexes = [(index, key) for key in value if (index := array_index(key)) is not None]
+    if not indexes:
+        yield from value.items()
+        return
+    for _, key in sorted(indexes):
+        yield key, value[key]
+    numeric = {key for _, key in indexes}
+    for key, item in value.items():
+        if key not in numeric:
+            yield key, item
+
+
+def number_text(value: float) -> str:
+    """Print a number as JavaScript does: `1.0` is `1`, `1e-07` is `1e-7`, integers beyond 2**53 lose precision."""
+    if isinstance(value, int):
+        if -_SAFE_INTEGER <= value <= _SAFE_INTEGER:
+            return str(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            return "Infinity" if value > 0 else "-Infinity"
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if abs(value) < _SAFE_INTEGER and value == int(value):
+        return str(int(value))
+    return _float_text(value)
+
+
+def _float_text(value: float) -> str:
+    """Lay the shortest digits of a finite number out by ECMAScript's `Number::toString`."""
+    sign = "-" if value < 0 else ""
+    mantissa, _, exponent_text = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    fraction = "" if fraction == "0" else fraction
+    point = len(whole) + int(exponent_text or 0)
+    digits = whole + fraction
+    point -= len(digits) - len(digits.lstrip("0"))
+    digits = digits.lstrip("0").rstrip("0")
+    if abs(value) >= _FIXED_NOTATION_BELOW or point <= _EXPONENT_NOTATION_TO:
+        rest = f".{digits[1:]}" if len(digits) > 1 else ""
+        return f"{sign}{digits[0]}{rest}e{point - 1:+d}"
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    if len(digits) <= point:
+        return f"{sign}{digits}{'0' * (point - len(digits))}"
+    return f"{sign}{digits[:point]}.{digits[point:]}"
+
+
+def text(value: Any, meter: Meter, depth: int = 0) -> str:
+    """Convert any value to text as `String(value)` does.
+
+    Raises:
+        MappingError: a list is nested too deep, or its text grows past the event's limit.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return _list_text(value, meter, depth)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return number_text(value)
+    if value is None:
+        return "null"
+    return "undefined" if value is UNDEFINED else "[object Object]"
+
+
+def _list_text(value: list[Any], meter: Meter, depth: int) -> str:
+    meter.descend(depth)
+    meter.spend(len(value))
+    joined = ",".join("" if item is None or item is UNDEFINED else text(item, meter, depth + 1) for item in value)
+    meter.spend_text(len(joined))
+    return joined

@@ -1,0 +1,51 @@
+"""Mailing-list subscriptions in the two shapes Loops documents, and the choice between two of them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from segue_worker.mapping.undefined import UNDEFINED
+
+__all__ = ["as_object", "chosen", "subscriptions"]
+
+
+def as_object(value: Any) -> Any:
+    """Turn `[{"listId": id, "subscribed": bool}, …]` into `{id: bool, …}`; any other value passes.
+
+    Segment's action takes objects only; its documentation shows this list as well.
+    """
+    if not isinstance(value, list) or not value or not all(map(_is_entry, value)):
+        return value
+    return {entry["listId"]: entry.get("subscribed", UNDEFINED) for entry in value}
+
+
+def _is_entry(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("listId"), str)
+
+
+def chosen(mapped: Any, attributes: Any) -> Any:
+    """Choose the mapped lists if they are a non-empty object, else those among the contact's attributes.
+
+    Takes `UNDEFINED` for either that is absent; returns the lists as they are, or `UNDEFINED`.
+    """
+    if mapped is not UNDEFINED and len(mapped):
+        return mapped
+    if isinstance(attributes, dict) and "mailingLists" in attributes:
+        return attributes["mailingLists"]
+    return mapped
+
+
+def subscriptions(value: Any) -> dict[str, bool]:
+    """Keep the entries that are booleans, or exactly "true" or "false"; of lists, the index is the id."""
+    value = as_object(value)
+    entries: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, dict):
+        entries = value.items()
+    elif isinstance(value, list):
+        entries = ((str(index), item) for index, item in enumerate(value))
+    result: dict[str, bool] = {}
+    for key, item in entries:
+        if item is True or item == "true":
+            result[key] = True
+        elif item is False or item == "false":
+            result[key] = False
+    return result

@@ -1,0 +1,37 @@
+"""Requests to Loops, and the bytes of their bodies."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from segue_worker.mapping import json_text
+from segue_worker.mapping.fields import ActionName
+
+__all__ = ["Request", "encode_body"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a mapping makes of an event.
+
+    Attributes:
+        mapping: the mapping's name.
+        action: the mapping's action.
+        method: HTTP method.
+        path: below the destination's base URL, as `/contacts/update`.
+        body: JSON object, keys in the order Segment puts them (but for integer-like keys, see `encode_body`). It is
+            the request's own; values inside it may belong to the event: treat them as read-only.
+    """
+
+    mapping: str
+    action: ActionName
+    method: Literal["PUT", "POST"]
+    path: str
+    body: dict[str, Any]
+
+
+def encode_body(body: dict[str, Any]) -> bytes:
+    """Serialise a body as Segment's JavaScript does (segment-behaviour, a.5).
+
+    Compact UTF-8; numbers in JavaScript's spelling; integer-like keys of every object first, ascending.
+    """
+    return json_text.encode_bytes(body)

@@ -1,0 +1,65 @@
+"""Triggers, compiled."""
+
+from typing import Any
+
+from segue_worker.errors import TriggerError
+from segue_worker.mapping.limits import MAX_TRIGGER_LENGTH
+from segue_worker.mapping.shape import has_lone_surrogate
+from segue_worker.mapping.trigger.conditions import Condition, Group, Match, compile_condition, explain
+from segue_worker.mapping.trigger.parser import parse
+
+__all__ = ["Trigger", "compile_trigger"]
+
+
+class Trigger:
+    """A compiled trigger: called with an event, it answers whether the event matches.
+
+    Attributes:
+        text: the trigger as written.
+        match: the same answer without the check that the event is an object; what hot paths call.
+    """
+
+    __slots__ = ("_conditions", "match", "text")
+
+    def __init__(self, text: str, conditions: Condition | Group) -> None:
+        self.text = text
+        self.match: Match = compile_condition(conditions)
+        self._conditions = conditions
+
+    def __call__(self, event: Any) -> bool:
+        """Answer whether `event` (any JSON value) matches. Never raises, never changes the event."""
+        return self.match(event) if event.__class__ is dict else _match_any(self.match, event)
+
+    def __repr__(self) -> str:
+        return f"Trigger({self.text!r})"
+
+    def explain(self, event: Any) -> str | None:
+        """Say which condition the event fails and what was found there, or return None when it matches.
+
+        Of conditions joined by `and` the first that fails is named, of those joined by `or` all. The text holds
+        event data, cut to 60 characters a value.
+        """
+        return explain(self._conditions, event if isinstance(event, dict) else {})
+
+
+def _match_any(match: Match, event: Any) -> bool:
+    return event is not None and match(event if isinstance(event, dict) else {})
+
+
+def compile_trigger(text: str) -> Trigger:
+    """Compile a trigger, if Segment evaluates it the way it reads.
+
+    Raises:
+        TriggerError: with position, reason and the spelling that works, for any other text.
+    """
+    if not isinstance(text, str):
+        raise TriggerError(f"a trigger is a text but this is {type(text).__name__}.")
+    if len(text) > MAX_TRIGGER_LENGTH:
+        raise TriggerError(
+            f"the trigger has {len(text)} characters, at most {MAX_TRIGGER_LENGTH}. Split it into several mappings.",
+            text=text,
+            position=MAX_TRIGGER_LENGTH,
+        )
+    if has_lone_surrogate(text):
+        raise TriggerError("the trigger is not valid Unicode (half a surrogate pair).", text=text)
+    return Trigger(text, parse(text))
