@@ -1,0 +1,223 @@
+"""The Lua scripts, step by step."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import orjson
+import pytest
+from fakeredis import FakeAsyncRedis
+
+from segue_producer import OutboxFull
+from segue_producer.keys import Keys
+from segue_worker.dead_letter import DeadLetter
+from segue_worker.outbox import Next, Outbox, Settlement
+from segue_worker.outbox.outbox import digest
+from segue_worker.pause import Pause
+
+from .conftest import DAY_MS, LEASE_MS, Clock
+
+Enqueue = Callable[..., Awaitable[bool]]
+OutboxOf = Callable[[str], Outbox]
+KEYS = Keys("loops")
+DONE = Settlement(taken=1, next=Next.RELEASE)
+
+
+def ids(entries: list[bytes]) -> list[str]:
+    return [orjson.loads(entry)["messageId"] for entry in entries]
+
+
+async def test_events_of_a_contact_are_claimed_in_enqueue_order(enqueue: Enqueue, outbox_of: OutboxOf) -> None:
+    await enqueue(("u1", "a"), ("u2", "b"), ("u1", "c"))
+    await enqueue(("u1", "d"))
+    claimed = {item.contact: ids(item.entries) for item in await outbox_of("run").claim(10)}
+    assert claimed == {b"u1": ["a", "c", "d"], b"u2": ["b"]}
+
+
+async def test_a_claimed_contact_is_nobody_elses_until_its_lease_ends(
+    enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock
+) -> None:
+    await enqueue(("u1", "a"))
+    assert await outbox_of("first").claim(10)
+    clock.ms += LEASE_MS - 1
+    assert await outbox_of("second").claim(10) == []
+    clock.ms += 1
+    assert [item.contact for item in await outbox_of("second").claim(10)] == [b"u1"]
+
+
+async def test_a_heartbeat_keeps_the_claim(enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock) -> None:
+    first = outbox_of("first")
+    await first.start(1)
+    await enqueue(("u1", "a"))
+    await first.claim(10)
+    clock.ms += LEASE_MS - 1
+    assert await first.renew([b"u1"]) == (True, [])
+    clock.ms += LEASE_MS - 1
+    assert await outbox_of("second").claim(10) == []
+
+
+async def test_a_heartbeat_names_the_contacts_that_were_lost(
+    enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock
+) -> None:
+    first = outbox_of("first")
+    await first.start(1)
+    await enqueue(("u1", "a"), ("u2", "b"))
+    await first.claim(1)
+    clock.ms += LEASE_MS
+    await outbox_of("second").claim(10)
+    assert await first.renew([b"u1"]) == (True, [b"u1"])
+
+
+async def test_a_stale_owner_changes_nothing(
+    enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock, redis: FakeAsyncRedis
+) -> None:
+    await enqueue(("u1", "a"))
+    stale = outbox_of("stale")
+    await stale.claim(1)
+    clock.ms += LEASE_MS
+    await outbox_of("next").claim(1)
+    assert await stale.settle(b"u1", replace(DONE, digests=[digest("a")], counters={"delivered": 1}), step=0) is None
+    assert await redis.llen(KEYS.outbox + "u1") == 1
+    assert await redis.get(KEYS.pending) == b"1"
+    assert await redis.hget(KEYS.totals, "delivered") is None
+    assert await stale.seen([digest("a")]) == [False]
+
+
+async def test_a_settlement_that_is_repeated_is_recorded_once(
+    enqueue: Enqueue, outbox_of: OutboxOf, redis: FakeAsyncRedis
+) -> None:
+    await enqueue(("u1", "a"), ("u1", "b"), ("u1", "c"))
+    run = outbox_of("run")
+    await run.claim(1)
+    settlement = Settlement(taken=1, digests=[digest("a")], counters={"delivered": 1})
+    assert await run.settle(b"u1", settlement, step=0) == 2
+    assert await run.settle(b"u1", settlement, step=0) == 2
+    assert ids(await redis.lrange(KEYS.outbox + "u1", 0, -1)) == ["b", "c"]
+    assert await redis.hget(KEYS.totals, "delivered") == b"1"
+    assert await run.settle(b"u1", settlement, step=1) == 1
+
+
+async def test_release_makes_the_rest_due_and_forgets_an_empty_contact(
+    enqueue: Enqueue, outbox_of: OutboxOf, redis: FakeAsyncRedis, clock: Clock
+) -> None:
+    await enqueue(("u1", "a"), ("u1", "b"))
+    run = outbox_of("run")
+    await run.claim(1)
+    assert await run.settle(b"u1", DONE, step=0) == 1
+    assert await redis.zscore(KEYS.due, "u1") == clock.ms
+    await run.claim(1)
+    assert await run.settle(b"u1", DONE, step=0) == 0
+    assert await redis.zcard(KEYS.due) == 0
+    assert await redis.hlen(KEYS.lease) == 0
+    assert await redis.get(KEYS.pending) == b"0"
+
+
+async def test_a_parked_contact_waits_with_its_later_events_and_keeps_its_request(
+    enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock
+) -> None:
+    await enqueue(("u1", "a"))
+    run = outbox_of("run")
+    await run.claim(1)
+    await run.settle(b"u1", Settlement(next=Next.PARK, park_for_ms=5000, parked=b"request"), step=0)
+    await enqueue(("u1", "b"))
+    clock.ms += 4999
+    assert await run.claim(1) == []
+    clock.ms += 1
+    (item,) = await run.claim(1)
+    assert (item.parked, ids(item.entries)) == (b"request", ["a", "b"])
+
+
+async def test_a_partly_delivered_head_is_replaced_by_its_remainder(
+    enqueue: Enqueue, outbox_of: OutboxOf, redis: FakeAsyncRedis
+) -> None:
+    await enqueue(("u1", "a"), ("u1", "b"), ("u1", "c"))
+    run = outbox_of("run")
+    await run.claim(1)
+    await run.settle(b"u1", Settlement(taken=1, remainder=b"rest of b"), step=0)
+    head, tail = await redis.lrange(KEYS.outbox + "u1", 0, -1)
+    assert head == b"rest of b"
+    assert ids([tail]) == ["c"]
+
+
+async def test_settled_message_ids_are_remembered_for_at_least_a_window_and_then_forgotten(
+    enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock
+) -> None:
+    await enqueue(("u1", "a"))
+    run = outbox_of("run")
+    await run.claim(1)
+    # 300 neighbours share the packed strings with it.
+    others = [digest(f"other {number}") for number in range(300)]
+    await run.settle(b"u1", replace(DONE, digests=[digest("a"), *others]), step=0)
+    assert await run.seen([digest("a"), digest("b"), others[7]]) == [True, False, True]
+    clock.ms += DAY_MS
+    assert await run.seen([digest("a")]) == [True]
+    clock.ms += DAY_MS
+    assert await run.seen([digest("a")]) == [False]
+
+
+async def test_dead_letters_are_kept_with_their_time(
+    enqueue: Enqueue, outbox_of: OutboxOf, redis: FakeAsyncRedis, clock: Clock
+) -> None:
+    await enqueue(("u1", "a"))
+    run = outbox_of("run")
+    await run.claim(1)
+    letter = DeadLetter("refused", "detail", "u1", ("m",), ("a",), ("{}",), at=clock.ms, request={"body": "{}"})
+    await run.settle(b"u1", replace(DONE, dead=[letter]), step=0)
+    kept = await redis.hget(KEYS.dead, letter.id)
+    assert kept is not None
+    assert DeadLetter.from_json(kept) == letter
+    assert await redis.zscore(KEYS.dead_at, letter.id) == clock.ms
+
+
+async def test_a_hint_is_wanted_only_while_no_run_is_alive(enqueue: Enqueue, outbox_of: OutboxOf) -> None:
+    assert await enqueue(("u1", "a"))
+    assert not await enqueue(("u2", "b")), "a burst of appends sends one hint"
+    run = outbox_of("run")
+    assert await run.start(1)
+    assert not await enqueue(("u3", "c"))
+    await run.claim(10)
+    for contact in (b"u1", b"u2", b"u3"):
+        await run.settle(contact, DONE, step=0)
+    assert await run.finish(leave=False) == "ended"
+    assert await enqueue(("u4", "d"))
+
+
+async def test_a_run_ends_only_when_nothing_is_due(enqueue: Enqueue, outbox_of: OutboxOf) -> None:
+    run = outbox_of("run")
+    await run.start(1)
+    await enqueue(("u1", "a"))
+    assert await run.finish(leave=False) == "go on"
+    assert await run.finish(leave=True) == "hint"
+    assert await outbox_of("next").start(1)
+
+
+async def test_as_many_runs_as_allowed_live_at_once(outbox_of: OutboxOf) -> None:
+    assert [await outbox_of(str(number)).start(2) for number in range(3)] == [True, True, False]
+
+
+async def test_starting_twice_is_starting_once(outbox_of: OutboxOf) -> None:
+    run = outbox_of("run")
+    assert await run.start(1)
+    assert await run.start(1)
+    assert not await outbox_of("other").start(1)
+
+
+async def test_a_paused_destination_gives_nothing_and_wants_no_hint(
+    enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock
+) -> None:
+    run = outbox_of("run")
+    pause = Pause("by hand", clock.ms, None)
+    await run.pause(pause)
+    assert not await enqueue(("u1", "a"))
+    assert await run.claim(1) == []
+    assert await run.paused() == pause
+    assert await run.resume()
+    assert len(await run.claim(1)) == 1
+
+
+async def test_a_full_outbox_takes_nothing_of_a_batch(enqueue: Enqueue, redis: FakeAsyncRedis) -> None:
+    await redis.hset(KEYS.settings, "max_pending", 2)
+    await enqueue(("u1", "a"))
+    with pytest.raises(OutboxFull, match="1 events are pending, at most 2"):
+        await enqueue(("u1", "b"), ("u2", "c"))
+    assert await redis.get(KEYS.pending) == b"1"
+    assert await redis.llen(KEYS.outbox + "u1") == 1

@@ -1,0 +1,79 @@
+"""The Celery application: `celery -A segue_worker worker`, and `beat` or `worker -B`.
+
+The settings answer celery-redis-hazards C.1: JSON only (Celery's own default is kept by name), no results, no ETA
+anywhere, nothing prefetched, and beat without a file, because its one entry needs no memory.
+"""
+
+import sys
+from multiprocessing.sharedctypes import RawValue
+from typing import Any, Final
+
+from celery import Celery, signals
+
+from segue_producer.settings import QUEUE, SWEEP, broker_url, celery_settings
+from segue_worker.config import Config, load_config
+from segue_worker.errors import ConfigError
+from segue_worker.runtime import Runtime
+
+SWEEP_S: Final = 1.0
+TASK_TIME_LIMIT_S: Final = 120
+"""No task is meant to take this long; a child that does is ended, and its contacts are due again by themselves."""
+SHUTDOWN_S: Final = 20
+
+app = Celery("segue_worker", broker=broker_url(), include=["segue_worker.tasks"])
+app.conf.update(
+    celery_settings(socket_timeout=10.0),
+    worker_consumer="segue_worker.consumer:QuickConsumer",
+    worker_prefetch_multiplier=1,
+    worker_disable_prefetch=True,
+    worker_max_tasks_per_child=10_000,
+    worker_soft_shutdown_timeout=SHUTDOWN_S,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    task_time_limit=TASK_TIME_LIMIT_S,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_heartbeat=10,
+    beat_scheduler="celery.beat:Scheduler",
+    beat_schedule={"sweep": {"task": SWEEP, "schedule": SWEEP_S, "options": {"queue": QUEUE, "expires": 2 * SWEEP_S}}},
+)
+app.conf.broker_transport_options.update(
+    # A message whose worker was killed comes back within seconds, not after 100 (row 3).
+    visibility_timeout=TASK_TIME_LIMIT_S + 60,
+    unacked_restore_interval=1,
+    unacked_restore_throttle=1,
+)
+
+# Set in the main process, read in the pool's children: both see the memory made before the fork.
+_stopping = RawValue("b", 0)
+_process: dict[str, Any] = {}
+
+
+def config() -> Config:
+    """The configuration this process serves, loaded once. Raises ConfigError."""
+    if "config" not in _process:
+        _process["config"] = load_config()
+    loaded: Config = _process["config"]
+    return loaded
+
+
+def runtime() -> Runtime:
+    """The working parts of this process, made on first use, and anew after a fork."""
+    current: Runtime | None = _process.get("runtime")
+    if current is None or current.inherited:
+        current = _process["runtime"] = Runtime(config(), stopping=lambda: bool(_stopping.value))
+    return current
+
+
+@signals.worker_init.connect
+def _load_config(**_: object) -> None:
+    """Refuse to start with a faulty configuration, with every problem and no traceback."""
+    try:
+        config()
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
+
+
+@signals.worker_shutting_down.connect
+def _stop(**_: object) -> None:
+    _stopping.value = 1

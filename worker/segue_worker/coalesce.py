@@ -1,0 +1,101 @@
+"""Fewer requests for the same effect: neighbouring updates of one contact become one, an update folds into an event.
+
+Pure. Two requests are merged only where sending the merged one leaves the contact as sending both in order would:
+
+- they name the same contact: the same userId, and no two different emails;
+- the later one does not change `subscribed` after the earlier one joined a list (Loops adds nobody who is
+  unsubscribed to a list, loops-sandbox-rules 6.5);
+- folded into an event, no contact property is named like a field of the event itself.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from segue_worker.mapping.request import Request
+
+Mode = Literal["off", "updates", "updates_into_events"]
+
+_EVENT_FIELDS: Final = frozenset({"eventName", "eventProperties"})
+_MERGED_AT_MOST: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One request as a mapping made it, of one event.
+
+    Attributes:
+        event: place of the event among those at hand.
+        request: the request.
+    """
+
+    event: int
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One request to send, and the pieces it stands for, in order."""
+
+    request: Request
+    pieces: tuple[Piece, ...]
+
+
+def coalesce(pieces: Iterable[Piece], mode: Mode) -> list[Group]:
+    """Group the pieces of one contact, in order.
+
+    Args:
+        pieces: the contact's requests, oldest first.
+        mode: `off`, `updates` (merge neighbouring updates), or `updates_into_events` (and fold them into the event
+            that follows).
+
+    Returns:
+        what to send, in order. The pieces of all groups, put together, are the pieces given.
+    """
+    groups: list[Group] = []
+    for piece in pieces:
+        last = groups[-1] if groups else None
+        merged = None if last is None else _merge(last, piece, mode)
+        if merged is None:
+            groups.append(Group(piece.request, (piece,)))
+        else:
+            groups[-1] = merged
+    return groups
+
+
+def apart(group: Group) -> list[Group]:
+    """The group's pieces as groups of their own."""
+    return [Group(piece.request, (piece,)) for piece in group.pieces]
+
+
+def _merge(group: Group, piece: Piece, mode: Mode) -> Group | None:
+    earlier, later = group.request, piece.request
+    if mode == "off" or earlier.action != "createOrUpdateContact" or len(group.pieces) >= _MERGED_AT_MOST:
+        return None
+    folding = later.action == "sendEvent"
+    if folding and (mode != "updates_into_events" or not _EVENT_FIELDS.isdisjoint(earlier.body)):
+        return None
+    if not _same_contact(earlier.body, later.body) or _changes_subscription(earlier.body, later.body):
+        return None
+    # An event keeps the order of its own keys; in both cases what the later request says counts.
+    body = later.body | (earlier.body | later.body) if folding else earlier.body | later.body
+    lists = _lists(earlier.body) | _lists(later.body)
+    if lists:
+        body["mailingLists"] = lists
+    return Group(replace(later, body=body), (*group.pieces, piece))
+
+
+def _lists(body: dict[str, Any]) -> dict[str, Any]:
+    lists = body.get("mailingLists")
+    return lists if isinstance(lists, dict) else {}
+
+
+def _same_contact(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
+    if earlier.get("userId") != later.get("userId"):
+        return False
+    emails = [side["email"] for side in (earlier, later) if side.get("email")]
+    return len(set(map(repr, emails))) <= 1 and bool(emails or earlier.get("userId"))
+
+
+def _changes_subscription(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
+    return "subscribed" in later and any(_lists(earlier).values())

@@ -1,0 +1,53 @@
+"""A dead letter: a request, or an event that never became one, given up for good; it can be seen and replayed."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+from uuid import uuid4
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """What was given up, and why.
+
+    Attributes:
+        reason: code: `unreadable` (no event), `mapping` (a directive failed), `payload` (the action's rules),
+            `refused` (final answer of Loops), `expired` (older than `retry.max_age`).
+        detail: for people; names fields, never their values.
+        contact: whose outbox it was in.
+        mappings: names of the mappings whose request it was.
+        message_ids: of the events in the request.
+        events: the events, as JSON text, for a replay.
+        request: method, path and body text as sent; None where there never was a request.
+        answer: status and start of the text of the last answer, or None.
+        attempts: how often it was sent.
+        first_attempt: unix ms, or None.
+        at: unix ms.
+        id: unique.
+    """
+
+    reason: str
+    detail: str
+    contact: str
+    mappings: tuple[str, ...]
+    message_ids: tuple[str, ...]
+    events: tuple[str, ...]
+    at: int
+    request: dict[str, str] | None = None
+    answer: dict[str, Any] | None = None
+    attempts: int = 0
+    first_attempt: int | None = None
+    id: str = field(default_factory=lambda: uuid4().hex)
+
+    def to_json(self) -> bytes:
+        """The form in which it is kept in Redis."""
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> Self:
+        """Read what `to_json` wrote."""
+        fields = orjson.loads(raw)
+        for name in ("mappings", "message_ids", "events"):
+            fields[name] = tuple(fields[name])
+        return cls(**fields)

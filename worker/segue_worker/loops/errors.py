@@ -1,0 +1,21 @@
+"""What may come of a request instead of an answer.
+
+LoopsError                         (segue_worker.errors)
+└── NoAnswerError                  it is not known whether Loops applied the request
+    ├── LoopsTimeoutError          no answer in time
+    └── LoopsConnectionError       no connection, or one that broke
+"""
+
+from segue_worker.errors import LoopsError
+
+
+class NoAnswerError(LoopsError):
+    """No answer came; Loops may or may not have applied the request."""
+
+
+class LoopsTimeoutError(NoAnswerError):
+    """No answer came in time."""
+
+
+class LoopsConnectionError(NoAnswerError):
+    """No connection could be made, or it broke before the answer."""

@@ -1,0 +1,207 @@
+"""One destination's outbox, over the Lua scripts beside this module. Each method is one atomic step in Redis."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib.resources import files
+from typing import Any, Final, NamedTuple
+
+from redis.asyncio import Redis
+
+from segue_producer.keys import STATS_KEPT_S, Keys
+from segue_worker.dead_letter import DeadLetter
+from segue_worker.pause import Pause
+
+EVENTS_PER_CLAIM: Final = 100
+"""Events taken of one contact at a time: enough for any merge worth having, and a bound on memory."""
+BYTES_PER_CLAIM: Final = 4 * 1024 * 1024
+
+
+class Claimed(NamedTuple):
+    """A contact claimed for this owner, with its oldest events as they lie in the outbox."""
+
+    contact: bytes
+    parked: bytes | None
+    entries: list[bytes]
+
+
+class Next(StrEnum):
+    """What happens to a contact after a settle."""
+
+    KEEP = "keep"
+    RELEASE = "release"
+    PARK = "park"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a contact's oldest events.
+
+    Attributes:
+        taken: events to take off the head of the outbox.
+        remainder: what replaces the then oldest event, or None.
+        next: what happens to the contact.
+        park_for_ms: for `Next.PARK`, until when it waits.
+        parked: for `Next.PARK`, what is remembered of the attempt.
+        digests: of the settled messageIds.
+        counters: name → increment.
+        dead: requests and events given up.
+    """
+
+    taken: int = 0
+    remainder: bytes | None = None
+    next: Next = Next.KEEP
+    park_for_ms: int = 0
+    parked: bytes | None = None
+    digests: Sequence[bytes] = ()
+    counters: Mapping[str, int] = field(default_factory=dict)
+    dead: Sequence[DeadLetter] = ()
+
+
+def digest(message_id: str) -> bytes:
+    """The 16 bytes by which a messageId is remembered."""
+    return hashlib.blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+class Outbox:
+    """The outbox of one destination, for one owner.
+
+    Args:
+        redis: client that answers bytes.
+        destination: its name.
+        owner: token of the run that claims and settles.
+        window_ms: dedupe window in ms.
+        lease_ms: how long a claim holds without a heartbeat.
+        clock_ms: unix ms, or 0 for the server's clock; tests move it.
+
+    Every method raises redis.RedisError where Redis does not answer.
+    """
+
+    def __init__(  # noqa: PLR0913 - what the scripts need, once
+        self,
+        redis: "Redis",
+        destination: str,
+        *,
+        owner: str,
+        window_ms: int,
+        lease_ms: int,
+        clock_ms: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._redis = redis
+        self.keys = Keys(destination)
+        self._owner = owner
+        self._window_ms = window_ms
+        self._lease_ms = lease_ms
+        self._clock_ms = clock_ms
+        self._run_key = self.keys.run
+        folder = files("segue_worker.outbox")
+        self._scripts = {
+            name: redis.register_script(folder.joinpath(f"{name}.lua").read_text(encoding="utf-8"))
+            for name in ("start", "claim", "renew", "settle", "seen", "finish")
+        }
+
+    async def start(self, parallel_runs: int) -> bool:
+        """Begin a run, unless as many as allowed are alive. Returns whether it began."""
+        runs = [self.keys.run_number(number) for number in range(parallel_runs)]
+        number = await self._scripts["start"](keys=[self.keys.hinted, *runs], args=[self._owner, self._lease_ms])
+        if number < 0:
+            return False
+        self._run_key = runs[number]
+        return True
+
+    async def claim(self, contacts: int) -> list[Claimed]:
+        """Claim up to `contacts` due contacts, longest due first; none while the destination is paused."""
+        keys = self.keys
+        found = await self._scripts["claim"](
+            keys=[keys.due, keys.lease, keys.parked, keys.paused],
+            args=[
+                *(self._clock_ms(), self._owner, self._lease_ms, contacts),
+                *(EVENTS_PER_CLAIM, BYTES_PER_CLAIM, keys.outbox),
+            ],
+        )
+        return [Claimed(item[0], item[1] or None, item[2:]) for item in found]
+
+    async def seen(self, digests: Sequence[bytes]) -> list[bool]:
+        """Which of the messageIds were settled within the dedupe window."""
+        if not digests:
+            return []
+        flags = await self._scripts["seen"](
+            keys=[self.keys.due], args=[self._clock_ms(), self.keys.seen, self._window_ms, *digests]
+        )
+        return [bool(flag) for flag in flags]
+
+    async def renew(self, contacts: Sequence[bytes]) -> tuple[bool, list[bytes]]:
+        """Heartbeat. Returns whether the run is still this owner's, and the contacts that are not."""
+        alive, *lost = await self._scripts["renew"](
+            keys=[self._run_key, self.keys.due, self.keys.lease],
+            args=[self._clock_ms(), self._owner, self._lease_ms, *contacts],
+        )
+        return bool(alive), lost
+
+    async def settle(self, contact: bytes, settlement: Settlement, *, step: int) -> int | None:
+        """Record a settlement.
+
+        Args:
+            contact: claimed by this owner.
+            settlement: what to record.
+            step: how many settlements of this claim came before; the same step twice is recorded once, so that a
+                call whose answer was lost may be repeated.
+
+        Returns:
+            how many events are left, or None where the claim is gone.
+        """
+        keys = self.keys
+        minute = (self._clock_ms() or int(time.time() * 1000)) // 60_000
+        args: list[Any] = [
+            *(self._clock_ms(), f"{self._owner}:{step}", contact, settlement.taken, settlement.remainder or b""),
+            *(settlement.next, settlement.park_for_ms, settlement.parked or b""),
+            *(keys.seen, self._window_ms, STATS_KEPT_S, f"{self._owner}:{step + 1}"),
+            *(len(settlement.digests), *settlement.digests),
+            len(settlement.counters),
+        ]
+        for name, increment in settlement.counters.items():
+            args += (name, increment)
+        args.append(len(settlement.dead))
+        for letter in settlement.dead:
+            args += (letter.id, letter.to_json())
+        outbox = keys.outbox.encode() + contact
+        settled, left = await self._scripts["settle"](
+            keys=[
+                *(outbox, keys.due, keys.lease, keys.parked, keys.pending, keys.dead, keys.dead_at),
+                *(f"{keys.stats}{minute}", keys.totals),
+            ],
+            args=args,
+        )
+        return int(left) if settled else None
+
+    async def finish(self, *, leave: bool) -> str:
+        """End the run: `"ended"`; `"hint"`, ended with work due; or `"go on"`, which `leave` rules out."""
+        keys = self.keys
+        answer = await self._scripts["finish"](
+            keys=[self._run_key, keys.due, keys.paused, keys.hinted], args=[self._clock_ms(), self._owner, int(leave)]
+        )
+        return ("ended", "hint", "go on")[answer]
+
+    async def pause(self, pause: Pause) -> None:
+        """Hold the destination."""
+        await self._redis.set(self.keys.paused, pause.to_json())
+
+    async def paused(self) -> Pause | None:
+        """The pause in force, if any."""
+        raw = await self._redis.get(self.keys.paused)
+        return None if raw is None else Pause.from_json(raw)
+
+    async def resume(self) -> bool:
+        """Let the destination go on. Returns whether it was paused."""
+        return bool(await self._redis.delete(self.keys.paused))
+
+    async def bury(self, letters: Sequence[DeadLetter]) -> None:
+        """Record dead letters of events that never were in the outbox."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            for letter in letters:
+                pipe.hset(self.keys.dead, letter.id, letter.to_json())
+                pipe.zadd(self.keys.dead_at, {letter.id: letter.at})
+            pipe.hincrby(self.keys.totals, "dead", len(letters))
+            await pipe.execute()

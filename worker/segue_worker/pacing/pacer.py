@@ -1,0 +1,127 @@
+"""The shared limiter: at most so many requests of a Loops team in any one second, over all workers and machines.
+
+Measured rule (DESIGN.md, "Pace"): slots spread over a window 1.2 % wider than a second use 98.7 % of the limit
+without a 429, for sliding and for fixed windows. Lateness is reported back, because what Loops counts is when a
+request arrives, not when it was meant to leave.
+"""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from segue_producer.keys import rate_key
+
+PACE_SCRIPT: Final = files("segue_worker.pacing").joinpath("pace.lua").read_text(encoding="utf-8")
+WINDOW_MS: Final = 1012.0
+"""One second, and 1.2 % for the jitter between leaving here and arriving there."""
+RECOVERY_PER_S: Final = 0.2
+SLOWER: Final = 0.75
+MAX_SLOTS: Final = 64
+"""Above this many requests a second, a slot stands for several, so that the shared state stays small."""
+
+_TOLERATED_MS = 2.0
+_TYPICAL_SHARE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Leave to send one request.
+
+    Attributes:
+        number: which slot of the team's.
+        opened: time of the clock at which it opened, in seconds.
+    """
+
+    number: int
+    opened: float
+
+
+class Pacer:
+    """Send slots of one team for one run; slots are taken one after the other, just before they are used.
+
+    Args:
+        redis: where the shared state lives.
+        api_key: the team's key; only a digest of it leaves this object.
+        rate_limit: requests in any one second.
+        clock: monotonic seconds; the event loop's clock when left out.
+    """
+
+    def __init__(
+        self, redis: "Redis", api_key: str, rate_limit: int, *, clock: Callable[[], float] | None = None
+    ) -> None:
+        self._script = redis.register_script(PACE_SCRIPT)
+        self._key = rate_key(api_key)
+        self._per_slot = math.ceil(rate_limit / MAX_SLOTS)
+        self._slots = max(1, rate_limit // self._per_slot)
+        self._clock = clock or asyncio.get_running_loop().time
+        self._turn = asyncio.Lock()
+        self._slot = Slot(0, 0.0)
+        self._left = 0
+        self._late: dict[int, float] = {}
+        self._round_trips: deque[float] = deque(maxlen=50)
+
+    async def slot(self, *, wanted: Callable[[], bool] = lambda: True) -> Slot | None:
+        """Wait for leave to send one request.
+
+        Args:
+            wanted: asked when this caller's turn comes and before a slot is taken, so that none is taken in vain.
+
+        Returns:
+            the slot, or None where it was no longer wanted.
+
+        Raises:
+            redis.RedisError: the shared state cannot be reached; nothing may be sent.
+        """
+        async with self._turn:
+            if not wanted():
+                return None
+            if not self._left:
+                late = [part for number, ms in self._late.items() for part in (number, round(ms, 1))]
+                self._late.clear()
+                number, wait_us = await self._call("take", *late)
+                opens = self._clock() + wait_us / 1e6
+                if wait_us:
+                    await asyncio.sleep(wait_us / 1e6)
+                self._slot = Slot(number, opens)
+                self._left = self._per_slot
+            self._left -= 1
+            return self._slot
+
+    def used(self, slot: Slot, sent: float, answered: float) -> None:
+        """Report how a slot was used, so that what must wait a window for it does.
+
+        The request arrived some time between `sent` and `answered`. A round trip that is long for this connection is
+        taken as a late arrival; one that is usual is not.
+
+        Args:
+            slot: the slot.
+            sent: time of the clock when the request left, in seconds.
+            answered: time of the clock when its answer, or failure, was there.
+        """
+        round_trip = answered - sent
+        usual = self._usual_round_trip()
+        self._round_trips.append(round_trip)
+        late = (sent - slot.opened + max(0.0, round_trip - usual)) * 1000
+        if late > _TOLERATED_MS:
+            self._late[slot.number] = max(late, self._late.get(slot.number, 0.0))
+
+    async def slow(self, retry_after: float | None = None) -> None:
+        """Slow the whole team down after a 429: hold for `retry_after` seconds, then go on at three quarters."""
+        hold = retry_after if retry_after is not None else 2 / self._slots
+        await self._call("slow", round(hold * 1000), SLOWER)
+
+    def _usual_round_trip(self) -> float:
+        if not self._round_trips:
+            return math.inf
+        ordered = sorted(self._round_trips)
+        return ordered[int(len(ordered) * _TYPICAL_SHARE)]
+
+    async def _call(self, *args: Any) -> tuple[int, int]:
+        number, wait_us = await self._script(keys=[self._key], args=[0, self._slots, WINDOW_MS, RECOVERY_PER_S, *args])
+        return int(number), int(wait_us)

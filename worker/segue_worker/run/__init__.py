@@ -1,0 +1,1 @@
+"""A run: one `deliver` task, a few seconds long."""

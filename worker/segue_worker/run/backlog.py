@@ -1,0 +1,220 @@
+"""The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any, Final, Literal
+
+import orjson
+
+from segue_worker.coalesce import Mode, Piece, coalesce
+from segue_worker.dead_letter import DeadLetter
+from segue_worker.errors import MappingError, PayloadError
+from segue_worker.mapping import CompiledMapping, lets_through
+from segue_worker.outbox.outbox import Next, Settlement, digest
+from segue_worker.run.outgoing import Outgoing, Ref, outgoing
+
+Fate = Literal["delivered", "dead"]
+_REMAINDER: Final = "segue.remainder"
+
+
+@dataclass(slots=True)
+class Waiting:
+    """One event of the outbox.
+
+    Attributes:
+        raw: its JSON, as enqueued.
+        event: the same, parsed; None where it is no event.
+        message_id: its messageId, or "" where it is no event.
+        done: mapping → what became of its request.
+        left: names of the mappings whose requests are still to be sent.
+        state: `open` until it is planned; `filtered` where no mapping fires; `duplicate`; else `sending`.
+        dead: dead letters to record together with what is recorded of this event next.
+    """
+
+    raw: bytes
+    event: dict[str, Any] | None
+    message_id: str
+    done: dict[str, Fate] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
+    state: Literal["open", "filtered", "duplicate", "sending"] = "open"
+    dead: list[DeadLetter] = field(default_factory=list)
+
+
+def read_entry(raw: bytes) -> Waiting:
+    """Read an entry of the outbox: an event, or the remainder of one that was partly delivered."""
+    try:
+        entry = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return Waiting(raw, None, "")
+    if isinstance(entry, dict) and entry.get("type") == _REMAINDER:
+        waiting = read_entry(entry["event"].encode())
+        waiting.done = dict(entry["done"])
+        return waiting
+    if not isinstance(entry, dict) or not isinstance(entry.get("messageId"), str):
+        return Waiting(raw, None, "")
+    return Waiting(raw, entry, entry["messageId"])
+
+
+class Backlog:
+    """The claimed events of one contact, oldest first.
+
+    Args:
+        contact: whose they are.
+        entries: as they lie in the outbox.
+        now_ms: unix ms, for the times of dead letters.
+    """
+
+    def __init__(self, contact: bytes, entries: Sequence[bytes], *, now_ms: int) -> None:
+        self.contact = contact
+        self._events = [read_entry(raw) for raw in entries]
+        self._now_ms = now_ms
+        self._counters: Counter[str] = Counter()
+        self.head = 0
+        """How many of the events have been taken off the outbox; `Ref`s count from the first one claimed."""
+
+    @property
+    def message_ids(self) -> list[str]:
+        """The messageId of each event; "" for what is no event."""
+        return [waiting.message_id for waiting in self._events]
+
+    def plan(
+        self,
+        mappings: Sequence[CompiledMapping],
+        *,
+        destination: str,
+        mode: Mode,
+        seen: set[str],
+        frozen: Outgoing | None = None,
+    ) -> list[Outgoing]:
+        """Decide what to send for the events, in order.
+
+        Args:
+            mappings: the destination's, in their order; disabled ones do not fire.
+            destination: its name.
+            mode: what may be merged.
+            seen: messageIds already settled, or being settled elsewhere.
+            frozen: a request attempted before, which goes first and as it is.
+
+        Returns:
+            the requests. What needs none (filtered, duplicate, at fault) is noted for the next settlement.
+        """
+        taken = set(seen)
+        pieces: list[Piece] = []
+        held = set(frozen.refs) if frozen else set()
+        for place, waiting in enumerate(self._events):
+            if waiting.event is None:
+                self._bury(waiting, "unreadable", "the entry is no event with a messageId", "")
+                waiting.state = "sending"
+            elif waiting.message_id in taken and not waiting.done and not any(ref.event == place for ref in held):
+                waiting.state = "duplicate"
+            else:
+                pieces += self._pieces(place, waiting, mappings, held)
+            taken.add(waiting.message_id)
+        first = [frozen] if frozen else []
+        return first + [outgoing(group, destination, self.message_ids) for group in coalesce(pieces, mode)]
+
+    def _pieces(self, place: int, waiting: Waiting, mappings: Sequence[CompiledMapping], held: set[Ref]) -> list[Piece]:
+        event = waiting.event or {}
+        pieces = []
+        waiting.state = "sending"
+        waiting.left = {ref.mapping for ref in held if ref.event == place}
+        for mapping in mappings if lets_through(event) else ():
+            if not mapping.enabled or mapping.name in waiting.done or mapping.name in waiting.left:
+                continue
+            try:
+                request = mapping.render(event)
+            except (MappingError, PayloadError) as error:
+                reason = "payload" if isinstance(error, PayloadError) else "mapping"
+                self._bury(waiting, reason, str(error), mapping.name)
+                continue
+            if request is not None:
+                waiting.left.add(mapping.name)
+                pieces.append(Piece(place, request))
+        if not waiting.left and not waiting.done:
+            waiting.state = "filtered"
+        return pieces
+
+    def count(self, **counters: int) -> None:
+        """Add to what the next settlement counts."""
+        self._counters.update(counters)
+
+    def record(self, refs: Sequence[Ref], fate: Fate) -> None:
+        """Note what became of requests."""
+        for ref in refs:
+            waiting = self._events[ref.event]
+            waiting.left.discard(ref.mapping)
+            waiting.done[ref.mapping] = fate
+
+    def bury(self, request: Outgoing, reason: str, detail: str, **attempt: Any) -> None:
+        """Note that a request was given up; `attempt` is what `DeadLetter` says of it."""
+        places = sorted({ref.event for ref in request.refs})
+        events = [self._events[place] for place in places]
+        letter = DeadLetter(
+            reason=reason,
+            detail=detail,
+            contact=self._name,
+            mappings=tuple(dict.fromkeys(ref.mapping for ref in request.refs)),
+            message_ids=tuple(waiting.message_id for waiting in events),
+            events=tuple(waiting.raw.decode("utf-8", "replace") for waiting in events),
+            request={"method": request.method, "path": request.path, "body": request.body.decode()},
+            at=self._now_ms,
+            **attempt,
+        )
+        self.record(request.refs, "dead")
+        # By the time anything is recorded of the last of them, everything is recorded of the others.
+        events[-1].dead.append(letter)
+
+    def _bury(self, waiting: Waiting, reason: str, detail: str, mapping: str) -> None:
+        letter = DeadLetter(
+            reason=reason,
+            detail=detail,
+            contact=self._name,
+            mappings=(mapping,) if mapping else (),
+            message_ids=(waiting.message_id,) if waiting.message_id else (),
+            events=(waiting.raw.decode("utf-8", "replace"),),
+            at=self._now_ms,
+        )
+        waiting.dead.append(letter)
+        waiting.done[mapping] = "dead"
+
+    @property
+    def _name(self) -> str:
+        return self.contact.decode("utf-8", "replace")
+
+    def settlement(self, then: Next, *, park_for_ms: int = 0) -> Settlement:
+        """What may be recorded now: the oldest events as far as they are finished, and a partly finished one behind.
+
+        Recorded is recorded: the next settlement goes on from there.
+        """
+        gone = list(takewhile(lambda waiting: waiting.state != "open" and not waiting.left, self._events[self.head :]))
+        self.head += len(gone)
+        remainder = None
+        dead = [letter for waiting in gone for letter in waiting.dead]
+        if self.head < len(self._events) and (head := self._events[self.head]).done:
+            remainder = orjson.dumps({"type": _REMAINDER, "event": head.raw.decode(), "done": head.done})
+            dead += head.dead
+            head.dead = []
+        self._counters.update(_fate(waiting) for waiting in gone)
+        self._counters["dead"] += len(dead)
+        counters = {name: count for name, count in self._counters.items() if name and count}
+        self._counters.clear()
+        return Settlement(
+            taken=len(gone),
+            remainder=remainder,
+            next=then,
+            park_for_ms=park_for_ms,
+            digests=[digest(waiting.message_id) for waiting in gone if waiting.message_id],
+            counters=counters,
+            dead=dead,
+        )
+
+
+def _fate(waiting: Waiting) -> str:
+    """The counter of a finished event; "" for one that died with all its requests, which `dead` has counted."""
+    if waiting.state == "duplicate":
+        return "duplicates"
+    if waiting.state == "filtered":
+        return "filtered"
+    return "delivered" if "delivered" in waiting.done.values() else ""

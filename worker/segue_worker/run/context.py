@@ -1,0 +1,51 @@
+"""What the deliveries of one run share."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from segue_worker.config import Destination
+from segue_worker.loops import LoopsClient
+from segue_worker.outbox import Outbox
+from segue_worker.pacing import Pacer
+from segue_worker.run.lease import Lease
+
+
+def unix_ms() -> int:
+    """The current time."""
+    return int(time.time() * 1000)
+
+
+@dataclass(slots=True)
+class RunContext:
+    """What the deliveries of one run share.
+
+    Attributes:
+        destination: where it delivers to.
+        outbox: where its events lie.
+        pacer: hands out its send slots.
+        client: speaks to Loops.
+        lease: its hold on the contacts.
+        stopping: whether the process is being shut down.
+        now_ms: unix ms.
+        jitter: a number from 0 to 1, different each time.
+        in_flight: messageIds of the events being delivered now.
+        leaving: set when nothing new may be sent: the run's time is over, it lost its place, or it paused.
+    """
+
+    destination: Destination
+    outbox: Outbox
+    pacer: Pacer
+    client: LoopsClient
+    lease: Lease
+    stopping: Callable[[], bool]
+    now_ms: Callable[[], int] = unix_ms
+    jitter: Callable[[], float] = random.random
+    in_flight: set[str] = field(default_factory=set)
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def may_send(self) -> bool:
+        """Whether a further request may leave in this run."""
+        return not self.leaving.is_set()

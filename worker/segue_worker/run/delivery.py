@@ -1,0 +1,256 @@
+"""The delivery of one claimed contact: send its requests in order, and record each before the next."""
+
+import asyncio
+import logging
+from collections import deque
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+from redis.exceptions import RedisError
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from segue_worker.loops import Answer, NoAnswerError
+from segue_worker.outbox import Claimed, Next, Settlement
+from segue_worker.outbox.outbox import digest
+from segue_worker.pause import PROBE_FIRST_S, Pause
+from segue_worker.retry import Dead, Decision, Delivered, Outcome, PauseDestination, Retry, decide
+from segue_worker.run.backlog import Backlog
+from segue_worker.run.context import RunContext
+from segue_worker.run.outgoing import Outgoing, Parked
+
+QUICK_ATTEMPTS: Final = 3
+"""Attempts in a row before the contact is parked."""
+QUICK_WAIT_S: Final = 3.0
+"""A longer wait is spent parked, where it holds up nobody."""
+SETTLE_PATIENCE_S: Final = 30.0
+"""How long a settlement is tried while Redis is away; an unrecorded request would be sent again."""
+
+log = logging.getLogger(__name__)
+
+
+class Delivery:
+    """Delivers the events of one claimed contact.
+
+    Args:
+        claimed: the contact and its events.
+        run: what the deliveries of the run share.
+    """
+
+    def __init__(self, claimed: Claimed, run: RunContext) -> None:
+        self._run = run
+        self._contact = claimed.contact
+        self._backlog = Backlog(claimed.contact, claimed.entries, now_ms=run.now_ms())
+        self._parked = Parked.from_json(claimed.parked) if claimed.parked else None
+        self._steps = 0
+        self._attempts = 0
+        self._first_ms = 0
+        ids = {message_id for message_id in self._backlog.message_ids if message_id}
+        # An event on its way for another contact is a duplicate here; see `seen` for those already settled.
+        self._elsewhere = ids & run.in_flight
+        self._ids = ids - self._elsewhere
+        run.in_flight |= self._ids
+        run.lease.hold(self._contact)
+
+    @property
+    def message_ids(self) -> list[str]:
+        """The messageIds for which `seen` is to be asked."""
+        return [message_id for message_id in self._backlog.message_ids if message_id]
+
+    @property
+    def digests(self) -> list[bytes]:
+        """Their digests."""
+        return [digest(message_id) for message_id in self.message_ids]
+
+    async def deliver(self, seen: set[str]) -> None:
+        """Send what there is to send and settle it. Raises nothing that concerns only this contact.
+
+        Args:
+            seen: messageIds settled before.
+        """
+        try:
+            await self._deliver(seen)
+        except _ClaimGoneError:
+            log.info("a contact of %s was taken over by another run", self._run.destination.name)
+        except (RedisError, OSError) as error:
+            log.warning("Redis is away (%s); a contact's last request may be repeated", type(error).__name__)
+        finally:
+            self._run.in_flight -= self._ids
+            self._run.lease.let_go(self._contact)
+
+    async def _deliver(self, seen: set[str]) -> None:
+        destination = self._run.destination
+        frozen = self._parked.request if self._parked else None
+        queue = deque(
+            self._backlog.plan(
+                destination.mappings,
+                destination=destination.name,
+                mode=destination.coalesce,
+                seen=seen | self._elsewhere,
+                frozen=frozen,
+            )
+        )
+        if not queue:
+            await self._settle(self._backlog.settlement(Next.RELEASE))
+        while queue:
+            request = queue.popleft()
+            earlier = self._parked if request is frozen else None
+            decision = await self._send(request, earlier)
+            if decision is None or isinstance(decision, Retry | PauseDestination):
+                await self._leave(request, decision, earlier)
+                return
+            queue.extendleft(reversed(self._conclude(request, decision, earlier)))
+            await self._settle(self._backlog.settlement(Next.KEEP if queue else Next.RELEASE))
+
+    def _conclude(self, request: Outgoing, decision: Delivered | Dead, earlier: Parked | None) -> list[Outgoing]:
+        """Note the end of a request. Returns what must be sent in its place."""
+        if isinstance(decision, Delivered):
+            if decision.before and request.updates and self._attempts == 1 and not earlier:
+                # Another run sent this event, and perhaps with fewer updates folded in: they go on their own.
+                self._backlog.record(request.refs[-1:], "delivered")
+                return list(request.updates)
+            self._backlog.count(merged=len(request.refs) - 1)
+            self._backlog.record(request.refs, "delivered")
+        elif decision.reason == "refused" and request.parts:
+            return list(request.parts)
+        else:
+            log.warning(
+                "a request of mapping %r at %s was given up: %s",
+                request.refs[-1].mapping,
+                self._run.destination.name,
+                decision.reason,
+            )
+            self._backlog.bury(
+                request,
+                decision.reason,
+                decision.because,
+                attempts=self._attempts,
+                first_attempt=self._first_ms,
+                answer=self._answer,
+            )
+        return []
+
+    async def _send(self, request: Outgoing, earlier: Parked | None) -> Decision | None:
+        """Send a request, with quick retries. Returns what follows, or None where it may not be sent (again) now."""
+        self._attempts = earlier.attempts if earlier else 0
+        self._first_ms = earlier.first if earlier else 0
+        self._answer: dict[str, object] | None = None
+        retrying = AsyncRetrying(
+            retry=retry_if_result(lambda decision: isinstance(decision, Retry) and decision.after <= QUICK_WAIT_S),
+            stop=stop_after_attempt(QUICK_ATTEMPTS),
+            wait=_decided_wait,
+            retry_error_callback=_last_result,
+            sleep=self._nap,
+        )
+        self._pending: Retry | None = None
+        return await retrying(self._attempt, request)
+
+    async def _attempt(self, request: Outgoing) -> Decision | None:
+        run = self._run
+        try:
+            slot = await run.pacer.slot(wanted=run.may_send)
+        except (RedisError, OSError):
+            # Without the shared limiter nothing may be sent.
+            return None
+        if slot is None or not run.lease.holds(self._contact):
+            return None
+        loop = asyncio.get_running_loop()
+        sent = loop.time()
+        self._attempts += 1
+        self._first_ms = self._first_ms or run.now_ms()
+        self._backlog.count(requests=1, retries=int(self._attempts > 1))
+        outcome: Outcome
+        try:
+            async with run.lease.guard(self._contact):
+                outcome = await run.client.send(request.method, request.path, request.body, idempotency_key=request.key)
+        except NoAnswerError as error:
+            outcome = error
+        except TimeoutError:
+            raise _ClaimGoneError from None
+        run.pacer.used(slot, sent, loop.time())
+        self._answer = None
+        if isinstance(outcome, Answer):
+            self._answer = {"status": outcome.status, "text": outcome.text}
+            if outcome.status == 429:  # noqa: PLR2004 - Too Many Requests
+                self._backlog.count(rate_limited=1)
+                with suppress(RedisError, OSError):
+                    await run.pacer.slow(outcome.retry_after)
+        decision = decide(
+            outcome,
+            idempotent=request.key is not None,
+            attempt=self._attempts,
+            age=(run.now_ms() - self._first_ms) / 1000,
+            max_age=run.destination.retry.max_age.total_seconds(),
+            jitter=run.jitter,
+        )
+        self._pending = decision if isinstance(decision, Retry) else None
+        return decision
+
+    async def _nap(self, seconds: float) -> None:
+        """Wait, but not longer than this run may send."""
+        try:
+            await asyncio.wait_for(self._run.leaving.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _leave(
+        self, request: Outgoing, decision: Retry | PauseDestination | None, earlier: Parked | None
+    ) -> None:
+        """Give the contact back: parked with its request where that was ever attempted."""
+        run = self._run
+        if isinstance(decision, PauseDestination):
+            await self._pause(decision)
+        if not self._attempts:
+            await self._settle(self._backlog.settlement(Next.RELEASE))
+            return
+        retry = decision if isinstance(decision, Retry) else self._pending
+        wait_ms = int(retry.after * 1000) if retry else 0
+        because = retry.because if retry else getattr(decision, "because", earlier.because if earlier else "")
+        now_ms = run.now_ms()
+        settlement = self._backlog.settlement(Next.PARK, park_for_ms=wait_ms)
+        parked = Parked(
+            self._attempts, self._first_ms, now_ms + wait_ms, because, request.counted_from(self._backlog.head)
+        )
+        await self._settle(replace(settlement, parked=parked.to_json()))
+
+    async def _pause(self, decision: PauseDestination) -> None:
+        run = self._run
+        run.leaving.set()
+        now_ms = run.now_ms()
+        if await run.outbox.paused() is None:
+            log.error("destination %s is paused: its requests are refused for good reason", run.destination.name)
+            await run.outbox.pause(Pause(decision.because, now_ms, now_ms + PROBE_FIRST_S * 1000))
+
+    async def _settle(self, settlement: Settlement) -> None:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type((RedisError, OSError)),
+            wait=wait_random_exponential(multiplier=0.05, max=0.5),
+            stop=stop_after_delay(SETTLE_PATIENCE_S),
+            reraise=True,
+        )
+        left: int | None = await retrying(self._run.outbox.settle, self._contact, settlement, step=self._steps)
+        self._steps += 1
+        if left is None:
+            raise _ClaimGoneError
+
+
+class _ClaimGoneError(Exception):
+    """The contact belongs to another run by now."""
+
+
+def _decided_wait(state: RetryCallState) -> float:
+    decision = state.outcome.result() if state.outcome else None
+    return decision.after if isinstance(decision, Retry) else 0.0
+
+
+def _last_result(state: RetryCallState) -> Decision | None:
+    result: Decision | None = state.outcome.result() if state.outcome else None
+    return result

@@ -1,0 +1,156 @@
+"""A request on its way: the bytes to send, and the events and mappings it stands for."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple, Self
+
+import orjson
+
+from segue_worker.coalesce import Group
+from segue_worker.mapping.request import encode_body
+
+EVENTS_PATH: Final = "/events/send"
+
+
+class Ref(NamedTuple):
+    """One mapping of one event; `event` counts from the head of the outbox."""
+
+    event: int
+    mapping: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request, ready to be sent any number of times, byte for byte the same.
+
+    Attributes:
+        method: `PUT` or `POST`.
+        path: what follows the base URL.
+        body: JSON text.
+        key: Idempotency-Key, on events only.
+        refs: what it stands for, in order.
+        parts: the requests it was merged from; empty where it was not.
+    """
+
+    method: str
+    path: str
+    body: bytes
+    key: str | None
+    refs: tuple[Ref, ...]
+    parts: tuple["Outgoing", ...] = ()
+
+    @property
+    def updates(self) -> tuple["Outgoing", ...]:
+        """The contact updates that were folded into an event; empty where none were."""
+        return self.parts[:-1] if self.path == EVENTS_PATH else ()
+
+    def counted_from(self, head: int) -> "Outgoing":
+        """The same with places counted from the event at place `head`."""
+        refs = tuple(Ref(event - head, mapping) for event, mapping in self.refs)
+        return replace(self, refs=refs, parts=tuple(part.counted_from(head) for part in self.parts))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form in which a parked request is kept (JSON)."""
+        return {
+            "method": self.method,
+            "path": self.path,
+            "body": self.body.decode(),
+            "key": self.key,
+            "refs": self.refs,
+            "parts": [part.to_dict() for part in self.parts],
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Read what `to_dict` made."""
+        return cls(
+            fields["method"],
+            fields["path"],
+            fields["body"].encode(),
+            fields["key"],
+            tuple(Ref(event, mapping) for event, mapping in fields["refs"]),
+            tuple(cls.from_dict(part) for part in fields["parts"]),
+        )
+
+
+def idempotency_key(destination: str, mapping: str, message_id: str, variant: str = "") -> str:
+    """The Idempotency-Key of an event: 38 characters, the same for every attempt (invariant 4).
+
+    Args:
+        destination: name of the destination.
+        mapping: name of the mapping.
+        message_id: of the event.
+        variant: sets a deliberate second sending apart from the first.
+    """
+    parts = f"{destination}\0{mapping}\0{message_id}\0{variant}".encode("utf-8", "surrogatepass")
+    return "segue-" + hashlib.blake2b(parts, digest_size=16).hexdigest()
+
+
+def outgoing(group: Group, destination: str, message_ids: Sequence[str]) -> Outgoing:
+    """Make the request of a group.
+
+    Args:
+        group: pieces that go in one request.
+        destination: name of the destination.
+        message_ids: of the events that the pieces' places refer to.
+    """
+    parts: tuple[Outgoing, ...] = ()
+    if len(group.pieces) > 1:
+        # A refused merge has taken no effect, so its event may go again under a key of its own; were it the same
+        # key, a Loops that spends keys on refused requests would answer 409 and the event be lost.
+        parts = tuple(
+            _single(
+                Group(piece.request, (piece,)),
+                lambda mapping, id_: idempotency_key(destination, mapping, id_, "apart"),
+                message_ids,
+            )
+            for piece in group.pieces
+        )
+    whole = _single(group, lambda mapping, id_: idempotency_key(destination, mapping, id_), message_ids)
+    return Outgoing(whole.method, whole.path, whole.body, whole.key, whole.refs, parts)
+
+
+def _single(group: Group, key_of: Callable[[str, str], str], message_ids: Sequence[str]) -> Outgoing:
+    request = group.request
+    last = group.pieces[-1]
+    key = key_of(last.request.mapping, message_ids[last.event]) if request.path == EVENTS_PATH else None
+    refs = tuple(Ref(piece.event, piece.request.mapping) for piece in group.pieces)
+    return Outgoing(request.method, request.path, encode_body(request.body), key, refs)
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """What is remembered of a parked contact.
+
+    Attributes:
+        attempts: how often the request has been sent.
+        first: unix ms of the first attempt.
+        next: unix ms of the next attempt.
+        because: the last outcome, for people.
+        request: what is resent, byte for byte.
+    """
+
+    attempts: int
+    first: int
+    next: int
+    because: str
+    request: Outgoing
+
+    def to_json(self) -> bytes:
+        """The form in which it is kept in Redis."""
+        return orjson.dumps(
+            {
+                "attempts": self.attempts,
+                "first": self.first,
+                "next": self.next,
+                "because": self.because,
+                "request": self.request.to_dict(),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> Self:
+        """Read what `to_json` wrote."""
+        fields = orjson.loads(raw)
+        return cls(**{**fields, "request": Outgoing.from_dict(fields["request"])})

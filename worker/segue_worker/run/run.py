@@ -1,0 +1,140 @@
+"""A batch run: claim due contacts, deliver them with bounded concurrency, hand over while work is due."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from redis.exceptions import RedisError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from segue_worker.loops import Answer, NoAnswerError
+from segue_worker.outbox import Claimed
+from segue_worker.pause import after_probe
+from segue_worker.run.context import RunContext
+from segue_worker.run.delivery import Delivery
+
+RUN_S: Final = 5.0
+"""How long a run goes on before it hands over, so that runs of other destinations get their turn."""
+IDLE_POLL_S: Final = 0.02
+"""How often a run with free places looks for contacts that became due: no append sends it a hint."""
+STOP_POLL_S: Final = 0.05
+REDIS_PATIENCE_S: Final = 10.0
+
+log = logging.getLogger(__name__)
+
+
+def concurrency(rate_limit: int) -> int:
+    """Contacts delivered at once: enough to use the limit while answers take up to two seconds."""
+    return min(64, max(8, 2 * rate_limit))
+
+
+async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
+    """Do one run.
+
+    Args:
+        context: what the deliveries share; its outbox has a fresh owner token.
+        seconds: after which the run hands over.
+
+    Returns:
+        whether work is due and nobody is at it, so that a hint is wanted.
+    """
+    if not await context.outbox.start(context.destination.parallel_runs):
+        return False
+    keeping = asyncio.create_task(context.lease.keep())
+    watching = asyncio.create_task(_watch(context, seconds))
+    try:
+        if await _held(context) or await _deliver_due(context):
+            return False
+        return await _finish(context, leave=True) == "hint"
+    finally:
+        keeping.cancel()
+        watching.cancel()
+
+
+async def _watch(context: RunContext, seconds: float) -> None:
+    """Set `leaving` when the run's time is over, its place is lost, or the process is to stop."""
+    until = asyncio.get_running_loop().time() + seconds
+    while not context.stopping() and not context.lease.run_lost and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 - see below
+        # Shutdown is announced through shared memory, which nothing can wait for.
+        await asyncio.sleep(STOP_POLL_S)
+    context.leaving.set()
+
+
+async def _deliver_due(context: RunContext) -> bool:
+    """Deliver until nothing is due, or the run must leave. Returns whether the run has ended for want of work."""
+    places = concurrency(context.destination.rate_limit)
+    tasks: set[asyncio.Task[None]] = set()
+    ended = False
+    try:
+        while context.may_send() and not ended:
+            free = places - len(tasks)
+            claimed = await _claim(context, free) if 2 * free >= places else []
+            if claimed:
+                tasks |= await _begin(claimed, context)
+            elif not tasks:
+                ended = await _finish(context, leave=False) == "ended"
+            else:
+                wait_s = IDLE_POLL_S if 2 * free >= places else None
+                await asyncio.wait(tasks, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+            tasks = {task for task in tasks if not task.done()}
+    finally:
+        if tasks:
+            await asyncio.wait(tasks)
+    return ended
+
+
+async def _claim(context: RunContext, places: int) -> list[Claimed]:
+    try:
+        return await context.outbox.claim(places)
+    except (RedisError, OSError) as error:
+        log.warning("Redis is away (%s); the run waits", type(error).__name__)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(context.leaving.wait(), 0.2)
+        return []
+
+
+async def _begin(claimed: Sequence[Claimed], context: RunContext) -> set[asyncio.Task[None]]:
+    deliveries = [Delivery(item, context) for item in claimed]
+    digests = [digest for delivery in deliveries for digest in delivery.digests]
+    ids = [message_id for delivery in deliveries for message_id in delivery.message_ids]
+    flags: list[bool] = await _patiently(context.outbox.seen, digests)
+    seen = {message_id for message_id, flag in zip(ids, flags, strict=True) if flag}
+    return {asyncio.create_task(delivery.deliver(seen)) for delivery in deliveries}
+
+
+async def _finish(context: RunContext, *, leave: bool) -> str:
+    answer: str = await _patiently(context.outbox.finish, leave=leave)
+    return answer
+
+
+async def _patiently(step: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
+    """Do a step of the outbox, trying for a while where Redis is away."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type((RedisError, OSError)),
+        wait=wait_fixed(0.2),
+        stop=stop_after_delay(REDIS_PATIENCE_S),
+        reraise=True,
+    )
+    return await retrying(step, *args, **options)
+
+
+async def _held(context: RunContext) -> bool:
+    """Whether the destination stays paused; a pause whose probe is due is probed, and ended where that succeeds."""
+    pause = await context.outbox.paused()
+    if pause is None:
+        return False
+    now_ms = context.now_ms()
+    if pause.next_probe is not None and now_ms >= pause.next_probe:
+        try:
+            answer: Answer | None = await context.client.check_key()
+        except NoAnswerError:
+            answer = None
+        if answer is not None and answer.delivered:
+            log.warning("destination %s goes on: the probe succeeded", context.destination.name)
+            await context.outbox.resume()
+            return False
+        await context.outbox.pause(after_probe(pause, now_ms))
+    await _finish(context, leave=True)
+    return True

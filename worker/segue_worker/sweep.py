@@ -1,0 +1,56 @@
+"""The sweep: each second, find destinations with work that nobody is at. This alone repairs every crash."""
+
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from segue_producer.keys import DESTINATIONS, Keys
+from segue_worker.config import Destination
+from segue_worker.pause import Pause
+
+FORGOTTEN_AFTER_MS = 3_600_000
+"""A destination stays known to producers for an hour after the last worker that served it."""
+_WORTH_ANOTHER_RUN = 64
+
+
+async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str]:
+    """Tell producers which destinations exist, and find those that want a hint.
+
+    Args:
+        redis: client that answers bytes.
+        destinations: of this worker's configuration.
+
+    Returns:
+        names of the enabled destinations that have due contacts and room for a run, or a pause to probe.
+    """
+    seconds, micros = await redis.time()
+    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    await announce(redis, destinations, now_ms)
+    return [item.name for item in destinations if item.enabled and await _wants_hint(redis, item, now_ms)]
+
+
+async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: int) -> None:
+    """Say which destinations are served, and what producers must know of them; forget those long unserved."""
+    known = await redis.hgetall(DESTINATIONS)
+    stale = [name for name, at in known.items() if int(at) < now_ms - FORGOTTEN_AFTER_MS]
+    for item in destinations:
+        await redis.hset(Keys(item.name).settings, mapping={"max_pending": item.max_pending})
+    await redis.hset(DESTINATIONS, mapping={item.name: now_ms for item in destinations})
+    gone = set(stale) - {item.name.encode() for item in destinations}
+    if gone:
+        await redis.hdel(DESTINATIONS, *gone)
+
+
+async def _wants_hint(redis: "Redis", destination: Destination, now_ms: int) -> bool:
+    keys = Keys(destination.name)
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.get(keys.paused)
+        pipe.zcount(keys.due, "-inf", now_ms)
+        pipe.exists(*(keys.run_number(number) for number in range(destination.parallel_runs)))
+        paused, due, runs = await pipe.execute()
+    if paused is not None:
+        pause = Pause.from_json(paused)
+        return not runs and pause.next_probe is not None and now_ms >= pause.next_probe
+    if not runs:
+        return bool(due)
+    return bool(runs < destination.parallel_runs and due > _WORTH_ANOTHER_RUN * runs)
