@@ -1,5 +1,6 @@
 """`segue check`: what is wrong with a configuration, or what it does."""
 
+from collections.abc import Sized
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def _summary(inspection: Inspection) -> dict[str, Any]:
                 "rate_limit": destination.rate_limit,
                 "coalesce": destination.coalesce,
                 "mappings": [
-                    {"name": each.name, "action": each.action, "trigger": each.trigger, "enabled": each.enabled}
+                    {"name": each.name, "action": each.action, "trigger": each.trigger.text, "enabled": each.enabled}
                     for each in destination.mappings
                 ],
             }
@@ -69,11 +70,15 @@ def _print(config: Config) -> None:
             destination.name if destination.enabled else f"{destination.name} (off)",
             mapping.name if mapping.enabled else f"{mapping.name} (off)",
             mapping.action,
-            mapping.trigger,
+            mapping.trigger.text,
         )
         for destination in config.destinations
         for mapping in destination.mappings
     ]
     emit_table(("destination", "mapping", "action", "trigger"), rows)
-    mappings = len(rows)
-    remark(f"{config.path}: {len(config.destinations)} destination(s), {mappings} mapping(s), no problems")
+    counted = f"{_count(config.destinations, 'destination')}, {_count(rows, 'mapping')}"
+    remark(f"{config.path}: {counted}, no problems")
+
+
+def _count(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"

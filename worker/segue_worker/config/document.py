@@ -19,13 +19,13 @@ class Document:
     Attributes:
         data: its value: dictionaries, lists, texts, numbers, booleans, None.
         lines: where each path begins: the line of its key, or of the list item.
-        replaced: the texts that hold the value of a variable; they are never shown.
+        replaced: the texts that hold values of variables, and those values: never to be shown.
         findings: the problems met so far.
     """
 
     data: Any
     lines: dict[Where, int]
-    replaced: frozenset[Where]
+    replaced: dict[Where, frozenset[str]]
     findings: Findings
 
 
@@ -77,7 +77,7 @@ class _Reading:
 
     environ: Mapping[str, str]
     lines: dict[Where, int] = field(default_factory=dict)
-    replaced: set[Where] = field(default_factory=set)
+    replaced: dict[Where, frozenset[str]] = field(default_factory=dict)
     missing: list[Fault] = field(default_factory=list)
 
     def document(self, file: str, root: Node, faults: list[Fault]) -> Document:
@@ -86,7 +86,7 @@ class _Reading:
         for where, line, reason in [*faults, *self.missing]:
             findings.problem(where, reason, line=line)
         findings.settle(frozenset(where for where, _, _ in self.missing))
-        return Document(data, self.lines, frozenset(self.replaced), findings)
+        return Document(data, self.lines, self.replaced, findings)
 
     def _value(self, node: Node, where: Where, line: int) -> Any:
         self.lines[where] = line
@@ -101,8 +101,8 @@ class _Reading:
         return {key: self._value(value, (*where, key), at) for key, (at, value) in node.entries.items()}
 
     def _text(self, text: str, where: Where, line: int) -> str:
-        outcome, reasons = substitute(text, self.environ)
-        self.missing.extend((where, line, reason) for reason in reasons)
-        if outcome != text:
-            self.replaced.add(where)
-        return outcome
+        outcome = substitute(text, self.environ)
+        self.missing.extend((where, line, reason) for reason in outcome.reasons)
+        if outcome.values:
+            self.replaced[where] = outcome.values
+        return outcome.text

@@ -1,6 +1,5 @@
 """Spans of time as people write them: `24h`, `30d`, `90s`, `1h30m`."""
 
-import math
 from datetime import timedelta
 from typing import Any
 
@@ -44,9 +43,9 @@ def duration_text(span: timedelta) -> str:
     """Spell a span of time so that `parse_duration` reads it back, to the millisecond."""
     seconds = span / timedelta(seconds=1)
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds > size and math.isclose(seconds % size, 0):
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s"
+        if seconds > size and seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
 
 
 def between(least: str, most: str) -> tuple[BeforeValidator, WithJsonSchema]:

@@ -6,11 +6,19 @@ from typing import Any
 from segue_worker.config.document import Document
 from segue_worker.config.problems import Where
 from segue_worker.config.rules import entries
-from segue_worker.config.schema import ACTIONS, DestinationShape, MappingShape
+from segue_worker.config.schema import DestinationShape, MappingShape
 from segue_worker.errors import MappingError, TriggerError
-from segue_worker.mapping import CompiledMapping, compile_destination_mapping
+from segue_worker.mapping import (
+    ACTIONS,
+    CompiledMapping,
+    compile_destination_mapping,
+    compile_trigger,
+    point_out,
+    unknown_fields,
+)
 
-_WIDEST_EXCERPT = 100
+_TELLING = 4
+"""So many characters of a variable's value in a message could give a secret away."""
 
 
 def check_mappings(document: Document) -> None:
@@ -22,14 +30,14 @@ def check_mappings(document: Document) -> None:
 
 def compiled(destination: DestinationShape) -> tuple[CompiledMapping, ...]:
     """The mappings of a destination without problems."""
-    return tuple(_compile(mapping, mapping.trigger) for mapping in destination.mappings)
+    return tuple(_compile(mapping) for mapping in destination.mappings)
 
 
-def _compile(mapping: MappingShape, trigger: str | None) -> CompiledMapping:
+def _compile(mapping: MappingShape) -> CompiledMapping:
     return compile_destination_mapping(
         name=mapping.name,
         action=mapping.action,
-        trigger=trigger,
+        trigger=mapping.trigger,
         enabled=mapping.enabled,
         defaults=mapping.defaults,
         fields=mapping.fields,
@@ -37,38 +45,32 @@ def _compile(mapping: MappingShape, trigger: str | None) -> CompiledMapping:
 
 
 def _check(raw: dict[str, Any], where: Where, document: Document) -> None:
-    """Compile what there is: the fields also when the trigger is at fault, the trigger also when the action is."""
-    given = raw.get("trigger")
-    trigger = given if isinstance(given, str) and not document.findings.is_settled((*where, "trigger")) else None
-    fields = raw.get("fields")
-    action = raw.get("action")
-    mapping = MappingShape.model_construct(
-        name="",
-        action=action if action in ACTIONS else ACTIONS[0],
-        fields=fields if action in ACTIONS and isinstance(fields, dict) else {},
-        defaults=raw.get("defaults") is not False,
-    )
+    trigger, fields, action = raw.get("trigger"), raw.get("fields"), raw.get("action")
+    if isinstance(trigger, str):
+        _check_trigger(trigger, (*where, "trigger"), document)
+    if isinstance(fields, dict) and isinstance(action, str) and action in ACTIONS:
+        defaults = raw.get("defaults") is not False
+        mapping = MappingShape.model_construct(name="", action=ACTIONS[action].name, defaults=defaults, fields=fields)
+        _check_fields(mapping, (*where, "fields"), document)
+
+
+def _check_trigger(trigger: str, where: Where, document: Document) -> None:
     try:
-        _compile(mapping, trigger)
+        compile_trigger(trigger)
     except TriggerError as error:
-        hidden = (*where, "trigger") in document.replaced
-        document.findings.problem((*where, "trigger"), _trigger_reason(error, hidden=hidden))
-        _check_fields(mapping, where, document)
-    except MappingError as error:
-        _report(error, mapping, where, document)
+        document.findings.problem(where, _trigger_reason(error, document.replaced.get(where)))
 
 
 def _check_fields(mapping: MappingShape, where: Where, document: Document) -> None:
     try:
-        _compile(mapping, None)
+        _compile(mapping)
     except MappingError as error:
-        _report(error, mapping, where, document)
-
-
-def _report(error: MappingError, mapping: MappingShape, where: Where, document: Document) -> None:
-    for problem in error.problems:
-        steps = _steps(problem, mapping.fields)
-        document.findings.problem((*where, "fields", *steps), problem)
+        for problem in error.problems:
+            at = (*where, *_steps(problem, mapping.fields))
+            document.findings.problem(at, _discreet(problem, document.replaced.get(at)))
+    for field in mapping.fields:
+        for problem in unknown_fields(mapping.action, {field: None}):
+            document.findings.problem((*where, field), problem.removesuffix("."))
 
 
 def _steps(problem: str, fields: Any) -> Iterator[str | int]:
@@ -85,13 +87,18 @@ def _steps(problem: str, fields: Any) -> Iterator[str | int]:
         problem = problem[len(str(step)) :]
 
 
-def _trigger_reason(error: TriggerError, *, hidden: bool) -> str:
-    """The reason, with the place it is about shown below (unless a variable supplied the text)."""
-    reason = f"{error.reason} (at character {error.position + 1})"
-    if hidden or not error.text:
+def _trigger_reason(error: TriggerError, values: frozenset[str] | None) -> str:
+    """The reason, with the place it is about shown below (unless variables supplied the text)."""
+    reason = f"{_discreet(error.reason, values)} (at character {error.position + 1})"
+    if values or not error.text:
         return reason
-    before, after = error.text[: error.position], error.text[error.position :]
-    start = before.rpartition("\n")[2][-_WIDEST_EXCERPT // 2 :]
-    rest = after.partition("\n")[0][: _WIDEST_EXCERPT // 2]
-    excerpt = "".join(character if character.isprintable() else " " for character in start + rest)
-    return f"{reason}\n    {excerpt}\n    {' ' * len(start)}^"
+    excerpt, caret = point_out(error).split("\n")[:2]
+    return f"{reason}\n    {excerpt}\n    {caret}"
+
+
+def _discreet(reason: str, values: frozenset[str] | None) -> str:
+    """The reason without its full stop, if it quotes nothing that came from a variable."""
+    for value in values or ():
+        if any(value[start : start + _TELLING] in reason for start in range(len(value) - _TELLING + 1)):
+            return "refused, with a reason that quotes a variable: write the text itself to see it"
+    return reason.removesuffix(".")

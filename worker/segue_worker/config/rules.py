@@ -10,8 +10,9 @@ from pydantic import SecretStr
 
 from segue_worker.config.document import Document
 from segue_worker.config.problems import Findings, Where, key_text, path_text
-from segue_worker.config.schema import FileShape
+from segue_worker.config.schema import FileShape, MappingShape
 from segue_worker.config.wording import nearest
+from segue_worker.mapping import ACTIONS, default_fields
 
 _DAY_S = 24 * 3600
 
@@ -53,7 +54,7 @@ def check_unique(document: Document, what: str, found: Iterable[tuple[Where, Any
             continue
         earlier = first.setdefault(value, where)
         if earlier is not where:
-            quoted = "" if secret or document.replaced & {where, earlier} else f" {key_text(value)}"
+            quoted = "" if secret or document.replaced.keys() & {where, earlier} else f" {key_text(value)}"
             line = document.findings.line_of(earlier)
             document.findings.problem(
                 where, f"doubled {what}{quoted}: {path_text(earlier)} on line {line} has the same"
@@ -73,6 +74,12 @@ def warn(shape: FileShape, secrets: dict[Where, SecretStr], findings: Findings) 
             findings.warn((*where, "dedupe_window"), "less than 24h: an event sent again later than that acts twice")
         if not destination.mappings:
             findings.warn((*where, "mappings"), "no mappings: this destination sends nothing")
+        for at, mapping in enumerate(destination.mappings):
+            for field in _never_given(mapping):
+                findings.warn(
+                    (*where, "mappings", at),
+                    f"{mapping.action} needs {field}, and no field gives it: nothing is ever sent",
+                )
         if _in_clear(destination.base_url):
             findings.warn((*where, "base_url"), "the API key crosses the network in clear text: use https")
         name, limit = teams.setdefault(secrets[where].get_secret_value(), (destination.name, destination.rate_limit))
@@ -81,6 +88,13 @@ def warn(shape: FileShape, secrets: dict[Where, SecretStr], findings: Findings) 
                 (*where, "rate_limit"),
                 f"differs from the {limit} of {name}, which has the same API key and so the same limit",
             )
+
+
+def _never_given(mapping: MappingShape) -> list[str]:
+    """The fields an action needs that the mapping leaves out or removes."""
+    action = ACTIONS[mapping.action]
+    given = {**default_fields(action.name), **mapping.fields} if mapping.defaults else mapping.fields
+    return [name for name, field in action.fields.items() if field.required and given.get(name) is None]
 
 
 def _in_clear(url: str) -> bool:

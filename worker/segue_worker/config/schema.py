@@ -6,7 +6,7 @@ Rules that span several keys are in `segue_worker.config.rules` and `credentials
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
 from segue_worker.config.durations import between, duration_text
+from segue_worker.mapping import ACTIONS
+from segue_worker.mapping.fields import ActionName
 
 MAX_MAPPINGS = 50
 """A destination's limit at Segment too (segment-behaviour, d.6)."""
@@ -76,8 +78,6 @@ def _printable(value: str) -> str:
 Boolean = Annotated[bool, BeforeValidator(_boolean), WithJsonSchema({"anyOf": [{"type": "boolean"}, _FROM_VARIABLE]})]
 DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
 BaseUrl = Annotated[str, AfterValidator(_base_url), WithJsonSchema({"type": "string", "format": "uri"})]
-ActionName = Literal["createOrUpdateContact", "sendEvent"]
-ACTIONS: Final[tuple[ActionName, ...]] = get_args(ActionName)
 Coalesce = Literal["off", "updates", "updates_into_events"]
 
 
@@ -94,8 +94,22 @@ class Shape(BaseModel):
         return value
 
 
+def _fields_by_action() -> dict[str, Any]:
+    """For editors: which fields each action has."""
+
+    def fields(action: str) -> dict[str, Any]:
+        known = {name: {"description": field.title} for name, field in ACTIONS[action].fields.items()}
+        return {"properties": {"fields": {"properties": known, "additionalProperties": False}}}
+
+    return {
+        "allOf": [{"if": {"properties": {"action": {"const": action}}}, "then": fields(action)} for action in ACTIONS]
+    }
+
+
 class MappingShape(Shape):
     """One mapping: which events (trigger) become which request (action) with which content (fields)."""
+
+    model_config = ConfigDict(json_schema_extra=_fields_by_action())
 
     name: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)] = Field(
         description="Unique in its destination. It names the mapping in `segue preview` and `segue trace`."

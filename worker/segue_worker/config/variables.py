@@ -5,28 +5,35 @@ Only `${NAME}` is replaced, so a JSONPath such as `$.traits` and a template such
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from segue_worker.config.yamltree import encodable
 
 _VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<stray>\{(?!\{)))", re.ASCII)
 
 
-def substitute(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Replace the variables of a text.
+class Substituted(NamedTuple):
+    """A text with its variables replaced.
 
-    Args:
-        text: a text of the configuration.
-        environ: the variables.
-
-    Returns:
-        The outcome, and a reason for each variable that could not be replaced (it stays as written). What a variable
-        holds is never part of a reason.
+    Attributes:
+        text: the outcome; a variable that could not be replaced stays as written.
+        values: what the variables held.
+        reasons: why variables could not be replaced; without what any of them holds.
     """
+
+    text: str
+    values: frozenset[str]
+    reasons: tuple[str, ...]
+
+
+def substitute(text: str, environ: Mapping[str, str]) -> Substituted:
+    """Replace the variables of a text by what they hold in `environ`."""
     if "$" not in text:
-        return text, []
+        return Substituted(text, frozenset(), ())
+    values: list[str] = []
     reasons: list[str] = []
 
-    def value(match: re.Match[str]) -> str:
+    def replacement(match: re.Match[str]) -> str:
         if match["dollar"]:
             return "$"
         name = match["name"]
@@ -37,7 +44,9 @@ def substitute(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
         elif not encodable(environ[name]):
             reasons.append(f"the environment variable {name} is not valid UTF-8")
         else:
+            values.append(environ[name])
             return environ[name]
         return match[0]
 
-    return _VARIABLE.sub(value, text), list(dict.fromkeys(reasons))
+    outcome = _VARIABLE.sub(replacement, text)
+    return Substituted(outcome, frozenset(values), tuple(dict.fromkeys(reasons)))

@@ -116,9 +116,8 @@ class _Builder:
     def __init__(self, text: str) -> None:
         self.faults: list[Fault] = []
         self._events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
-        self._values = YAML(
-            typ="safe", pure=True
-        )  # its own: a %YAML directive changes the rules of the one that parses
+        # Its own, since a %YAML directive changes the rules of the one that parses.
+        self._values = YAML(typ="safe", pure=True)
         self._anchors: dict[str, Node] = {}
         self._unfinished: set[int] = set()
         self._nodes = 0
@@ -139,7 +138,7 @@ class _Builder:
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise DocumentError(f"more than {MAX_NODES:,} values", line)
-        if len(where) > MAX_DEPTH:
+        if len(self._unfinished) > MAX_DEPTH:
             raise DocumentError(f"nested deeper than {MAX_DEPTH} levels", line)
         if isinstance(event, AliasEvent):
             return self._aliased(event)
@@ -224,7 +223,7 @@ def _check_document(event: DocumentStartEvent, number: int) -> None:
     if number > 1:
         raise DocumentError("a second YAML document begins here: a configuration is a single one", _line(event))
     if event.version not in {None, (1, 2)}:
-        raise DocumentError("the %YAML directive asks for another version than 1.2: leave it out", _line(event))
+        raise DocumentError("the %YAML directive above asks for another version than 1.2: leave it out", _line(event))
 
 
 def _line(event: Event) -> int:
