@@ -14,6 +14,19 @@ SECRET = "sk-very-secret"  # noqa: S105 - an invented key, looked for in every m
 HEAD = "destinations:\n  - name: loops\n    api_key: ${LOOPS_API_KEY}\n"
 
 
+FIELDS = """\
+destinations:
+  - name: a
+    api_key: k
+    mappings:
+      - name: a
+        action: sendEvent
+        fields:
+          email: {'@json': {mode: '${KEY}', value: x}}
+          userId: {'@merge': {direction: left, objects: [{'@json': {mode: 'x ${KEY}', value: x}}]}}
+"""
+
+
 def test_a_key_is_read_from_a_file_beside_the_configuration(inspect: Inspect, tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"\n{SECRET}  \n", encoding="utf-8")
     text = "destinations:\n  - {name: a, api_key_file: key}\n  - {name: b, api_key_file: '${DIR}/key'}\n"
@@ -85,6 +98,7 @@ def test_write_keys_are_unique_and_fit_into_basic_authentication(found: Found, t
         "destinations:\n  - {name: a, api_key: k, base_url: 'https://u:${KEY}@h'}\nsources:\n  - {destinations: ['${KEY}']}\n",
         "destinations:\n  - {name: a, api_key: k, mappings: [{name: a, action: '${KEY}', fields: '${KEY}'}]}\n",
         "destinations:\n  - {name: a, api_key: k, mappings: [{name: a, action: sendEvent, trigger: 'type = ${KEY} ('}]}\n",
+        FIELDS,
         f"destinations:\n  - {{name: a, api_kye: {SECRET}}}\n",
         f"destinations:\n  - name: a\n    api_key: {SECRET}: x\n",
         f"destinations:\n  - name: a\n    api_key: *{SECRET}\n",

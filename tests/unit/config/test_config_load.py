@@ -247,6 +247,16 @@ destinations:
     [
         ("    retry: {max_age: 48h}\n", 4, "destinations[0].retry.max_age: Loops forgets Idempotency-Keys after 24h"),
         ("    dedupe_window: 1h\n", 4, "destinations[0].dedupe_window: less than 24h"),
+        (
+            "    mappings: [{name: A, action: sendEvent, defaults: false, fields: {userId: x}}]\n",
+            4,
+            "destinations[0].mappings[0]: sendEvent needs eventName",
+        ),
+        (
+            "    mappings: [{name: A, action: sendEvent, fields: {userId: null}}]\n",
+            4,
+            "destinations[0].mappings[0]: sendEvent needs userId",
+        ),
         ("    mappings: []\n", 4, "destinations[0].mappings: no mappings"),
         ("    base_url: http://loops.example.com/v1\n", 4, "destinations[0].base_url: the API key crosses the network"),
         ("  - {name: b, api_key: '${LOOPS_API_KEY}', rate_limit: 5}\n", 4, "destinations[1].rate_limit: differs from the 10"),

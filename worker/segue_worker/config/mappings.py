@@ -65,9 +65,10 @@ def _check_fields(mapping: MappingShape, where: Where, document: Document) -> No
     try:
         _compile(mapping)
     except MappingError as error:
+        values = [held for at, held in document.replaced.items() if at[: len(where)] == where]
         for problem in error.problems:
-            at = (*where, *_steps(problem, mapping.fields))
-            document.findings.problem(at, _discreet(problem, document.replaced.get(at)))
+            steps = _steps(problem, mapping.fields)
+            document.findings.problem((*where, *steps), _discreet(problem, frozenset().union(*values)))
     for field in mapping.fields:
         for problem in unknown_fields(mapping.action, {field: None}):
             document.findings.problem((*where, field), problem.removesuffix("."))
