@@ -40,13 +40,12 @@ class SandboxApp:
         if body is None:
             return
         outcome = self.sandbox.handle(_request(scope, body, arrival))
-        if outcome.delay:
-            await asyncio.sleep(arrival + outcome.delay - clock.unix())
+        gave_up = bool(outcome.delay) and await _leaves_within(arrival + outcome.delay - clock.unix(), receive)
+        outcome.entry.ended_at = clock.unix()
         if outcome.drop:
             await _hang_up(connection, receive)
-            return
-        outcome.entry.answered_at = clock.unix()
-        await _answer(outcome, send)
+        elif not gave_up:
+            await _answer(outcome, send)
 
 
 def _request(scope: Scope, body: bytes, arrival: float) -> Request:
@@ -84,8 +83,22 @@ async def _answer(outcome: Outcome, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
+async def _leaves_within(seconds: float, receive: Receive) -> bool:
+    """Wait for `seconds`, or until the client closes the connection; say whether it did."""
+    try:
+        async with asyncio.timeout(seconds):
+            await _disconnected(receive)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 async def _hang_up(connection: WitnessProtocol, receive: Receive) -> None:
     connection.hang_up()
     # Without this the server would take the silence for a mistake, and answer 500.
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await _disconnected(receive)

@@ -27,7 +27,7 @@ class Outcome:
         headers: those of the answer, and the rate limit's.
         delay: seconds from arrival until the answer, or the drop.
         drop: close the connection and answer nothing.
-        entry: the ledger's, whose `answered_at` is set when the answer leaves.
+        entry: the ledger's, whose `ended_at` is set when that is done.
     """
 
     answer: Answer

@@ -11,15 +11,15 @@ from segue_worker.sandbox.request import NOT_JSON, Request
 class RequestRecord(TypedDict):
     """One request as `GET /_sandbox/requests` gives it.
 
-    `at` and `answered_at` are unix seconds: when the request arrived and when its answer left (null: dropped, or not
-    yet answered). Header names are in lower case and the API key is never shown. `body` is the JSON value, or the
+    `at` and `ended_at` are unix seconds: when the request arrived, and when its answer left, the connection was
+    dropped, or the client gave up waiting (null: still in flight). Header names are in lower case and the API key is never shown. `body` is the JSON value, or the
     text if it was no JSON, or null if there was none. `status` is null where the connection was dropped. `applied`
     says that data changed, also if the client was not told.
     """
 
     n: int
     at: float
-    answered_at: float | None
+    ended_at: float | None
     team: str | None
     method: str
     path: str
@@ -46,7 +46,7 @@ class Entry:
     fault: str | None
     rate_limited: bool
     contact_id: str | None
-    answered_at: float | None = None
+    ended_at: float | None = None
 
     def record(self) -> RequestRecord:
         """The entry as it is shown."""
@@ -54,7 +54,7 @@ class Entry:
         return {
             "n": self.n,
             "at": request.arrival,
-            "answered_at": self.answered_at,
+            "ended_at": self.ended_at,
             "team": self.team,
             "method": request.method,
             "path": request.path,
