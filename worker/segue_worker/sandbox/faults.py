@@ -167,7 +167,7 @@ class FaultPlan:
     def describe(self) -> list[dict[str, Any]]:
         """Every rule in force, with how often it matched and fired."""
         return [
-            {**rule.fault.model_dump(exclude_defaults=True), "matched": rule.matched, "fired": rule.fired}
+            {**rule.fault.model_dump(exclude_none=True), "matched": rule.matched, "fired": rule.fired}
             for rule in self._rules
         ]
 
