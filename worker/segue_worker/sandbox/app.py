@@ -1,6 +1,7 @@
 """The sandbox as an ASGI application: `/api/v1` here, as light as can be, and `/_sandbox` in `control`."""
 
 import asyncio
+from functools import lru_cache
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -48,12 +49,18 @@ class SandboxApp:
             await _answer(outcome, send)
 
 
+@lru_cache(maxsize=4096)
+def _text(raw: bytes) -> str:
+    """A header's name or value. Most repeat in every request: the ledger then holds them once."""
+    return raw.decode("latin-1")
+
+
 def _request(scope: Scope, body: bytes, arrival: float) -> Request:
     return Request(
         method=scope["method"],
         path=scope["path"].removeprefix(API_PREFIX),
         query=scope["query_string"].decode("latin-1"),
-        headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+        headers={_text(name): _text(value) for name, value in scope["headers"]},
         body=body,
         arrival=arrival,
     )
