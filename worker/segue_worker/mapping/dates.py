@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from segue_worker.mapping.javascript import number_text
-from segue_worker.mapping.v8_dates import is_v8_date
+from segue_worker.mapping.v8_dates import parse_v8_date
 
 __all__ = ["is_date_like"]
 
@@ -34,4 +34,4 @@ def is_date_like(text: str) -> bool:
             return abs(number) <= _LATEST_SECOND
     if not text.endswith(("Z", "z")) and _CALENDAR.match(text):
         return True
-    return is_v8_date(text)
+    return parse_v8_date(text) is not None

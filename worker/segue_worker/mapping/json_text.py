@@ -15,15 +15,14 @@ __all__ = ["decode", "encode", "encode_bytes"]
 
 _EXACT_DIGITS: Final = 15
 _STRICT: Final = orjson.OPT_STRICT_INTEGER
-_DIFFERENT: Final = re.compile(
-    rb"(?:\A|[:,\[])-?[0-9]+(?:\.0(?:[,}\]]|\Z)|(?:\.[0-9]+)?e)"  # 1.0 and 1e21
-    rb'|"(?:0|[1-9][0-9]{0,9})":'  # integer-like keys
-)
+_INTEGER_KEY: Final = re.compile(rb'"(?:0|[1-9][0-9]{0,9})":').search
+_WHOLE_FLOAT: Final = re.compile(rb"\.0[,}\]]").search
+_EXPONENT: Final = re.compile(rb"e-?[0-9]+[,}\]]").search
 _LONE_SURROGATE: Final = re.compile("([\ud800-\udfff])")
 
 
-def encode_bytes(value: Any) -> bytes:
-    """Serialise a JSON value exactly as `JSON.stringify` does, as UTF-8.
+def encode_bytes(value: dict[str, Any] | list[Any]) -> bytes:
+    """Serialise JSON exactly as `JSON.stringify` does, as UTF-8.
 
     orjson writes the same bytes except for numbers like `1.0` and `1e21`, integers beyond 2**53, integer-like keys
     (first, in JavaScript), lone surrogates and very deep values. Where its output shows none of these it is taken.
@@ -32,7 +31,9 @@ def encode_bytes(value: Any) -> bytes:
         encoded = orjson.dumps(value, option=_STRICT)
     except orjson.JSONEncodeError:
         return _written(value).encode()
-    return encoded if _DIFFERENT.search(encoded) is None else _written(value).encode()
+    if _WHOLE_FLOAT(encoded) is not None or _INTEGER_KEY(encoded) is not None or _EXPONENT(encoded) is not None:
+        return _written(value).encode()
+    return encoded
 
 
 def encode(value: Any) -> str:

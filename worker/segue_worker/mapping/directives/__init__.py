@@ -5,6 +5,7 @@ from typing import Final
 
 from segue_worker.mapping.directives.choice import compile_case, compile_if
 from segue_worker.mapping.directives.encoding import compile_json
+from segue_worker.mapping.directives.liquid import compile_liquid_directive
 from segue_worker.mapping.directives.lookup import (
     compile_array_path,
     compile_literal,
@@ -29,6 +30,7 @@ DIRECTIVES: Final[Mapping[str, CompileDirective]] = {
     "@flatten": compile_flatten,
     "@if": compile_if,
     "@json": compile_json,
+    "@liquid": compile_liquid_directive,
     "@literal": compile_literal,
     "@merge": compile_merge,
     "@path": compile_path,

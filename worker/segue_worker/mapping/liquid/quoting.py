@@ -1,0 +1,40 @@
+"""Backslash escapes in Liquid texts, which LiquidJS knows and python-liquid does not."""
+
+import re
+from typing import Final
+
+from segue_worker.errors import MappingError
+
+__all__ = ["protect_quotes", "restore_quotes", "unescape"]
+
+_DOUBLE, _SINGLE = "\ue000", "\ue001"
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+_PROTECTED: Final = {'\\"': f"\\{_DOUBLE}", "\\'": f"\\{_SINGLE}"}
+_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{0,4})|([0-7]{1,3})|(.)|\Z)", re.DOTALL)
+_NAMED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+def protect_quotes(source: str) -> str:
+    r"""Replace `\"` and `\'` by stand-ins, so that the parser does not end a text at them."""
+    if _DOUBLE in source or _SINGLE in source:
+        raise MappingError(("the Liquid template holds private-use characters U+E000 or U+E001.",))
+    return _ESCAPED.sub(lambda found: _PROTECTED.get(found[0], found[0]), source)
+
+
+def restore_quotes(text: str) -> str:
+    """Put the quotes back for their stand-ins."""
+    return text.replace(_DOUBLE, '"').replace(_SINGLE, "'")
+
+
+def unescape(text: str) -> str:
+    """Resolve the escapes of a text between quotes as LiquidJS does."""
+    return _ESCAPE.sub(_unescaped, restore_quotes(text)) if "\\" in text else text
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    digits, octal, character = found.groups()
+    if digits is not None:
+        return chr(int(digits or "0", 16))
+    if octal is not None:
+        return chr(int(octal, 8))
+    return _NAMED.get(character, character) if character else ""

@@ -1,0 +1,198 @@
+"""Values as LiquidJS sees them: text, truth, equality, order and properties."""
+
+import operator
+import re
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Final
+
+from segue_worker.mapping.javascript import WHITESPACE, array_index, text, utf16_length, utf16_unit
+from segue_worker.mapping.limits import Meter
+from segue_worker.mapping.undefined import UNDEFINED
+
+__all__ = [
+    "NAN",
+    "SPACES",
+    "Drop",
+    "as_list",
+    "compare",
+    "contains",
+    "equals",
+    "is_falsy",
+    "is_nil",
+    "plain",
+    "read",
+    "shown",
+    "to_number",
+]
+
+NAN: Final = float("nan")
+SPACES: Final = re.compile(f"[{re.escape(WHITESPACE)}]+")
+_RADIX: Final = {"0x": 16, "0b": 2, "0o": 8}
+_DECIMAL: Final = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\Z")
+
+
+class Drop(Enum):
+    """The literals that compare in a way of their own."""
+
+    NIL = "nil"
+    EMPTY = "empty"
+    BLANK = "blank"
+
+
+def plain(value: Any) -> Any:
+    """Return what a literal stands for outside comparisons."""
+    if value.__class__ is Drop:
+        return None if value is Drop.NIL else ""
+    return value
+
+
+def is_nil(value: Any) -> bool:
+    """Tell whether a value is null or undefined."""
+    return value is None or value is UNDEFINED or value is Drop.NIL
+
+
+def is_falsy(value: Any) -> bool:
+    """Tell whether a condition on `value` fails: only nil and false do; "", 0 and empty lists hold."""
+    return value is False or is_nil(value)
+
+
+def shown(value: Any, meter: Meter, depth: int = 0) -> str:
+    """Print a value: nil as nothing, lists without separators, objects as JavaScript does."""
+    value = plain(value)
+    if isinstance(value, str):
+        return value
+    if value is None or value is UNDEFINED:
+        return ""
+    if isinstance(value, list):
+        meter.descend(depth)
+        meter.spend(len(value))
+        joined = "".join(shown(item, meter, depth + 1) for item in value)
+        meter.spend_text(len(joined))
+        return joined
+    return text(value, meter)
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a list as it is, nothing for nil, and anything else as the only element."""
+    value = plain(value)
+    if isinstance(value, list):
+        return value
+    return [] if is_nil(value) else [value]
+
+
+def to_number(value: Any, meter: Meter) -> float:
+    """Convert as JavaScript's `Number` does; what is no number becomes NaN."""
+    value = plain(value)
+    if value is UNDEFINED:
+        return NAN
+    if value is None:
+        return 0
+    if isinstance(value, (bool, int, float)):
+        try:
+            return float(value)
+        except OverflowError:
+            return float("inf") if value > 0 else float("-inf")
+    return _parse_number(text(value, meter).strip(WHITESPACE))
+
+
+def _parse_number(digits: str) -> float:
+    if not digits:
+        return 0
+    radix = _RADIX.get(digits[:2].lower())
+    if radix is not None:
+        try:
+            return NAN if digits[2:3] in {"+", "-", "_", ""} or "_" in digits else float(int(digits[2:], radix))
+        except (ValueError, OverflowError):
+            return NAN
+    return float(digits) if _DECIMAL.match(digits) else NAN
+
+
+def equals(left: Any, right: Any) -> bool:
+    """Compare as `==` does: strictly by type, lists by element, objects by identity."""
+    if isinstance(left, Drop):
+        return _drop_equals(left, right)
+    if isinstance(right, Drop):
+        return _drop_equals(right, left)
+    if isinstance(left, list):
+        return isinstance(right, list) and len(left) == len(right) and all(map(equals, left, right))
+    if isinstance(left, (dict, bool)) or isinstance(right, bool):
+        return left is right
+    return bool(left == right)
+
+
+def _drop_equals(drop: Drop, value: Any) -> bool:
+    if drop is Drop.NIL:
+        return is_nil(value)
+    if isinstance(value, Drop):
+        return drop is Drop.BLANK and value is Drop.NIL
+    if drop is Drop.BLANK and (is_falsy(value) or (isinstance(value, str) and not value.strip(WHITESPACE))):
+        return True
+    return isinstance(value, (str, list, dict)) and not value
+
+
+_ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def compare(symbol: str, left: Any, right: Any, meter: Meter) -> bool:
+    """Compare as JavaScript's `<` and its like do: two texts by their characters, anything else as numbers."""
+    if isinstance(left, Drop) or isinstance(right, Drop):
+        return False
+    left, right = (text(value, meter) if isinstance(value, (list, dict)) else value for value in (left, right))
+    if isinstance(left, str) and isinstance(right, str):
+        return _ORDERS[symbol](left.encode("utf-16-be", "surrogatepass"), right.encode("utf-16-be", "surrogatepass"))
+    return _ORDERS[symbol](to_number(left, meter), to_number(right, meter))
+
+
+def contains(left: Any, right: Any, meter: Meter) -> bool:
+    """Tell whether a list has an element, or a text a part."""
+    left = plain(left)
+    if isinstance(left, list):
+        meter.spend(len(left))
+        return any(equals(item, right) for item in left)
+    return isinstance(left, str) and text(plain(right), meter) in left
+
+
+def read(value: Any, key: Any) -> Any:
+    """Read a property: own ones, `size`, and `first` and `last` of lists."""
+    value, key = plain(value), plain(key)
+    if is_nil(value):
+        return value
+    if isinstance(value, dict):
+        name = _property_name(key)
+        return len(value) if name == "size" and "size" not in value else value.get(name, UNDEFINED)
+    if isinstance(value, list):
+        return _read_list(value, key)
+    if isinstance(value, str):
+        return _read_text(value, _property_name(key))
+    return UNDEFINED
+
+
+def _property_name(key: Any) -> str:
+    return key if isinstance(key, str) else text(key, Meter())
+
+
+def _read_list(value: list[Any], key: Any) -> Any:
+    index: Any = {"first": 0, "last": -1}.get(key) if isinstance(key, str) else key
+    if key in ("size", "length"):
+        return len(value)
+    if isinstance(index, float) and index.is_integer():
+        index = int(index)
+    if index is None and isinstance(key, str):
+        index = array_index(key)
+    if isinstance(index, int) and not isinstance(index, bool) and -len(value) <= index < len(value):
+        return value[index]
+    return UNDEFINED
+
+
+def _read_text(value: str, name: str) -> Any:
+    if name in {"size", "length"}:
+        return utf16_length(value)
+    index = array_index(name)
+    unit = None if index is None else utf16_unit(value, index)
+    return UNDEFINED if unit is None else unit
