@@ -167,7 +167,8 @@ def test_latency(control: SandboxClient, http: httpx.Client) -> None:
     control.switches(latency_ms=30)
     http.get("/lists")
     (record,) = control.requests()
-    assert (record["ended_at"] or 0) - record["at"] >= 0.03
+    # Event loop timers are allowed to be a millisecond early.
+    assert (record["ended_at"] or 0) - record["at"] >= 0.028
 
 
 def test_large_bodies(control: SandboxClient, http: httpx.Client) -> None:
