@@ -4,6 +4,7 @@ The settings answer celery-redis-hazards C.1: JSON only (Celery's own default is
 anywhere, nothing prefetched, and beat without a file, because its one entry needs no memory.
 """
 
+import logging
 import sys
 from multiprocessing.sharedctypes import RawValue
 from typing import Any, Final
@@ -72,6 +73,18 @@ def _load_config(**_: object) -> None:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
+
+
+@signals.worker_process_init.connect
+def _warm_up(**_: object) -> None:
+    runtime().warm_up()
+
+
+@signals.after_setup_logger.connect
+def _quiet(**_: object) -> None:
+    """One sweep a second and each HTTP request are no news; runs and final outcomes are."""
+    for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @signals.worker_shutting_down.connect

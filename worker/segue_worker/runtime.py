@@ -59,6 +59,7 @@ class Runtime:
         self._stopping = stopping
         self._pid = os.getpid()
         self._redis = connect(redis_url())
+        self._pacers: dict[str, Pacer] = {}
         self._clients: dict[str, LoopsClient] = {}
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
@@ -67,6 +68,15 @@ class Runtime:
     def inherited(self) -> bool:
         """Whether this runtime belongs to the process this one was forked from; then it must not be used."""
         return self._pid != os.getpid()
+
+    def warm_up(self) -> None:
+        """Make what the first run would otherwise make while its first request is late."""
+        self._call(self._warm_up())
+
+    async def _warm_up(self) -> None:
+        for destination in self.config.destinations:
+            self._client(destination)
+            self._pacer(destination)
 
     def deliver(self, destination: Destination) -> bool:
         """Do one run, in the loop's thread. Returns whether a hint is wanted."""
@@ -107,13 +117,20 @@ class Runtime:
         context = RunContext(
             destination=destination,
             outbox=outbox,
-            pacer=Pacer(self._redis, destination.api_key.get_secret_value(), destination.rate_limit),
+            pacer=self._pacer(destination),
             client=self._client(destination),
             lease=Lease(outbox),
             stopping=self._stopping,
             now_ms=unix_ms,
         )
         return await run(context)
+
+    def _pacer(self, destination: Destination) -> Pacer:
+        pacer = self._pacers.get(destination.name)
+        if pacer is None:
+            pacer = Pacer(self._redis, destination.api_key.get_secret_value(), destination.rate_limit)
+            self._pacers[destination.name] = pacer
+        return pacer
 
     def _client(self, destination: Destination) -> LoopsClient:
         client = self._clients.get(destination.name)

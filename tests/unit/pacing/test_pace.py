@@ -1,5 +1,6 @@
 """The limiter's rule, with a clock that only this test moves."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -109,7 +110,7 @@ async def test_after_a_429_everyone_waits_and_goes_on_slower_and_recovers(redis:
     for _ in range(60):
         times.append((await limiter.take(times[-1]))[1])
     even = WINDOW_MS / 10
-    assert times[1] - times[0] > 0.8 * even * 1.1
+    assert times[1] - times[0] > 0.8 * even * 1.05
     assert times[-1] - times[-11] == pytest.approx(WINDOW_MS, rel=0.001)
 
 
@@ -120,4 +121,4 @@ async def test_answers_to_requests_already_under_way_slow_only_once(redis: FakeA
         await limiter.slow(now, 200)
     state = await redis.get("segue:rate:test")
     assert state is not None
-    assert f'"factor":{SLOWER}' in state.decode()
+    assert json.loads(state)["factor"] == pytest.approx(1 - SLOWER / 10)

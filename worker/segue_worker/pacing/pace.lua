@@ -12,7 +12,8 @@
 -- ARGV[4] by how much of the full speed the factor recovers in a second
 -- ARGV[5] 'take' or 'slow'
 -- for 'take': ARGV[6], ARGV[7], ... pairs of the number of a slot and by how many ms it was used late
--- for 'slow': ARGV[6] ms for which nobody sends, ARGV[7] what the factor is multiplied by
+-- for 'slow': ARGV[6] ms for which nobody sends, ARGV[7] by how many slots a window
+--             becomes poorer
 --
 -- Returns for 'take' {number of the slot, us from now until it opens}; for 'slow' {0, 0}.
 
@@ -34,7 +35,7 @@ local answer = {0, 0}
 if ARGV[5] == 'slow' then
   -- Answers to requests that were already under way tell nothing new.
   if now >= state.block then
-    state.factor = math.max(LEAST_FACTOR, state.factor * ARGV[7])
+    state.factor = math.max(LEAST_FACTOR, state.factor - ARGV[7] / slots)
   end
   state.block = math.max(state.block, now + ARGV[6])
 else

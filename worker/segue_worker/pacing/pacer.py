@@ -21,12 +21,14 @@ PACE_SCRIPT: Final = files("segue_worker.pacing").joinpath("pace.lua").read_text
 WINDOW_MS: Final = 1012.0
 """One second, and 1.2 % for the jitter between leaving here and arriving there."""
 RECOVERY_PER_S: Final = 0.2
-SLOWER: Final = 0.75
+SLOWER: Final = 2
+"""Slots a second given up for a 429: in proportion to what one refused request says of a limit."""
 MAX_SLOTS: Final = 64
 """Above this many requests a second, a slot stands for several, so that the shared state stays small."""
 
-_TOLERATED_MS = 2.0
-_TYPICAL_SHARE = 0.9
+_FORGIVEN_MS = 5.0
+"""Lateness that the 1.2 % already cover."""
+_HISTORY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Slot:
 
 
 class Pacer:
-    """Send slots of one team for one run; slots are taken one after the other, just before they are used.
+    """Send slots of one team for one process; slots are taken one after the other, just before they are used.
 
     Args:
         redis: where the shared state lives.
@@ -64,7 +66,7 @@ class Pacer:
         self._slot = Slot(0, 0.0)
         self._left = 0
         self._late: dict[int, float] = {}
-        self._round_trips: deque[float] = deque(maxlen=50)
+        self._round_trips: deque[float] = deque(maxlen=_HISTORY)
 
     async def slot(self, *, wanted: Callable[[], bool] = lambda: True) -> Slot | None:
         """Wait for leave to send one request.
@@ -81,7 +83,8 @@ class Pacer:
         async with self._turn:
             if not wanted():
                 return None
-            if not self._left:
+            # What is left of an old slot is not worth its lateness.
+            if not self._left or self._clock() > self._slot.opened + WINDOW_MS / 1000 / self._slots:
                 late = [part for number, ms in self._late.items() for part in (number, round(ms, 1))]
                 self._late.clear()
                 number, wait_us = await self._call("take", *late)
@@ -96,8 +99,9 @@ class Pacer:
     def used(self, slot: Slot, sent: float, answered: float) -> None:
         """Report how a slot was used, so that what must wait a window for it does.
 
-        The request arrived some time between `sent` and `answered`. A round trip that is long for this connection is
-        taken as a late arrival; one that is usual is not.
+        The request arrived some time between `sent` and `answered`. Whatever the round trip took beyond the shortest
+        one of late may have passed before it arrived, so it counts as lateness: a window then never holds one request
+        too many, at the price of a little speed where answers take very unequal times.
 
         Args:
             slot: the slot.
@@ -105,22 +109,16 @@ class Pacer:
             answered: time of the clock when its answer, or failure, was there.
         """
         round_trip = answered - sent
-        usual = self._usual_round_trip()
+        shortest = min(self._round_trips, default=0.0)
         self._round_trips.append(round_trip)
-        late = (sent - slot.opened + max(0.0, round_trip - usual)) * 1000
-        if late > _TOLERATED_MS:
+        late = (sent - slot.opened + max(0.0, round_trip - shortest)) * 1000
+        if late > _FORGIVEN_MS:
             self._late[slot.number] = max(late, self._late.get(slot.number, 0.0))
 
     async def slow(self, retry_after: float | None = None) -> None:
-        """Slow the whole team down after a 429: hold for `retry_after` seconds, then go on at three quarters."""
+        """Slow the whole team down after a 429: hold for `retry_after` seconds, then go on a little slower."""
         hold = retry_after if retry_after is not None else 2 / self._slots
         await self._call("slow", round(hold * 1000), SLOWER)
-
-    def _usual_round_trip(self) -> float:
-        if not self._round_trips:
-            return math.inf
-        ordered = sorted(self._round_trips)
-        return ordered[int(len(ordered) * _TYPICAL_SHARE)]
 
     async def _call(self, *args: Any) -> tuple[int, int]:
         number, wait_us = await self._script(keys=[self._key], args=[0, self._slots, WINDOW_MS, RECOVERY_PER_S, *args])

@@ -1,0 +1,117 @@
+"""Redis, the sandbox and workers, put together for a test."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import redis
+from ruamel.yaml import YAML
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from segue_producer import Producer
+from segue_producer.keys import Keys
+from segue_worker.embedded_redis import EmbeddedRedis
+from segue_worker.sandbox.spawn import SandboxProcess
+from segue_worker.worker_process import WorkerProcess
+
+API_KEY = "sandbox-key"
+KEYS = Keys("loops")
+
+
+class Stack:
+    """One destination, `loops`, at a sandbox of its own, with any number of workers.
+
+    Args:
+        server: Redis; it is emptied first.
+        directory: for configuration and logs.
+        rate_limit: of the sandbox and, unless `settings` say otherwise, of the destination.
+        sandbox: options of the sandbox.
+        settings: further keys of the destination.
+    """
+
+    def __init__(
+        self,
+        server: EmbeddedRedis,
+        directory: Path,
+        *,
+        rate_limit: int = 1000,
+        sandbox: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.server = server
+        self.directory = directory
+        self.redis = redis.Redis.from_url(server.url)
+        self.redis.flushall()
+        self._exit = ExitStack()
+        self._workers = 0
+        self.sandbox = self._exit.enter_context(SandboxProcess(rate_limit=rate_limit, **(sandbox or {})))
+        destination = {
+            "name": "loops",
+            "api_key": API_KEY,
+            "base_url": self.sandbox.base_url,
+            "rate_limit": rate_limit,
+            **settings,
+        }
+        self.config = directory / "segue.yaml"
+        with self.config.open("w") as file:
+            YAML(typ="safe").dump({"destinations": [destination]}, file)
+        self.producer = self._exit.enter_context(Producer(server.url))
+
+    def worker(self, *, beat: bool = True, processes: int = 1, wait: bool = True) -> WorkerProcess:
+        """Start a worker; it is stopped with the stack."""
+        self._workers += 1
+        worker = WorkerProcess(
+            redis_url=self.server.url,
+            config=self.config,
+            directory=self.directory,
+            name=f"worker{self._workers}",
+            beat=beat,
+            processes=processes,
+        )
+        self._exit.callback(worker.stop)
+        if wait:
+            worker.wait_ready()
+        return worker
+
+    @property
+    def pending(self) -> int:
+        """Events in outboxes."""
+        return int(self.redis.get(KEYS.pending) or 0)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """The destination's counters since the start of data."""
+        return {_text(name): int(count) for name, count in self.redis.hgetall(KEYS.totals).items()}
+
+    def wait_delivered(self, *, within_s: float = 60) -> None:
+        """Wait until nothing is pending."""
+        wait_until(lambda: self.pending == 0, within_s=within_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exit.close()
+        self.redis.close()
+
+
+def wait_until(condition: Callable[[], bool], *, within_s: float = 60) -> None:
+    """Wait for a condition; tenacity.RetryError where it does not come true in time."""
+    Retrying(retry=retry_if_result(lambda value: not value), stop=stop_after_delay(within_s), wait=wait_fixed(0.05))(
+        condition
+    )
+
+
+def bodies(stack: Stack, path: str | None = None) -> Iterator[dict[str, Any]]:
+    """Bodies of the requests that took effect, in order of arrival."""
+    for record in stack.sandbox.requests():
+        if record["applied"] and path in (None, record["path"]):
+            yield record["body"]
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
