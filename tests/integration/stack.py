@@ -60,7 +60,7 @@ class Stack:
         self.producer = self._exit.enter_context(Producer(server.url))
 
     def worker(self, *, beat: bool = True, processes: int = 1, wait: bool = True) -> WorkerProcess:
-        """Start a worker; it is stopped with the stack."""
+        """Start a worker; it ends with the stack."""
         self._workers += 1
         worker = WorkerProcess(
             redis_url=self.server.url,
@@ -70,7 +70,7 @@ class Stack:
             beat=beat,
             processes=processes,
         )
-        self._exit.callback(worker.stop)
+        self._exit.callback(worker.kill)
         if wait:
             worker.wait_ready()
         return worker

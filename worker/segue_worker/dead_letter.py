@@ -45,7 +45,7 @@ class DeadLetter:
         return orjson.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, raw: bytes) -> Self:
+    def from_json(cls, raw: bytes | str) -> Self:
         """Read what `to_json` wrote."""
         fields = orjson.loads(raw)
         for name in ("mappings", "message_ids", "events"):

@@ -1,7 +1,7 @@
 """The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Final, Literal
@@ -16,7 +16,8 @@ from segue_worker.outbox.outbox import Next, Settlement, digest
 from segue_worker.run.outgoing import Outgoing, Ref, outgoing
 
 Fate = Literal["delivered", "dead"]
-_REMAINDER: Final = "segue.remainder"
+PARTIAL: Final = "segue.partial"
+"""The `type` of an outbox entry that stands for part of an event: a remainder, or a replay."""
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class Waiting:
         event: the same, parsed; None where it is no event.
         message_id: its messageId, or "" where it is no event.
         done: mapping → what became of its request.
+        only: the mappings it is for; None where it is for all.
+        replay: id of the dead letter it is a replay of, or "".
         left: names of the mappings whose requests are still to be sent.
         state: `open` until it is planned; `filtered` where no mapping fires; `duplicate`; else `sending`.
         dead: dead letters to record together with what is recorded of this event next.
@@ -37,24 +40,49 @@ class Waiting:
     event: dict[str, Any] | None
     message_id: str
     done: dict[str, Fate] = field(default_factory=dict)
+    only: tuple[str, ...] | None = None
+    replay: str = ""
     left: set[str] = field(default_factory=set)
     state: Literal["open", "filtered", "duplicate", "sending"] = "open"
     dead: list[DeadLetter] = field(default_factory=list)
 
+    @property
+    def text(self) -> str:
+        """The event's JSON, as enqueued."""
+        return self.raw.decode("utf-8", "replace")
+
 
 def read_entry(raw: bytes) -> Waiting:
-    """Read an entry of the outbox: an event, or the remainder of one that was partly delivered."""
+    """Read an entry of the outbox: an event, or the part of one that `partial_entry` wrote."""
     try:
         entry = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return Waiting(raw, None, "")
-    if isinstance(entry, dict) and entry.get("type") == _REMAINDER:
+    if isinstance(entry, dict) and entry.get("type") == PARTIAL:
         waiting = read_entry(entry["event"].encode())
         waiting.done = dict(entry["done"])
+        waiting.only = None if entry["only"] is None else tuple(entry["only"])
+        waiting.replay = entry["replay"]
         return waiting
     if not isinstance(entry, dict) or not isinstance(entry.get("messageId"), str):
         return Waiting(raw, None, "")
     return Waiting(raw, entry, entry["messageId"])
+
+
+def partial_entry(
+    event: str, *, done: Mapping[str, Fate] | None = None, only: Sequence[str] | None = None, replay: str = ""
+) -> bytes:
+    """An entry of the outbox for part of an event.
+
+    Args:
+        event: its JSON, as enqueued.
+        done: mapping → what became of its request already.
+        only: the mappings it is for; all where left out.
+        replay: id of the dead letter it is a deliberate replay of. Such an entry is no duplicate, whatever was settled
+            before, and its requests carry Idempotency-Keys of their own.
+    """
+    fields = {"type": PARTIAL, "event": event, "done": dict(done or {}), "only": only, "replay": replay}
+    return orjson.dumps(fields)
 
 
 class Backlog:
@@ -91,7 +119,7 @@ class Backlog:
         """Decide what to send for the events, in order.
 
         Args:
-            mappings: the destination's, in their order; disabled ones do not fire.
+            mappings: the destination's, in their order.
             destination: its name.
             mode: what may be merged.
             seen: messageIds already settled, or being settled elsewhere.
@@ -107,13 +135,19 @@ class Backlog:
             if waiting.event is None:
                 self._bury(waiting, "unreadable", "the entry is no event with a messageId", "")
                 waiting.state = "sending"
-            elif waiting.message_id in taken and not waiting.done and not any(ref.event == place for ref in held):
+            elif waiting.message_id in taken and self._is_fresh(place, waiting, held):
                 waiting.state = "duplicate"
             else:
                 pieces += self._pieces(place, waiting, mappings, held)
             taken.add(waiting.message_id)
         first = [frozen] if frozen else []
-        return first + [outgoing(group, destination, self.message_ids) for group in coalesce(pieces, mode)]
+        key_parts = [(waiting.message_id, waiting.replay) for waiting in self._events]
+        return first + [outgoing(group, destination, key_parts) for group in coalesce(pieces, mode)]
+
+    @staticmethod
+    def _is_fresh(place: int, waiting: Waiting, held: set[Ref]) -> bool:
+        """Whether nothing has been sent of an event yet, and it is no replay."""
+        return not waiting.done and not waiting.replay and not any(ref.event == place for ref in held)
 
     def _pieces(self, place: int, waiting: Waiting, mappings: Sequence[CompiledMapping], held: set[Ref]) -> list[Piece]:
         event = waiting.event or {}
@@ -121,13 +155,20 @@ class Backlog:
         waiting.state = "sending"
         waiting.left = {ref.mapping for ref in held if ref.event == place}
         for mapping in mappings if lets_through(event) else ():
-            if not mapping.enabled or mapping.name in waiting.done or mapping.name in waiting.left:
+            if mapping.name in waiting.done or mapping.name in waiting.left:
+                continue
+            if waiting.only is not None and mapping.name not in waiting.only:
                 continue
             try:
                 request = mapping.render(event)
-            except (MappingError, PayloadError) as error:
-                reason = "payload" if isinstance(error, PayloadError) else "mapping"
-                self._bury(waiting, reason, str(error), mapping.name)
+            except PayloadError as error:
+                self._bury(waiting, "payload", str(error), mapping.name)
+                continue
+            except MappingError as error:
+                self._bury(waiting, "mapping", str(error), mapping.name)
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever an event does to a mapping, its neighbours go on
+                self._bury(waiting, "mapping", f"the mapping failed with {type(error).__name__}", mapping.name)
                 continue
             if request is not None:
                 waiting.left.add(mapping.name)
@@ -157,7 +198,7 @@ class Backlog:
             contact=self._name,
             mappings=tuple(dict.fromkeys(ref.mapping for ref in request.refs)),
             message_ids=tuple(waiting.message_id for waiting in events),
-            events=tuple(waiting.raw.decode("utf-8", "replace") for waiting in events),
+            events=tuple(waiting.text for waiting in events),
             request={"method": request.method, "path": request.path, "body": request.body.decode()},
             at=self._now_ms,
             **attempt,
@@ -173,7 +214,7 @@ class Backlog:
             contact=self._name,
             mappings=(mapping,) if mapping else (),
             message_ids=(waiting.message_id,) if waiting.message_id else (),
-            events=(waiting.raw.decode("utf-8", "replace"),),
+            events=(waiting.text,),
             at=self._now_ms,
         )
         waiting.dead.append(letter)
@@ -193,7 +234,7 @@ class Backlog:
         remainder = None
         dead = [letter for waiting in gone for letter in waiting.dead]
         if self.head < len(self._events) and (head := self._events[self.head]).done:
-            remainder = orjson.dumps({"type": _REMAINDER, "event": head.raw.decode(), "done": head.done})
+            remainder = partial_entry(head.text, done=head.done, only=head.only, replay=head.replay)
             dead += head.dead
             head.dead = []
         self._counters.update(_fate(waiting) for waiting in gone)

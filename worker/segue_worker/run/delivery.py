@@ -82,6 +82,9 @@ class Delivery:
             log.info("a contact of %s was taken over by another run", self._run.destination.name)
         except (RedisError, OSError) as error:
             log.warning("Redis is away (%s); a contact's last request may be repeated", type(error).__name__)
+        except Exception:
+            # The claim lapses, and the contact is tried again then.
+            log.exception("the delivery of a contact of %s failed unexpectedly", self._run.destination.name)
         finally:
             self._run.in_flight -= self._ids
             self._run.lease.let_go(self._contact)

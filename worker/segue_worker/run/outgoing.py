@@ -1,13 +1,13 @@
 """A request on its way: the bytes to send, and the events and mappings it stands for."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
-from segue_worker.coalesce import Group
+from segue_worker.coalesce import Group, apart
 from segue_worker.mapping.request import encode_body
 
 EVENTS_PATH: Final = "/events/send"
@@ -57,7 +57,7 @@ class Outgoing:
             "path": self.path,
             "body": self.body.decode(),
             "key": self.key,
-            "refs": self.refs,
+            "refs": [tuple(ref) for ref in self.refs],
             "parts": [part.to_dict() for part in self.parts],
         }
 
@@ -87,36 +87,29 @@ def idempotency_key(destination: str, mapping: str, message_id: str, variant: st
     return "segue-" + hashlib.blake2b(parts, digest_size=16).hexdigest()
 
 
-def outgoing(group: Group, destination: str, message_ids: Sequence[str]) -> Outgoing:
+def outgoing(group: Group, destination: str, events: Sequence[tuple[str, str]]) -> Outgoing:
     """Make the request of a group.
 
     Args:
         group: pieces that go in one request.
         destination: name of the destination.
-        message_ids: of the events that the pieces' places refer to.
+        events: messageId and variant of each event that the pieces' places refer to.
     """
-    parts: tuple[Outgoing, ...] = ()
-    if len(group.pieces) > 1:
-        # A refused merge has taken no effect, so its event may go again under a key of its own; were it the same
-        # key, a Loops that spends keys on refused requests would answer 409 and the event be lost.
-        parts = tuple(
-            _single(
-                Group(piece.request, (piece,)),
-                lambda mapping, id_: idempotency_key(destination, mapping, id_, "apart"),
-                message_ids,
-            )
-            for piece in group.pieces
-        )
-    whole = _single(group, lambda mapping, id_: idempotency_key(destination, mapping, id_), message_ids)
-    return Outgoing(whole.method, whole.path, whole.body, whole.key, whole.refs, parts)
 
+    def single(group: Group, variant: str, parts: tuple[Outgoing, ...] = ()) -> Outgoing:
+        request, last = group.request, group.pieces[-1]
+        message_id, own_variant = events[last.event]
+        key = None
+        if request.path == EVENTS_PATH:
+            key = idempotency_key(destination, last.request.mapping, message_id, own_variant + variant)
+        refs = tuple(Ref(piece.event, piece.request.mapping) for piece in group.pieces)
+        return Outgoing(request.method, request.path, encode_body(request.body), key, refs, parts)
 
-def _single(group: Group, key_of: Callable[[str, str], str], message_ids: Sequence[str]) -> Outgoing:
-    request = group.request
-    last = group.pieces[-1]
-    key = key_of(last.request.mapping, message_ids[last.event]) if request.path == EVENTS_PATH else None
-    refs = tuple(Ref(piece.event, piece.request.mapping) for piece in group.pieces)
-    return Outgoing(request.method, request.path, encode_body(request.body), key, refs)
+    if len(group.pieces) == 1:
+        return single(group, "")
+    # A refused merge has taken no effect, so its event may go again under a key of its own; were it the same key, a
+    # Loops that spends keys on refused requests would answer 409 and the event be lost.
+    return single(group, "", tuple(single(part, "apart") for part in apart(group)))
 
 
 @dataclass(frozen=True, slots=True)
