@@ -14,7 +14,15 @@ segue = CommandGroup(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     commands_in={
         "check": ("segue_worker.cli.check:check", "Say what is wrong with a configuration, or what it does."),
+        "demo": ("segue_worker.cli.demo:demo", "See it work: real processes, no key, no server."),
+        "import": ("Turn a destination exported from Segment into a configuration.",),
+        "preview": (
+            "segue_worker.cli.preview:preview",
+            "Show the requests that events would become, and why not others.",
+        ),
+        "health": ("segue_worker.cli.health:health", "Say whether events move; for container health checks."),
         "sandbox": ("segue_worker.cli.sandbox:sandbox", "Serve an imitation of the Loops API to test against."),
+        "send": ("segue_worker.cli.send:send", "Send one event to Loops now, and show the answer."),
     },
 )
 

@@ -1,0 +1,36 @@
+"""Shows people requests, and why there are no others."""
+
+import click
+from rich.console import Console
+
+from segue_worker.cli.output import emit_table
+from segue_worker.mapping import Request, encode_body
+from segue_worker.mapping.known_refusals import refusals
+from segue_worker.preview import Preview
+
+
+def show_preview(found: Preview) -> None:
+    """Print requests with their bodies, then a table of the mappings that make none."""
+    for request in found.requests:
+        show_request(request)
+    for reason in found.errors:
+        show_problem("error", f"{reason.mapping}: {reason.reason}")
+    if found.skipped:
+        emit_table(("skipped", "because"), found.skipped)
+
+
+def show_request(request: Request) -> None:
+    """Print a request, and what of it Loops is known to refuse."""
+    click.echo(f"{click.style(f'{request.method} {request.path}', fg='green')}  {request.mapping}")
+    body = encode_body(request.body).decode()
+    try:
+        Console().print_json(body, ensure_ascii=False)
+    except RecursionError:
+        click.echo(body)
+    for refusal in refusals(request):
+        show_problem("warning", f"Loops refuses {refusal}")
+
+
+def show_problem(kind: str, text: str) -> None:
+    """Print an `error` or a `warning` on one line."""
+    click.echo(f"{click.style(kind, fg='red' if kind == 'error' else 'yellow')}: {text}")
