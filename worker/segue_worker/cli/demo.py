@@ -1,0 +1,54 @@
+"""`segue demo`: see the whole thing work."""
+
+import signal
+from importlib import import_module
+
+import click
+from rich.console import Console
+
+from segue_worker.cli.group import Failure
+
+_PIPE_WIDTH = 120
+_NEEDED = (("uvicorn", "http"), ("starlette", "http"), ("httptools", "http"), ("httpx_aiohttp", "worker"))
+
+_NEXT = """
+Where to go next
+  The configuration, with comments     segue.example.yaml: copy it to segue.yaml, paste your Segment mappings
+  Is it right?                         segue check --config segue.yaml
+  Workers for your own Loops team      celery -A segue_worker worker -B
+  Enqueuing from your services         README.md, and examples/ for Django, FastAPI, Flask and a plain script"""
+
+
+@click.command(epilog="Example: segue demo --keep", short_help="See it work: real processes, no key, no server.")
+@click.option("--keep", is_flag=True, help="Let everything run on afterwards, to try things, until Ctrl-C.")
+def demo(*, keep: bool) -> None:
+    """Start a Redis, an imitation of Loops and a real Celery worker; enqueue events; show what becomes of them.
+
+    Takes about 20 seconds, needs no key and no server, and stops all it started. Every claim it makes is checked
+    against what the imitation received: exits 1 if one does not hold.
+    """
+    _check_installed()
+    from segue_worker.demo.play import play  # noqa: PLC0415 - only now is it sure that it can be imported
+    from segue_worker.demo.stage import GONE  # noqa: PLC0415 - same
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPE_WIDTH)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        problems = play(console, keep=keep)
+    except KeyboardInterrupt:
+        raise Failure("stopped on request; nothing is left running") from None
+    except GONE as error:
+        raise Failure(f"the demo could not go on: {error}") from None
+    if problems:
+        raise Failure("\n".join(("the demo did not go as promised:", *problems)))
+    console.print(_NEXT, highlight=False, markup=False)
+
+
+def _check_installed() -> None:
+    for module, extra in _NEEDED:
+        try:
+            import_module(module)
+        except ModuleNotFoundError:
+            raise click.UsageError(f"{module} is not installed: pip install 'segue[{extra}]'") from None

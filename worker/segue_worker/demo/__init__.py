@@ -1,0 +1,1 @@
+"""`segue demo`: every promise of Segue played through once, with real processes, and checked against what Loops received."""
