@@ -1,0 +1,68 @@
+"""`segue health`: whether events move, for the health checks of containers."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from redis import Redis
+from redis.exceptions import RedisError
+
+from segue_producer.settings import where
+from segue_worker.cli.group import Failure
+from segue_worker.cli.options import config_option, json_option, redis_option
+from segue_worker.cli.output import emit_json, remark
+from segue_worker.config import load_config
+from segue_worker.config.durations import duration_text, parse_duration
+from segue_worker.health import missing_sweep, stalled_destinations
+
+_TIMEOUT_S = 3.0
+_LONGEST = timedelta(days=1)
+
+
+def _read_span(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:
+    """A span of time with its unit, as in the configuration."""
+    try:
+        span = parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if not timedelta(0) < span <= _LONGEST:
+        raise click.BadParameter(f"must be more than 0s and at most {duration_text(_LONGEST)}")
+    return span
+
+
+@click.command(
+    epilog="Example: segue health --max-age 60s", short_help="Say whether events move; for container health checks."
+)
+@config_option
+@redis_option
+@click.option(
+    "--max-age",
+    callback=_read_span,
+    default="60s",
+    show_default=True,
+    metavar="SPAN",
+    help="How long an event may be due, or the last sweep be past.",
+)
+@click.option("--sweep", is_flag=True, help="Look at the sweep (beat's work) instead; needs no configuration.")
+@json_option
+def health(config: Path, redis_url: str, max_age: timedelta, *, sweep: bool, as_json: bool) -> None:
+    """Say whether events move.
+
+    Exits 1 where an event of an enabled destination that is not paused has been due for longer than --max-age while
+    nothing was settled, or where Redis does not answer.
+    """
+    names = [] if sweep else [each.name for each in load_config(config).destinations if each.enabled]
+    max_age_ms = round(max_age.total_seconds() * 1000)
+    try:
+        with Redis.from_url(redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S) as redis:
+            problems = missing_sweep(redis, max_age_ms) if sweep else stalled_destinations(redis, names, max_age_ms)
+    except (RedisError, OSError) as error:
+        problems = [
+            f"Redis at {where(redis_url)} does not answer ({type(error).__name__}); start it, or correct its URL"
+        ]
+    if as_json:
+        emit_json({"healthy": not problems, "problems": problems})
+        raise click.exceptions.Exit(1 if problems else 0)
+    if problems:
+        raise Failure("\n".join(problems))
+    remark("healthy")
