@@ -9,7 +9,7 @@ from rich.console import Console
 from segue_worker.cli.group import Failure
 
 _PIPE_WIDTH = 120
-_NEEDED = (("uvicorn", "http"), ("starlette", "http"), ("httptools", "http"), ("httpx_aiohttp", "worker"))
+_NEEDED = ("uvicorn", "starlette", "httptools", "httpx_aiohttp")
 
 _NEXT = """
 Where to go next
@@ -47,8 +47,8 @@ def demo(*, keep: bool) -> None:
 
 
 def _check_installed() -> None:
-    for module, extra in _NEEDED:
+    for module in _NEEDED:
         try:
             import_module(module)
         except ModuleNotFoundError:
-            raise click.UsageError(f"{module} is not installed: pip install 'segue[{extra}]'") from None
+            raise click.UsageError(f"{module} is not installed: pip install 'segue[demo]'") from None
