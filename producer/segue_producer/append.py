@@ -87,10 +87,12 @@ def hint_needed(answer: Sequence[int], destination: str) -> bool:
 def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnavailable:
     """The EnqueueError for a Redis failure: which server, what happened, what to do. Never the URL's password."""
     advice = "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
+    # What stops a script comes as a plain ResponseError with the reason in its text.
+    text = str(error)
     if isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError):
         advice = "check the user and password in SEGUE_REDIS_URL"
-    elif isinstance(error, exceptions.ReadOnlyError):
+    elif isinstance(error, exceptions.ReadOnlyError) or "READONLY" in text:
         advice = "this is a read-only replica; point SEGUE_REDIS_URL to the primary"
-    elif isinstance(error, exceptions.OutOfMemoryError):
+    elif isinstance(error, exceptions.OutOfMemoryError) or "OOM" in text:
         advice = "Redis is out of memory; give it more, or let the workers drain the outbox"
     return OutboxUnavailable(f"Redis at {where(url)} did not take the events ({type(error).__name__}): {advice}")

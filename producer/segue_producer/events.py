@@ -10,14 +10,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
     Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
+    PlainValidator,
     StrictStr,
     Tag,
     TypeAdapter,
@@ -32,17 +29,36 @@ MAX_EVENT_BYTES: Final = 32 * 1024
 MAX_MESSAGE_ID: Final = 100
 
 
-def _iso_8601(value: StrictStr | datetime) -> StrictStr | datetime:
-    if isinstance(value, str):
-        try:
-            datetime.fromisoformat(value)
-        except ValueError:
-            raise ValueError("must be an ISO 8601 date and time, like 2026-01-02T03:04:05.678Z") from None
+def _timestamp(value: Any) -> Any:
+    if value is None or isinstance(value, datetime) or (isinstance(value, str) and _is_iso_8601(value)):
+        return value
+    raise ValueError("must be a datetime, or an ISO 8601 date and time like 2026-01-02T03:04:05.678Z")
+
+
+def _is_iso_8601(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _identity(value: Any) -> Any:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int | float)):
+        raise ValueError("must be text or a number")
     return value
 
 
-Timestamp = Annotated[StrictStr | Annotated[datetime, Field(strict=True)], AfterValidator(_iso_8601)]
-Identity = StrictStr | StrictInt | StrictFloat
+def _choice(value: Any) -> Any:
+    if value is not None and not isinstance(value, bool | dict):
+        raise ValueError("must be true, false or an object of options")
+    return value
+
+
+# Each validates by itself: the errors of a pydantic union name every member and help nobody.
+Timestamp = Annotated[str | datetime | None, PlainValidator(_timestamp)]
+Identity = Annotated[str | int | float | None, PlainValidator(_identity)]
+Choice = Annotated[bool | dict[str, Any] | None, PlainValidator(_choice)]
 Properties = dict[str, Any]
 
 
@@ -52,13 +68,13 @@ class _Event(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     messageId: Annotated[StrictStr, Field(max_length=MAX_MESSAGE_ID)] | None = None  # noqa: N815 - Segment's spelling
-    userId: Identity | None = None  # noqa: N815 - Segment's spelling
-    anonymousId: Identity | None = None  # noqa: N815 - Segment's spelling
-    timestamp: Timestamp | None = None
-    originalTimestamp: Timestamp | None = None  # noqa: N815 - Segment's spelling
-    sentAt: Timestamp | None = None  # noqa: N815 - Segment's spelling
+    userId: Identity = None  # noqa: N815 - Segment's spelling
+    anonymousId: Identity = None  # noqa: N815 - Segment's spelling
+    timestamp: Timestamp = None
+    originalTimestamp: Timestamp = None  # noqa: N815 - Segment's spelling
+    sentAt: Timestamp = None  # noqa: N815 - Segment's spelling
     context: Properties | None = None
-    integrations: dict[str, StrictBool | Properties | None] | None = None
+    integrations: dict[str, Choice] | None = None
 
 
 class Identify(_Event):

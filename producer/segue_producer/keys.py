@@ -11,6 +11,10 @@ from typing import Final
 DESTINATIONS: Final = "segue:destinations"
 """Hash: name of each destination a worker serves → unix ms when a worker last said so."""
 
+SWEPT: Final = "segue:swept"
+"""Present for a moment after a sweep."""
+SWEPT_MS: Final = 1500
+
 DESTINATION_NAME: Final = re.compile(r"[a-z0-9_-]{1,64}")
 DEFAULT_MAX_PENDING: Final = 1_000_000
 STATS_KEPT_S: Final = 8 * 24 * 3600

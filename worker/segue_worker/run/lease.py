@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from segue_worker.outbox import Outbox
 
-LEASE_S: Final = 8.0
+LEASE_S: Final = 6.0
 """A killed run's contacts are due again after this long."""
 _BEATS_PER_LEASE = 5
 _MARGIN_S = 1.0
