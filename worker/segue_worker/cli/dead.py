@@ -1,0 +1,249 @@
+"""`segue dead`: what was given up for good, and what to do about it."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from redis import Redis
+from rich.console import Console
+from rich.progress import Progress
+
+from segue_producer.hints import Hints
+from segue_producer.settings import broker_url
+from segue_worker.cli.dead_options import Selection, Wanted, filter_options, locate, select, split_names
+from segue_worker.cli.dead_output import COLUMNS, details, page, row, summary
+from segue_worker.cli.group import Failure
+from segue_worker.cli.options import config_option, json_option, redis_option
+from segue_worker.cli.output import emit_json, emit_table, remark
+from segue_worker.cli.store import Known, choose, known_destinations, opened
+from segue_worker.config import Config
+from segue_worker.dead_letters import (
+    NotReplayable,
+    Replayed,
+    drop,
+    matching,
+    prepare_replay,
+    read_letters,
+    replay,
+)
+
+SHOWN: Final = 100
+"""Letters in a table unless --limit says otherwise."""
+_HINT_TIMEOUT_S: Final = 2.0
+
+
+@click.group(
+    epilog="Example: segue dead list --reason refused --since 2h",
+    short_help="List, show, replay or drop what was given up for good.",
+)
+def dead() -> None:
+    """Dead letters: requests, and events, that were given up for good."""
+
+
+@dead.command(
+    "list",
+    short_help="List them, without personal data but the contact.",
+    epilog='Example: segue dead list loops --event "User Registered" --since 2h',
+)
+@click.argument("destination", required=False)
+@filter_options
+@config_option
+@redis_option
+@json_option
+def list_letters(destination: str | None, *, wanted: Wanted, config: Path, redis_url: str, as_json: bool) -> None:
+    """List the dead letters of DESTINATION, oldest first; it may be left out where there is only one.
+
+    No request, answer or event is shown: see segue dead show.
+    """
+    with opened(redis_url) as redis:
+        name = choose(redis, known_destinations(redis, config), destination)
+        found = matching(redis, name, wanted.filter, wanted.limit)
+        if as_json:
+            emit_json([summary(letter, name) for letter in found])
+            return
+        rows = [row(letter) for letter in islice(found, wanted.limit or SHOWN)]
+        more = next(found, None) is not None
+    if not rows:
+        remark(f"{name}: no dead letter" + (" matches" if wanted.narrowed else ""))
+        return
+    emit_table(COLUMNS, rows, numbers=["attempts"])
+    if more:
+        remark(f"the oldest {SHOWN} are shown; --limit shows more")
+
+
+@dead.command(
+    short_help="Show all that is known of some.", epilog="Example: segue dead show 0123456789abcdef0123456789abcdef"
+)
+@click.argument("arguments", nargs=-1, required=True, metavar="[DESTINATION] ID...")
+@config_option
+@redis_option
+@json_option
+def show(arguments: Sequence[str], *, config: Path, redis_url: str, as_json: bool) -> None:
+    """Show all that is known of dead letters: reason, request, answer and events, personal data included."""
+    name, ids = split_names(arguments)
+    if not ids:
+        raise click.UsageError("give an id of 32 hexadecimal digits; segue dead list shows them")
+    with opened(redis_url) as redis:
+        selections, missing = locate(redis, known_destinations(redis, config), name, ids)
+        letters = [
+            (selection.destination, letter)
+            for selection in selections
+            for letter in read_letters(redis, selection.destination, selection.ids)
+        ]
+    if as_json:
+        emit_json([details(letter, destination) for destination, letter in letters])
+    else:
+        click.echo("\n\n".join(page(letter, destination) for destination, letter in letters), nl=bool(letters))
+    _fail_for(missing)
+
+
+def _selecting(command: Any) -> Any:
+    """What replay and drop both take."""
+    for option in (
+        json_option,
+        redis_option,
+        config_option,
+        click.option("--yes", is_flag=True, help="Do not ask."),
+        click.option("--dry-run", is_flag=True, help="Only say what would be done."),
+        click.option("--all", "everything", is_flag=True, help="Every dead letter of the destination."),
+        filter_options,
+        click.argument("arguments", nargs=-1, metavar="[DESTINATION] [ID]..."),
+    ):
+        command = option(command)
+    return command
+
+
+@dead.command(
+    "replay",
+    short_help="Send some, or all, again.",
+    epilog="Example: segue dead replay loops --reason refused --since 2h --dry-run",
+)
+@_selecting
+def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
+    arguments: Sequence[str],
+    *,
+    wanted: Wanted,
+    dry_run: bool,
+    yes: bool,
+    config: Path,
+    redis_url: str,
+    as_json: bool,
+) -> None:
+    """Send dead letters again: by id, by filter, or --all of DESTINATION.
+
+    Their events go to the end of their contact's outbox, oldest first, for the mappings that failed, as the
+    configuration is now. Their requests carry new Idempotency-Keys.
+    """
+    with opened(redis_url) as redis:
+        known = known_destinations(redis, config)
+        selections, missing = select(redis, known, arguments, wanted)
+        if not dry_run:
+            _confirm("Replay", selections, yes=yes)
+        hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
+        results = [
+            result
+            for selection in selections
+            for result in _with_progress(_replay(redis, known, selection, hints, dry_run=dry_run), selection)
+        ]
+    seen = {result.id for result in results}
+    chosen = (letter_id for selection in selections for letter_id in selection.ids)
+    results += [Replayed(letter_id, "gone") for letter_id in chosen if letter_id not in seen]
+    _report_replay(results, dry_run=dry_run, as_json=as_json)
+    _fail_for(missing)
+    if any(result.outcome == "refused" for result in results):
+        raise click.exceptions.Exit(1)
+
+
+@dead.command("drop", short_help="Forget some, or all.", epilog="Example: segue dead drop loops --reason invalid --yes")
+@_selecting
+def drop_letters(  # noqa: PLR0913 - one parameter per option is click's shape
+    arguments: Sequence[str],
+    *,
+    wanted: Wanted,
+    dry_run: bool,
+    yes: bool,
+    config: Path,
+    redis_url: str,
+    as_json: bool,
+) -> None:
+    """Forget dead letters: by id, by filter, or --all of DESTINATION. They cannot be brought back."""
+    with opened(redis_url) as redis:
+        known = known_destinations(redis, config)
+        selections, missing = select(redis, known, arguments, wanted)
+        count = _count(selections)
+        if not dry_run:
+            _confirm("Drop", selections, yes=yes)
+            count = sum(sum(drop(redis, selection.destination, selection.ids)) for selection in selections)
+    if as_json:
+        emit_json({"dry_run": dry_run, "dropped": count})
+    else:
+        remark(f"{count} would be dropped" if dry_run else f"{count} dropped")
+    _fail_for(missing)
+
+
+def _replay(redis: "Redis", known: Known, selection: Selection, hints: Hints, *, dry_run: bool) -> Iterator[Replayed]:
+    name = selection.destination
+    letters = read_letters(redis, name, selection.ids)
+    mappings = _mappings(known.config, name)
+    if not dry_run:
+        yield from replay(redis, name, letters, send_hint=hints.send, mappings=mappings)
+        return
+    for letter in letters:
+        item = prepare_replay(letter, mappings)
+        yield (
+            Replayed(letter.id, "refused", item.why)
+            if isinstance(item, NotReplayable)
+            else Replayed(letter.id, "replayed")
+        )
+
+
+def _mappings(config: Config | None, destination: str) -> set[str] | None:
+    """Names of the destination's mappings, or None where the configuration is not at hand."""
+    for item in config.destinations if config else ():
+        if item.name == destination:
+            return {mapping.name for mapping in item.mappings}
+    return None
+
+
+def _with_progress(results: Iterable[Replayed], selection: Selection) -> Iterator[Replayed]:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"replaying {selection.destination}", total=len(selection.ids))
+        for result in results:
+            progress.advance(task)
+            yield result
+
+
+def _report_replay(results: Sequence[Replayed], *, dry_run: bool, as_json: bool) -> None:
+    replayed = [result.id for result in results if result.outcome == "replayed"]
+    gone = [result.id for result in results if result.outcome == "gone"]
+    refused = [result for result in results if result.outcome == "refused"]
+    if as_json:
+        reasons = [{"id": result.id, "reason": result.why} for result in refused]
+        emit_json({"dry_run": dry_run, "replayed": replayed, "gone": gone, "refused": reasons})
+        return
+    for result in refused:
+        remark(f"{result.id} cannot be replayed: {result.why}")
+    for letter_id in gone:
+        remark(f"{letter_id} is gone: somebody else replayed or dropped it")
+    remark(f"{len(replayed)} would be replayed" if dry_run else f"{len(replayed)} replayed")
+
+
+def _confirm(what: str, selections: Sequence[Selection], *, yes: bool) -> None:
+    count = _count(selections)
+    if yes or not count or not sys.stdin.isatty():
+        return
+    names = ", ".join(selection.destination for selection in selections)
+    click.confirm(f"{what} {count} dead letter{'' if count == 1 else 's'} of {names}?", abort=True, err=True)
+
+
+def _count(selections: Iterable[Selection]) -> int:
+    return sum(len(selection.ids) for selection in selections)
+
+
+def _fail_for(missing: Sequence[str]) -> None:
+    if missing:
+        raise Failure("\n".join(f"there is no dead letter {letter_id}" for letter_id in missing))

@@ -1,0 +1,108 @@
+"""What the `segue dead` commands take: filters, ids, and what they select."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any, Final
+
+import click
+from redis import Redis
+
+from segue_worker.cli.store import Known, choose
+from segue_worker.dead_letters import Filter, in_order, matching, parse_since
+
+_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Ids of dead letters of one destination, oldest first."""
+
+    destination: str
+    ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a command is to act on, ids apart: a filter, at most so many, or everything."""
+
+    filter: Filter
+    limit: int | None = None
+    everything: bool = False
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether something says which."""
+        return self.filter != Filter() or self.limit is not None
+
+
+def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--reason`, `--since`, `--event`, `--contact`, `--mapping`, `--limit`, `--all`: handed over as `wanted`, a Wanted."""
+
+    @click.option("--reason", help="Only with this reason: refused, expired, mapping, payload, invalid, unreadable.")
+    @click.option(
+        "--since",
+        "since_ms",
+        metavar="WHEN",
+        callback=_since,
+        help="Only from then on: 2h, 7d, or 2026-01-31T12:00 (UTC).",
+    )
+    @click.option("--event", metavar="NAME", help="Only with a track event of this name.")
+    @click.option("--contact", help="Only of this contact: userId, else email, else anonymousId.")
+    @click.option("--mapping", metavar="NAME", help="Only of this mapping.")
+    @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N, oldest first.")
+    @wraps(command)
+    def with_filter(*args: Any, **options: Any) -> Any:
+        fields = {name: options.pop(name) for name in ("since_ms", "reason", "event", "contact", "mapping")}
+        wanted = Wanted(Filter(**fields), options.pop("limit"), options.pop("everything", False))
+        return command(*args, wanted=wanted, **options)
+
+    return with_filter
+
+
+def split_names(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Tell `[DESTINATION] [ID]...` apart: an id has 32 hexadecimal digits."""
+    ids = [name for name in arguments if _ID.fullmatch(name)]
+    names = [name for name in arguments if name not in ids]
+    if len(names) > 1:
+        raise click.UsageError(f"{' '.join(names)}: one destination at most; an id has 32 hexadecimal digits")
+    return (names[0] if names else None), list(dict.fromkeys(ids))
+
+
+def select(redis: "Redis", known: Known, arguments: Sequence[str], wanted: Wanted) -> tuple[list[Selection], list[str]]:
+    """Find what `[DESTINATION] [ID]...` and the filters mean.
+
+    Returns:
+        what was found; and the ids that are no dead letters.
+
+    Raises:
+        click.UsageError: nothing says which, or too much does.
+    """
+    name, ids = split_names(arguments)
+    if ids and (wanted.narrowed or wanted.everything):
+        raise click.UsageError("give either ids, or filters, or --all")
+    if ids:
+        return locate(redis, known, name, ids)
+    if not wanted.narrowed and not wanted.everything:
+        raise click.UsageError("give ids, or filters, or --all")
+    destination = choose(redis, known, name)
+    return [Selection(destination, [each.id for each in matching(redis, destination, wanted.filter, wanted.limit)])], []
+
+
+def locate(redis: "Redis", known: Known, name: str | None, ids: Sequence[str]) -> tuple[list[Selection], list[str]]:
+    """Find letters by id, at the destination of this name or at any. Returns them, and the ids of which there is none."""
+    names = known.names if name is None else (choose(redis, known, name),)
+    found = [Selection(each, in_order(redis, each, ids)) for each in names]
+    there = {letter_id for selection in found for letter_id in selection.ids}
+    return [selection for selection in found if selection.ids], [each for each in ids if each not in there]
+
+
+def _since(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        return parse_since(value, datetime.now(UTC))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None

@@ -1,0 +1,72 @@
+"""How dead letters are shown. Lists show no request, answer or event; `show` does."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from segue_worker.dead_letter import DeadLetter
+from segue_worker.status import utc_text
+
+COLUMNS: Final = ("id", "at", "reason", "attempts", "contact", "mapping", "detail")
+
+
+def row(letter: DeadLetter) -> Sequence[object]:
+    """The letter as a line of a table, under `COLUMNS`."""
+    mappings = ", ".join(letter.mappings)
+    return letter.id, utc_text(letter.at), letter.reason, letter.attempts, letter.contact, mappings, letter.detail
+
+
+def summary(letter: DeadLetter, destination: str) -> dict[str, Any]:
+    """The letter in `dead list --json`."""
+    return {
+        "id": letter.id,
+        "destination": destination,
+        "at": utc_text(letter.at),
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "status": letter.answer["status"] if letter.answer else None,
+        "attempts": letter.attempts,
+        "contact": letter.contact,
+        "mappings": letter.mappings,
+        "messageIds": letter.message_ids,
+    }
+
+
+def details(letter: DeadLetter, destination: str) -> dict[str, Any]:
+    """The letter in `dead show --json`: all of it."""
+    return {
+        **summary(letter, destination),
+        "first_attempt": None if letter.first_attempt is None else utc_text(letter.first_attempt),
+        "request": letter.request,
+        "answer": letter.answer,
+        "events": [_parsed(event) for event in letter.events],
+    }
+
+
+def page(letter: DeadLetter, destination: str) -> str:
+    """The letter in `dead show`: a line for each thing said of it."""
+    request, answer = letter.request, letter.answer
+    lines = [
+        ("dead letter", letter.id),
+        ("destination", destination),
+        ("reason", letter.reason),
+        ("detail", letter.detail),
+        ("mapping", ", ".join(letter.mappings)),
+        ("contact", letter.contact),
+        ("messageIds", ", ".join(letter.message_ids)),
+        ("attempts", str(letter.attempts)),
+        ("first attempt", utc_text(letter.first_attempt) if letter.first_attempt else ""),
+        ("given up", utc_text(letter.at)),
+        ("request", f"{request['method']} {request['path']}" if request else ""),
+        ("", request["body"] if request else ""),
+        ("answer", f"{answer['status']} {answer['text']}" if answer else ""),
+        *(("event", event) for event in letter.events),
+    ]
+    return "\n".join(f"{name:<13}  {value}" for name, value in lines if value)
+
+
+def _parsed(event: str) -> Any:
+    try:
+        return json.loads(event)
+    except ValueError:
+        return event

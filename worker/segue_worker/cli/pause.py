@@ -1,0 +1,51 @@
+"""`segue pause` and `segue resume`: hold a destination by hand, and let it go on."""
+
+import time
+from pathlib import Path
+
+import click
+
+from segue_producer.keys import Keys
+from segue_worker.cli.options import config_option, redis_option
+from segue_worker.cli.output import remark
+from segue_worker.cli.store import choose, known_destinations, opened
+from segue_worker.pause import Pause
+
+
+@click.command(
+    epilog='Example: segue pause loops --reason "new API key on its way"',
+    short_help="Hold a destination: nothing is sent until it is resumed.",
+)
+@click.argument("destination")
+@click.option("--reason", default="paused by hand", show_default=True, help="What `segue status` says about it.")
+@config_option
+@redis_option
+def pause(destination: str, *, reason: str, config: Path, redis_url: str) -> None:
+    """Hold DESTINATION: nothing is sent until it is resumed.
+
+    Events are still taken and wait in order. Requests under way are finished. A pause that Segue made itself becomes
+    one by hand: no probe ends it.
+    """
+    with opened(redis_url) as redis:
+        name = choose(redis, known_destinations(redis, config), destination)
+        key = Keys(name).paused
+        earlier = redis.get(key)
+        since = Pause.from_json(earlier).since if earlier else int(time.time() * 1000)
+        redis.set(key, Pause(reason, since, None).to_json())
+    was = ", which was paused already," if earlier else ""
+    remark(f"{name}{was} is paused; segue resume {name} lets it go on")
+
+
+@click.command(
+    epilog="Example: segue resume loops",
+    short_help="Let a paused destination go on.",
+)
+@click.argument("destination")
+@config_option
+@redis_option
+def resume(destination: str, *, config: Path, redis_url: str) -> None:
+    """Let DESTINATION go on, whether it was paused by hand or by Segue. Delivery begins within a second."""
+    with opened(redis_url) as redis:
+        name = choose(redis, known_destinations(redis, config), destination)
+        was_paused = redis.delete(Keys(name).paused)
+    remark(f"{name} goes on" if was_paused else f"{name} is not paused")

@@ -1,0 +1,49 @@
+-- Put the events of one dead letter back into their contact's outbox.
+--
+-- KEYS[1]  dead      hash  id -> JSON
+-- KEYS[2]  dead_at   zset  id -> ms
+-- KEYS[3]  outbox    list of the letter's contact
+-- KEYS[4]  due       zset  contact -> ms
+-- KEYS[5]  pending   string, number of events in all outboxes
+-- KEYS[6]  run       string, present while a run is alive
+-- KEYS[7]  hinted    string, present for a moment after a hint
+-- KEYS[8]  paused    string, present while the destination is held
+-- KEYS[9]  stats     hash, counters of this minute
+-- KEYS[10] totals    hash, counters since the start of data
+-- ARGV[1] now in ms, or 0 for the server's clock
+-- ARGV[2] id of the letter
+-- ARGV[3] contact
+-- ARGV[4] for how many seconds the counters of a minute are kept
+-- ARGV[4 + i]        entry i of the outbox
+--
+-- Returns {1, hint}: done, and whether the caller is to send a hint (1) or not (0); {0, 0}: there is no such letter
+-- (any more), nothing changed.
+--
+-- max_pending is no bound here: it protects Redis's memory, and these events are in it already.
+
+if redis.call('HDEL', KEYS[1], ARGV[2]) == 0 then
+  return {0, 0}
+end
+redis.call('ZREM', KEYS[2], ARGV[2])
+local now = tonumber(ARGV[1])
+if now == 0 then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+for i = 5, #ARGV do
+  redis.call('RPUSH', KEYS[3], ARGV[i])
+end
+redis.call('INCRBY', KEYS[5], #ARGV - 4)
+local waiting = redis.call('ZADD', KEYS[4], 'NX', now, ARGV[3])
+redis.call('HINCRBY', KEYS[9], 'replayed', 1)
+redis.call('EXPIRE', KEYS[9], ARGV[4])
+redis.call('HINCRBY', KEYS[10], 'replayed', 1)
+
+-- A contact that already waited has had its hint; a live run finds the contact by itself.
+local hint = 0
+if waiting > 0 and redis.call('EXISTS', KEYS[6]) == 0 and redis.call('EXISTS', KEYS[8]) == 0
+   and redis.call('SET', KEYS[7], '1', 'NX', 'PX', 1000) then
+  hint = 1
+end
+return {1, hint}
