@@ -14,15 +14,19 @@ segue = CommandGroup(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     commands_in={
         "check": ("segue_worker.cli.check:check", "Say what is wrong with a configuration, or what it does."),
+        "dead": ("segue_worker.cli.dead:dead", "List, show, replay or drop what was given up for good."),
         "demo": ("segue_worker.cli.demo:demo", "See it work: real processes, no key, no server."),
         "import": ("Turn a destination exported from Segment into a configuration.",),
+        "pause": ("segue_worker.cli.pause:pause", "Hold a destination: nothing is sent until it is resumed."),
         "preview": (
             "segue_worker.cli.preview:preview",
             "Show the requests that events would become, and why not others.",
         ),
         "health": ("segue_worker.cli.health:health", "Say whether events move; for container health checks."),
+        "resume": ("segue_worker.cli.pause:resume", "Let a paused destination go on."),
         "sandbox": ("segue_worker.cli.sandbox:sandbox", "Serve an imitation of the Loops API to test against."),
         "send": ("segue_worker.cli.send:send", "Send one event to Loops now, and show the answer."),
+        "status": ("segue_worker.cli.status:status", "Show what each destination is doing, and what it has done."),
     },
 )
 
