@@ -13,6 +13,7 @@ from celery import Celery, signals
 
 from segue_producer.settings import QUEUE, SWEEP, broker_url, celery_settings
 from segue_worker.config import Config, load_config
+from segue_worker.consumer import SpareSweep
 from segue_worker.errors import ConfigError
 from segue_worker.runtime import Runtime
 
@@ -43,6 +44,8 @@ app.conf.broker_transport_options.update(
     unacked_restore_interval=1,
     unacked_restore_throttle=1,
 )
+
+app.steps["consumer"].add(SpareSweep)
 
 # Set in the main process, read in the pool's children: both see the memory made before the fork.
 _stopping = RawValue("b", 0)

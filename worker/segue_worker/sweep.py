@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from segue_producer.keys import DESTINATIONS, Keys
+from segue_producer.keys import DESTINATIONS, SWEPT, SWEPT_MS, Keys
 from segue_worker.config import Destination
 from segue_worker.pause import Pause
 
@@ -23,6 +23,7 @@ async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str
     Returns:
         names of the enabled destinations that have due contacts and room for a run, or a pause to probe.
     """
+    await redis.set(SWEPT, "1", px=SWEPT_MS)
     seconds, micros = await redis.time()
     now_ms = int(seconds) * 1000 + int(micros) // 1000
     await announce(redis, destinations, now_ms)

@@ -1,0 +1,150 @@
+"""Killed workers, an absent Redis, shutdown, and a faulty configuration."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from segue_producer import OutboxUnavailable, Producer
+from segue_producer.keys import Keys
+from segue_worker.embedded_redis import EmbeddedRedis, free_port
+
+from .stack import Stack, wait_until
+
+MakeStack = Callable[..., Stack]
+KEYS = Keys("loops")
+RESUMES_WITHIN_S = 15
+
+
+def sign_ups(stack: Stack, contacts: int) -> None:
+    stack.producer.enqueue(
+        event
+        for number in range(contacts)
+        for event in (
+            {"type": "identify", "userId": f"u{number}", "traits": {"email": f"u{number}@example.com"}},
+            {"type": "track", "userId": f"u{number}", "event": "Signed Up", "properties": {"n": number}},
+        )
+    )
+
+
+def assert_each_signed_up_once_after_its_update(stack: Stack, contacts: int) -> None:
+    applied = [record for record in stack.sandbox.requests() if record["applied"]]
+    assert Counter(event["userId"] for event in stack.sandbox.events()) == {f"u{n}": 1 for n in range(contacts)}
+    seen_event: set[str] = set()
+    for record in applied:
+        user = record["body"]["userId"]
+        assert record["path"] == "/events/send" or user not in seen_event, "an update never follows the event"
+        if record["path"] == "/events/send":
+            seen_event.add(user)
+    assert stack.counters["delivered"] == 2 * contacts
+
+
+@pytest.mark.parametrize("victim", ["its children, beat too", "all of it"])
+def test_a_worker_killed_in_mid_run_loses_and_doubles_nothing(make_stack: MakeStack, victim: str) -> None:
+    stack = make_stack(rate_limit=100)
+    sign_ups(stack, 150)
+    worker = stack.worker(processes=1)
+    wait_until(lambda: len(stack.sandbox.requests()) >= 50)
+    if victim == "all of it":
+        worker.kill()
+        stack.worker(beat=False)
+    else:
+        for child in worker.children:
+            os.kill(child, signal.SIGKILL)
+    killed_at = len(stack.sandbox.requests())
+    wait_until(lambda: len(stack.sandbox.requests()) > killed_at + 5, within_s=RESUMES_WITHIN_S)
+    stack.wait_delivered()
+    assert_each_signed_up_once_after_its_update(stack, 150)
+
+
+def test_a_worker_that_is_stopped_hands_its_work_to_the_next_at_once(make_stack: MakeStack) -> None:
+    stack = make_stack(rate_limit=50)
+    sign_ups(stack, 200)
+    first = stack.worker()
+    second = stack.worker(beat=False)
+    wait_until(lambda: len(stack.sandbox.requests()) >= 30)
+    assert first.stop() == 0
+    assert stack.pending > 0
+    stack.wait_delivered()
+    assert second.stop() == 0
+    assert_each_signed_up_once_after_its_update(stack, 200)
+    assert stack.redis.exists(KEYS.run, KEYS.lease, KEYS.due) == 0, "nothing was left to lapse"
+
+
+def test_enqueueing_without_redis_raises_in_time_and_says_what_to_do() -> None:
+    port = free_port()
+    with Producer(f"redis://:secret@127.0.0.1:{port}/0") as producer, pytest.raises(OutboxUnavailable) as caught:
+        producer.track("u1", "E", message_id="m1")
+    assert f"127.0.0.1:{port}" in str(caught.value)
+    assert "SEGUE_REDIS_URL" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert caught.value.uncertain == ("m1",)
+
+
+def test_a_stopped_redis_makes_enqueue_raise_within_its_timeout(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path) as server, Producer(server.url, timeout=0.5) as producer:
+        producer.track("u1", "E")
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            with pytest.raises(OutboxUnavailable):
+                producer.track("u1", "E")
+            # The bound is the producer's promise; twice the timeout allows for a machine that is busy.
+            assert time.monotonic() - began < 1.0
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+
+
+def test_workers_survive_a_redis_restart_and_go_on_by_themselves(tmp_path: Path) -> None:
+    with EmbeddedRedis() as server, Stack(server, tmp_path, rate_limit=50) as stack:
+        sign_ups(stack, 100)
+        stack.worker()
+        wait_until(lambda: len(stack.sandbox.requests()) >= 20)
+        server.stop()
+        with pytest.raises(OutboxUnavailable):
+            stack.producer.track("u1", "E")
+        before = len(stack.sandbox.requests())
+        server.start()
+        wait_until(lambda: len(stack.sandbox.requests()) > before, within_s=RESUMES_WITHIN_S)
+        stack.wait_delivered()
+        assert_each_signed_up_once_after_its_update(stack, 100)
+
+
+def test_a_faulty_configuration_stops_the_worker_with_every_problem_and_no_traceback(tmp_path: Path) -> None:
+    config = tmp_path / "segue.yaml"
+    config.write_text("destinations:\n  - name: loops\n    api_key: ${NO_SUCH_VARIABLE}\n    colour: red\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "segue_worker", "worker"],
+        env={**os.environ, "SEGUE_CONFIG": str(config)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "segue.yaml:3" in ended.stderr
+    assert "segue.yaml:4" in ended.stderr
+    assert "Traceback" not in ended.stderr + ended.stdout
+
+
+def test_events_come_through_celery_alone_and_malformed_ones_become_dead_letters(make_stack: MakeStack) -> None:
+    from celery import Celery  # noqa: PLC0415 - as a service without segue_producer would
+
+    stack = make_stack()
+    worker = stack.worker()
+    good = {"type": "track", "userId": "u1", "event": "Signed Up", "context": {"traits": {"email": "u1@example.com"}}}
+    with Celery("service", broker=stack.server.url) as service:
+        service.send_task(
+            "segue.enqueue", args=[[good, {"type": "page"}], ["loops"]], queue="segue", ignore_result=True
+        )
+    wait_until(lambda: len(stack.sandbox.events()) == 1)
+    wait_until(lambda: stack.redis.hlen(KEYS.dead) == 1)
+    assert "u1@example.com" not in worker.log.read_text()
