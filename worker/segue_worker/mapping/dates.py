@@ -10,6 +10,7 @@ __all__ = ["is_date_like"]
 
 _LATEST_SECOND: Final = 8.64e12
 _LONGEST_NUMBER: Final = 25
+_LONGEST: Final = 500
 _JS_SPACE: Final = r"\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 _NUMBER: Final = re.compile(r"-?[0-9.]+(?:e[+-][0-9]+)?\Z")
 _CALENDAR: Final = re.compile(
@@ -23,7 +24,7 @@ def is_date_like(text: str) -> bool:
 
     A number in JavaScript's own spelling counts seconds and must be within JavaScript's range of dates. Otherwise
     anything shaped like year, month, day and time passes unchecked unless it ends in Z, and the rest passes if the
-    V8 engine's date parser takes it.
+    V8 engine's date parser takes it. Texts of more than 500 characters, which Loops refuses, are none.
     """
     if len(text) <= _LONGEST_NUMBER and _NUMBER.match(text):
         try:
@@ -32,6 +33,8 @@ def is_date_like(text: str) -> bool:
             number = None
         if number is not None and number_text(number) == text:
             return abs(number) <= _LATEST_SECOND
+    if len(text) > _LONGEST:
+        return False
     if not text.endswith(("Z", "z")) and _CALENDAR.match(text):
         return True
     return parse_v8_date(text) is not None

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from segue_worker.mapping.limits import Meter
@@ -91,18 +91,13 @@ def _utf16(value: str) -> bytes:
     return value.encode("utf-16-le", "surrogatepass")
 
 
-def own_entries(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Iterate over an object in JavaScript's order: array indexes first, ascending, then the rest as inserted."""
-    indexes = [(index, key) for key in value if (index := array_index(key)) is not None]
+def own_entries(value: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Return an object's entries in JavaScript's order: array indexes first, ascending, then the rest as inserted."""
+    indexes = {key: index for key in value if key[:1].isdigit() and (index := array_index(key)) is not None}
     if not indexes:
-        yield from value.items()
-        return
-    for _, key in sorted(indexes):
-        yield key, value[key]
-    numeric = {key for _, key in indexes}
-    for key, item in value.items():
-        if key not in numeric:
-            yield key, item
+        return value.items()
+    first = sorted(indexes, key=indexes.__getitem__)
+    return [(key, value[key]) for key in first] + [entry for entry in value.items() if entry[0] not in indexes]
 
 
 def number_text(value: float) -> str:

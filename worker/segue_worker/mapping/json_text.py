@@ -22,7 +22,7 @@ _LONE_SURROGATE: Final = re.compile("([\ud800-\udfff])")
 
 
 def encode_bytes(value: dict[str, Any] | list[Any]) -> bytes:
-    """Serialise JSON exactly as `JSON.stringify` does, as UTF-8.
+    """Serialise an object or list exactly as `JSON.stringify` does, as UTF-8.
 
     orjson writes the same bytes except for numbers like `1.0` and `1e21`, integers beyond 2**53, integer-like keys
     (first, in JavaScript), lone surrogates and very deep values. Where its output shows none of these it is taken.
@@ -38,7 +38,7 @@ def encode_bytes(value: dict[str, Any] | list[Any]) -> bytes:
 
 def encode(value: Any) -> str:
     """Serialise any value as `JSON.stringify` does: undefined members vanish, undefined elements are null."""
-    return _written(value)
+    return encode_bytes(value).decode() if isinstance(value, (dict, list)) else _scalar(value)
 
 
 def _written(value: Any) -> str:

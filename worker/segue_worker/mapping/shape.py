@@ -48,6 +48,8 @@ def _check_value(value: Any, path: str, depth: int, pending: _Pending) -> int:
     if isinstance(value, str):
         _check_text(value, path)
         return len(value)
+    if isinstance(value, (dict, list)) and len(value) > MAX_MAPPING_NODES:
+        raise MappingError((f"{path[:200] or '/'} has more than {MAX_MAPPING_NODES} values.",))
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):

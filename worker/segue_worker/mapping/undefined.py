@@ -1,15 +1,14 @@
 """JavaScript's `undefined`, which mapping-kit tells apart from `null`."""
 
-from enum import Enum
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 __all__ = ["UNDEFINED", "Undefined"]
 
 
-class Undefined(Enum):
-    """The type of `UNDEFINED`: an enum of one member, so that type checkers can narrow on identity."""
+class Undefined:
+    """The type of `UNDEFINED`, which is its only instance; copies are the same one."""
 
-    UNDEFINED = "undefined"
+    __slots__ = ()
 
     def __bool__(self) -> Literal[False]:
         """Undefined is falsy, as in JavaScript."""
@@ -18,6 +17,12 @@ class Undefined(Enum):
     def __repr__(self) -> str:
         return "UNDEFINED"
 
+    def __copy__(self) -> Self:
+        return self
 
-UNDEFINED: Final = Undefined.UNDEFINED
+    def __deepcopy__(self, _memo: dict[int, object]) -> Self:
+        return self
+
+
+UNDEFINED: Final = Undefined()
 """No value at all. `None` is JSON's null, which is a value."""

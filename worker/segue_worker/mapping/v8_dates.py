@@ -14,6 +14,7 @@ from segue_worker.mapping.javascript import WHITESPACE
 
 __all__ = ["parse_v8_date"]
 
+_LONGEST: Final = 500
 _LATEST_MS: Final = 8.64e15
 _DAY_MS: Final = 86_400_000
 
@@ -55,7 +56,12 @@ class _Token(NamedTuple):
 
 
 def parse_v8_date(text: str) -> float | None:
-    """Return the time `new Date(text)` stands for, in milliseconds since 1970, or None if V8 does not take it."""
+    """Return the time `new Date(text)` stands for, in milliseconds since 1970, or None if V8 does not take it.
+
+    A text of more than 500 characters is no date here, whatever V8 says: Loops refuses it anyway.
+    """
+    if len(text) > _LONGEST:
+        return None
     iso = _ISO.match(text)
     if iso is not None:
         time = _iso_time(iso)

@@ -39,6 +39,8 @@ def _with_root_directive(mapping: dict[str, Any]) -> dict[str, Any]:
     if len(root) > 1:
         raise MappingError(("The root mapping must only have a single directive object",))
     ((name, options),) = root.items()
+    if isinstance(options, list):  # an object to JavaScript, where the other keys are set on it and never seen
+        return {name: options}
     if not isinstance(options, dict):
         raise MappingError(("The root directive must be an object",))
     return {name: {**options, "mapping": {key: value for key, value in mapping.items() if key != _ROOT}}}
@@ -142,8 +144,25 @@ def _one_of(*allowed: str) -> Check:
     return check
 
 
+def _anything(_value: Any, _path: Path) -> Iterator[str]:
+    return iter(())
+
+
+def _is_directive_or(kind: str) -> Check:
+    """Check the kind alone, of a value whose inside is checked already."""
+
+    def check(value: Any, path: Path) -> Iterator[str]:
+        if _kind(value) not in {"directive", kind}:
+            yield _mismatch(path, f"a {kind} or a mapping directive", value)
+
+    return check
+
+
 def _options(*, required: dict[str, Check] | None = None, optional: dict[str, Check] | None = None) -> Check:
-    """Check an options object: every member for itself, then the fields the directive knows."""
+    """Check an options object: every member for itself, then what kind the fields of the directive are.
+
+    The second look stays at the surface: to descend twice at every level would take exponential time.
+    """
 
     def check(value: Any, path: Path) -> Iterator[str]:
         yield from _object(value, path)
@@ -175,20 +194,20 @@ def _merge(value: Any, path: Path) -> Iterator[str]:
             yield from _directive_or("object")(item, ())
 
 
-_string_or_directive: Final = _directive_or("string")
-_object_or_directive: Final = _directive_or("object")
+_string_or_directive: Final = _is_directive_or("string")
+_object_or_directive: Final = _is_directive_or("object")
 
 _CHECKS: Final[dict[str, Check]] = {
     "@arrayPath": _array_path,
     "@case": _options(optional={"operator": _string, "value": _string_or_directive}),
     "@excludeWhenNull": _directive_or_raw,
-    "@flatten": _options(required={"value": _directive_or_raw}, optional={"separator": _string}),
-    "@if": _options(optional=dict.fromkeys(("exists", "then", "else"), _directive_or_raw)),
-    "@json": _options(required={"value": _directive_or_raw, "mode": _one_of("encode", "decode")}),
+    "@flatten": _options(required={"value": _anything}, optional={"separator": _string}),
+    "@if": _options(),
+    "@json": _options(required={"value": _anything, "mode": _one_of("encode", "decode")}),
     "@liquid": _string,
     "@literal": _directive_or_raw,
     "@merge": _merge,
-    "@path": _string_or_directive,
+    "@path": _directive_or("string"),
     "@replace": _options(
         required={"pattern": _string_of_length(1, MAX_PATTERN_LENGTH), "value": _string_or_directive},
         optional={
@@ -197,6 +216,6 @@ _CHECKS: Final[dict[str, Check]] = {
             "global": _boolean,
         },
     ),
-    "@template": _string_or_directive,
+    "@template": _directive_or("string"),
     "@transform": _options(required={"apply": _object_or_directive, "mapping": _object_or_directive}),
 }

@@ -19,7 +19,7 @@ def compile_json(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
     for key in ("mode", "value"):
         if is_falsy(value.get(key, UNDEFINED)):
             return compiler.fault(f'@json requires a "{key}" key')
-    compiler.meter(grows=True)
+    compiler.meter()
     resolve = compiler.compile_at("value", value["value"], Scope(Keep.EVERYWHERE, pure=scope.pure))
     match value["mode"]:
         case "encode":

@@ -70,7 +70,7 @@ def compile_array_path(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
     unshaped = root if pure else compiler.finish(root, scope)
     if not isinstance(shape, dict) or not shape:
         return unshaped
-    compiler.meter(grows=True)
+    compiler.meter()
     before = compiler.directives
     resolve = compiler.compile_at("1", shape, Scope(scope.keep, pure=pure))
     cost = 1 + compiler.directives - before

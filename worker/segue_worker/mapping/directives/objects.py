@@ -18,7 +18,7 @@ def compile_flatten(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
         return compiler.fault('@flatten requires an object with a "separator" key')
     if is_falsy(value.get("separator", UNDEFINED)):
         return compiler.fault('@flatten requires a "separator" key')
-    compiler.meter(grows=True)
+    compiler.meter()
     inner = Scope(Keep.EVERYWHERE, pure=scope.pure)
     separator = compiler.compile_at("separator", value["separator"], inner)
     resolve = compiler.compile_at("value", value.get("value", UNDEFINED), inner)
@@ -39,7 +39,6 @@ def _flatten(  # noqa: PLR0913 - the state of one recursive walk
     value: Any, prefix: str, separator: str, result: dict[str, Any], meter: Meter, *, arrays: bool, depth: int = 0
 ) -> None:
     if not isinstance(value, (dict, list)) or (isinstance(value, list) and not arrays):
-        meter.spend_text(len(prefix))
         result[prefix] = value
         return
     meter.descend(depth)
@@ -61,7 +60,7 @@ def compile_merge(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
         return compiler.fault('@merge requires a "objects" key')
     if not isinstance(objects, list):
         return compiler.fault(f"@merge: expected opts.array, got {type_name(objects)}")
-    compiler.meter(grows=True)
+    compiler.meter()
     inner = Scope(Keep.EVERYWHERE, pure=scope.pure)
     direction = compiler.compile_at("direction", value["direction"], inner)
     members = tuple(compiler.compile_at(str(index), item, inner) for index, item in enumerate(objects))

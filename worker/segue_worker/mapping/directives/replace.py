@@ -28,7 +28,7 @@ def compile_replace(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
         return compiler.fault('@replace requires a "pattern" key')
     if is_falsy(value.get("value", UNDEFINED)):
         return constant(UNDEFINED)
-    compiler.meter(grows=True)
+    compiler.meter()
     resolve = compiler.compile_at("value", value["value"], Scope(Keep.EVERYWHERE, pure=scope.pure))
     steps = _compile_steps(options)
 
@@ -72,7 +72,10 @@ def _compile_step(pattern: str, replacement: str, *, ignore_case: bool, everywhe
         literal = _REFERENCES.sub(lambda found: "$" if found[1] == "$" else pattern, replacement)
         return _replacing_text(pattern, literal, -1 if everywhere else 1)
     expression = re.compile("".join(_either_case(unit) for unit in pattern) if ignore_case else re.escape(pattern))
-    return _replacing_matches(expression, replacement, 0 if everywhere else 1)
+    count = 0 if everywhere else 1
+    if references <= {"$"}:
+        return _replacing_any_case(expression, replacement.replace("$$", "$"), count)
+    return _replacing_matches(expression, replacement, count)
 
 
 def _too_long(option: str, limit: int) -> Replace:
@@ -89,6 +92,17 @@ def _replacing_text(pattern: str, literal: str, count: int) -> Replace:
         hits = found.count(pattern) if growth else 0
         meter.spend_text(len(found) + growth * hits)
         return found.replace(pattern, literal, count)
+
+    return replace
+
+
+def _replacing_any_case(expression: re.Pattern[str], literal: str, count: int) -> Replace:
+    template = literal.replace("\\", "\\\\")
+
+    def replace(found: str, meter: Meter) -> str:
+        replaced = expression.sub(template, found, count=count)
+        meter.spend_text(max(len(found), len(replaced)))
+        return replaced
 
     return replace
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from liquid import Environment
 from liquid.ast import BlockNode, Node
 from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions.filtered import FILTER_TOKENS
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.assign_tag import AssignNode
 from liquid.builtin.tags.capture_tag import CaptureNode
@@ -17,6 +18,7 @@ from liquid.builtin.tags.increment_tag import IncrementNode
 from liquid.builtin.tags.liquid_tag import LiquidNode
 from liquid.builtin.tags.unless_tag import UnlessNode
 from liquid.exceptions import LiquidError
+from liquid.token import TOKEN_BLANK, TOKEN_EMPTY
 
 from segue_worker.errors import MappingError
 from segue_worker.mapping.limits import Meter
@@ -34,6 +36,9 @@ _TAGS: Final = frozenset(
 )
 """What Segment leaves enabled of LiquidJS's tags, but for `block`, `break` and `continue`, which do nothing useful."""
 
+
+# LiquidJS takes these literals as arguments of filters; the parser has a fixed set of what may stand there.
+FILTER_TOKENS.update({TOKEN_BLANK, TOKEN_EMPTY})
 
 _PARTS: Final = frozenset({"content", "output", "illegal"})
 """Names under which python-liquid keeps what is no tag."""
@@ -61,6 +66,8 @@ def compile_liquid(source: str) -> Callable[[Any, Meter], str]:
     Raises:
         MappingError: the template does not parse, or uses a tag that Segment disables.
     """
+    if "{{%" in source:
+        raise MappingError(("the Liquid template does not parse: `{{%` begins an output, not a tag",))
     try:
         nodes = _ENVIRONMENT.parse(protect_quotes(source)).nodes
     except (LiquidError, RecursionError) as error:

@@ -162,8 +162,8 @@ def _compile_logical(expression: Any) -> Evaluate:
 
 
 _LOGICAL: Final[Mapping[type[Expression], Callable[[Evaluate, Evaluate], Evaluate]]] = {
-    EqExpression: lambda left, right: lambda state: equals(left(state), right(state)),
-    NeExpression: lambda left, right: lambda state: not equals(left(state), right(state)),
+    EqExpression: lambda left, right: lambda state: equals(left(state), right(state), state.meter),
+    NeExpression: lambda left, right: lambda state: not equals(left(state), right(state), state.meter),
     ContainsExpression: lambda left, right: lambda state: contains(left(state), right(state), state.meter),
     # Both sides are evaluated before either counts, as in LiquidJS: a failing filter there cannot occur, a limit can.
     LogicalAndExpression: lambda left, right: lambda state: not (is_falsy(left(state)) | is_falsy(right(state))),

@@ -7,7 +7,7 @@ from segue_worker.errors import MappingError
 
 __all__ = ["protect_quotes", "restore_quotes", "unescape"]
 
-_DOUBLE, _SINGLE = "\ue000", "\ue001"
+_DOUBLE, _SINGLE, _END = "\ue000", "\ue001", "\ue002"
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _PROTECTED: Final = {'\\"': f"\\{_DOUBLE}", "\\'": f"\\{_SINGLE}"}
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{0,4})|([0-7]{1,3})|(.)|\Z)", re.DOTALL)
@@ -15,15 +15,18 @@ _NAMED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v
 
 
 def protect_quotes(source: str) -> str:
-    r"""Replace `\"` and `\'` by stand-ins, so that the parser does not end a text at them."""
-    if _DOUBLE in source or _SINGLE in source:
-        raise MappingError(("the Liquid template holds private-use characters U+E000 or U+E001.",))
-    return _ESCAPED.sub(lambda found: _PROTECTED.get(found[0], found[0]), source)
+    r"""Replace `\"` and `\'` by stand-ins, so that the parser does not end a text at them.
+
+    Another stand-in marks the end, or the parser would lose a line feed there.
+    """
+    if any(character in source for character in (_DOUBLE, _SINGLE, _END)):
+        raise MappingError(("the Liquid template holds private-use characters U+E000 to U+E002.",))
+    return _ESCAPED.sub(lambda found: _PROTECTED.get(found[0], found[0]), source) + _END
 
 
 def restore_quotes(text: str) -> str:
     """Put the quotes back for their stand-ins."""
-    return text.replace(_DOUBLE, '"').replace(_SINGLE, "'")
+    return text.replace(_DOUBLE, '"').replace(_SINGLE, "'").replace(_END, "")
 
 
 def unescape(text: str) -> str:

@@ -66,7 +66,7 @@ def shown(value: Any, meter: Meter, depth: int = 0) -> str:
         return ""
     if isinstance(value, list):
         meter.descend(depth)
-        meter.spend(len(value))
+        meter.spend(2 * len(value))
         joined = "".join(shown(item, meter, depth + 1) for item in value)
         meter.spend_text(len(joined))
         return joined
@@ -108,17 +108,25 @@ def _parse_number(digits: str) -> float:
     return float(digits) if _DECIMAL.match(digits) else NAN
 
 
-def equals(left: Any, right: Any) -> bool:
+def equals(left: Any, right: Any, meter: Meter, depth: int = 0) -> bool:
     """Compare as `==` does: strictly by type, lists by element, objects by identity."""
     if isinstance(left, Drop):
         return _drop_equals(left, right)
     if isinstance(right, Drop):
         return _drop_equals(right, left)
     if isinstance(left, list):
-        return isinstance(right, list) and len(left) == len(right) and all(map(equals, left, right))
+        return isinstance(right, list) and _same_elements(left, right, meter, depth)
     if isinstance(left, (dict, bool)) or isinstance(right, bool):
         return left is right
     return bool(left == right)
+
+
+def _same_elements(left: list[Any], right: list[Any], meter: Meter, depth: int) -> bool:
+    if len(left) != len(right):
+        return False
+    meter.descend(depth)
+    meter.spend(2 * len(left))
+    return all(equals(item, other, meter, depth + 1) for item, other in zip(left, right, strict=True))
 
 
 def _drop_equals(drop: Drop, value: Any) -> bool:
@@ -154,7 +162,7 @@ def contains(left: Any, right: Any, meter: Meter) -> bool:
     left = plain(left)
     if isinstance(left, list):
         meter.spend(len(left))
-        return any(equals(item, right) for item in left)
+        return any(equals(item, right, meter) for item in left)
     return isinstance(left, str) and text(plain(right), meter) in left
 
 

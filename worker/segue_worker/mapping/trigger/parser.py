@@ -78,7 +78,7 @@ class _Parser:
         if token.kind is Kind.WORD:
             if token.text in {"and", "or"}:
                 if self._peek().kind is Kind.OPEN and self._peek().position == token.position + len(token.text):
-                    raise self._error(f"put a space after `{token.text}`.", self._peek())
+                    raise self._error(f"put a space after `{token.label}`.", self._peek())
                 return token
             if token.text.lower() in {"and", "or"}:
                 raise self._error(f"write `{token.text.lower()}` in lower case.", token)
@@ -164,11 +164,11 @@ class _Parser:
             return "ends", pattern[1:]
         if "*" not in pattern:
             raise self._error(
-                f'match() needs one `*`, at the beginning or the end; for equality write `{field.text} = "…"`.', value
+                f'match() needs one `*`, at the beginning or the end; for equality write `{field.label} = "…"`.', value
             )
         raise self._error(
             "Segment's match() knows one `*`, at the beginning or the end, and would take the others literally; "
-            f'for text anywhere inside write `contains({field.text}, "…")`.',
+            f'for text anywhere inside write `contains({field.label}, "…")`.',
             value,
         )
 
@@ -181,7 +181,7 @@ class _Parser:
         if root in _TEXT_FIELDS and not rest:
             return token.keys
         if root == "event" and rest[0] in _OBJECT_FIELDS:
-            raise self._error(f"write `{token.text.removeprefix('event.')}`, without `event.`.", token)
+            raise self._error(f"write `{token.label.removeprefix('event.')}`, without `event.`.", token)
         if root in _TEXT_FIELDS:
             raise self._error(f"`{root}` is a text and has no keys.", token)
         raise self._word_error(token, root)
@@ -209,9 +209,9 @@ class _Parser:
         return Condition(keys, test, expected, source)
 
     def _operator_error(self, operator: Token, field: Token) -> TriggerError:
-        hint = _WORD_OPERATORS.get(operator.text, "write =, !=, <, <=, > or >=").format(field=field.text)
+        hint = _WORD_OPERATORS.get(operator.text, "write =, !=, <, <=, > or >=").format(field=field.label)
         if operator.kind is Kind.END:
-            return self._error(f"`{field.text}` is compared with nothing; {hint}.", operator)
+            return self._error(f"`{field.label}` is compared with nothing; {hint}.", operator)
         return self._error(f"an operator belongs here; {hint}.", operator)
 
     def _test(self, field: Token, operator: Token, value: Token, root: str) -> tuple[Test, str | float]:
@@ -229,7 +229,7 @@ class _Parser:
             return self._boolean_test(field, operator, value, root)
         if value.text.lower() in {"null", "nil", "none", "true", "false"}:
             known = {"nil": "null", "none": "null"}.get(value.text.lower(), value.text.lower())
-            raise self._error(f"write `{known}`; Segment compares with the text {value.text!r} here.", value)
+            raise self._error(f"write `{known}`; Segment compares with the text {value.label!r} here.", value)
         raise self._error("put the text in double quotes.", value)
 
     def _text_test(self, operator: Token, value: Token) -> tuple[Test, str]:
@@ -241,7 +241,7 @@ class _Parser:
 
     def _number_test(self, operator: Token, value: Token, root: str) -> tuple[Test, float]:
         if root in _TEXT_FIELDS:
-            raise self._error(f'`{root}` is a text; write "{value.text}", in double quotes.', value)
+            raise self._error(f'`{root}` is a text; write "{value.label}", in double quotes.', value)
         tests: dict[str, Test] = {
             "=": "number =", "!=": "number !=", "<": "<", "<=": "<=", ">": ">", ">=": ">=",
         }  # fmt: skip
@@ -252,21 +252,21 @@ class _Parser:
             hint = 'for a track event write `contains(event, "")`' if root == "event" else "every event has a type"
             raise self._error(f'Segment compares `{root}` with the text "null" here; {hint}.', value)
         if operator.text not in {"=", "!="}:
-            raise self._error(f"null is compared with `=` or `!=`: `{field.text} != null`.", operator)
+            raise self._error(f"null is compared with `=` or `!=`: `{field.label} != null`.", operator)
         return ("missing" if operator.text == "=" else "exists"), ""
 
     def _boolean_test(self, field: Token, operator: Token, value: Token, root: str) -> tuple[Test, str]:
         if root in _TEXT_FIELDS:
-            raise self._error(f'`{root}` is a text; write "{value.text}", in double quotes.', value)
+            raise self._error(f'`{root}` is a text; write "{value.label}", in double quotes.', value)
         if operator.text == "!=":
             opposite = "false" if value.text == "true" else "true"
             raise self._error(
-                f'Segment compares with the text "{value.text}" here, which any boolean differs from; '
-                f"write `{field.text} = {opposite}`, or `({field.text} = {opposite} or {field.text} = null)`.",
+                f'Segment compares with the text "{value.label}" here, which any boolean differs from; '
+                f"write `{field.label} = {opposite}`, or `({field.label} = {opposite} or {field.label} = null)`.",
                 operator,
             )
         if operator.text != "=":
-            raise self._error(f"`{operator.text}` compares numbers; write `{field.text} = {value.text}`.", operator)
+            raise self._error(f"`{operator.text}` compares numbers; write `{field.label} = {value.label}`.", operator)
         return ("is true" if value.text == "true" else "is false"), ""
 
 

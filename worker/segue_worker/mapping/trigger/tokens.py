@@ -41,7 +41,13 @@ class Token:
     position: int
     keys: tuple[str, ...] = ()
 
+    @property
+    def label(self) -> str:
+        """Its text, short enough for a message."""
+        return self.text if len(self.text) <= _LONGEST_LABEL else f"{self.text[:_LONGEST_LABEL]}…"
 
+
+_LONGEST_LABEL: Final = 60
 _TERMINATORS: Final = frozenset(" \t\n,])")
 _SPACES: Final = frozenset(" \t\n")
 _OPERATOR_START: Final = re.compile(r"[=<>!]")

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from segue_worker.mapping.javascript import text
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.liquid.strftime import Moment, strftime
-from segue_worker.mapping.liquid.values import NAN, is_nil, plain, shown
+from segue_worker.mapping.liquid.values import is_nil, plain, shown
 from segue_worker.mapping.undefined import UNDEFINED
 from segue_worker.mapping.v8_dates import parse_v8_date
 
@@ -20,9 +21,9 @@ _SECONDS: Final = re.compile(r"[0-9]+\Z")
 _LATEST_MS: Final = 8.64e15
 
 
-def _moment(value: Any, zone: Any = UNDEFINED) -> Moment | None:
+def _moment(value: Any, zone: Any, meter: Meter) -> Moment | None:
     """Read a date: a number of seconds, or a text that V8 takes, seen in a zone (name, or minutes behind UTC)."""
-    milliseconds = _milliseconds(value)
+    milliseconds = _milliseconds(value, meter)
     if milliseconds is None or math.isnan(milliseconds) or abs(milliseconds) > _LATEST_MS:
         return None
     time = math.trunc(milliseconds)
@@ -33,13 +34,15 @@ def _moment(value: Any, zone: Any = UNDEFINED) -> Moment | None:
     return Moment(time)
 
 
-def _milliseconds(value: Any) -> float | None:
+def _milliseconds(value: Any, meter: Meter) -> float | None:
     if isinstance(value, bool):
         return float(value)
     if isinstance(value, (int, float)):
         return float(value) * 1000
+    if isinstance(value, list):
+        return parse_v8_date(text(value, meter))
     if not isinstance(value, str):
-        return NAN
+        return None
     if value in {"now", "today"}:
         raise ValueError("the current time would differ from attempt to attempt; use a field of the event")
     return float(value) * 1000 if _SECONDS.match(value) else parse_v8_date(value)
@@ -55,7 +58,7 @@ def _named_offset(zone: str, milliseconds: int) -> int:
 
 def _date(meter: Meter, value: Any, template: Any = UNDEFINED, zone: Any = UNDEFINED, *_: Any) -> Any:
     value = plain(value)
-    moment = None if is_nil(value) else _moment(value, plain(zone))
+    moment = None if is_nil(value) else _moment(value, plain(zone), meter)
     if moment is None:
         return value
     form = _DEFAULT_FORMAT if is_nil(template) else shown(template, meter)

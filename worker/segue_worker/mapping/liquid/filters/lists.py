@@ -104,7 +104,7 @@ def _where(meter: Meter, value: Any, path: Any = UNDEFINED, expected: Any = UNDE
     found = ((item, _follow(item, name)) for item in _items(meter, value))
     if expected is UNDEFINED:
         return [item for item, property_ in found if not is_falsy(property_)]
-    return [item for item, property_ in found if equals(property_, expected)]
+    return [item for item, property_ in found if equals(property_, expected, meter)]
 
 
 LISTS: Final[Mapping[str, Callable[..., Any]]] = {

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from segue_worker.mapping.javascript import WHITESPACE, utf16_length, utf16_unit, utf16_units
+from segue_worker.mapping.javascript import WHITESPACE, utf16_unit, utf16_units
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.liquid.values import SPACES, is_nil, plain, shown, to_number
 from segue_worker.mapping.undefined import UNDEFINED
@@ -70,6 +70,7 @@ def _remove_last(found: str, pattern: str) -> str:
 def _replace(meter: Meter, value: Any, pattern: Any = UNDEFINED, replacement: Any = UNDEFINED, *_: Any) -> str:
     found, part, other = shown(value, meter), shown(pattern, meter), shown(replacement, meter)
     pieces = found.split(part) if part else utf16_units(found)
+    meter.spend(len(pieces) // 4)
     meter.spend_text(len(found) + len(pieces) * len(other))
     return other.join(pieces)
 
@@ -89,17 +90,17 @@ def _split(meter: Meter, value: Any, separator: Any = UNDEFINED, *_: Any) -> lis
 
 
 def _truncate(meter: Meter, value: Any, length: Any = 50, ellipsis: Any = "...", *_: Any) -> Any:
-    found, dots = shown(value, meter), shown(ellipsis, meter)
+    found, dots = shown(value, meter), "..." if ellipsis is UNDEFINED else shown(ellipsis, meter)
     meter.spend_text(len(found) + len(dots))
     limit = to_number(length, meter) if length is not UNDEFINED else 50
-    if utf16_length(found) <= limit or len(found) <= limit:
+    if len(found) <= max(limit, 0):
         return value
     keep = limit - len(dots)
     return found[: int(min(keep, len(found)))] + dots if keep > 0 else dots
 
 
 def _truncate_words(meter: Meter, value: Any, words: Any = 15, ellipsis: Any = "...", *_: Any) -> str:
-    found, dots = shown(value, meter), shown(ellipsis, meter)
+    found, dots = shown(value, meter), "..." if ellipsis is UNDEFINED else shown(ellipsis, meter)
     meter.spend_text(2 * len(found) + len(dots))
     parts = SPACES.split(found.lstrip(WHITESPACE))
     count = to_number(words, meter) if words is not UNDEFINED else 15

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from segue_worker.mapping import json_text
 from segue_worker.mapping.limits import Meter
-from segue_worker.mapping.liquid.values import plain, shown, to_number
+from segue_worker.mapping.liquid.values import Drop, plain, shown, to_number
 from segue_worker.mapping.resolve import charge_size
 from segue_worker.mapping.undefined import UNDEFINED
 
@@ -21,7 +21,8 @@ _QUANTUM: Final = 4
 
 
 def _json(meter: Meter, value: Any, indent: Any = UNDEFINED, *_: Any) -> Any:
-    value = plain(value)
+    if isinstance(value, Drop):
+        return "{}"
     if value is UNDEFINED:
         return UNDEFINED
     if plain(indent):
