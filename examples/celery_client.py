@@ -1,0 +1,22 @@
+"""A service that has Celery, but not Segue: a task by name does. `python examples/celery_client.py`."""
+
+import os
+
+from celery import Celery
+
+app = Celery(broker=os.environ.get("SEGUE_BROKER_URL", "redis://localhost:6379/0"))
+# With this policy a broker that is away raises here, instead of holding the caller up.
+RETRY = {"max_retries": 1, "interval_start": 0.1}
+
+
+def enqueue(*events: dict[str, object], destinations: tuple[str, ...] = ("loops",)) -> str:
+    """Hand events to Segue's workers. They are as safe as your broker until a worker has put them in the outbox."""
+    task = app.send_task("segue.enqueue", args=[events, destinations], queue="segue", retry_policy=RETRY)
+    return str(task.id)
+
+
+if __name__ == "__main__":
+    enqueue(
+        # With messageIds of your own, a task that is sent twice takes effect once.
+        {"type": "track", "messageId": "order-4711", "userId": "u1", "event": "Order Completed"},
+    )
