@@ -16,7 +16,10 @@ segue = CommandGroup(
         "check": ("segue_worker.cli.check:check", "Say what is wrong with a configuration, or what it does."),
         "dead": ("segue_worker.cli.dead:dead", "List, show, replay or drop what was given up for good."),
         "demo": ("segue_worker.cli.demo:demo", "See it work: real processes, no key, no server."),
-        "import": ("Turn a destination exported from Segment into a configuration.",),
+        "import": (
+            "segue_worker.cli.import_:import_",
+            "Turn a destination exported from Segment into a configuration.",
+        ),
         "pause": ("segue_worker.cli.pause:pause", "Hold a destination: nothing is sent until it is resumed."),
         "preview": (
             "segue_worker.cli.preview:preview",

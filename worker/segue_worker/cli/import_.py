@@ -1,0 +1,78 @@
+"""`segue import`: from a destination exported from Segment to a configuration."""
+
+from pathlib import Path
+from typing import IO
+
+import click
+
+from segue_worker.cli.group import Refusal
+from segue_worker.cli.output import remark
+from segue_worker.config import inspect_config
+from segue_worker.segment_import import Conversion, Export, ExportError, convert, read_export, write_config
+
+_EXAMPLE = """\b
+Example:
+  curl "https://api.segmentapis.com/destinations/$ID/subscriptions?pagination.count=200" > subscriptions.json \\
+       -H "Authorization: Bearer $TOKEN" -H "Accept: application/vnd.segment.v1alpha+json"
+  segue import subscriptions.json --output segue.yaml
+  segue import main.tf
+  terraform show -json | segue import -
+"""
+
+
+@click.command("import", epilog=_EXAMPLE, short_help="Turn a destination exported from Segment into a configuration.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write there instead of to stdout; never over a file.",
+)
+@click.argument("files", type=click.File("rb"), nargs=-1, required=True, metavar="FILE...")
+def import_(files: tuple[IO[bytes], ...], output: Path | None) -> None:
+    """Turn Loops destinations that were exported from Segment into a configuration.
+
+    FILE is an answer of Segment's Public API (list subscriptions from destination; get destination adds its name and
+    state, several files count as one export), what `terraform show -json` prints, or a .tf file with
+    segment_destination_subscription resources. API keys are not taken over: the configuration names a variable instead.
+
+    Exits 0 when everything was carried over; 1 when something could not be: it is named on stderr, and stands in the
+    configuration as a comment; 2 when a file is no export.
+    """
+    if output is not None and output.exists():
+        raise Refusal(f"{output} exists: choose another --output, or move it away")
+    export = Export()
+    for file in files:
+        try:
+            read_export(file.read().decode("utf-8"), export)
+        except UnicodeDecodeError:
+            raise Refusal(f"{file.name}: not valid UTF-8: save the file as UTF-8") from None
+        except ExportError as error:
+            raise Refusal(f"{file.name}: {error}") from None
+    conversion = convert(export)
+    for problem in conversion.problems:
+        remark(problem)
+    if not conversion.destinations:
+        raise Refusal("no Loops destination found: export its subscriptions, see segue import --help")
+    text = write_config(conversion)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+    for destination in conversion.destinations:
+        carried = sum(mapping.carried for mapping in destination.mappings)
+        remark(
+            f"{destination.name}: {carried} of {len(destination.mappings)} mappings carried over; "
+            f"put the API key into {destination.variable}"
+        )
+    if conversion.problems or (output is not None and not _is_sound(output, conversion)):
+        raise click.exceptions.Exit(1)
+
+
+def _is_sound(output: Path, conversion: Conversion) -> bool:
+    """Whether a worker would take what was written; remarks on it as `segue check` does."""
+    inspection = inspect_config(output, {destination.variable: "unset" for destination in conversion.destinations})
+    for problem in inspection.problems:
+        remark(str(problem))
+    for warning in inspection.warnings:
+        remark(f"warning: {warning}")
+    return inspection.config is not None

@@ -1,0 +1,267 @@
+"""From exported destinations and subscriptions to destinations and mappings of a configuration."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from textwrap import indent
+from typing import Any, Final
+
+from segue_worker.config import MAX_MAPPINGS
+from segue_worker.errors import MappingError, TriggerError
+from segue_worker.mapping import ACTIONS, compile_destination_mapping, compile_trigger, point_out, unknown_fields
+from segue_worker.segment_import.export import Export, ExportedDestination, ExportedSubscription
+
+_BATCHING: Final = frozenset({"enable_batching", "batch_size", "batch_bytes", "batch_keys"})
+"""Fields that every action of Segment has; Loops's actions do nothing with them."""
+
+_SEGUE_ONLY: Final = {"sendEvent": "mailingLists"}
+"""Fields that Segment's action drops, and Segue's sends."""
+
+_ROOT_DIRECTIVE: Final = "__segment_internal_directive"
+_LONGEST_NAME: Final = 200
+_LONGEST_DESTINATION: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A mapping, or one that could not be carried over.
+
+    Attributes:
+        entry: the keys of the configuration, with their values.
+        notes: what a human should know of it.
+        carried: whether the configuration can take it.
+    """
+
+    entry: dict[str, Any]
+    notes: tuple[str, ...]
+    carried: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A Loops destination.
+
+    Attributes:
+        name: as a configuration allows it.
+        title: as it is called at Segment, or "".
+        variable: the environment variable its API key is to be in.
+        enabled: whether it receives events.
+        mappings: in the export's order.
+    """
+
+    name: str
+    title: str
+    variable: str
+    enabled: bool
+    mappings: tuple[Mapping, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """The outcome.
+
+    Attributes:
+        destinations: those of Loops.
+        problems: what could not be carried over, each with its place and reason; further lines are indented.
+    """
+
+    destinations: tuple[Destination, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A destination of the export with its subscriptions; an invented one where the export has only these."""
+
+    destination: ExportedDestination
+    subscriptions: tuple[ExportedSubscription, ...]
+
+    @property
+    def is_loops(self) -> bool:
+        if self.destination.kind:
+            return any("loops" in kind.lower() for kind in self.destination.kind)
+        return any(action_of(each, self.destination) for each in self.subscriptions)
+
+
+def convert(export: Export) -> Conversion:
+    """Turn an export into destinations of a configuration.
+
+    Mappings keep their order and are complete (`defaults: false`). A mapping that Segue would refuse is handed over as
+    not carried; a field that Segment's action drops is left out. Both are named among the problems.
+    """
+    groups = _grouped(export)
+    loops = [group for group in groups if group.is_loops]
+    problems = [
+        f"{_called('destination', group.destination.name or _any_key(group))}: no Loops destination, as far as the "
+        f"export tells; left out with its {len(group.subscriptions)} subscriptions"
+        for group in groups
+        if not group.is_loops
+    ]
+    if export.announced > len(export.subscriptions):
+        problems.append(
+            f"the export holds {len(export.subscriptions)} of {export.announced} subscriptions: fetch every page and "
+            "name all files"
+        )
+    taken: set[str] = set()
+    destinations = []
+    for group in loops:
+        name = "loops" if len(loops) == 1 else _unique(_slug(group.destination.name), taken, _LONGEST_DESTINATION)
+        mappings, faults = _mappings(group)
+        if not mappings:
+            faults.append("the export holds no subscriptions of it: add the file that does")
+        problems += [f"{name}: {fault}" for fault in faults]
+        destinations.append(
+            Destination(
+                name=name,
+                title=group.destination.name,
+                variable="LOOPS_API_KEY" if len(loops) == 1 else f"LOOPS_API_KEY_{name.upper().replace('-', '_')}",
+                enabled=group.destination.enabled,
+                mappings=mappings,
+            )
+        )
+    return Conversion(tuple(destinations), tuple(problems))
+
+
+def action_of(subscription: ExportedSubscription, destination: ExportedDestination) -> str:
+    """The Loops action of a subscription, or "".
+
+    Terraform's language has the action's id alone. It is then looked up in the destination, and where that has no list of
+    actions, told by the fields: all of them, and those required, must be of one action.
+    """
+    slug = subscription.action or destination.actions.get(subscription.action_id, "")
+    if slug:
+        return slug if slug in ACTIONS else ""
+    fields = subscription.fields.keys() - _BATCHING
+    for name, action in ACTIONS.items():
+        required = {field for field, known in action.fields.items() if known.required}
+        if required <= fields <= action.fields.keys():
+            return name
+    return ""
+
+
+def _grouped(export: Export) -> list[_Group]:
+    """Each destination with its subscriptions, then those whose destination is not in the export."""
+    known = {key: index for index, each in enumerate(export.destinations) for key in each.keys}
+    members: dict[int | str, list[ExportedSubscription]] = {index: [] for index in range(len(export.destinations))}
+    for subscription in export.subscriptions:
+        place = known.get(subscription.destination, subscription.destination)
+        # A lone destination is the one that was exported with these subscriptions.
+        if not subscription.destination and len(export.destinations) == 1:
+            place = 0
+        members.setdefault(place, []).append(subscription)
+    return [
+        _Group(export.destinations[place] if isinstance(place, int) else _unknown(place), tuple(subscriptions))
+        for place, subscriptions in members.items()
+    ]
+
+
+def _unknown(key: str) -> ExportedDestination:
+    return ExportedDestination(keys=frozenset({key} - {""}), name="", enabled=True, kind=(), actions={})
+
+
+def _any_key(group: _Group) -> str:
+    return min(group.destination.keys, default="(not named)")
+
+
+def _mappings(group: _Group) -> tuple[tuple[Mapping, ...], list[str]]:
+    """The mappings of a destination, and what could not be carried over."""
+    names: set[str] = set()
+    mappings: list[Mapping] = []
+    problems = []
+    for subscription in group.subscriptions:
+        name = _unique(_printable(subscription.name) or "Unnamed", names, _LONGEST_NAME)
+        full = sum(mapping.carried for mapping in mappings) == MAX_MAPPINGS
+        mapping, faults = _mapping(subscription, name, group.destination, full=full)
+        mappings.append(mapping)
+        problems += [f"{_called('mapping', name)}: {fault}" for fault in faults]
+    return tuple(mappings), problems
+
+
+def _mapping(
+    subscription: ExportedSubscription, name: str, destination: ExportedDestination, *, full: bool
+) -> tuple[Mapping, list[str]]:
+    """One mapping, and what of it could not be carried over."""
+    slug = subscription.action or destination.actions.get(subscription.action_id, "")
+    action = action_of(subscription, destination)
+    fields = {field: value for field, value in subscription.fields.items() if field not in _BATCHING}
+    entry: dict[str, Any] = {
+        "name": name,
+        "action": action or slug or subscription.action_id,
+        "trigger": subscription.trigger,
+        **({} if subscription.enabled else {"enabled": False}),
+        "defaults": False,
+        "fields": fields,
+    }
+    obstacles = [*subscription.obstacles]
+    if not action:
+        obstacles.append(
+            f"{slug} is no action of Loops" if slug else "the export does not name its action, and its fields fit none"
+        )
+    if full:
+        obstacles.append(f"a destination has at most {MAX_MAPPINGS} mappings")
+    obstacles += [] if obstacles else _refusals(entry)
+    if obstacles:
+        return Mapping(
+            entry, tuple(f"Not carried over: {obstacle}" for obstacle in obstacles), carried=False
+        ), obstacles
+    dropped = dict(_dropped(action, fields))
+    notes = [f"{reason} Segment ignores it; left out." for reason in dropped.values()]
+    told = () if slug else ("The export does not name the action; the fields tell it.",)
+    entry["fields"] = {field: value for field, value in fields.items() if field not in dropped}
+    return Mapping(entry, (*told, *notes), carried=True), notes
+
+
+def _refusals(entry: dict[str, Any]) -> list[str]:
+    """Why a configuration would not take a mapping."""
+    refusals = []
+    try:
+        compile_trigger(entry["trigger"])
+    except TriggerError as error:
+        refusals.append("trigger:\n" + indent(point_out(error), "    "))
+    if _ROOT_DIRECTIVE in entry["fields"]:
+        return [*refusals, f"{_ROOT_DIRECTIVE} (linked audiences, data graph) has no counterpart"]
+    try:
+        compile_destination_mapping(
+            name=entry["name"],
+            action=entry["action"],
+            trigger=None,
+            enabled=True,
+            defaults=False,
+            fields=entry["fields"],
+        )
+    except MappingError as error:
+        refusals += [f"fields: {problem}" for problem in error.problems]
+    return refusals
+
+
+def _dropped(action: str, fields: Iterable[str]) -> list[tuple[str, str]]:
+    """The fields that Segment's action drops, each with what to say of it."""
+    found = []
+    for field in fields:
+        if field == _SEGUE_ONLY.get(action):
+            found.append((field, f"Segment's {action} has no field {field!r}."))
+        else:
+            found += [(field, reason) for reason in unknown_fields(ACTIONS[action].name, {field: None})]
+    return found
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-") or "loops"
+
+
+def _printable(name: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in name).strip()
+
+
+def _unique(name: str, taken: set[str], longest: int) -> str:
+    """A name that is not taken yet, which it then is."""
+    number, outcome = 1, name[:longest]
+    while outcome in taken:
+        number += 1
+        outcome = f"{name[: longest - len(str(number)) - 1]}-{number}"
+    taken.add(outcome)
+    return outcome
+
+
+def _called(kind: str, name: str) -> str:
+    return f'{kind} "{name[:_LONGEST_NAME]}"'

@@ -1,0 +1,242 @@
+"""Finds the destinations and subscriptions in what Segment or Terraform exported.
+
+The Public API calls a mapping a subscription; its answers are nested differently from request to request, and Terraform
+wraps the same fields, in snake case, in plans, states and resources. So both are found by their fields, wherever they are.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from segue_worker.errors import SegueError
+
+_REFERENCE: Final = re.compile(r"(?:\$\{\s*)?segment_destination\.([\w-]+)(?:\[[^\]]*\])?\.id(?:\s*\})?")
+_REPEATING: Final = ("for_each", "count")
+
+
+class ExportError(SegueError):
+    """A file is no export, or holds nothing of a Loops destination."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A value that only Terraform can work out, as it is written."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedDestination:
+    """A destination, without its settings: they hold the API key.
+
+    Attributes:
+        keys: what subscriptions may call it: its id, or its name in Terraform.
+        name: as people named it, or "".
+        enabled: whether it receives events.
+        kind: slug and name of its type in the catalog, as far as the export has them.
+        actions: slugs of its actions by id.
+    """
+
+    keys: frozenset[str]
+    name: str
+    enabled: bool
+    kind: tuple[str, ...]
+    actions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedSubscription:
+    """A subscription, which is what Segue calls a mapping.
+
+    Attributes:
+        name: as people named it, or "".
+        destination: one of its destination's keys, or "".
+        action_id: of its action, or "".
+        action: slug of its action, or "".
+        trigger: FQL.
+        enabled: whether it takes events.
+        fields: mapping-kit value by field.
+        obstacles: why it cannot be read in full.
+    """
+
+    name: str
+    destination: str
+    action_id: str
+    action: str
+    trigger: str
+    enabled: bool
+    fields: dict[str, Any]
+    obstacles: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Export:
+    """What some files hold; each destination and subscription once.
+
+    Attributes:
+        destinations: in the order found.
+        subscriptions: in the order found.
+        announced: how many subscriptions there are, according to the export; 0 where it does not say.
+    """
+
+    destinations: list[ExportedDestination] = field(default_factory=list)
+    subscriptions: list[ExportedSubscription] = field(default_factory=list)
+    announced: int = 0
+    _seen: set[str] = field(default_factory=set)
+
+    def add_destination(self, found: dict[str, Any], name: str = "") -> None:
+        """Take a destination, by the Public API's field names; `name` is its name in Terraform."""
+        if self._is_new(found):
+            self.destinations.append(_destination(found, frozenset({_text(found, "id"), name} - {""})))
+
+    def add_subscription(self, found: dict[str, Any]) -> None:
+        """Take a subscription, by the Public API's field names."""
+        if self._is_new(found):
+            self.subscriptions.append(_subscription(found))
+
+    def _is_new(self, found: dict[str, Any]) -> bool:
+        id_ = _text(found, "id")
+        known = id_ in self._seen
+        self._seen |= {id_} - {""}
+        return not known
+
+
+def read_export(text: str, export: Export) -> None:
+    """Add what a file holds to an export.
+
+    Args:
+        text: JSON (an answer of the Public API, `terraform show -json`, a state), or Terraform's language.
+        export: takes what is found.
+
+    Raises:
+        ExportError: the text is neither.
+    """
+    if text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
+        try:
+            document = orjson.loads(text.removeprefix("\ufeff"))
+        except orjson.JSONDecodeError as error:
+            raise ExportError(f"not JSON: {error}") from None
+        _search(document, export)
+        return
+    try:
+        from segue_worker.segment_import import hcl  # noqa: PLC0415  needs the extra `import`; JSON does not
+    except ModuleNotFoundError as missing:
+        raise ExportError(
+            f"reading Terraform's language needs {missing.name}: pip install 'segue[import]'; or convert the JSON that "
+            "`terraform show -json` prints"
+        ) from None
+    try:
+        resources = hcl.read_resources(text)
+    except ValueError as error:
+        raise ExportError(f"neither JSON nor an export: {error}") from None
+    for resource in resources:
+        if resource.kind == "segment_destination":
+            export.add_destination(_camel_case(resource.attributes), resource.name)
+        elif resource.kind == "segment_destination_subscription":
+            export.add_subscription(_camel_case(resource.attributes))
+
+
+def _search(document: Any, export: Export) -> None:
+    """Add the destinations and subscriptions of a JSON document, in its order."""
+    if isinstance(document, dict) and "planned_values" in document:
+        # A plan repeats its resources as changes, configuration and prior state.
+        document = document["planned_values"]
+    pending = [document]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            found = _camel_case(value)
+            if {"trigger", "settings"} <= found.keys() and {"actionId", "actionSlug"} & found.keys():
+                export.add_subscription(found)
+                continue
+            if "sourceId" in found and isinstance(found.get("metadata"), dict):
+                export.add_destination(found)
+                continue
+            pages = value.get("pagination")
+            if "subscriptions" in value and isinstance(pages, dict) and isinstance(pages.get("totalEntries"), int):
+                export.announced = max(export.announced, pages["totalEntries"])
+            pending.extend(reversed(list(value.values())))
+        elif isinstance(value, list):
+            pending.extend(reversed(value))
+
+
+def _camel_case(value: dict[str, Any]) -> dict[str, Any]:
+    return {re.sub(r"_([a-z])", lambda letter: letter[1].upper(), key): item for key, item in value.items()}
+
+
+def _destination(found: dict[str, Any], keys: frozenset[str]) -> ExportedDestination:
+    metadata = found.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    actions = metadata.get("actions")
+    return ExportedDestination(
+        keys=keys,
+        name=_text(found, "name"),
+        enabled=found.get("enabled") is not False,
+        kind=tuple(filter(None, (_text(metadata, "slug"), _text(metadata, "name")))),
+        actions={
+            _text(action, "id"): _text(action, "slug")
+            for action in (actions if isinstance(actions, list) else [])
+            if isinstance(action, dict)
+        },
+    )
+
+
+def _subscription(found: dict[str, Any]) -> ExportedSubscription:
+    obstacles = [f"Terraform repeats it ({name})" for name in _REPEATING if name in found]
+    settings = found.get("settings")
+    if isinstance(settings, str):
+        try:
+            settings = orjson.loads(settings)
+        except orjson.JSONDecodeError:
+            obstacles.append("its settings are no JSON")
+    if not isinstance(settings, dict) and not obstacles:
+        obstacles.append(_unknown("settings", settings))
+    trigger, enabled = found.get("trigger"), found.get("enabled")
+    if not isinstance(trigger, str):
+        obstacles.append(_unknown("trigger", trigger))
+    if not isinstance(enabled, bool) and enabled is not None:
+        obstacles.append(_unknown("enabled", enabled))
+    if found.get("modelId"):
+        obstacles.append("it is fed by a Reverse ETL model, not by events")
+    destination = str(found.get("destinationId") or "")
+    reference = _REFERENCE.fullmatch(destination)
+    fields = settings if isinstance(settings, dict) else {}
+    obstacles += [_unknown(f"settings.{name}", value) for name, value in fields.items() if not _is_constant(value)]
+    return ExportedSubscription(
+        name=_text(found, "name"),
+        destination=reference[1] if reference else destination,
+        action_id=_text(found, "actionId"),
+        action=_text(found, "actionSlug"),
+        trigger=str(trigger),
+        enabled=enabled is not False,
+        fields=fields,
+        obstacles=tuple(obstacles),
+    )
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether no part of a value is an expression of Terraform."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, Expression):
+            return False
+        pending.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
+    return True
+
+
+def _unknown(name: str, value: Any) -> str:
+    if not isinstance(value, Expression | dict | list):
+        return f"{name} is missing or not what Segment exports"
+    shown = " ".join(str(value).split())[:80]
+    return f"{name} is worked out by Terraform ({shown}): convert what `terraform show -json` prints"
+
+
+def _text(found: dict[str, Any], key: str) -> str:
+    value = found.get(key)
+    return value if isinstance(value, str) else ""

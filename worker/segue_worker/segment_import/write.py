@@ -1,0 +1,66 @@
+"""Writes what was converted as `segue.yaml`, with comments where a human is wanted."""
+
+import re
+from io import StringIO
+from textwrap import indent
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+
+from segue_worker.segment_import.convert import Conversion, Destination, Mapping
+
+_DOLLARS: Final = re.compile(r"\${2,}|\$(?=\{(?!\{))")
+_WIDTH: Final = 120
+
+
+def write_config(conversion: Conversion) -> str:
+    """The text of a configuration. What could not be carried over stands in it as a comment, where it would be."""
+    text = "# Imported from Segment. Look for comments below, set the variables, then run: segue check\n"
+    text += "destinations:\n" if conversion.destinations else "destinations: []\n"
+    return text + "".join(map(_destination, conversion.destinations))
+
+
+def _destination(destination: Destination) -> str:
+    head: dict[str, Any] = {"name": destination.name, "api_key": f"${{{destination.variable}}}"}
+    if not destination.enabled:
+        head |= {"enabled": False}
+    text = indent(_comment(destination.title and f"At Segment: {destination.title}"), "  ") + indent(
+        _yaml([head]), "  "
+    )
+    listed = "".join(map(_mapping, destination.mappings))
+    has_any = any(mapping.carried for mapping in destination.mappings)
+    return f"{text}    mappings:{'' if has_any else ' []'}\n{indent(listed, '      ')}"
+
+
+def _mapping(mapping: Mapping) -> str:
+    comments = "".join(map(_comment, mapping.notes))
+    entry = _yaml([_escaped(mapping.entry)])
+    return comments + (entry if mapping.carried else _comment(entry))
+
+
+def _yaml(value: Any) -> str:
+    yaml: Any = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False
+    yaml.allow_unicode = True
+    yaml.width = _WIDTH
+    stream = StringIO()
+    yaml.dump(value, stream)
+    return stream.getvalue()
+
+
+def _comment(text: str) -> str:
+    """Lines of comment, of characters that YAML allows there."""
+    shown = ("".join(each if each.isprintable() else " " for each in line).rstrip() for line in text.splitlines())
+    return "".join(f"# {line}".rstrip() + "\n" for line in shown)
+
+
+def _escaped(value: Any) -> Any:
+    """A value whose texts mean themselves in a configuration, where `${NAME}` is a variable and `$$` a dollar sign."""
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    if isinstance(value, str):
+        return _DOLLARS.sub(lambda dollars: dollars[0] * 2, value)
+    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
