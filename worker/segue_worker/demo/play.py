@@ -56,6 +56,7 @@ def _keep(report: Report, stage: Stage) -> None:
     report.say(
         '  python -c \'from segue_producer import Producer; Producer().identify("me", {"email": "me@example.com"})\''
     )
+    report.say("  segue status; segue dead list")
     report.say(f"  curl {stage.sandbox.base_url.removesuffix('/api/v1')}/_sandbox/contacts")
     report.say("\nCtrl-C stops it all.")
     try:
