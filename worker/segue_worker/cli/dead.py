@@ -234,10 +234,14 @@ def _report_replay(results: Sequence[Replayed], *, dry_run: bool, as_json: bool)
 
 def _confirm(what: str, selections: Sequence[Selection], *, yes: bool) -> None:
     count = _count(selections)
-    if yes or not count or not sys.stdin.isatty():
+    if yes or not count or not _at_terminal():
         return
     names = ", ".join(selection.destination for selection in selections)
     click.confirm(f"{what} {count} dead letter{'' if count == 1 else 's'} of {names}?", abort=True, err=True)
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _count(selections: Iterable[Selection]) -> int:

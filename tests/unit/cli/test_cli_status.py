@@ -1,0 +1,178 @@
+"""`segue status`, `segue pause` and `segue resume`."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from redis import Redis
+
+from segue_producer.keys import DESTINATIONS, Keys
+from segue_worker.cli import segue
+from segue_worker.embedded_redis import EmbeddedRedis, free_port
+from segue_worker.pause import Pause
+
+KEYS = Keys("loops")
+CONFIG = "destinations:\n  - {name: configured, api_key: '${LOOPS_API_KEY}'}\n"
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def redis(redis_server: EmbeddedRedis) -> Iterator["Redis"]:
+    with Redis.from_url(redis_server.url) as client:
+        client.flushall()
+        client.hset(DESTINATIONS, mapping={"loops": 1, "beta": 1})
+        yield client
+
+
+@pytest.fixture
+def run(redis_server: EmbeddedRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `segue` in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    environ = {"SEGUE_REDIS_URL": redis_server.url, "SEGUE_CONFIG": None, "LOOPS_API_KEY": "sk-test-api-key"}
+    return lambda *arguments: CliRunner().invoke(segue, arguments, env=environ)
+
+
+def paused(redis: "Redis") -> Pause:
+    raw = redis.get(KEYS.paused)
+    assert raw is not None
+    return Pause.from_json(raw)
+
+
+def test_every_destination_of_the_configuration_and_of_redis_is_shown(run: Run, redis: "Redis") -> None:
+    Path("segue.yaml").write_text(CONFIG, encoding="utf-8")
+    redis.set(KEYS.pending, 4)
+    result = run("status", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    destinations = json.loads(result.stdout)["destinations"]
+    assert list(destinations) == ["configured", "beta", "loops"]
+    assert [each["pending"] for each in destinations.values()] == [0, 0, 4]
+    assert destinations["loops"].keys() >= {
+        *("pending", "due", "in_flight", "parked", "dead", "paused", "oldest_pending_s"),
+        *("delivered", "filtered", "duplicates", "requests", "retries", "rate_limited"),
+    }
+
+
+@pytest.mark.usefixtures("redis")
+def test_a_configuration_that_cannot_be_read_is_only_a_remark(run: Run) -> None:
+    result = run("status", "--json")
+    assert result.exit_code == 0
+    assert list(json.loads(result.stdout)["destinations"]) == ["beta", "loops"]
+    assert result.stderr.startswith("segue.yaml: there is no such file")
+    Path("segue.yaml").write_text("destinations:\n  - {name: A, rate_limt: 1}\n", encoding="utf-8")
+    assert "more problems; see segue check)" in run("status").stderr
+
+
+def test_the_tables_fit_100_columns_and_explain_a_pause(run: Run, redis: "Redis") -> None:
+    redis.hset(DESTINATIONS, "a-destination-with-quite-a-long-name", 1)
+    redis.set(KEYS.paused, Pause("[bold]the key is refused[/]", 1_700_000_000_000, None).to_json())
+    redis.set(KEYS.pending, 12_345_678)
+    redis.hset(KEYS.totals, mapping={"delivered": 123_456_789, "requests": 123_456_789, "rate_limited": 9_999})
+    result = run("status")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    rows = {line.split()[0]: line.split()[1:] for line in lines if line}
+    assert [line.split() for line in lines if line.startswith("loops ") and "is paused" not in line] == [
+        ["loops", "12,345,678", "0", "0", "0", "0", "0:00:00", "yes"],
+        ["loops", "123,456,789", "0", "0", "0", "123,456,789", "0", "9,999"],
+    ]
+    assert rows["beta"] == ["0"] * 7
+    assert (
+        "loops is paused since 2023-11-14T22:13:20Z, until segue resume: [bold]the key is refused[/]" in result.stdout
+    )
+
+
+def test_nothing_known_is_said(run: Run, redis: "Redis") -> None:
+    redis.flushall()
+    result = run("status", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"destinations": {}})
+    assert "no worker has announced one yet" in result.stderr
+
+
+@pytest.mark.usefixtures("redis")
+@pytest.mark.parametrize(("options", "shown"), [(["--json"], '"loops"'), ([], "loops ")])
+def test_watching_goes_on_until_ctrl_c(
+    run: Run, monkeypatch: pytest.MonkeyPatch, options: list[str], shown: str
+) -> None:
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("segue_worker.cli.status.time.sleep", wait)
+    result = run("status", "--watch", *options)
+    assert result.exit_code == 0
+    assert waits == [1.0, 1.0, 1.0]
+    assert result.stdout.count(shown) == (3 if options else 6)
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["status", "--watch"], ["pause", "loops"], ["resume", "loops"], ["dead", "list"]]
+)
+def test_a_redis_that_does_not_answer_is_a_message(run: Run, command: list[str]) -> None:
+    port = free_port()
+    result = run(*command, "--redis-url", f"redis://user:secret@127.0.0.1:{port}/0")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"Redis at 127.0.0.1:{port} did not answer (ConnectionError): check that it runs" in result.stderr
+    assert "secret" not in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_wrong_password_and_a_wrong_url_are_told(run: Run, redis_server: EmbeddedRedis) -> None:
+    url = redis_server.url.replace("//", "//user:secret@")
+    if redis_server.pid:
+        result = run("status", "--redis-url", url)
+        assert (result.exit_code, "check the user and password" in result.stderr) == (1, True)
+        assert "secret" not in result.stderr
+    assert run("status", "--redis-url", "localhost:6379").exit_code == 2
+
+
+def test_a_pause_by_hand_is_never_probed_and_keeps_its_reason(run: Run, redis: "Redis") -> None:
+    result = run("pause", "loops", "--reason", "new key on its way")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "loops is paused; segue resume loops lets it go on" in result.stderr
+    assert (paused(redis).reason, paused(redis).next_probe) == ("new key on its way", None)
+    assert redis.exists(Keys("beta").paused) == 0
+
+
+def test_a_pause_of_segue_becomes_one_by_hand_and_keeps_its_beginning(run: Run, redis: "Redis") -> None:
+    redis.set(KEYS.paused, Pause("Loops refuses the API key", 1000, 61_000, 2).to_json())
+    assert "was paused already" in run("pause", "loops").stderr
+    assert paused(redis) == Pause("paused by hand", 1000, None)
+
+
+def test_resume_ends_any_pause_and_says_where_there_is_none(run: Run, redis: "Redis") -> None:
+    redis.set(KEYS.paused, Pause("Loops refuses the API key", 1000, 61_000).to_json())
+    result = run("resume", "loops")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "loops goes on\n")
+    assert redis.exists(KEYS.paused) == 0
+    result = run("resume", "loops")
+    assert (result.exit_code, result.stderr) == (0, "loops is not paused\n")
+
+
+@pytest.mark.usefixtures("redis")
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_an_unknown_destination_is_told_the_known_ones(run: Run, command: str) -> None:
+    result = run(command, "lops")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "There is no destination 'lops'; known are beta, loops\n"
+
+
+def test_a_destination_that_is_only_configured_or_only_left_data_can_be_paused(run: Run, redis: "Redis") -> None:
+    Path("segue.yaml").write_text(CONFIG, encoding="utf-8")
+    redis.hset(Keys("former").totals, "delivered", 1)
+    assert run("pause", "configured").exit_code == 0
+    assert run("pause", "former").exit_code == 0
+    assert redis.exists(Keys("configured").paused, Keys("former").paused) == 2
+
+
+def test_where_none_is_known_the_reason_is_told(run: Run, redis: "Redis") -> None:
+    redis.flushall()
+    result = run("pause", "loops")
+    assert result.exit_code == 2
+    assert "none is known: no worker has announced one" in result.stderr
+    assert "segue.yaml: there is no such file" in result.stderr
