@@ -1,0 +1,248 @@
+"""docker-compose.yml and Dockerfile: what they promise, and that their services deliver."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from celery import Celery
+from redis import Redis
+from ruamel.yaml import YAML
+
+from segue_producer import Producer
+from segue_producer.settings import ENQUEUE, QUEUE
+from segue_worker.celery import SHUTDOWN_S
+from segue_worker.config import load_config
+from segue_worker.embedded_redis import find_server, free_port
+from segue_worker.run.run import RUN_S
+from segue_worker.sandbox.spawn import SandboxProcess
+
+from .compose import BIN, COMPOSE_FILE, ROOT, ComposeError, Service, ServiceProcess, grace_s, resolve
+from .stack import API_KEY, KEYS, wait_until
+
+USER, PASSWORD = "viewer", "a-test-password"
+REQUIRED = {"FLOWER_BASIC_AUTH": f"{USER}:{PASSWORD}"}
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+WORKERS = 3
+LAST = 200
+"""Events enqueued right before the end: some seconds of work."""
+EMAIL, OTHER_EMAIL = "ada@example.com", "grace@example.com"
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> dict[str, Service]:
+    found: dict[str, Service] = resolve(REQUIRED, tmp_path)["services"]
+    assert {"redis", "worker", "beat", "flower"} <= set(found)
+    return found
+
+
+def test_every_service_is_watched_restarted_and_confined(services: dict[str, Service]) -> None:
+    for name, service in services.items():
+        assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}, name
+        assert service["restart"] == "unless-stopped", name
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "privileged" not in service, name
+        assert "build" in service or service["user"] not in {"root", "0"}, name
+
+
+def test_any_number_of_workers_can_run(services: dict[str, Service]) -> None:
+    for name in ("worker", "beat"):
+        assert not {"container_name", "hostname", "ports", "network_mode"} & set(services[name])
+    command = services["worker"]["command"]
+    assert ("--hostname", "worker@%h") in pairwise(command)
+    assert not {"-B", "--beat"} & set(command)
+
+
+def test_a_worker_may_finish_its_run(services: dict[str, Service], tmp_path: Path) -> None:
+    (tmp_path / "segue.yaml").write_text("destinations: [{name: loops, api_key: sandbox-key}]", encoding="utf-8")
+    (destination,) = load_config(tmp_path / "segue.yaml").destinations
+    assert grace_s(services["worker"]) > SHUTDOWN_S + RUN_S + destination.timeout.total_seconds()
+
+
+def test_nothing_is_open_to_the_world(services: dict[str, Service], tmp_path: Path) -> None:
+    for name, service in services.items():
+        for port in service.get("ports", ()):
+            assert str(port).startswith("127.0.0.1:"), name
+    with pytest.raises(ComposeError, match="FLOWER_BASIC_AUTH"):
+        resolve({}, tmp_path)
+
+
+def test_redis_keeps_what_it_took(services: dict[str, Service]) -> None:
+    options = set(pairwise(services["redis"]["command"]))
+    assert {("--appendonly", "yes"), ("--appendfsync", "everysec"), ("--maxmemory-policy", "noeviction")} <= options
+    assert services["redis"]["volumes"] == ["redis-data:/data"]
+
+
+def test_the_configuration_is_mounted_read_only(services: dict[str, Service]) -> None:
+    (mount,) = services["worker"]["volumes"]
+    assert mount["read_only"] is True
+    assert mount["target"] == services["worker"]["environment"]["SEGUE_CONFIG"]
+    assert services["worker"]["secrets"] == ["loops_api_key"]
+
+
+def test_no_secret_stands_in_the_file() -> None:
+    document = YAML(typ="safe").load(COMPOSE_FILE)
+    for service in document["services"].values():
+        for name, value in service.get("environment", {}).items():
+            if re.search("KEY|AUTH|PASSWORD|SECRET|TOKEN", name):
+                assert value is None or re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), name
+    for secret in document["secrets"].values():
+        assert set(secret) == {"file"}
+
+
+def test_every_variable_is_explained_and_has_a_default_or_a_reason() -> None:
+    text = COMPOSE_FILE.read_text(encoding="utf-8")
+    used = re.findall(r"\$\{(\w+)(:[-?][^}]*)?\}", text)
+    assert all(rest for _, rest in used)
+    handed_through = re.findall(r"^ +([A-Z_]+):$", text, re.MULTILINE)
+    explained = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted({name for name, _ in used} | set(handed_through)) == sorted(explained)
+
+
+def test_the_image_runs_without_root_and_without_tools() -> None:
+    lines = [line for line in DOCKERFILE.replace("\\\n", "").splitlines() if line[:1].isalpha()]
+    steps = [(kind, rest) for kind, _, rest in (line.partition(" ") for line in lines)]
+    final = steps[max(number for number, (kind, _) in enumerate(steps) if kind == "FROM") :]
+    settings = dict(final)
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", settings["USER"])
+    assert settings["STOPSIGNAL"] == "SIGTERM"
+    assert json.loads(settings["CMD"])[:3] == ["celery", "-A", "segue_worker"]
+    assert not any(re.search(r"\b(pip|apt-get|gcc)\b", rest) for kind, rest in final if kind == "RUN")
+    assert not any(re.search("KEY|SECRET|TOKEN|PASSWORD", rest) for kind, rest in steps if kind in {"ARG", "ENV"})
+
+
+def test_the_image_is_made_of_what_its_context_holds_and_of_the_dependencies_first() -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    allowed = {line[1:] for line in ignored if line.startswith("!")}
+    copied = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if re.match("COPY (?!--)", line)]
+    assert "*" in ignored
+    assert {name for names in copied for name in names} == allowed
+    assert copied[0] == ["pyproject.toml", "constraints.txt"]
+
+
+def test_compose_itself_takes_the_file(tmp_path: Path) -> None:
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], check=False, capture_output=True).returncode:
+        pytest.skip("needs docker compose")
+    (tmp_path / "env").write_text("FLOWER_BASIC_AUTH=a:b\n", encoding="utf-8")
+    command = [docker, "compose", "--env-file", str(tmp_path / "env"), "--file", str(COMPOSE_FILE), "config", "--quiet"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+class Deployment:
+    """All services of the file as processes, three workers among them, against a sandbox."""
+
+    def __init__(self, directory: Path, exits: ExitStack) -> None:
+        self.sandbox = exits.enter_context(SandboxProcess(rate_limit=50))
+        self._directory = directory
+        self._exits = exits
+        config = directory / "segue.yaml"
+        destination = {"name": "loops", "api_key": "${LOOPS_API_KEY}", "base_url": self.sandbox.base_url}
+        YAML(typ="safe").dump({"destinations": [{**destination, "rate_limit": 50}]}, config)
+        port = free_port()
+        self.redis_url = f"redis://127.0.0.1:{port}/0"
+        self._variables = {
+            **REQUIRED,
+            "LOOPS_API_KEY": API_KEY,
+            "SEGUE_CONFIG": str(config),
+            "SEGUE_REDIS_URL": self.redis_url,
+        }
+        self._services: dict[str, Service] = resolve(self._variables, directory)["services"]
+        self._path = _programs(directory, port)
+        self.redis = self._start("redis", arguments=("--port", str(port), "--bind", "127.0.0.1"))
+        self.redis.wait_healthy()
+        self.workers = [self._start("worker", f"worker-{number}") for number in range(1, WORKERS + 1)]
+        self.beat = self._start("beat")
+        flower_port = str(free_port())
+        self.flower = self._start("flower", changes={"FLOWER_PORT": flower_port})
+        self.flower_url = f"http://127.0.0.1:{flower_port}"
+        self.all = (self.flower, self.beat, *self.workers, self.redis)
+
+    def _start(self, service: str, name: str | None = None, **options: Any) -> ServiceProcess:
+        directory = self._directory / (name or service)
+        directory.mkdir()
+        process = ServiceProcess(
+            name or service,
+            self._services[service],
+            variables=self._variables,
+            path=self._path,
+            directory=directory,
+            **options,
+        )
+        return self._exits.enter_context(process)
+
+
+def _programs(directory: Path, redis_port: int) -> str:
+    """PATH with the programs of the two images; redis-cli asks the port that stands for the container's 6379."""
+    server = find_server()
+    client = shutil.which("redis-cli") or (server.parent / "redis-cli" if server else None)
+    if server is None or client is None:
+        pytest.skip("needs redis-server and redis-cli")
+    programs = directory / "bin"
+    programs.mkdir()
+    (programs / "redis-server").symlink_to(server)
+    (programs / "redis-cli").write_text(f'#!/bin/sh\nexec "{client}" -p {redis_port} "$@"\n', encoding="utf-8")
+    (programs / "redis-cli").chmod(0o755)
+    return f"{programs}:{BIN}:/usr/bin:/bin"
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    with ExitStack() as exits:
+        yield Deployment(tmp_path, exits)
+
+
+def test_the_services_deliver_are_healthy_and_stop_in_order(deployment: Deployment) -> None:
+    for process in deployment.all:
+        process.wait_healthy()
+    with Producer(deployment.redis_url) as producer:
+        producer.identify("u1", {"email": EMAIL})
+        producer.track("u1", "Signed Up", {"plan": "Pro"})
+        wait_until(lambda: len(deployment.sandbox.events()) == 1)
+        assert [record["path"] for record in deployment.sandbox.requests()] == ["/contacts/update", "/events/send"]
+
+        _see_no_personal_data_in_flower(deployment)
+
+        for number in range(LAST):
+            producer.identify(f"last{number}", {"email": f"last{number}@example.com"})
+    exit_codes = {process.name: process.stop() for process in deployment.all[:-1]}
+    assert set(exit_codes.values()) == {0}, exit_codes
+    assert deployment.workers[0].check_health().returncode == 0, "events wait, but not for long yet"
+    with Redis.from_url(deployment.redis_url) as redis:
+        delivered, pending = redis.hget(KEYS.totals, "delivered"), redis.get(KEYS.pending)
+        assert int(delivered or 0) + int(pending or 0) == 3 + LAST
+    assert deployment.redis.stop() == 0
+    for process in (deployment.workers[0], deployment.beat):
+        done = process.check_health()
+        assert (done.returncode, "does not answer" in done.stderr) == (1, True)
+
+
+def _see_no_personal_data_in_flower(deployment: Deployment) -> None:
+    with httpx.Client(base_url=deployment.flower_url, trust_env=False) as stranger:
+        assert stranger.get("/api/workers").status_code == 401
+        assert stranger.get("/tasks").status_code == 401
+    with httpx.Client(base_url=deployment.flower_url, auth=(USER, PASSWORD), trust_env=False) as viewer:
+        names = {f"worker@worker-{number}" for number in range(1, WORKERS + 1)}
+        wait_until(lambda: set(viewer.get("/api/workers", params={"refresh": True}).json()) == names)
+        event = {"type": "identify", "userId": "u2", "traits": {"email": OTHER_EMAIL}}
+        with Celery(broker=deployment.redis_url, set_as_current=False) as client:
+            # Flower turns events on every few seconds; here each worker answers that they are.
+            answers = client.control.enable_events(reply=True, limit=WORKERS, timeout=30)
+            assert len(answers or ()) == WORKERS
+            client.send_task(ENQUEUE, args=[[event], ["loops"]], queue=QUEUE)
+        wait_until(lambda: any(task["name"] == ENQUEUE for task in viewer.get("/api/tasks").json().values()))
+        wait_until(lambda: len(deployment.sandbox.contacts()) == 2)
+        shown = viewer.get("/api/tasks").text
+        assert OTHER_EMAIL not in shown
+        assert "(not shown)" in shown
+        assert viewer.post("/api/worker/shutdown/worker@worker-1").status_code == 403
