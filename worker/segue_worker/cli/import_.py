@@ -1,7 +1,6 @@
 """`segue import`: from a destination exported from Segment to a configuration."""
 
 from pathlib import Path
-from typing import IO
 
 import click
 
@@ -27,8 +26,14 @@ Example:
     metavar="FILE",
     help="Write there instead of to stdout; never over a file.",
 )
-@click.argument("files", type=click.File("rb"), nargs=-1, required=True, metavar="FILE...")
-def import_(files: tuple[IO[bytes], ...], output: Path | None) -> None:
+@click.argument(
+    "files",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    nargs=-1,
+    required=True,
+    metavar="FILE...",
+)
+def import_(files: tuple[str, ...], output: Path | None) -> None:
     """Turn Loops destinations that were exported from Segment into a configuration.
 
     FILE is an answer of Segment's Public API (list subscriptions from destination; get destination adds its name and
@@ -43,11 +48,12 @@ def import_(files: tuple[IO[bytes], ...], output: Path | None) -> None:
     export = Export()
     for file in files:
         try:
-            read_export(file.read().decode("utf-8"), export)
+            with click.open_file(file, "rb") as opened:
+                read_export(opened.read().decode("utf-8"), export)
         except UnicodeDecodeError:
-            raise Refusal(f"{file.name}: not valid UTF-8: save the file as UTF-8") from None
+            raise Refusal(f"{file}: not valid UTF-8: save the file as UTF-8") from None
         except ExportError as error:
-            raise Refusal(f"{file.name}: {error}") from None
+            raise Refusal(f"{file}: {error}") from None
     conversion = convert(export)
     for problem in conversion.problems:
         remark(problem)

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 import orjson
@@ -42,7 +42,9 @@ _LARGEST_FILE = 4 * MAX_EVENT_BYTES
 @click.option("--traits", metavar="JSON", help="An object, with --identify.")
 @click.option("--track", nargs=2, metavar="USER_ID EVENT", help="Send a track event of this user.")
 @click.option("--properties", metavar="JSON", help="An object, with --track.")
-@click.argument("file", type=click.File("rb"), required=False, metavar="[FILE|-]")
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False, metavar="[FILE|-]"
+)
 def send(*, config: Path, destination: str | None, as_json: bool, yes: bool, **given: Any) -> None:
     """Send one event through the mappings to Loops, now, and show what Loops answers.
 
@@ -54,13 +56,13 @@ def send(*, config: Path, destination: str | None, as_json: bool, yes: bool, **g
     """
     chosen = choose_destination(load_config(config), destination)
     if not any(given.values()) and not sys.stdin.isatty():
-        given["file"] = click.open_file("-", "rb")
+        given["file"] = "-"
     event, message_id = _prepared(_event(**given))
     found = preview_event(event, chosen.mappings)
     if not as_json:
         show_preview(found)
     if found.requests and not yes:
-        _ask(chosen, found, from_stdin=given["file"] is not None and given["file"].name == "<stdin>")
+        _ask(chosen, found, from_stdin=given["file"] == "-")
     sent = asyncio.run(send_now(chosen, found.requests, message_id)) if found.requests else []
     if as_json:
         click.echo(_json(chosen, message_id, found, sent))
@@ -72,7 +74,7 @@ def send(*, config: Path, destination: str | None, as_json: bool, yes: bool, **g
         raise click.exceptions.Exit(1)
 
 
-def _event(*, file: IO[bytes] | None, event_json: str | None, **options: Any) -> dict[str, Any]:
+def _event(*, file: str | None, event_json: str | None, **options: Any) -> dict[str, Any]:
     """The event, however it was given: exactly one way must be used."""
     identify, track = options["identify"], options["track"]
     ways = {"FILE": file, "--event-json": event_json, "--identify": identify, "--track": track}
@@ -88,7 +90,8 @@ def _event(*, file: IO[bytes] | None, event_json: str | None, **options: Any) ->
         properties = _object("--properties", options["properties"] or "{}")
         return {"type": "track", "userId": track[0], "event": track[1], "properties": properties}
     if file is not None:
-        return _object(file.name, file.read(_LARGEST_FILE))
+        with click.open_file(file, "rb") as opened:
+            return _object("stdin" if file == "-" else file, opened.read(_LARGEST_FILE))
     return _object("--event-json", event_json or "")
 
 
