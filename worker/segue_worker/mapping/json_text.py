@@ -17,7 +17,7 @@ _EXACT_DIGITS: Final = 15
 _STRICT: Final = orjson.OPT_STRICT_INTEGER
 _INTEGER_KEY: Final = re.compile(rb'"(?:0|[1-9][0-9]{0,9})":').search
 _WHOLE_FLOAT: Final = re.compile(rb"\.0[,}\]]").search
-_EXPONENT: Final = re.compile(rb"e-?[0-9]+[,}\]]").search
+_EXPONENT: Final = re.compile(rb"e[-+]?[0-9]+[,}\]]").search
 _LONE_SURROGATE: Final = re.compile("([\ud800-\udfff])")
 
 

@@ -119,6 +119,11 @@ class _Scanner:
                 return scan(start)
         raise self._character_error(character)
 
+    def _check_stray(self, character: str) -> None:
+        """Refuse a character that is at fault itself, rather than for standing where it does."""
+        if character in _HINTS or character.isspace():
+            raise self._character_error(character)
+
     def _character_error(self, character: str) -> TriggerError:
         if character in _HINTS:
             return self._error(f"{_HINTS[character]}.")
@@ -153,6 +158,7 @@ class _Scanner:
         contents = self._text[start + 1 : end]
         self._at = end + 1
         if not self._terminated():
+            self._check_stray(self._character())
             if contents.endswith("\\"):
                 raise self._error(
                     "a double quote cannot be written inside a text; a backslash does not escape it.", end
@@ -218,8 +224,7 @@ class _Scanner:
     def _check_word_end(self, start: int, key: str) -> None:
         character = self._character()
         if not self._terminated() and character not in ".(=!":
-            if character and character in _HINTS:
-                raise self._error(f"{_HINTS[character]}.")
+            self._check_stray(character)
             if character.isalpha():
                 raise self._error(f"letters outside a-z are escaped in names: write `\\{character}`.")
             raise self._error(f"put a space before `{character}`.")

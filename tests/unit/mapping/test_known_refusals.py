@@ -1,0 +1,34 @@
+from typing import Any
+
+from segue_worker.mapping import Request
+from segue_worker.mapping.known_refusals import refusals
+
+
+def _refusals(body: dict[str, Any]) -> list[str]:
+    return refusals(Request("m", "sendEvent", "POST", "/events/send", body))
+
+
+def test_values_count_with_their_quotes() -> None:
+    assert _refusals({"bio": "x" * 498, "n": 1, "nul": None, "flag": True}) == []
+    assert _refusals({"bio": "x" * 499}) == ["bio: the value is longer than 500 characters, quotes included"]
+    assert _refusals({"bio": "\n" * 250}) == ["bio: the value is longer than 500 characters, quotes included"]
+
+
+def test_event_properties_are_looked_into() -> None:
+    assert _refusals({"eventProperties": {"bio": "x" * 600, "ok": 1}, "mailingLists": {"a": True}}) == [
+        "eventProperties.bio: the value is longer than 500 characters, quotes included"
+    ]
+
+
+def test_objects_and_lists_are_no_property_values() -> None:
+    assert _refusals({"address": {"city": "London"}, "tags": ["a"], "eventProperties": {"items": []}}) == [
+        "address: an object is no property value; flatten or drop it",
+        "tags: a list is no property value; flatten or drop it",
+        "eventProperties.items: a list is no property value; flatten or drop it",
+    ]
+
+
+def test_long_keys_are_named_in_part_and_values_never() -> None:
+    (problem,) = _refusals({"k" * 600: "secret"})
+
+    assert problem == f"{'k' * 40}…: the key is longer than 500 characters, quotes included"
