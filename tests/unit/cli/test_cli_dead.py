@@ -175,6 +175,13 @@ def test_show_tells_everything(run: Run, bury: Bury) -> None:
         assert text in page
 
 
+def test_what_a_sender_wrote_does_not_steer_the_terminal(run: Run, bury: Bury) -> None:
+    letter = bury(contact="u\x1b[2J1", answer={"status": 400, "text": "no\r\nyes"})
+    for output in (run("list").stdout, run("show", letter.id).stdout):
+        assert "u\\x1b[2J1" in output
+        assert not {"\x1b", "\r"} & set(output)
+
+
 def test_what_is_no_dead_letter_is_an_error_and_the_others_are_shown(run: Run, bury: Bury) -> None:
     letter = bury(reason="unreadable", request=None, answer=None, first_attempt=None, events=("no event",))
     result = run("show", letter.id, "0" * 32)

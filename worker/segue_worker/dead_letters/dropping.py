@@ -10,6 +10,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from segue_producer.keys import Keys
+from segue_worker.config import duration_text
 
 AT_ONCE: Final = 500
 _DROP: Final = files("segue_worker.dead_letters").joinpath("drop.lua").read_text(encoding="utf-8")
@@ -65,6 +66,7 @@ async def trim(redis: "AsyncRedis", destination: str, keep: timedelta, most: int
             break
     if forgotten:
         log.warning(
-            "%d dead letters of %s are forgotten: at most %d are kept, each for %s", forgotten, destination, most, keep
+            "%d dead letters of %s are forgotten: at most %d are kept, each for %s",
+            *(forgotten, destination, most, duration_text(keep)),
         )
     return forgotten
