@@ -95,7 +95,7 @@ def convert(export: Export) -> Conversion:
         f"{_called('destination', group.destination.name or _any_key(group))}: no Loops destination, as far as the "
         f"export tells; left out with its {len(group.subscriptions)} subscriptions"
         for group in groups
-        if not group.is_loops
+        if group.subscriptions and not group.is_loops
     ]
     if export.announced > len(export.subscriptions):
         problems.append(

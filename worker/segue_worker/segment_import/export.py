@@ -13,7 +13,7 @@ import orjson
 from segue_worker.errors import SegueError
 
 _REFERENCE: Final = re.compile(r"(?:\$\{\s*)?segment_destination\.([\w-]+)(?:\[[^\]]*\])?\.id(?:\s*\})?")
-_REPEATING: Final = ("for_each", "count")
+_REPEATING: Final = {"forEach": "for_each", "count": "count"}
 
 
 class ExportError(SegueError):
@@ -187,7 +187,7 @@ def _destination(found: dict[str, Any], keys: frozenset[str]) -> ExportedDestina
 
 
 def _subscription(found: dict[str, Any]) -> ExportedSubscription:
-    obstacles = [f"Terraform repeats it ({name})" for name in _REPEATING if name in found]
+    obstacles = [f"Terraform repeats it ({name})" for key, name in _REPEATING.items() if key in found]
     settings = found.get("settings")
     if isinstance(settings, str):
         try:
