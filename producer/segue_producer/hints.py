@@ -21,8 +21,8 @@ class Hints:
         self._app = Celery("segue", broker=broker_url, set_as_current=False)
         self._app.conf.update(celery_settings(socket_timeout=timeout))
 
-    def send(self, destination: str) -> None:
-        """Send one hint. A failure is logged and left: the sweep repairs it within two seconds."""
+    def send(self, destination: str) -> bool:
+        """Send one hint. Returns whether it went out; a failure is logged, and the sweep repairs it within two seconds."""
         try:
             self._app.send_task(
                 DELIVER, args=[destination], queue=QUEUE, expires=HINT_EXPIRES_S, ignore_result=True, retry=False

@@ -10,17 +10,22 @@ from multiprocessing.sharedctypes import RawValue
 from typing import Any, Final
 
 from celery import Celery, signals
+from redis import Redis, RedisError
 
-from segue_producer.settings import QUEUE, SWEEP, broker_url, celery_settings
+from segue_producer.settings import QUEUE, SWEEP, broker_url, celery_settings, redis_url, where
+from segue_worker import logs
 from segue_worker.config import Config, load_config
 from segue_worker.consumer import SpareSweep
-from segue_worker.errors import ConfigError
+from segue_worker.errors import SegueError
+from segue_worker.redis_check import check_redis
 from segue_worker.runtime import Runtime
 
 SWEEP_S: Final = 1.0
 TASK_TIME_LIMIT_S: Final = 120
 """No task is meant to take this long; a child that does is ended, and its contacts are due again by themselves."""
 SHUTDOWN_S: Final = 20
+
+log = logging.getLogger(__name__)
 
 app = Celery("segue_worker", broker=broker_url(), include=["segue_worker.tasks"])
 app.conf.update(
@@ -69,13 +74,18 @@ def runtime() -> Runtime:
 
 
 @signals.worker_init.connect
-def _load_config(**_: object) -> None:
-    """Refuse to start with a faulty configuration, with every problem and no traceback."""
+def _check(**_: object) -> None:
+    """Refuse to start with a faulty configuration or a Redis that may lose events; no traceback, exit code 2."""
     try:
         config()
-    except ConfigError as error:
+        with Redis.from_url(redis_url(), socket_timeout=5, socket_connect_timeout=5) as redis:
+            for warning in check_redis(redis):
+                log.warning(warning)
+    except SegueError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
+    except RedisError as error:
+        log.warning("Redis at %s is away (%s); waiting for it", where(redis_url()), type(error).__name__)
 
 
 @signals.worker_process_init.connect
@@ -84,10 +94,8 @@ def _warm_up(**_: object) -> None:
 
 
 @signals.after_setup_logger.connect
-def _quiet(**_: object) -> None:
-    """One sweep a second and each HTTP request are no news; runs and final outcomes are."""
-    for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace", "httpx"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+def _set_up_logs(logger: logging.Logger, **_: object) -> None:
+    logs.set_up(logger)
 
 
 @signals.worker_shutting_down.connect

@@ -6,6 +6,7 @@ from typing import Any
 from celery import bootsteps
 from celery.worker.consumer import Consumer
 from kombu import Connection
+from kombu.exceptions import KombuError
 from redis import Redis, RedisError
 
 from segue_producer.keys import SWEPT, SWEPT_MS
@@ -24,8 +25,12 @@ class QuickConsumer(Consumer):
     nothing to synchronise: no revoked tasks, no clocks.
     """
 
+    connection_errors: tuple[type[BaseException], ...]
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{**options, "without_mingle": True, "without_gossip": True})
+        # Celery ends the worker on an answer such as OOM or READONLY; to us it is an outage, to be waited out.
+        self.connection_errors = (*self.connection_errors, RedisError)
 
     def ensure_connected(self, conn: Connection) -> Any:
         """Connect, waiting one second between attempts, however long it takes."""
@@ -68,5 +73,5 @@ class SpareSweep(bootsteps.StartStopStep):
         try:
             if self._redis.set(SWEPT, "1", nx=True, px=SWEPT_MS):
                 app.send_task(SWEEP, queue=QUEUE, expires=2 * SWEPT_MS / 1000, ignore_result=True, retry=False)
-        except (RedisError, OSError, app.connection().recoverable_connection_errors) as error:
+        except (RedisError, OSError, KombuError) as error:
             log.debug("no spare sweep: %s", type(error).__name__)

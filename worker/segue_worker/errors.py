@@ -6,6 +6,7 @@
     ├── TriggerError                   a trigger Segment would misread, or no trigger at all
     ├── MappingError                   a mapping's fields are at fault; carries every problem
     ├── PayloadError                   an event's payload breaks the action's rules
+    ├── RedisSetupError                Redis is set up so that it may lose events
     └── LoopsError                     an answer, or none, from Loops (see `segue_worker.loops.errors`)
 
 Messages say what is wrong, where, and what to do. None carries an API key or personal data.
@@ -13,7 +14,7 @@ Messages say what is wrong, where, and what to do. None carries an API key or pe
 
 from segue_producer.errors import SegueError
 
-__all__ = ["ConfigError", "LoopsError", "MappingError", "PayloadError", "SegueError", "TriggerError"]
+__all__ = ["ConfigError", "LoopsError", "MappingError", "PayloadError", "RedisSetupError", "SegueError", "TriggerError"]
 
 
 class ConfigError(SegueError):
@@ -57,6 +58,10 @@ class MappingError(SegueError):
 
 class PayloadError(SegueError):
     """The payload a mapping made breaks its action's rules (segment-behaviour, d.4)."""
+
+
+class RedisSetupError(SegueError):
+    """Redis is set up so that it may lose events; the message says which setting to change."""
 
 
 class LoopsError(SegueError):

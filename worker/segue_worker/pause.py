@@ -1,8 +1,26 @@
-"""A pause: a whole destination held, with the reason and when to look again."""
+"""A pause: a whole destination held, with the reason and when to look again. Pure."""
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Self
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Final, Self
+
+
+class PauseKind(StrEnum):
+    """Why a destination is held."""
+
+    HAND = "hand"
+    REFUSED = "refused"
+    """Loops refuses the API key, or is not at the address: somebody must correct the configuration."""
+    DOWN = "down"
+    """Loops does not answer, or only with errors."""
+    BREAKER = "breaker"
+    """Most requests became dead letters: somebody must look before more do."""
+
+
+REFUSED_PROBE_S: Final = 60
+DOWN_FIRST_PROBE_S: Final = 5
+DOWN_LONGEST_PROBE_S: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,14 +30,16 @@ class Pause:
     Attributes:
         reason: for people; never a key or personal data.
         since: unix ms.
-        next_probe: unix ms at which the destination is tried again, or None for a pause by hand, which stays.
+        next_probe: unix ms at which the destination is tried again, or None where only a person resumes it.
         probes: how many probes have failed.
+        kind: decides how often it is probed.
     """
 
     reason: str
     since: int
     next_probe: int | None
     probes: int = 0
+    kind: PauseKind = PauseKind.HAND
 
     def to_json(self) -> bytes:
         """The form in which it is kept in Redis."""
@@ -28,15 +48,26 @@ class Pause:
     @classmethod
     def from_json(cls, raw: bytes | str) -> Self:
         """Read what `to_json` wrote."""
-        return cls(**json.loads(raw))
+        fields = json.loads(raw)
+        return cls(**{**fields, "kind": PauseKind(fields["kind"])})
 
 
-PROBE_FIRST_S = 60
-PROBE_LONGEST_S = 600
+def begin(kind: PauseKind, reason: str, now_ms: int) -> Pause:
+    """A pause that begins now."""
+    return _next_probe(Pause(reason, now_ms, None, kind=kind), now_ms)
 
 
 def after_probe(pause: Pause, now_ms: int) -> Pause:
-    """The pause after one more failed probe: the next is twice as far off, up to ten minutes."""
-    probes = pause.probes + 1
-    wait_s = min(PROBE_LONGEST_S, PROBE_FIRST_S * 2 ** min(probes, 10))
-    return Pause(pause.reason, pause.since, now_ms + wait_s * 1000, probes)
+    """The pause after one more failed probe."""
+    return _next_probe(replace(pause, probes=pause.probes + 1), now_ms)
+
+
+def _next_probe(pause: Pause, now_ms: int) -> Pause:
+    match pause.kind:
+        case PauseKind.REFUSED:
+            wait_s = REFUSED_PROBE_S
+        case PauseKind.DOWN:
+            wait_s = min(DOWN_LONGEST_PROBE_S, DOWN_FIRST_PROBE_S * 2 ** min(pause.probes, 10))
+        case PauseKind.HAND | PauseKind.BREAKER:
+            return replace(pause, next_probe=None)
+    return replace(pause, next_probe=now_ms + wait_s * 1000)

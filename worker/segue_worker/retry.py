@@ -72,6 +72,13 @@ def describe(outcome: Outcome) -> str:
     return "timeout" if isinstance(outcome, LoopsTimeoutError) else "connection failed"
 
 
+def is_down(outcome: Outcome) -> bool:
+    """Whether the outcome says that Loops as a whole is in trouble: no answer, or a 5xx or 408."""
+    if isinstance(outcome, Answer):
+        return outcome.status >= HTTPStatus.INTERNAL_SERVER_ERROR or outcome.status == HTTPStatus.REQUEST_TIMEOUT
+    return True
+
+
 def decide(  # noqa: PLR0913 - the facts the decision rests on
     outcome: Outcome, *, idempotent: bool, attempt: int, age: float, max_age: float, jitter: Callable[[], float]
 ) -> Decision:

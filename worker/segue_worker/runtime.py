@@ -28,6 +28,7 @@ from segue_worker.run.context import RunContext, unix_ms
 from segue_worker.run.lease import LEASE_S, Lease
 from segue_worker.run.run import run
 from segue_worker.sweep import sweep
+from segue_worker.watch import Watch
 
 REDIS_TIMEOUT_S: Final = 5.0
 _Result = TypeVar("_Result")
@@ -59,6 +60,7 @@ class Runtime:
         self._stopping = stopping
         self._pid = os.getpid()
         self._redis = connect(redis_url())
+        self._watches: dict[str, Watch] = {}
         self._pacers: dict[str, Pacer] = {}
         self._clients: dict[str, LoopsClient] = {}
         self._loop = asyncio.new_event_loop()
@@ -120,6 +122,7 @@ class Runtime:
             pacer=self._pacer(destination),
             client=self._client(destination),
             lease=Lease(outbox),
+            watch=self._watches.setdefault(destination.name, Watch()),
             stopping=self._stopping,
             now_ms=unix_ms,
         )

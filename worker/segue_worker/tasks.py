@@ -26,8 +26,9 @@ def deliver(destination: str) -> None:
         log.warning("a hint for destination %r, which this worker's configuration does not have", destination)
         return
     try:
-        if found.enabled and runtime().deliver(found):
-            runtime().hints.send(destination)
+        # A broker that takes no message must not end the work: then this process does the next run too.
+        while found.enabled and runtime().deliver(found) and not runtime().hints.send(destination):
+            log.warning("nobody else can be told of the work at %s; this process goes on", destination)
     except (RedisError, OSError) as error:
         log.warning(
             "the run for %s ended early: Redis is away (%s); the sweep goes on", destination, type(error).__name__

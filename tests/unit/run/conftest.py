@@ -23,6 +23,7 @@ from segue_worker.run.run import run
 from segue_worker.sandbox.core import Sandbox
 from segue_worker.sandbox.switches import Switches
 from segue_worker.sandbox.transport import SandboxTransport
+from segue_worker.watch import Watch
 
 KEYS = Keys("loops")
 DAY_MS = 86_400_000
@@ -46,6 +47,7 @@ class Bench:
     now_ms: int = 4_000_000_000_000
     mappings: tuple[CompiledMapping, ...] = (CONTACTS, EVENTS)
     settings: dict[str, Any] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
     jitters: Iterator[float] = field(default_factory=lambda: cycle([0.0, 0.0, 0.9]))
     """Two quick retries without a wait; the third wait is a park."""
 
@@ -87,6 +89,7 @@ class Bench:
                 pacer=Pacer(self.redis, "sandbox-key", 10_000),
                 client=client,
                 lease=Lease(outbox),
+                watch=self.watch,
                 stopping=stopping,
                 now_ms=lambda: self.now_ms,
                 jitter=lambda: next(self.jitters),

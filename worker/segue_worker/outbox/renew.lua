@@ -16,6 +16,10 @@ if now == 0 then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- A first write that needs no memory: the rest of the script is then let through even where Redis is full, and
+-- delivering is what empties it.
+redis.call('PERSIST', KEYS[2])
+
 local lost = {1}
 local owner = redis.call('GET', KEYS[1])
 if owner == ARGV[2] or not owner then

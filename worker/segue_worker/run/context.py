@@ -1,6 +1,7 @@
 """What the deliveries of one run share."""
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -10,7 +11,11 @@ from segue_worker.config import Destination
 from segue_worker.loops import LoopsClient
 from segue_worker.outbox import Outbox
 from segue_worker.pacing import Pacer
+from segue_worker.pause import PauseKind, begin
 from segue_worker.run.lease import Lease
+from segue_worker.watch import Watch
+
+log = logging.getLogger(__name__)
 
 
 def unix_ms() -> int:
@@ -28,6 +33,7 @@ class RunContext:
         pacer: hands out its send slots.
         client: speaks to Loops.
         lease: its hold on the contacts.
+        watch: notices when the destination as a whole is in trouble.
         stopping: whether the process is being shut down.
         now_ms: unix ms.
         jitter: a number from 0 to 1, different each time.
@@ -40,6 +46,7 @@ class RunContext:
     pacer: Pacer
     client: LoopsClient
     lease: Lease
+    watch: Watch
     stopping: Callable[[], bool]
     now_ms: Callable[[], int] = unix_ms
     jitter: Callable[[], float] = random.random
@@ -49,3 +56,14 @@ class RunContext:
     def may_send(self) -> bool:
         """Whether a further request may leave in this run."""
         return not self.leaving.is_set()
+
+    async def pause(self, kind: PauseKind, reason: str) -> None:
+        """Hold the destination, unless it is held already, and end this run.
+
+        Raises:
+            redis.RedisError: Redis does not answer; the next failure will ask again.
+        """
+        self.leaving.set()
+        if await self.outbox.paused() is None:
+            log.error("destination %s is paused (%s)", self.destination.name, kind)
+            await self.outbox.pause(begin(kind, reason, self.now_ms()))

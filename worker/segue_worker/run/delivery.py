@@ -18,11 +18,12 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from segue_worker.fault_points import reach
 from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.outbox import Claimed, Next, Settlement
 from segue_worker.outbox.outbox import digest
-from segue_worker.pause import PROBE_FIRST_S, Pause
-from segue_worker.retry import Dead, Decision, Delivered, Outcome, PauseDestination, Retry, decide
+from segue_worker.pause import PauseKind
+from segue_worker.retry import Dead, Decision, Delivered, Outcome, PauseDestination, Retry, decide, is_down
 from segue_worker.run.backlog import Backlog
 from segue_worker.run.context import RunContext
 from segue_worker.run.outgoing import Outgoing, Parked
@@ -146,6 +147,9 @@ class Delivery:
         self._attempts = earlier.attempts if earlier else 0
         self._first_ms = earlier.first if earlier else 0
         self._answer: dict[str, object] | None = None
+        if self._age_s() > self._run.destination.retry.max_age.total_seconds():
+            # It waited behind a pause; Loops may have forgotten its Idempotency-Key.
+            return Dead("expired", f"not sent again, {self._age_s():.0f} s after the first attempt")
         retrying = AsyncRetrying(
             retry=retry_if_result(lambda decision: isinstance(decision, Retry) and decision.after <= QUICK_WAIT_S),
             stop=stop_after_attempt(QUICK_ATTEMPTS),
@@ -165,6 +169,7 @@ class Delivery:
             return None
         if slot is None or not run.lease.holds(self._contact):
             return None
+        reach("before_send")
         loop = asyncio.get_running_loop()
         sent = loop.time()
         self._attempts += 1
@@ -178,7 +183,9 @@ class Delivery:
             outcome = error
         except TimeoutError:
             raise _ClaimGoneError from None
+        reach("after_send")
         run.pacer.used(slot, sent, loop.time())
+        run.watch.answered(passing_failure=is_down(outcome))
         self._answer = None
         if isinstance(outcome, Answer):
             self._answer = {"status": outcome.status, "text": outcome.text}
@@ -190,12 +197,15 @@ class Delivery:
             outcome,
             idempotent=request.key is not None,
             attempt=self._attempts,
-            age=(run.now_ms() - self._first_ms) / 1000,
+            age=self._age_s(),
             max_age=run.destination.retry.max_age.total_seconds(),
             jitter=run.jitter,
         )
         self._pending = decision if isinstance(decision, Retry) else None
         return decision
+
+    def _age_s(self) -> float:
+        return (self._run.now_ms() - self._first_ms) / 1000 if self._first_ms else 0.0
 
     async def _nap(self, seconds: float) -> None:
         """Wait, but not longer than this run may send."""
@@ -210,7 +220,9 @@ class Delivery:
         """Give the contact back: parked with its request where that was ever attempted."""
         run = self._run
         if isinstance(decision, PauseDestination):
-            await self._pause(decision)
+            # What was refused for its key or address has had no effect: its age does not count.
+            self._first_ms = earlier.first if earlier else 0
+            await run.pause(PauseKind.REFUSED, decision.because)
         if not self._attempts:
             await self._settle(self._backlog.settlement(Next.RELEASE))
             return
@@ -224,14 +236,6 @@ class Delivery:
         )
         await self._settle(replace(settlement, parked=parked.to_json()))
 
-    async def _pause(self, decision: PauseDestination) -> None:
-        run = self._run
-        run.leaving.set()
-        now_ms = run.now_ms()
-        if await run.outbox.paused() is None:
-            log.error("destination %s is paused: its requests are refused for good reason", run.destination.name)
-            await run.outbox.pause(Pause(decision.because, now_ms, now_ms + PROBE_FIRST_S * 1000))
-
     async def _settle(self, settlement: Settlement) -> None:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((RedisError, OSError)),
@@ -239,10 +243,16 @@ class Delivery:
             stop=stop_after_delay(SETTLE_PATIENCE_S),
             reraise=True,
         )
+        reach("before_settle")
         left: int | None = await retrying(self._run.outbox.settle, self._contact, settlement, step=self._steps)
+        reach("after_settle")
         self._steps += 1
         if left is None:
             raise _ClaimGoneError
+        self._run.watch.ended(delivered=settlement.counters.get("delivered", 0), dead=len(settlement.dead))
+        trouble = self._run.watch.trouble()
+        if trouble is not None:
+            await self._run.pause(*trouble)
 
 
 class _ClaimGoneError(Exception):

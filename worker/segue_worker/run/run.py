@@ -9,6 +9,7 @@ from typing import Any, Final
 from redis.exceptions import RedisError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from segue_worker.fault_points import reach
 from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.outbox import Claimed
 from segue_worker.pause import after_probe
@@ -47,7 +48,9 @@ async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
     try:
         if await _held(context) or await _deliver_due(context):
             return False
-        return await _finish(context, leave=True) == "hint"
+        wanted = await _finish(context, leave=True) == "hint"
+        reach("hand_over")
+        return wanted
     finally:
         keeping.cancel()
         watching.cancel()
@@ -72,6 +75,7 @@ async def _deliver_due(context: RunContext) -> bool:
             free = places - len(tasks)
             claimed = await _claim(context, free) if 2 * free >= places else []
             if claimed:
+                reach("after_claim")
                 tasks |= await _begin(claimed, context)
             elif not tasks:
                 ended = await _finish(context, leave=False) == "ended"
