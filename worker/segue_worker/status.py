@@ -112,6 +112,7 @@ def utc_text(ms: int) -> str:
 
 def _pause_details(pause: Pause) -> dict[str, Any]:
     return {
+        "kind": str(pause.kind),
         "reason": pause.reason,
         "since": utc_text(pause.since),
         "next_probe": None if pause.next_probe is None else utc_text(pause.next_probe),

@@ -6,7 +6,7 @@ import pytest
 from fakeredis import FakeRedis
 
 from segue_producer.keys import Keys
-from segue_worker.pause import Pause
+from segue_worker.pause import Pause, PauseKind
 from segue_worker.run.outgoing import Outgoing, Parked
 from segue_worker.status import Status, read_statuses
 
@@ -79,8 +79,9 @@ def test_counters_and_dead_letters_are_apart(redis: FakeRedis) -> None:
 
 @pytest.mark.parametrize(("probe", "said"), [(None, None), (NOW_MS + 60_000, "2023-11-14T22:14:20Z")])
 def test_a_pause_is_explained(redis: FakeRedis, probe: int | None, said: str | None) -> None:
-    redis.set(KEYS.paused, Pause("the key is refused", NOW_MS, probe).to_json())
+    redis.set(KEYS.paused, Pause("the key is refused", NOW_MS, probe, kind=PauseKind.REFUSED).to_json())
     assert status_of(redis).to_dict()["paused"] == {
+        "kind": "refused",
         "reason": "the key is refused",
         "since": "2023-11-14T22:13:20Z",
         "next_probe": said,
