@@ -61,14 +61,17 @@ def _nested(levels: int, *, in_lists: bool = False) -> Any:
     return value
 
 
-@pytest.mark.parametrize("name", _ALL_DIRECTIVES)
+_TRANSFORMS = [compile_mapping({"v": directive}) for directive in _ALL_DIRECTIVES.values()]
+
+
 @given(event=_EVENTS)
-def test_no_event_does_worse_than_an_error_of_ours(name: str, event: dict[str, Any]) -> None:
-    transform, before = compile_mapping({"v": _ALL_DIRECTIVES[name]}), copy.deepcopy(event)
-    try:
-        encode_body(transform(event))
-    except MappingError as error:
-        assert error.problems  # noqa: PT017 - either outcome is right
+def test_no_event_does_worse_than_an_error_of_ours(event: dict[str, Any]) -> None:
+    before = copy.deepcopy(event)
+    for transform in _TRANSFORMS:
+        try:
+            encode_body(transform(event))
+        except MappingError as error:
+            assert error.problems  # noqa: PT017 - either outcome is right
     assert event == before
 
 
