@@ -6,6 +6,7 @@ from segue_worker.mapping import UNDEFINED, MappingError, compile_mapping
 
 _PAYLOAD: dict[str, Any] = {
     "name": "Ada",
+    "smile": "\U0001f600",
     "empty": "",
     "zero": 0,
     "nul": None,
@@ -34,6 +35,7 @@ def _path(path: str) -> dict[str, str]:
         ({"@template": "{{{{name}}"}, ""),
         ({"@template": "{{name}}}"}, "Ada}"),
         ({"@template": "no placeholder"}, "no placeholder"),
+        ({"@template": "{{smile.0}}{{smile.1}}"}, "\U0001f600"),
         # @literal
         ({"@literal": {"a": _path("$.name"), "b": [_path("$.missing")]}}, {"a": "Ada", "b": [None]}),
         # @if

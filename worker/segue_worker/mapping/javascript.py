@@ -15,6 +15,7 @@ __all__ = [
     "is_falsy",
     "number_text",
     "own_entries",
+    "paired",
     "text",
     "type_name",
     "utf16_length",
@@ -29,6 +30,7 @@ _SAFE_INTEGER: Final = 2**53
 _FIXED_NOTATION_BELOW: Final = 1e21
 _EXPONENT_NOTATION_TO: Final = -6
 _MAX_ARRAY_INDEX: Final = 2**32 - 2
+_HALVES: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _ARRAY_INDEX: Final = re.compile(r"(?:0|[1-9][0-9]{0,9})\Z")
 
 
@@ -85,6 +87,13 @@ def utf16_units(value: str) -> list[str]:
         return list(value)
     data = _utf16(value)
     return [data[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(data), 2)]
+
+
+def paired(value: str) -> str:
+    """Join halves of pairs that came to stand side by side, as they are one character in UTF-16."""
+    if value.isascii() or _HALVES.search(value) is None:
+        return value
+    return _utf16(value).decode("utf-16-le", "surrogatepass")
 
 
 def _utf16(value: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 
 import orjson
 
-from segue_worker.mapping.javascript import number_text, own_entries
+from segue_worker.mapping.javascript import number_text, own_entries, paired
 from segue_worker.mapping.undefined import UNDEFINED
 
 __all__ = ["decode", "encode", "encode_bytes"]
@@ -99,7 +99,7 @@ def _string(value: str) -> str:
     except orjson.JSONEncodeError:
         return "".join(
             f"\\u{ord(part):04x}" if _LONE_SURROGATE.fullmatch(part) else orjson.dumps(part).decode()[1:-1]
-            for part in _LONE_SURROGATE.split(value)
+            for part in _LONE_SURROGATE.split(paired(value))
         ).join('""')
 
 

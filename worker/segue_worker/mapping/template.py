@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from segue_worker.mapping.javascript import WHITESPACE, text
+from segue_worker.mapping.javascript import WHITESPACE, paired, text
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.path import compile_lookup, look_up
 from segue_worker.mapping.resolve import Resolve, constant
@@ -47,7 +47,7 @@ def _fill(template: str, data: Any, meter: Meter, braces: int) -> str:
     for index in range(1, len(parts), 2):
         parts[index] = _shown(look_up(data, parts[index]), meter)
         meter.spend_text(len(parts[index]))
-    return "".join(parts)
+    return paired("".join(parts))
 
 
 def render(template: str, data: Any, meter: Meter) -> str:
@@ -81,6 +81,6 @@ def _compile_parts(literals: list[str], lookups: list[Callable[[Any], Any]]) -> 
             shown = value if value.__class__ is str else _shown(value, meter)
             meter.spend_text(len(shown))
             pieces += shown, literal
-        return "".join(pieces)
+        return paired("".join(pieces))
 
     return fill

@@ -21,6 +21,7 @@ from liquid.exceptions import LiquidError
 from liquid.token import TOKEN_BLANK, TOKEN_EMPTY
 
 from segue_worker.errors import MappingError
+from segue_worker.mapping.javascript import paired
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.liquid.expressions import Evaluate, compile_expression
 from segue_worker.mapping.liquid.quoting import protect_quotes, restore_quotes
@@ -74,7 +75,7 @@ def compile_liquid(source: str) -> Callable[[Any, Meter], str]:
         reason = str(error).splitlines()[0] if str(error) else "it is nested too deep"
         raise MappingError((f"the Liquid template does not parse: {reason}",)) from None
     render = _compile_nodes(nodes)
-    return lambda data, meter: render(State(data, meter))
+    return lambda data, meter: paired(render(State(data, meter)))
 
 
 def _compile_nodes(nodes: Sequence[Node]) -> Render:

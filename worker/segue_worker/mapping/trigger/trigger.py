@@ -39,6 +39,8 @@ class Trigger:
         Of conditions joined by `and` the first that fails is named, of those joined by `or` all. The text holds
         event data, cut to 60 characters a value.
         """
+        if event is None:
+            return "there is no event"
         return explain(self._conditions, event if isinstance(event, dict) else {})
 
 
