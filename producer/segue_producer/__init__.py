@@ -7,7 +7,9 @@ segue.identify("u1", {"email": "ada@example.com"})
 segue.track("u1", "User Registered", {"plan": "Pro"})
 """
 
-from segue_producer.async_producer import AsyncProducer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from segue_producer.errors import (
     EnqueueError,
     InvalidEvent,
@@ -16,8 +18,11 @@ from segue_producer.errors import (
     SegueError,
     UnknownDestination,
 )
-from segue_producer.events import Identify, Track
-from segue_producer.producer import Producer
+
+if TYPE_CHECKING:
+    from segue_producer.async_producer import AsyncProducer
+    from segue_producer.events import Identify, Track
+    from segue_producer.producer import Producer
 
 __all__ = [
     "AsyncProducer",
@@ -31,3 +36,18 @@ __all__ = [
     "Track",
     "UnknownDestination",
 ]
+
+# Celery, redis and pydantic are loaded with the name that needs them: most `segue` commands, and all who only want
+# the errors or the key schema, do without.
+_LAZY = {
+    "AsyncProducer": "segue_producer.async_producer",
+    "Identify": "segue_producer.events",
+    "Producer": "segue_producer.producer",
+    "Track": "segue_producer.events",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

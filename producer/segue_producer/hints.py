@@ -31,3 +31,5 @@ class Hints:
             log.warning(
                 "no hint for destination %s: %s; the sweep will find the work", destination, type(error).__name__
             )
+            return False
+        return True

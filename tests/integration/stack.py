@@ -59,8 +59,8 @@ class Stack:
             YAML(typ="safe").dump({"destinations": [destination]}, file)
         self.producer = self._exit.enter_context(Producer(server.url))
 
-    def worker(self, *, beat: bool = True, processes: int = 1, wait: bool = True) -> WorkerProcess:
-        """Start a worker; it ends with the stack."""
+    def worker(self, *, beat: bool = True, processes: int = 1, wait: bool = True, **environ: str) -> WorkerProcess:
+        """Start a worker, with further environment variables; it ends with the stack."""
         self._workers += 1
         worker = WorkerProcess(
             redis_url=self.server.url,
@@ -69,6 +69,7 @@ class Stack:
             name=f"worker{self._workers}",
             beat=beat,
             processes=processes,
+            environ=environ,
         )
         self._exit.callback(worker.kill)
         if wait:

@@ -65,11 +65,16 @@ def config() -> Config:
     return loaded
 
 
+def stopping() -> bool:
+    """Whether the worker is being shut down."""
+    return bool(_stopping.value)
+
+
 def runtime() -> Runtime:
     """The working parts of this process, made on first use, and anew after a fork."""
     current: Runtime | None = _process.get("runtime")
     if current is None or current.inherited:
-        current = _process["runtime"] = Runtime(config(), stopping=lambda: bool(_stopping.value))
+        current = _process["runtime"] = Runtime(config(), stopping=stopping)
     return current
 
 

@@ -12,13 +12,14 @@ class DeadLetter:
     """What was given up, and why.
 
     Attributes:
-        reason: code: `unreadable` (no event), `mapping` (a directive failed), `payload` (the action's rules),
+        reason: code: `unreadable` (no event), `invalid` (malformed, never in an outbox), `mapping` (a directive failed), `payload` (the action's rules),
             `refused` (final answer of Loops), `expired` (older than `retry.max_age`).
         detail: for people; names fields, never their values.
         contact: whose outbox it was in.
         mappings: names of the mappings whose request it was.
         message_ids: of the events in the request.
         events: the events, as JSON text, for a replay.
+        refs: which mapping of which event (its place in `events`) the request stood for; empty where all are meant.
         request: method, path and body text as sent; None where there never was a request.
         answer: status and start of the text of the last answer, or None.
         attempts: how often it was sent.
@@ -34,6 +35,7 @@ class DeadLetter:
     message_ids: tuple[str, ...]
     events: tuple[str, ...]
     at: int
+    refs: tuple[tuple[int, str], ...] = ()
     request: dict[str, str] | None = None
     answer: dict[str, Any] | None = None
     attempts: int = 0
@@ -50,4 +52,5 @@ class DeadLetter:
         fields = orjson.loads(raw)
         for name in ("mappings", "message_ids", "events"):
             fields[name] = tuple(fields[name])
+        fields["refs"] = tuple((place, mapping) for place, mapping in fields.get("refs", ()))
         return cls(**fields)

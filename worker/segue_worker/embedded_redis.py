@@ -112,6 +112,8 @@ class EmbeddedRedis:
 
         self.kind = "fakeredis"
         server = TcpFakeServer(("127.0.0.1", self.port), server_type="redis")
+        # Set by fakeredis for each server, and not to what ends with the process.
+        server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def _wait_ready(self) -> None:

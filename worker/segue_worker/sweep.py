@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 
 from segue_producer.keys import DESTINATIONS, SWEPT, SWEPT_MS, Keys
 from segue_worker.config import Destination
+from segue_worker.dead_letters import trim
 from segue_worker.fault_points import reach
 from segue_worker.pause import Pause
 
@@ -29,6 +30,8 @@ async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str
     now_ms = int(seconds) * 1000 + int(micros) // 1000
     await announce(redis, destinations, now_ms)
     reach("in_sweep")
+    for item in destinations:
+        await trim(redis, item.name, item.dead_letter.keep, item.dead_letter.max)
     return [item.name for item in destinations if item.enabled and await _wants_hint(redis, item, now_ms)]
 
 

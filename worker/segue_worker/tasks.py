@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from segue_producer import EnqueueError, InvalidEvent, OutboxFull, OutboxUnavailable, Producer
 from segue_producer.events import prepare
 from segue_producer.settings import DELIVER, ENQUEUE, SWEEP, redis_url
-from segue_worker.celery import app, config, runtime
+from segue_worker.celery import app, config, runtime, stopping
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,8 @@ def deliver(destination: str) -> None:
     try:
         # A broker that takes no message must not end the work: then this process does the next run too.
         while found.enabled and runtime().deliver(found) and not runtime().hints.send(destination):
+            if stopping():
+                return
             log.warning("nobody else can be told of the work at %s; this process goes on", destination)
     except (RedisError, OSError) as error:
         log.warning(

@@ -176,3 +176,19 @@ def test_a_contact_that_is_not_said_is_found_in_the_event() -> None:
     assert answer.contact == "ada@example.com"
     nobody = prepare_replay(letter_of(contact="", events=('{"type": "track"}',)))
     assert nobody == NotReplayable(nobody.id, "its events name no contact; drop it")
+
+
+def test_each_event_of_a_merged_letter_is_replayed_only_for_the_mappings_its_request_stood_for() -> None:
+    letter = DeadLetter(
+        reason="expired",
+        detail="",
+        contact="u1",
+        mappings=("contacts", "events"),
+        message_ids=("a", "b"),
+        events=('{"messageId":"a"}', '{"messageId":"b"}'),
+        at=1,
+        refs=((0, "contacts"), (1, "events")),
+    )
+    prepared = prepare_replay(letter)
+    assert isinstance(prepared, Replay)
+    assert [json.loads(entry)["only"] for entry in prepared.entries] == [["contacts"], ["events"]]

@@ -1,6 +1,6 @@
 """The Lua scripts, step by step."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import orjson
@@ -22,7 +22,7 @@ KEYS = Keys("loops")
 DONE = Settlement(taken=1, next=Next.RELEASE)
 
 
-def ids(entries: list[bytes]) -> list[str]:
+def ids(entries: Sequence[bytes | str]) -> list[str]:
     return [orjson.loads(entry)["messageId"] for entry in entries]
 
 
@@ -210,7 +210,9 @@ async def test_a_paused_destination_gives_nothing_and_wants_no_hint(
     assert not await enqueue(("u1", "a"))
     assert await run.claim(1) == []
     assert await run.paused() == pause
-    assert await run.resume()
+    assert not await run.pause(replace(pause, reason="another"))
+    assert not await run.replace_pause(replace(pause, reason="another"), None)
+    assert await run.replace_pause(pause, None)
     assert len(await run.claim(1)) == 1
 
 

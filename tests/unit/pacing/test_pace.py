@@ -30,7 +30,7 @@ class Limiter:
     async def slow(self, now_ms: float, hold_ms: float) -> None:
         await self._call(now_ms, "slow", hold_ms, SLOWER)
 
-    async def _call(self, now_ms: float, *args: object) -> tuple[int, int]:
+    async def _call(self, now_ms: float, *args: str | float) -> tuple[int, int]:
         number, wait_us = await self._script(
             keys=["segue:rate:test"], args=[now_ms, self._slots, WINDOW_MS, RECOVERY_PER_S, *args]
         )
@@ -77,7 +77,9 @@ async def test_no_second_ever_holds_more_than_the_limit_however_late_slots_are_u
     async with FakeAsyncRedis(version=(6, 2)) as redis:
         await redis.flushall()
         limiter = Limiter(redis, 5)
-        now, used, report = float(START_MS), [], []
+        now = float(START_MS)
+        used: list[float] = []
+        report: list[tuple[int, float]] = []
         for wait, late in zip(waits, lates, strict=False):
             number, opened = await limiter.take(now, report)
             used.append(opened + late)

@@ -68,10 +68,18 @@ def prepare_replay(letter: DeadLetter, mappings: Collection[str] | None = None) 
     contact = letter.contact or _contact_of(letter.events)
     if not contact:
         return NotReplayable(letter.id, "its events name no contact; drop it")
-    only = letter.mappings or None
-    return Replay(
-        letter.id, contact, tuple(partial_entry(event, only=only, replay=letter.id) for event in letter.events)
+    entries = (
+        partial_entry(event, only=_mappings_of(letter, place), replay=letter.id)
+        for place, event in enumerate(letter.events)
     )
+    return Replay(letter.id, contact, tuple(entries))
+
+
+def _mappings_of(letter: DeadLetter, place: int) -> list[str] | None:
+    """The mappings for which an event is replayed; None for all of them."""
+    if not letter.refs:
+        return list(letter.mappings) or None
+    return [mapping for event, mapping in letter.refs if event == place]
 
 
 def replay(
@@ -79,7 +87,7 @@ def replay(
     destination: str,
     letters: Iterable[DeadLetter],
     *,
-    send_hint: Callable[[str], None],
+    send_hint: Callable[[str], object],
     mappings: Collection[str] | None = None,
 ) -> Iterator[Replayed]:
     """Replay letters in the order given; oldest first keeps the order of each contact.

@@ -99,7 +99,7 @@ class Outbox:
         folder = files("segue_worker.outbox")
         self._scripts = {
             name: redis.register_script(folder.joinpath(f"{name}.lua").read_text(encoding="utf-8"))
-            for name in ("start", "claim", "renew", "settle", "seen", "finish")
+            for name in ("start", "claim", "renew", "settle", "seen", "finish", "replace_pause")
         }
 
     async def start(self, parallel_runs: int) -> bool:
@@ -184,18 +184,21 @@ class Outbox:
         )
         return ("ended", "hint", "go on")[answer]
 
-    async def pause(self, pause: Pause) -> None:
-        """Hold the destination."""
-        await self._redis.set(self.keys.paused, pause.to_json())
+    async def pause(self, pause: Pause) -> bool:
+        """Hold the destination, unless it is held already. Returns whether it was this that held it."""
+        return bool(await self._redis.set(self.keys.paused, pause.to_json(), nx=True))
 
     async def paused(self) -> Pause | None:
         """The pause in force, if any."""
         raw = await self._redis.get(self.keys.paused)
         return None if raw is None else Pause.from_json(raw)
 
-    async def resume(self) -> bool:
-        """Let the destination go on. Returns whether it was paused."""
-        return bool(await self._redis.delete(self.keys.paused))
+    async def replace_pause(self, known: Pause, new: Pause | None) -> bool:
+        """Put `new`, or no pause, in the place of the pause in force, if that still is `known`. Returns whether it was."""
+        answer = await self._scripts["replace_pause"](
+            keys=[self.keys.paused], args=[known.to_json(), b"" if new is None else new.to_json()]
+        )
+        return bool(answer)
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
         """Record dead letters of events that never were in the outbox."""

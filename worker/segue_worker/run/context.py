@@ -64,6 +64,5 @@ class RunContext:
             redis.RedisError: Redis does not answer; the next failure will ask again.
         """
         self.leaving.set()
-        if await self.outbox.paused() is None:
+        if await self.outbox.pause(begin(kind, reason, self.now_ms())):
             log.error("destination %s is paused (%s)", self.destination.name, kind)
-            await self.outbox.pause(begin(kind, reason, self.now_ms()))

@@ -137,8 +137,9 @@ async def _held(context: RunContext) -> bool:
             answer = None
         if answer is not None and answer.delivered:
             log.warning("destination %s goes on: the probe succeeded", context.destination.name)
-            await context.outbox.resume()
-            return False
-        await context.outbox.pause(after_probe(pause, now_ms))
+            if await context.outbox.replace_pause(pause, None):
+                return False
+        else:
+            await context.outbox.replace_pause(pause, after_probe(pause, now_ms))
     await _finish(context, leave=True)
     return True

@@ -56,7 +56,10 @@ class SandboxProcess(SandboxClient):
         command += [str(part) for option in options.items() for part in option]
         command += [part for key in api_keys for part in ("--api-key", key)]
         command += [part for name, value in (switches or {}).items() for part in ("--switch", f"{name}={value}")]
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)  # noqa: S603  our own command
+        # A session of its own, so that Ctrl-C in a terminal leaves its end to whoever started it.
+        self._process = subprocess.Popen(  # noqa: S603  our own command
+            command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, start_new_session=True
+        )
         stderr = self._process.stderr
         assert stderr is not None  # noqa: S101  it was asked for in the line above
         super().__init__(self._wait_until_ready(stderr))

@@ -1,0 +1,51 @@
+"""The scenario at a size that a test run can bear, and a kill at each named point."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from segue_worker.embedded_redis import EmbeddedRedis
+from segue_worker.fault_points import POINTS
+from segue_worker.worker_process import WorkerProcess
+from tests.integration.stack import Stack, wait_until
+
+from .scenario import SMALL, judge, make_events, run_chaos
+
+SEED = int(os.environ.get("SEGUE_CHAOS_SEED", "20261123"))
+
+
+def test_nothing_is_lost_doubled_or_out_of_order_whatever_is_killed(tmp_path: Path) -> None:
+    with EmbeddedRedis() as server:
+        verdict = run_chaos(SMALL, SEED, server, tmp_path)
+    assert verdict.clean, f"seed {SEED}: {verdict}"
+
+
+# Few contacts are claimed at once, and a run hands over only after its five seconds.
+TIMES = {"after_claim": 1, "hand_over": 1}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_a_named_point_loses_and_doubles_nothing(
+    redis_server: EmbeddedRedis, tmp_path: Path, point: str
+) -> None:
+    """The worker's process dies there; another worker takes over."""
+    scale = replace(SMALL, events=200, contacts=40)
+    events = make_events(scale, Random(SEED))
+    with Stack(redis_server, tmp_path, rate_limit=20 if point == "hand_over" else 100) as stack:
+        stack.producer.enqueue(events)
+        armed = stack.worker(SEGUE_FAULT_POINT=f"{point}:{TIMES.get(point, 3)}", wait=False)
+        wait_until(lambda: _child_died(armed))
+        armed.kill()
+        before = len(stack.sandbox.requests())
+        stack.worker()
+        wait_until(lambda: len(stack.sandbox.requests()) > before or stack.pending == 0, within_s=15)
+        stack.wait_delivered()
+        verdict = judge(events, stack)
+    assert verdict.clean, f"seed {SEED}: {verdict}"
+
+
+def _child_died(worker: WorkerProcess) -> bool:
+    return "signal 9" in worker.log.read_text(errors="replace")
