@@ -7,7 +7,8 @@
 -- KEYS[5] hinted     string, present for a moment after a hint
 -- KEYS[6] paused     string, present while the destination is held
 -- KEYS[7] stats      hash, counters of this minute
--- KEYS[7 + i]        outbox of event i, a list
+-- KEYS[8] measures   hash, further counters since the start of data
+-- KEYS[8 + i]        outbox of event i, a list
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] max_pending where the settings name none
 -- ARGV[3] for how many seconds the counters of a minute are kept
@@ -16,7 +17,7 @@
 -- Returns {1, hint}: all appended, and whether the caller is to send a hint (1) or not (0);
 --      or {0, pending, max_pending}: refused, nothing changed.
 
-local count = #KEYS - 7
+local count = #KEYS - 8
 local limit = tonumber(redis.call('HGET', KEYS[4], 'max_pending') or ARGV[2])
 local pending = tonumber(redis.call('GET', KEYS[3]) or 0)
 if pending + count > limit then
@@ -31,10 +32,11 @@ end
 
 local waiting = 0
 for i = 1, count do
-  redis.call('RPUSH', KEYS[7 + i], ARGV[3 + 2 * i])
+  redis.call('RPUSH', KEYS[8 + i], ARGV[3 + 2 * i])
   waiting = waiting + redis.call('ZADD', KEYS[1], 'NX', now, ARGV[2 + 2 * i])
 end
 redis.call('INCRBY', KEYS[3], count)
+redis.call('HINCRBY', KEYS[8], 'enqueued', count)
 if redis.call('HINCRBY', KEYS[7], 'enqueued', count) == count then
   redis.call('EXPIRE', KEYS[7], ARGV[3])
 end

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from segue_producer.settings import where
 APPEND_SCRIPT: Final = files("segue_producer").joinpath("append.lua").read_text(encoding="utf-8")
 BATCH: Final = 250
 """Events appended in one round trip at most, so that one script keeps Redis for a few milliseconds."""
+
+_RECEIVED_AT: Final = b'"receivedAt"'
 
 EventInput = Mapping[str, Any] | Identify | Track
 Script = Callable[[Sequence[str], Sequence[Any]], Any]
@@ -63,14 +66,22 @@ def batches(events: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
 
 def arguments(keys: Keys, events: Sequence[Prepared], *, now_ms: int = 0) -> tuple[list[str], list[Any]]:
     """KEYS and ARGV of append.lua; `now_ms` 0 stands for the server's clock."""
-    minute = (now_ms or int(time.time() * 1000)) // 60_000
-    names = [keys.due, keys.run, keys.pending, keys.settings, keys.hinted, keys.paused, f"{keys.stats}{minute}"]
+    unix_ms = now_ms or int(time.time() * 1000)
+    names = [keys.due, keys.run, keys.pending, keys.settings, keys.hinted, keys.paused]
+    names += [f"{keys.stats}{unix_ms // 60_000}", keys.measures]
+    received = _received_at(unix_ms)
     args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S]
     for event in events:
         names.append(keys.outbox + event.contact)
         args.append(event.contact)
-        args.append(event.json)
+        args.append(event.json if _RECEIVED_AT in event.json else event.json[:-1] + received)
     return names, args
+
+
+def _received_at(unix_ms: int) -> bytes:
+    """The end of an event's JSON that says when it was enqueued, in the field Segment's spec has for it."""
+    text = datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return b',%b:"%b"}' % (_RECEIVED_AT, text.encode())
 
 
 def hint_needed(answer: Sequence[int], destination: str) -> bool:

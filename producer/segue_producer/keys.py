@@ -15,10 +15,21 @@ SWEPT: Final = "segue:swept"
 """Present for a moment after a sweep."""
 SWEPT_MS: Final = 1500
 
+TRACKING_TOTALS: Final = "segue:tracking-api:totals"
+"""Hash: what the Tracking API did since the start of data. `segue_producer.tracking_api.counters` names the fields."""
+TRACKING_STATS: Final = "segue:tracking-api:stats:"
+"""Prefix; the unix minute follows. The same counters, of that minute."""
+
 DESTINATION_NAME: Final = re.compile(r"[a-z0-9_-]{1,64}")
 DEFAULT_MAX_PENDING: Final = 1_000_000
 STATS_KEPT_S: Final = 8 * 24 * 3600
 """How long the counters of one minute are kept, in seconds."""
+
+LOG_ENTRIES: Final = 100_000
+"""Entries the log of a destination keeps, about: one for each request and each group of events that made none."""
+EXPLANATIONS: Final = 10_000
+"""Explanations of filtered events kept for a destination; there are about as many as mappings have conditions."""
+EXPLANATIONS_KEPT_S: Final = 30 * 24 * 3600
 
 _CONTACT_MAX = 200
 
@@ -27,11 +38,14 @@ class Keys:
     """The keys of one destination."""
 
     __slots__ = (
+        "because",
         "dead",
         "dead_at",
         "due",
         "hinted",
         "lease",
+        "log",
+        "measures",
         "outbox",
         "parked",
         "paused",
@@ -67,6 +81,14 @@ class Keys:
         """Prefix; the unix minute follows. Counters of that minute."""
         self.totals = prefix + "totals"
         """The same counters since the start of data."""
+        self.measures = prefix + "measures"
+        """Hash, since the start of data: `enqueued`; histograms (`segue_worker.metrics.histogram`); and how often each
+        mapping fired, failed, and had an event before it (`segue_worker.trace.journal`)."""
+        self.log = prefix + "log"
+        """Stream: what became of events, newest last, about `LOG_ENTRIES` entries (`segue_worker.trace.record`). It
+        holds messageIds and a digest of the contact, and nothing else of a person."""
+        self.because = prefix + "because"
+        """Hash: digest → why events were filtered, as JSON; the log names the digest."""
 
     def run_number(self, number: int) -> str:
         """Key of the destination's run number `number`, counted from 0."""
@@ -76,6 +98,11 @@ class Keys:
 def rate_key(api_key: str) -> str:
     """Key of the pacing state of a Loops team: destinations with one API key share one limiter."""
     return "segue:rate:" + hashlib.blake2b(api_key.encode(), digest_size=16).hexdigest()
+
+
+def contact_digest(contact: bytes) -> str:
+    """The 16 hexadecimal digits by which the log knows a contact, given as it stands in keys."""
+    return hashlib.blake2b(contact, digest_size=8).hexdigest()
 
 
 def contact_name(identity: str) -> str:
