@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 # The demo needs half of what development does; an environment that has it all will do.
 DEMO_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-demo)
 
-.PHONY: install lint test demo bench clean
+.PHONY: install lint test chaos demo bench clean
 
 install: $(STAMP)
 
@@ -33,3 +33,6 @@ test: lint
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+chaos: $(STAMP)
+	$(BIN)/python -m tests.chaos $(SEED)

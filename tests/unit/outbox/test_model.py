@@ -1,0 +1,190 @@
+"""The outbox scripts against a simple model, through any order of steps."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from fakeredis import FakeAsyncRedis
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from segue_producer import append
+from segue_producer.events import prepare
+from segue_producer.keys import Keys
+from segue_worker.outbox import Next, Outbox, Settlement
+from segue_worker.outbox.outbox import digest
+from segue_worker.run.backlog import partial_entry, read_entry
+
+from .conftest import DAY_MS, LEASE_MS, Clock
+
+KEYS = Keys("loops")
+CONTACTS = ("u1", "u2", "u3")
+
+
+@dataclass
+class Contact:
+    """What the model knows of a contact."""
+
+    waiting: list[str] = field(default_factory=list)
+    due_ms: int | None = None
+    owner: str | None = None
+    parked: bytes | None = None
+
+    def add(self, message_id: str, now_ms: int) -> None:
+        """An append; a contact that is known, claimed or parked keeps its time."""
+        self.waiting.append(message_id)
+        if self.due_ms is None:
+            self.due_ms = now_ms
+
+    def forget(self) -> None:
+        """Nothing waits for it, and nobody holds it."""
+        self.due_ms = self.owner = self.parked = None
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """Append, claim, crash, settle, park, expire and replay, in any order."""
+
+    claims = Bundle("claims")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.redis = FakeAsyncRedis(version=(6, 2))
+        self.clock = Clock(4_000_000_000_000)
+        self.contacts = {name: Contact() for name in CONTACTS}
+        self.settled: dict[str, int] = {}
+        self.numbers = 0
+        self.claim_count = 0
+
+    def do(self, work: Any) -> Any:
+        return self.loop.run_until_complete(work)
+
+    def outbox(self, owner: str) -> Outbox:
+        return Outbox(self.redis, "loops", owner=owner, window_ms=DAY_MS, lease_ms=LEASE_MS, clock_ms=self.clock)
+
+    def teardown(self) -> None:
+        self.do(self.redis.aclose())
+        self.loop.close()
+
+    @rule(names=st.lists(st.sampled_from(CONTACTS), min_size=1, max_size=4))
+    def append(self, names: list[str]) -> None:
+        events = []
+        for name in names:
+            self.numbers += 1
+            event = {"type": "track", "userId": name, "event": "E", "messageId": f"m{self.numbers}"}
+            events.append(prepare(event))
+            self.contacts[name].add(f"m{self.numbers}", self.clock.ms)
+        keys, args = append.arguments(KEYS, events, now_ms=self.clock.ms)
+        self.do(self.redis.register_script(append.APPEND_SCRIPT)(keys=keys, args=args))
+
+    @rule(name=st.sampled_from(CONTACTS))
+    def replay(self, name: str) -> None:
+        self.numbers += 1
+        event = prepare({"type": "track", "userId": name, "event": "E", "messageId": f"m{self.numbers}"})
+        entry = partial_entry(event.json.decode(), replay="letter")
+        self.contacts[name].add(f"m{self.numbers}", self.clock.ms)
+
+        async def push() -> None:
+            await self.redis.rpush(KEYS.outbox + name, entry)
+            await self.redis.zadd(KEYS.due, {name: self.clock.ms}, nx=True)
+            await self.redis.incr(KEYS.pending)
+
+        self.do(push())
+
+    @rule(target=claims, owner=st.sampled_from(["a", "b"]), most=st.integers(1, 3))
+    def claim(self, owner: str, most: int) -> list[tuple[str, str, int]]:
+        self.claim_count += 1
+        token = f"{owner}{self.claim_count}"
+        due = sorted(
+            (contact.due_ms, name)
+            for name, contact in self.contacts.items()
+            if contact.due_ms is not None and contact.due_ms <= self.clock.ms
+        )
+        claimed = self.do(self.outbox(token).claim(most))
+        names = [name for _, name in due[:most]]
+        assert [item.contact.decode() for item in claimed] == [name for name in names if self.contacts[name].waiting]
+        for name in names:
+            if not self.contacts[name].waiting:
+                self.contacts[name].forget()
+        taken = []
+        for item in claimed:
+            contact = self.contacts[item.contact.decode()]
+            assert [read_entry(entry).message_id for entry in item.entries] == contact.waiting
+            assert item.parked == contact.parked
+            contact.owner, contact.due_ms = token, self.clock.ms + LEASE_MS
+            taken.append((item.contact.decode(), token, 0))
+        return taken
+
+    @rule(held=claims, take=st.integers(0, 3), then=st.sampled_from(Next), twice=st.booleans())
+    def settle(self, *, held: list[tuple[str, str, int]], take: int, then: Next, twice: bool) -> None:
+        for place, (name, token, step) in enumerate(held):
+            contact = self.contacts[name]
+            owned = contact.owner == token
+            gone = contact.waiting[:take] if owned else []
+            settlement = Settlement(
+                taken=len(gone),
+                next=then,
+                park_for_ms=5000,
+                parked=b"request",
+                digests=[digest(message_id) for message_id in gone],
+                counters={"delivered": len(gone)},
+            )
+            left = self.do(self.outbox(token).settle(name.encode(), settlement, step=step))
+            if twice:
+                self.do(self.outbox(token).settle(name.encode(), settlement, step=step))
+            if not owned:
+                assert left is None
+                continue
+            contact.waiting = contact.waiting[take:]
+            assert left == len(contact.waiting)
+            for message_id in gone:
+                self.settled[message_id] = self.settled.get(message_id, 0) + 1
+            contact.parked = b"request" if then is Next.PARK else None
+            if then is Next.PARK:
+                contact.owner, contact.due_ms = None, self.clock.ms + 5000
+            elif then is Next.RELEASE:
+                contact.owner, contact.due_ms = None, self.clock.ms
+                if not contact.waiting:
+                    contact.forget()
+            held[place] = (name, token, step + 1)
+
+    @rule(held=claims)
+    def heartbeat(self, held: list[tuple[str, str, int]]) -> None:
+        if not held:
+            return
+        token = held[0][1]
+        names = [name for name, _, _ in held]
+        _, lost = self.do(self.outbox(token).renew([name.encode() for name in names]))
+        for name in names:
+            contact = self.contacts[name]
+            assert (name.encode() in lost) == (contact.owner != token)
+            if contact.owner == token:
+                contact.due_ms = self.clock.ms + LEASE_MS
+
+    @rule(ms=st.sampled_from([1, 4999, 5000, LEASE_MS - 1, LEASE_MS, 60_000]))
+    def time_passes(self, ms: int) -> None:
+        """A crash is no more than time passing without a heartbeat."""
+        self.clock.ms += ms
+
+    @invariant()
+    def nothing_is_lost_and_order_holds(self) -> None:
+        total = 0
+        for name, contact in self.contacts.items():
+            entries = self.do(self.redis.lrange(KEYS.outbox + name, 0, -1))
+            assert [read_entry(entry).message_id for entry in entries] == contact.waiting
+            assert self.do(self.redis.zscore(KEYS.due, name)) == contact.due_ms
+            total += len(contact.waiting)
+        assert int(self.do(self.redis.get(KEYS.pending)) or 0) == total
+        assert total + len(self.settled) == self.numbers
+
+    @invariant()
+    def what_is_settled_is_settled_once_and_remembered(self) -> None:
+        assert set(self.settled.values()) <= {1}
+        ids = sorted(self.settled)
+        assert all(self.do(self.outbox("x").seen([digest(message_id) for message_id in ids])))
+        assert int(self.do(self.redis.hget(KEYS.totals, "delivered")) or 0) == len(ids)
+
+
+OutboxMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestOutboxMachine = OutboxMachine.TestCase
