@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
 
-from segue_producer.keys import STATS_KEPT_S, Keys
+from segue_producer.keys import EXPLANATIONS, EXPLANATIONS_KEPT_S, LOG_ENTRIES, STATS_KEPT_S, Keys
 from segue_worker.dead_letter import DeadLetter
 from segue_worker.pause import Pause
 
@@ -48,6 +48,9 @@ class Settlement:
         digests: of the settled messageIds.
         counters: name → increment.
         dead: requests and events given up.
+        record: entry of the log, or empty.
+        measures: name → increment.
+        explanations: digest → why events were filtered, as JSON.
     """
 
     taken: int = 0
@@ -58,6 +61,9 @@ class Settlement:
     digests: Sequence[bytes] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
     dead: Sequence[DeadLetter] = ()
+    record: bytes = b""
+    measures: Mapping[str, int] = field(default_factory=dict)
+    explanations: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def digest(message_id: str) -> bytes:
@@ -166,11 +172,17 @@ class Outbox:
         args.append(len(settlement.dead))
         for letter in settlement.dead:
             args += (letter.id, letter.to_json())
+        args.append(len(settlement.measures))
+        for name, increment in settlement.measures.items():
+            args += (name, increment)
+        args += (settlement.record, LOG_ENTRIES, EXPLANATIONS, EXPLANATIONS_KEPT_S, len(settlement.explanations))
+        for name, text in settlement.explanations.items():
+            args += (name, text)
         outbox = keys.outbox.encode() + contact
         settled, left = await self._scripts["settle"](
             keys=[
                 *(outbox, keys.due, keys.lease, keys.parked, keys.pending, keys.dead, keys.dead_at),
-                *(f"{keys.stats}{minute}", keys.totals),
+                *(f"{keys.stats}{minute}", keys.totals, keys.measures, keys.log, keys.because),
             ],
             args=args,
         )

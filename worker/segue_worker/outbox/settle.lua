@@ -9,6 +9,9 @@
 -- KEYS[7] dead_at    zset  id -> ms, to the microsecond
 -- KEYS[8] stats      hash, counters of this minute
 -- KEYS[9] totals     hash, counters since the start of data
+-- KEYS[10] measures  hash, further counters since the start of data
+-- KEYS[11] log       stream of what became of events
+-- KEYS[12] because   hash  digest -> why events were filtered
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] owner token ':' number of settles before this one
 -- ARGV[3] contact
@@ -24,6 +27,9 @@
 -- ARGV[13] number of digests, then the digests of the settled messageIds, 16 bytes each
 -- then       number of counters, then name and increment of each
 -- then       number of dead letters, then id and JSON of each
+-- then       number of measures, then name and increment of each
+-- then       entry of the log or '', entries it keeps about
+-- then       explanations kept at most, for how many seconds, number of explanations, then digest and JSON of each
 --
 -- Returns {1, events left in the outbox}; or {0, 0} where the owner's claim is gone: then nothing changed. A repeat,
 -- after an answer that was lost, changes nothing either.
@@ -87,6 +93,27 @@ at = at + 2 * counters + 1
 for i = at + 1, at + 2 * tonumber(ARGV[at]), 2 do
   redis.call('HSET', KEYS[6], ARGV[i], ARGV[i + 1])
   redis.call('ZADD', KEYS[7], string.format('%.3f', precise + (i - at - 1) / 2000), ARGV[i])
+end
+
+at = at + 2 * tonumber(ARGV[at]) + 1
+
+-- How often each mapping fired is counted since the start only: fifty of them would swell every minute.
+for i = at + 1, at + 2 * tonumber(ARGV[at]), 2 do
+  redis.call('HINCRBY', KEYS[10], ARGV[i], ARGV[i + 1])
+  local kind = string.sub(ARGV[i], 1, 5)
+  if kind == 'took:' or kind == 'wait:' then
+    redis.call('HINCRBY', KEYS[8], ARGV[i], ARGV[i + 1])
+  end
+end
+at = at + 2 * tonumber(ARGV[at]) + 1
+
+if ARGV[at] ~= '' then
+  redis.call('XADD', KEYS[11], 'MAXLEN', '~', ARGV[at + 1], '*', 'e', ARGV[at])
+end
+for i = at + 5, at + 4 + 2 * tonumber(ARGV[at + 4]), 2 do
+  if redis.call('HLEN', KEYS[12]) < tonumber(ARGV[at + 2]) and redis.call('HSETNX', KEYS[12], ARGV[i], ARGV[i + 1]) == 1 then
+    redis.call('EXPIRE', KEYS[12], ARGV[at + 3])
+  end
 end
 
 local left = redis.call('LLEN', KEYS[1])

@@ -14,10 +14,21 @@ from segue_worker.errors import MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
 from segue_worker.outbox.outbox import Next, Settlement, digest
 from segue_worker.run.outgoing import Outgoing, Ref, outgoing
+from segue_worker.trace.explain import unmet
+from segue_worker.trace.journal import Journal, enqueued_ms, event_name
+from segue_worker.trace.record import EventOutcome, EventPart, Fault, RequestOutcome
 
-Fate = Literal["delivered", "dead"]
+Fate = Literal["delivered", "dead", "failed"]
+"""`dead`: its request was given up; `failed`: there never was one, because the mapping failed."""
 PARTIAL: Final = "segue.partial"
 """The `type` of an outbox entry that stands for part of an event: a remainder, or a replay."""
+_OUTCOMES: Final[dict[str, EventOutcome]] = {
+    "delivered": "delivered",
+    "filtered": "filtered",
+    "duplicates": "duplicate",
+    "": "dead",
+}
+"""Counter → what the log says."""
 
 
 @dataclass(slots=True)
@@ -34,6 +45,7 @@ class Waiting:
         left: names of the mappings whose requests are still to be sent.
         state: `open` until it is planned; `filtered` where no mapping fires; `duplicate`; else `sending`.
         dead: dead letters to record together with what is recorded of this event next.
+        because: where it is filtered, by which mapping for which reason.
     """
 
     raw: bytes
@@ -45,6 +57,7 @@ class Waiting:
     left: set[str] = field(default_factory=set)
     state: Literal["open", "filtered", "duplicate", "sending"] = "open"
     dead: list[DeadLetter] = field(default_factory=list)
+    because: dict[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -92,10 +105,12 @@ class Backlog:
         contact: whose they are.
         entries: as they lie in the outbox.
         now_ms: unix ms, for the times of dead letters.
+        journal: collects what is recorded besides.
     """
 
-    def __init__(self, contact: bytes, entries: Sequence[bytes], *, now_ms: int) -> None:
+    def __init__(self, contact: bytes, entries: Sequence[bytes], *, now_ms: int, journal: Journal) -> None:
         self.contact = contact
+        self.journal = journal
         self._events = [read_entry(raw) for raw in entries]
         self._now_ms = now_ms
         self._counters: Counter[str] = Counter()
@@ -175,6 +190,8 @@ class Backlog:
                 pieces.append(Piece(place, request))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
+            if self.journal.on:
+                waiting.because = unmet(event, mappings)
         return pieces
 
     def count(self, **counters: int) -> None:
@@ -188,8 +205,13 @@ class Backlog:
             waiting.left.discard(ref.mapping)
             waiting.done[ref.mapping] = fate
 
-    def bury(self, request: Outgoing, reason: str, detail: str, **attempt: Any) -> None:
-        """Note that a request was given up; `attempt` is what `DeadLetter` says of it."""
+    def note(self, request: Outgoing, outcome: RequestOutcome, *, sent: int, **details: Any) -> None:
+        """Note for the log what followed from sending a request; `details` are further ones of `Journal.request`."""
+        refs = [(self._events[ref.event].message_id, ref.mapping) for ref in request.refs]
+        self.journal.request(request.path, refs, sent=sent, outcome=outcome, **details)
+
+    def bury(self, request: Outgoing, reason: str, detail: str, **attempt: Any) -> str:
+        """Note that a request was given up; `attempt` is what `DeadLetter` says of it. Returns the letter's id."""
         places = sorted({ref.event for ref in request.refs})
         events = [self._events[place] for place in places]
         letter = DeadLetter(
@@ -207,6 +229,7 @@ class Backlog:
         self.record(request.refs, "dead")
         # By the time anything is recorded of the last of them, everything is recorded of the others.
         events[-1].dead.append(letter)
+        return letter.id
 
     def _bury(self, waiting: Waiting, reason: str, detail: str, mapping: str) -> None:
         letter = DeadLetter(
@@ -220,7 +243,7 @@ class Backlog:
             at=self._now_ms,
         )
         waiting.dead.append(letter)
-        waiting.done[mapping] = "dead"
+        waiting.done[mapping] = "failed"
 
     @property
     def _name(self) -> str:
@@ -234,15 +257,19 @@ class Backlog:
         gone = list(takewhile(lambda waiting: waiting.state != "open" and not waiting.left, self._events[self.head :]))
         self.head += len(gone)
         remainder = None
+        parts = [self._part(waiting) for waiting in gone]
         dead = [letter for waiting in gone for letter in waiting.dead]
         if self.head < len(self._events) and (head := self._events[self.head]).done:
             remainder = partial_entry(head.text, done=head.done, only=head.only, replay=head.replay)
             dead += head.dead
+            if faults := _faults(head):
+                parts.append(EventPart(head.message_id, event_name(head.event), "begun", 0, faults=faults))
             head.dead = []
         self._counters.update(_fate(waiting) for waiting in gone)
         self._counters["dead"] += len(dead)
         counters = {name: count for name, count in self._counters.items() if name and count}
         self._counters.clear()
+        record, measures, explanations = self.journal.take(parts)
         return Settlement(
             taken=len(gone),
             remainder=remainder,
@@ -251,7 +278,32 @@ class Backlog:
             digests=[digest(waiting.message_id) for waiting in gone if waiting.message_id],
             counters=counters,
             dead=dead,
+            record=record,
+            measures=measures,
+            explanations=explanations,
         )
+
+    def _part(self, waiting: Waiting) -> EventPart:
+        """What the log says of an event that leaves the outbox."""
+        enqueued = enqueued_ms(waiting.event)
+        because = ""
+        outcome = _OUTCOMES[_fate(waiting)]
+        if outcome == "filtered" and waiting.because:
+            because = self.journal.explanation(waiting.because)
+        if outcome == "delivered" and not waiting.replay:
+            self.journal.waited(enqueued)
+        if waiting.event is not None and outcome != "duplicate" and not waiting.replay:
+            self.journal.mapped(waiting.done)
+        return EventPart(waiting.message_id, event_name(waiting.event), outcome, enqueued, because, _faults(waiting))
+
+
+def _faults(waiting: Waiting) -> list[Fault]:
+    """The mappings that failed, as far as they are not recorded yet."""
+    return [
+        Fault(letter.reason, letter.mappings[0] if letter.mappings else "", letter.id)
+        for letter in waiting.dead
+        if letter.request is None
+    ]
 
 
 def _fate(waiting: Waiting) -> str:

@@ -23,10 +23,11 @@ from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.outbox import Claimed, Next, Settlement
 from segue_worker.outbox.outbox import digest
 from segue_worker.pause import PauseKind
-from segue_worker.retry import Dead, Decision, Delivered, Outcome, PauseDestination, Retry, decide, is_down
+from segue_worker.retry import Dead, Decision, Delivered, Outcome, PauseDestination, Retry, decide, describe, is_down
 from segue_worker.run.backlog import Backlog
 from segue_worker.run.context import RunContext
 from segue_worker.run.outgoing import Outgoing, Parked
+from segue_worker.trace.journal import Journal
 
 QUICK_ATTEMPTS: Final = 3
 """Attempts in a row before the contact is parked."""
@@ -49,11 +50,13 @@ class Delivery:
     def __init__(self, claimed: Claimed, run: RunContext) -> None:
         self._run = run
         self._contact = claimed.contact
-        self._backlog = Backlog(claimed.contact, claimed.entries, now_ms=run.now_ms())
+        journal = Journal(claimed.contact, run.now_ms)
+        self._backlog = Backlog(claimed.contact, claimed.entries, now_ms=run.now_ms(), journal=journal)
         self._parked = Parked.from_json(claimed.parked) if claimed.parked else None
         self._steps = 0
         self._attempts = 0
         self._first_ms = 0
+        self._why = ""
         ids = {message_id for message_id in self._backlog.message_ids if message_id}
         # An event on its way for another contact is a duplicate here; see `seen` for those already settled.
         self._elsewhere = ids & run.in_flight
@@ -117,6 +120,7 @@ class Delivery:
     def _conclude(self, request: Outgoing, decision: Delivered | Dead, earlier: Parked | None) -> list[Outgoing]:
         """Note the end of a request. Returns what must be sent in its place."""
         if isinstance(decision, Delivered):
+            self._backlog.note(request, "delivered", sent=self._attempts)
             if decision.before and request.updates and self._attempts == 1 and not earlier:
                 # Another run sent this event, and perhaps with fewer updates folded in: they go on their own.
                 self._backlog.record(request.refs[-1:], "delivered")
@@ -124,6 +128,7 @@ class Delivery:
             self._backlog.count(merged=len(request.refs) - 1)
             self._backlog.record(request.refs, "delivered")
         elif decision.reason == "refused" and request.parts:
+            self._backlog.note(request, "apart", sent=self._attempts, why=decision.reason)
             return list(request.parts)
         else:
             log.warning(
@@ -132,7 +137,7 @@ class Delivery:
                 self._run.destination.name,
                 decision.reason,
             )
-            self._backlog.bury(
+            letter = self._backlog.bury(
                 request,
                 decision.reason,
                 decision.because,
@@ -140,6 +145,7 @@ class Delivery:
                 first_attempt=self._first_ms,
                 answer=self._answer,
             )
+            self._backlog.note(request, "dead", sent=self._attempts, why=decision.reason, letter=letter)
         return []
 
     async def _send(self, request: Outgoing, earlier: Parked | None) -> Decision | None:
@@ -171,9 +177,9 @@ class Delivery:
             return None
         reach("before_send")
         loop = asyncio.get_running_loop()
-        sent = loop.time()
+        sent, sent_ms = loop.time(), run.now_ms()
         self._attempts += 1
-        self._first_ms = self._first_ms or run.now_ms()
+        self._first_ms = self._first_ms or sent_ms
         self._backlog.count(requests=1, retries=int(self._attempts > 1))
         outcome: Outcome
         try:
@@ -184,7 +190,10 @@ class Delivery:
         except TimeoutError:
             raise _ClaimGoneError from None
         reach("after_send")
-        run.pacer.used(slot, sent, loop.time())
+        answered = loop.time()
+        self._backlog.journal.attempt(sent_ms, outcome.status if isinstance(outcome, Answer) else 0, answered - sent)
+        self._why = str(outcome.status) if isinstance(outcome, Answer) else describe(outcome)
+        run.pacer.used(slot, sent, answered)
         run.watch.answered(passing_failure=is_down(outcome))
         self._answer = None
         if isinstance(outcome, Answer):
@@ -230,6 +239,7 @@ class Delivery:
         wait_ms = int(retry.after * 1000) if retry else 0
         because = retry.because if retry else getattr(decision, "because", earlier.because if earlier else "")
         now_ms = run.now_ms()
+        self._backlog.note(request, "parked", sent=self._attempts, why=self._why, next_ms=now_ms + wait_ms)
         settlement = self._backlog.settlement(Next.PARK, park_for_ms=wait_ms)
         parked = Parked(
             self._attempts, self._first_ms, now_ms + wait_ms, because, request.counted_from(self._backlog.head)

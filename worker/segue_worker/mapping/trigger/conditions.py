@@ -10,7 +10,7 @@ import orjson
 from segue_worker.mapping.path import Lookup, compile_keys
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["Condition", "Group", "Match", "Test", "compile_condition", "explain"]
+__all__ = ["Condition", "Group", "Match", "Test", "compile_condition", "compile_unmet", "explain"]
 
 Match = Callable[[dict[str, Any]], bool]
 
@@ -126,6 +126,20 @@ def _compile_text_test(test: Callable[[Any, Any], bool], lookup: Lookup, expecte
         return isinstance(value, str) and test(value, expected)
 
     return match
+
+
+def compile_unmet(condition: Condition | Group) -> Callable[[dict[str, Any]], str | None]:
+    """Compile into a function that names the condition an event fails, or returns None; the text holds no event data.
+
+    As with `explain`, of an `and` group the first that fails is named, of an `or` group all.
+    """
+    holds = compile_condition(condition)
+    if isinstance(condition, Condition):
+        return lambda event: None if holds(event) else condition.source
+    members = tuple(map(compile_unmet, condition.members))
+    if condition.conditional == "or":
+        return lambda event: None if holds(event) else "; ".join(filter(None, (member(event) for member in members)))
+    return lambda event: next((text for member in members if (text := member(event)) is not None), None)
 
 
 _LONGEST_SHOWN: Final = 60

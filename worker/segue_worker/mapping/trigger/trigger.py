@@ -5,7 +5,7 @@ from typing import Any
 from segue_worker.errors import TriggerError
 from segue_worker.mapping.limits import MAX_TRIGGER_LENGTH
 from segue_worker.mapping.shape import has_lone_surrogate
-from segue_worker.mapping.trigger.conditions import Condition, Group, Match, compile_condition, explain
+from segue_worker.mapping.trigger.conditions import Condition, Group, Match, compile_condition, compile_unmet, explain
 from segue_worker.mapping.trigger.parser import parse
 
 __all__ = ["Trigger", "compile_trigger"]
@@ -17,13 +17,15 @@ class Trigger:
     Attributes:
         text: the trigger as written.
         match: the same answer without the check that the event is an object; what hot paths call.
+        unmet: names the condition that an event (an object) fails, as `explain` does but without event data.
     """
 
-    __slots__ = ("_conditions", "match", "text")
+    __slots__ = ("_conditions", "match", "text", "unmet")
 
     def __init__(self, text: str, conditions: Condition | Group) -> None:
         self.text = text
         self.match: Match = compile_condition(conditions)
+        self.unmet = compile_unmet(conditions)
         self._conditions = conditions
 
     def __call__(self, event: Any) -> bool:

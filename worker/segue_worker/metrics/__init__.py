@@ -1,0 +1,1 @@
+"""What is counted, told to machines: histograms, minutes, and metrics for Prometheus."""

@@ -1,0 +1,118 @@
+"""Collects what the next settlement is to record of a contact's events, so that recording needs no step of its own."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from segue_producer.keys import contact_digest
+from segue_worker.metrics import histogram
+from segue_worker.trace.record import Attempt, EventPart, Record, RequestOutcome, RequestPart
+
+RECORDING: Final = os.environ.get("SEGUE_RECORD", "on") != "off"
+"""`SEGUE_RECORD=off` leaves out the log and the measures; for measuring what they cost."""
+_LONGEST_NAME: Final = 100
+
+
+class Journal:
+    """What is to be recorded of one contact, until `take` hands it over.
+
+    Args:
+        contact: as it stands in keys.
+        now_ms: unix ms.
+        on: whether anything is recorded at all.
+    """
+
+    __slots__ = ("_attempts", "_contact", "_explanations", "_measures", "_now_ms", "_request", "on")
+
+    def __init__(self, contact: bytes, now_ms: Callable[[], int], *, on: bool = RECORDING) -> None:
+        self.on = on
+        self._contact = contact
+        self._now_ms = now_ms
+        self._attempts: list[Attempt] = []
+        self._request: RequestPart | None = None
+        self._measures: dict[str, int] = {}
+        self._explanations: dict[str, bytes] = {}
+
+    def attempt(self, at_ms: int, status: int, seconds: float) -> None:
+        """Note a sending: when, the answer's status (0 where there was none), and how long it took."""
+        if self.on:
+            self._attempts.append(Attempt(at_ms, status, round(seconds * 1000)))
+            histogram.count("took", seconds * 1000, self._measures)
+
+    def request(  # noqa: PLR0913 - what is told of a request
+        self,
+        path: str,
+        refs: Sequence[tuple[str, str]],
+        *,
+        sent: int,
+        outcome: RequestOutcome,
+        why: str = "",
+        next_ms: int = 0,
+        letter: str = "",
+    ) -> None:
+        """Note what followed from the attempts noted since the last time; see `RequestPart`."""
+        if self.on and (self._attempts or outcome != "parked"):
+            attempts = tuple(self._attempts)
+            self._request = RequestPart(path, tuple(refs), attempts, sent, outcome, why, next_ms, letter)
+        self._attempts.clear()
+
+    def mapped(self, mappings: Mapping[str, str]) -> None:
+        """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything."""
+        if self.on:
+            measures = self._measures
+            measures["mapped"] = measures.get("mapped", 0) + 1
+            for mapping, fate in mappings.items():
+                name = f"failed:{mapping}" if fate == "failed" else f"fired:{mapping}"
+                measures[name] = measures.get(name, 0) + 1
+
+    def waited(self, enqueued_ms: int) -> None:
+        """Note how long an event waited for its delivery."""
+        if self.on and enqueued_ms:
+            histogram.count("wait", self._now_ms() - enqueued_ms, self._measures)
+
+    def explanation(self, reasons: Mapping[str, str]) -> str:
+        """Note why an event was filtered, mapping by mapping. Returns the digest by which the log refers to it."""
+        text = orjson.dumps(reasons)
+        name = blake2b(text, digest_size=8).hexdigest()
+        self._explanations[name] = text
+        return name
+
+    def take(self, events: Sequence[EventPart]) -> tuple[bytes, dict[str, int], dict[str, bytes]]:
+        """Hand over what was noted.
+
+        Args:
+            events: those that are settled now.
+
+        Returns:
+            the log's entry, empty where there is nothing to say; measures, name → increment; and explanations by
+            digest.
+        """
+        record = b""
+        if self.on and (events or self._request):
+            record = Record(contact_digest(self._contact), events, self._request).to_json()
+        taken = record, self._measures, self._explanations
+        self._request, self._measures, self._explanations = None, {}, {}
+        return taken
+
+
+def event_name(event: Mapping[str, Any] | None) -> str:
+    """What an event is called in the log: the name of a track event, `identify`, or "" for what is no event."""
+    if event is None:
+        return ""
+    name = event.get("event") if event.get("type") == "track" else event.get("type")
+    return name[:_LONGEST_NAME] if isinstance(name, str) else ""
+
+
+def enqueued_ms(event: Mapping[str, Any] | None) -> int:
+    """When an event was enqueued, in unix ms; 0 where it does not say so."""
+    received = event.get("receivedAt") if event is not None else None
+    if not isinstance(received, str):
+        return 0
+    try:
+        return int(datetime.fromisoformat(received).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return 0

@@ -1,0 +1,140 @@
+"""An entry of the log: what one step recorded of a contact's events. Pure.
+
+The JSON has short names, because there is an entry for each request; what they mean is said here once. An entry holds
+messageIds, names of events and mappings, answers' status codes and a digest of the contact: no other data of a
+person. Entries of one person are found by `contact_digest`, and may be deleted one by one (XDEL).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple, Self
+
+import orjson
+
+FIELD: Final = b"e"
+"""The one field of a stream entry."""
+
+EventOutcome = Literal["begun", "delivered", "filtered", "duplicate", "dead", "replayed"]
+"""`begun`: still in the outbox, while one of its mappings has failed; `replayed`: back in the outbox."""
+RequestOutcome = Literal["delivered", "parked", "dead", "apart"]
+"""`apart`: a merge that Loops refused, sent again piece by piece."""
+
+
+class Attempt(NamedTuple):
+    """One sending.
+
+    Attributes:
+        at: unix ms.
+        status: of the answer; 0 where there was none.
+        ms: until the answer, or the failure.
+    """
+
+    at: int
+    status: int
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPart:
+    """What became of a request in one run.
+
+    Attributes:
+        path: what follows the base URL.
+        refs: messageId and mapping of what it stood for, in order; several where it was merged.
+        attempts: those of this run, oldest first.
+        sent: how often it was sent in all.
+        outcome: what followed.
+        why: the last answer's status or failure, or the dead letter's reason; never the answer's text.
+        next: for `parked`, unix ms of the next attempt.
+        letter: for `dead`, id of the dead letter.
+    """
+
+    path: str
+    refs: tuple[tuple[str, str], ...]
+    attempts: tuple[Attempt, ...]
+    sent: int
+    outcome: RequestOutcome
+    why: str = ""
+    next: int = 0
+    letter: str = ""
+
+    def to_list(self) -> list[Any]:
+        """The form in which it is kept."""
+        return [self.path, self.refs, self.attempts, self.sent, self.outcome, self.why, self.next, self.letter]
+
+    @classmethod
+    def from_list(cls, values: Sequence[Any]) -> Self:
+        """Read what `to_list` made."""
+        path, refs, attempts, *rest = values
+        return cls(path, tuple((i, m) for i, m in refs), tuple(Attempt(*each) for each in attempts), *rest)
+
+
+class Fault(NamedTuple):
+    """A mapping of an event that failed, or an entry that was no event.
+
+    Attributes:
+        reason: as in `DeadLetter`.
+        mapping: which mapping, or "".
+        letter: id of the dead letter.
+    """
+
+    reason: str
+    mapping: str
+    letter: str
+
+
+class EventPart(NamedTuple):
+    """What became of an event.
+
+    Attributes:
+        message_id: its messageId, or "" where it was no event.
+        name: of the track event; `identify` for an identify.
+        outcome: what became of it.
+        enqueued: unix ms, or 0 where it is not known.
+        because: for `filtered`, digest of the explanation; for `replayed`, id of the dead letter.
+        faults: mappings that failed.
+    """
+
+    message_id: str
+    name: str
+    outcome: EventOutcome
+    enqueued: int
+    because: str = ""
+    faults: Sequence[Fault] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one step recorded.
+
+    Attributes:
+        contact: digest of the contact (`segue_producer.keys.contact_digest`).
+        events: those that left the outbox, or came back to it.
+        request: the request whose end, or parking, the step recorded, if it was one.
+    """
+
+    contact: str
+    events: Sequence[EventPart] = ()
+    request: RequestPart | None = field(default=None)
+
+    def to_json(self) -> bytes:
+        """The form in which it is kept."""
+        request = None if self.request is None else self.request.to_list()
+        return orjson.dumps([self.contact, [list(event) for event in self.events], request], default=list)
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> Self:
+        """Read what `to_json` wrote."""
+        contact, events, request = orjson.loads(raw)
+        parts = ((*values, tuple(Fault(*fault) for fault in faults)) for *values, faults in events)
+        return cls(
+            contact,
+            tuple(EventPart(*part) for part in parts),
+            None if request is None else RequestPart.from_list(request),
+        )
+
+    def names(self, message_id: str) -> bool:
+        """Whether it says something of an event."""
+        return any(event.message_id == message_id for event in self.events) or (
+            self.request is not None and any(message_id == ref for ref, _ in self.request.refs)
+        )
