@@ -6,6 +6,7 @@ anywhere, nothing prefetched, and beat without a file, because its one entry nee
 
 import logging
 import sys
+import threading
 from multiprocessing.sharedctypes import RawValue
 from typing import Any, Final
 
@@ -21,9 +22,10 @@ from segue_worker.redis_check import check_redis
 from segue_worker.runtime import Runtime
 
 SWEEP_S: Final = 1.0
-TASK_TIME_LIMIT_S: Final = 120
-"""No task is meant to take this long; a child that does is ended, and its contacts are due again by themselves."""
+LONGEST_TASK_S: Final = 120
+"""No task takes this long; one whose worker vanished comes back a minute later (hints need not, but events may)."""
 SHUTDOWN_S: Final = 20
+CONCURRENT_RUNS: Final = 32
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +33,14 @@ app = Celery("segue_worker", broker=broker_url(), include=["segue_worker.tasks"]
 app.conf.update(
     celery_settings(socket_timeout=10.0),
     worker_consumer="segue_worker.consumer:QuickConsumer",
+    # A run mostly waits: for its turn, for Loops. Threads that share one event loop let one process serve many
+    # destinations at once; a pool of processes would have the third destination wait while two are at it.
+    worker_pool="threads",
+    worker_concurrency=CONCURRENT_RUNS,
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,
-    worker_max_tasks_per_child=10_000,
     worker_soft_shutdown_timeout=SHUTDOWN_S,
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    task_time_limit=TASK_TIME_LIMIT_S,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_heartbeat=10,
@@ -45,16 +49,17 @@ app.conf.update(
 )
 app.conf.broker_transport_options.update(
     # A message whose worker was killed comes back within seconds, not after 100 (row 3).
-    visibility_timeout=TASK_TIME_LIMIT_S + 60,
+    visibility_timeout=LONGEST_TASK_S + 60,
     unacked_restore_interval=1,
     unacked_restore_throttle=1,
 )
 
 app.steps["consumer"].add(SpareSweep)
 
-# Set in the main process, read in the pool's children: both see the memory made before the fork.
+# Set by a signal, so no lock may be involved; and in memory that a pool of forked processes would share.
 _stopping = RawValue("b", 0)
 _process: dict[str, Any] = {}
+_making = threading.Lock()
 
 
 def config() -> Config:
@@ -72,10 +77,11 @@ def stopping() -> bool:
 
 def runtime() -> Runtime:
     """The working parts of this process, made on first use, and anew after a fork."""
-    current: Runtime | None = _process.get("runtime")
-    if current is None or current.inherited:
-        current = _process["runtime"] = Runtime(config(), stopping=stopping)
-    return current
+    with _making:
+        current: Runtime | None = _process.get("runtime")
+        if current is None or current.inherited:
+            current = _process["runtime"] = Runtime(config(), stopping=stopping)
+        return current
 
 
 @signals.worker_init.connect
@@ -93,7 +99,7 @@ def _check(**_: object) -> None:
         log.warning("Redis at %s is away (%s); waiting for it", where(redis_url()), type(error).__name__)
 
 
-@signals.worker_process_init.connect
+@signals.worker_ready.connect
 def _warm_up(**_: object) -> None:
     runtime().warm_up()
 
