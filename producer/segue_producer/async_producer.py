@@ -75,7 +75,10 @@ class AsyncProducer:
 
     async def enqueue(self, events: Iterable[EventInput]) -> list[str]:
         """See `Producer.enqueue`."""
-        prepared = append.prepare_all(events)
+        return await self.enqueue_prepared(append.prepare_all(events))
+
+    async def enqueue_prepared(self, prepared: Sequence[Prepared]) -> list[str]:
+        """Enqueue what `segue_producer.events.prepare` made, as `enqueue` does; for callers who check events one by one."""
         connection = self._connected()
         taken: list[str] = []
         for batch in append.batches(prepared):

@@ -111,14 +111,15 @@ class Prepared(NamedTuple):
     json: bytes
 
 
-def prepare(event: Mapping[str, Any] | Identify | Track) -> Prepared:
+def prepare(event: Mapping[str, Any] | Identify | Track, *, max_bytes: int = MAX_EVENT_BYTES) -> Prepared:
     """Check an event and give it the form in which it is stored.
 
     Args:
         event: an `Identify` or `Track`, or the same as a mapping with Segment's field names.
+        max_bytes: of its JSON.
 
     Returns:
-        its messageId (made when missing), its contact, and its JSON, at most 32 KB. A missing `timestamp` is now;
+        its messageId (made when missing), its contact, and its JSON. A missing `timestamp` is now;
         datetimes are written as ISO 8601, one without a zone as UTC; NaN and infinities become null, as in JavaScript.
 
     Raises:
@@ -143,8 +144,8 @@ def prepare(event: Mapping[str, Any] | Identify | Track) -> Prepared:
             f"event: cannot be written as JSON ({type(error).__name__}); use only JSON types and datetimes, nested "
             "less than 200 deep, in valid Unicode"
         ) from None
-    if len(text) > MAX_EVENT_BYTES:
-        raise InvalidEvent(f"event: {len(text)} bytes of JSON, at most {MAX_EVENT_BYTES}; send fewer or shorter fields")
+    if len(text) > max_bytes:
+        raise InvalidEvent(f"event: {len(text)} bytes of JSON, at most {max_bytes}; send fewer or shorter fields")
     return Prepared(message_id, contact, text)
 
 

@@ -30,6 +30,10 @@ segue = CommandGroup(
         "sandbox": ("segue_worker.cli.sandbox:sandbox", "Serve an imitation of the Loops API to test against."),
         "send": ("segue_worker.cli.send:send", "Send one event to Loops now, and show the answer."),
         "status": ("segue_worker.cli.status:status", "Show what each destination is doing, and what it has done."),
+        "tracking-api": (
+            "segue_worker.cli.tracking_api:tracking_api",
+            "Serve an HTTP endpoint for Segment and RudderStack SDKs.",
+        ),
     },
 )
 

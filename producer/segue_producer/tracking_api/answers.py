@@ -1,0 +1,56 @@
+"""What the Tracking API answers.
+
+Success is exactly 200: older Python clients send again on 202 and 204. Every error has `code` and `message`, since the
+same clients send again where one of them is missing, even after a 400 (tracking-api-clients, E.2, E.4).
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from segue_producer.errors import SegueError
+
+JSON: Final = "application/json"
+SUCCESS: Final = b'{"success":true}'
+
+
+class RequestRefused(SegueError):
+    """A whole request is refused.
+
+    Attributes:
+        status: of the answer.
+        code: one word for programs.
+        retry_after: seconds after which to come again; None where that would not help.
+    """
+
+    def __init__(self, status: HTTPStatus, code: str, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+
+def error_body(code: str, message: str) -> bytes:
+    """The JSON of an error."""
+    return to_json({"success": False, "code": code, "message": message})
+
+
+def error_response(
+    status: int, code: str, message: str, *, retry_after: int | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An error as a response; `headers` are added to its own."""
+    own = {"Retry-After": str(retry_after)} if retry_after else {}
+    return Response(error_body(code, message), status, {**(headers or {}), **own}, JSON)
+
+
+def refusal_response(refused: RequestRefused) -> Response:
+    """The response to a refused request."""
+    return error_response(refused.status, refused.code, str(refused), retry_after=refused.retry_after)
+
+
+def success_response(details: Mapping[str, Any] | None = None) -> Response:
+    """200 and `{"success": true}`, with details where there is something to tell."""
+    return Response(to_json({"success": True, **details}) if details else SUCCESS, media_type=JSON)

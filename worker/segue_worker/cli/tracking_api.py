@@ -1,0 +1,85 @@
+"""`segue tracking-api`: the HTTP endpoint for Segment and RudderStack SDKs, on a port."""
+
+import contextlib
+import logging
+from pathlib import Path
+
+import click
+
+from segue_producer.settings import broker_url
+from segue_worker.cli.group import Refusal
+from segue_worker.cli.options import config_option, redis_option
+from segue_worker.cli.output import remark
+from segue_worker.config import load_config
+
+READY_LINE = "The Tracking API answers at "
+
+_EXAMPLE = """\b
+Example:
+  segue tracking-api --port 8710
+  curl http://127.0.0.1:8710/v1/track -u "$SEGUE_WRITE_KEY:" \\
+       -d '{"userId": "u1", "event": "User Registered", "properties": {"plan": "Pro"}}'
+"""
+
+
+@click.command("tracking-api", epilog=_EXAMPLE)
+@config_option
+@redis_option
+@click.option(
+    "--port",
+    envvar="SEGUE_TRACKING_API_PORT",
+    type=click.IntRange(0, 65535),
+    default=8710,
+    show_default=True,
+    show_envvar=True,
+    help="0 takes a free one.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option(
+    "--max-batch-bytes",
+    type=click.IntRange(1024, 16 * 1024 * 1024),
+    default=500 * 1024,
+    show_default=True,
+    help="Largest body, also after gunzip. RudderStack's Python SDK may send 4194304.",
+)
+@click.option(
+    "--cors-origin",
+    "cors_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="A web origin whose pages may send events, such as https://www.example.com, or * for any; may be repeated. "
+    "Default: none.",
+)
+def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
+    *, config: Path, redis_url: str, port: int, host: str, max_batch_bytes: int, cors_origins: tuple[str, ...]
+) -> None:
+    """Serve an HTTP endpoint that unmodified Segment and RudderStack SDKs can send to.
+
+    The configuration's `sources` say which write keys are let in, and where their events go. GET /docs describes it.
+    """
+    try:
+        from segue_producer.tracking_api import Limits, bind, create_app, serve  # noqa: PLC0415  --help needs no extra
+    except ModuleNotFoundError as missing:
+        raise click.UsageError(f"{missing.name} is not installed: pip install 'segue[http]'") from None
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    sources = {source.write_key.get_secret_value(): source.destinations for source in load_config(config).sources}
+    if not sources:
+        raise Refusal(f"{config}: has no `sources`: without a write key nobody could send anything")
+    limits = Limits(batch_bytes=max_batch_bytes)
+    app = create_app(
+        sources,
+        redis_url=redis_url,
+        broker_url=broker_url(redis=redis_url),
+        limits=limits,
+        cors_origins=cors_origins,
+    )
+    try:
+        listener = bind(host, port)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
+    taken = listener.getsockname()[1]
+    # Ctrl-C is how one ends it in a terminal.
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(
+            app, listener, limits, lambda: remark(f"{READY_LINE}http://{f'[{host}]' if ':' in host else host}:{taken}")
+        )
