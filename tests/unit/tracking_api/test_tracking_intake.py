@@ -1,0 +1,138 @@
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segue_producer.tracking_api.answers import RequestRefused
+from segue_producer.tracking_api.intake import Intake, Reader, messages, pieces
+from segue_producer.tracking_api.limits import MAX_EVENTS, Limits
+
+RECEIVED = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TRACK = {"type": "track", "userId": "u1", "event": "E", "messageId": "m1"}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(
+    [
+        *("type", "userId", "anonymousId", "event", "messageId", "timestamp", "sentAt", "originalTimestamp"),
+        *("context", "integrations", "traits", "properties", "writeKey"),
+    ]
+)
+
+
+def read(*sent: Any, limits: Limits | None = None, **batch: Any) -> Intake:
+    reader = Reader(RECEIVED, limits or Limits(), batch)
+    for index, message in enumerate(sent):
+        reader.read(index, message)
+    return reader.intake
+
+
+def stored(intake: Intake) -> list[dict[str, Any]]:
+    return [json.loads(event.json) for event in intake.accepted]
+
+
+def test_good_events_are_accepted_and_there_is_nothing_to_tell() -> None:
+    intake = read(TRACK, {"type": "identify", "anonymousId": 7, "userId": None, "traits": None, "_metadata": {"a": 1}})
+    first, second = stored(intake)
+    assert first["messageId"] == "m1"
+    assert second["messageId"]
+    assert second["_metadata"] == {"a": 1}
+    assert intake.details() == {}
+
+
+def test_calls_without_an_action_are_dropped_and_counted() -> None:
+    intake = read({"type": "page"}, TRACK, {"type": "group"}, {"type": "page", "userId": []})
+    assert intake.details() == {"accepted": 1, "dropped": {"page": 2, "group": 1}, "rejected": []}
+
+
+def test_bad_events_are_named_and_their_neighbours_taken() -> None:
+    intake = read(
+        {**TRACK, "userId": ["secret@example.com"]}, TRACK, "track", {**TRACK, "type": "delete"}, {"type": ["track"]}
+    )
+    assert [event["messageId"] for event in stored(intake)] == ["m1"]
+    assert [(each.index, each.message_id) for each in intake.rejected] == [(0, "m1"), (2, None), (3, "m1"), (4, None)]
+    assert intake.rejected[0].message == "userId: must be text or a number"
+    assert "secret" not in str(intake.details())
+
+
+def test_context_and_integrations_of_the_batch_go_into_each_event() -> None:
+    own = {**TRACK, "context": {"traits": {"email": "ada@example.com"}}, "integrations": {"Loops": False}}
+    intake = read(
+        own,
+        {**TRACK, "context": None},
+        context={"ip": "192.0.2.1", "traits": {"email": "other@example.com", "plan": "Pro"}},
+        integrations={"All": False, "Loops": True},
+    )
+    first, second = stored(intake)
+    assert first["context"] == {"ip": "192.0.2.1", "traits": {"email": "ada@example.com", "plan": "Pro"}}
+    assert first["integrations"] == {"All": False, "Loops": False}
+    assert second["context"]["traits"]["email"] == "other@example.com"
+
+
+def test_a_write_key_is_not_stored() -> None:
+    assert "writeKey" not in stored(read({**TRACK, "writeKey": "secret"}))[0]
+
+
+def test_an_event_may_have_32_kb_and_no_more() -> None:
+    def sized(size: int) -> dict[str, Any]:
+        event = {**TRACK, "timestamp": "2026-03-01T12:00:00Z", "properties": {"text": ""}}
+        event["properties"] = {"text": "x" * (size - len(json.dumps(event, separators=(",", ":"))))}
+        return event
+
+    intake = read(sized(32 * 1024), sized(33 * 1024), sentAt="2026-03-01T12:00:00Z")
+    assert len(intake.accepted) == 1
+    assert [each.index for each in intake.rejected] == [1]
+
+
+@pytest.mark.parametrize(
+    "batch", [{"context": []}, {"integrations": "All"}, {"context": {"a": "x" * 40_000}}, {"context": {"a": "\ud800"}}]
+)
+def test_what_spoils_every_event_refuses_the_batch(batch: dict[str, Any]) -> None:
+    with pytest.raises(RequestRefused) as caught:
+        read(TRACK, **batch)
+    assert (caught.value.status, caught.value.code) == (400, "invalid_batch")
+
+
+def test_a_batch_cannot_grow_without_bound() -> None:
+    with pytest.raises(RequestRefused) as caught:
+        read(*[TRACK] * 100, limits=Limits(batch_bytes=10_000), context={"a": "x" * 2000})
+    assert caught.value.status == 413
+
+
+def test_more_events_than_a_batch_may_have_are_rejected_in_one_entry() -> None:
+    listed = messages({"batch": [TRACK] * (MAX_EVENTS + 5)})
+    taken = [index for piece in pieces(listed, 250) for index, _ in piece]
+    assert taken == list(range(MAX_EVENTS))
+    reader = Reader(RECEIVED, Limits())
+    reader.refuse_rest(MAX_EVENTS, 5)
+    assert (len(reader.intake.rejected), reader.intake.unlisted) == (1, 4)
+
+
+@pytest.mark.parametrize("body", [{}, {"batch": None}, {"batch": {}}, {"batch": "[]"}])
+def test_a_body_without_a_batch_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(RequestRefused, match="batch"):
+        messages(body)
+
+
+def test_deep_nesting_rejects_one_event() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(900):
+        deep = {"a": deep}
+    intake = read({**TRACK, "context": deep}, TRACK)
+    assert (len(intake.accepted), len(intake.rejected)) == (1, 1)
+
+
+@given(st.lists(JSON | st.dictionaries(FIELDS, JSON) | st.just(TRACK), max_size=5))
+def test_every_message_is_accepted_dropped_or_rejected(sent: list[Any]) -> None:
+    intake = read(*sent, context={"library": {"name": "test"}})
+    assert len(intake.accepted) + intake.dropped.total() + len(intake.rejected) == len(sent)
+    assert len(intake.accepted) >= sent.count(TRACK)
+    json.dumps(intake.details(), ensure_ascii=False).encode()
+    for event in stored(intake):
+        assert event["messageId"]
+        assert event["timestamp"]
