@@ -10,11 +10,14 @@
 -- KEYS[8]  paused    string, present while the destination is held
 -- KEYS[9]  stats     hash, counters of this minute
 -- KEYS[10] totals    hash, counters since the start of data
+-- KEYS[11] log       stream of what became of events
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] id of the letter
 -- ARGV[3] contact
 -- ARGV[4] for how many seconds the counters of a minute are kept
--- ARGV[4 + i]        entry i of the outbox
+-- ARGV[5] entry of the log
+-- ARGV[6] entries it keeps, about
+-- ARGV[6 + i]        entry i of the outbox
 --
 -- Returns {1, hint}: done, and whether the caller is to send a hint (1) or not (0); {0, 0}: there is no such letter
 -- (any more), nothing changed.
@@ -31,14 +34,15 @@ if now == 0 then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-for i = 5, #ARGV do
+for i = 7, #ARGV do
   redis.call('RPUSH', KEYS[3], ARGV[i])
 end
-redis.call('INCRBY', KEYS[5], #ARGV - 4)
+redis.call('INCRBY', KEYS[5], #ARGV - 6)
 local waiting = redis.call('ZADD', KEYS[4], 'NX', now, ARGV[3])
 redis.call('HINCRBY', KEYS[9], 'replayed', 1)
 redis.call('EXPIRE', KEYS[9], ARGV[4])
 redis.call('HINCRBY', KEYS[10], 'replayed', 1)
+redis.call('XADD', KEYS[11], 'MAXLEN', '~', ARGV[6], '*', 'e', ARGV[5])
 
 -- A contact that already waited has had its hint; a live run finds the contact by itself.
 local hint = 0

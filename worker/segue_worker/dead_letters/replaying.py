@@ -16,9 +16,11 @@ from redis import Redis
 
 from segue_producer import InvalidEvent
 from segue_producer.events import contact_of, prepare
-from segue_producer.keys import STATS_KEPT_S, Keys
+from segue_producer.keys import LOG_ENTRIES, STATS_KEPT_S, Keys, contact_digest
 from segue_worker.dead_letter import DeadLetter
-from segue_worker.run.backlog import partial_entry
+from segue_worker.run.backlog import partial_entry, read_entry
+from segue_worker.trace.journal import event_name
+from segue_worker.trace.record import EventPart, Record
 
 BATCH: Final = 100
 """Letters replayed in one round trip."""
@@ -135,9 +137,16 @@ def _arguments(destination: str, item: Replay) -> tuple[list[str], list[Any]]:
     minute = int(time.time()) // 60
     names = [
         *(keys.dead, keys.dead_at, keys.outbox + item.contact, keys.due, keys.pending),
-        *(keys.run, keys.hinted, keys.paused, f"{keys.stats}{minute}", keys.totals),
+        *(keys.run, keys.hinted, keys.paused, f"{keys.stats}{minute}", keys.totals, keys.log),
     ]
-    return names, [0, item.id, item.contact, STATS_KEPT_S, *item.entries]
+    return names, [0, item.id, item.contact, STATS_KEPT_S, _record(item), LOG_ENTRIES, *item.entries]
+
+
+def _record(item: Replay) -> bytes:
+    """What the log says of a replay."""
+    waiting = [read_entry(entry) for entry in item.entries]
+    parts = [EventPart(each.message_id, event_name(each.event), "replayed", 0, item.id) for each in waiting]
+    return Record(contact_digest(item.contact.encode("utf-8", "surrogatepass")), parts).to_json()
 
 
 def _validated(letter: DeadLetter) -> Replay | NotReplayable:
