@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
+import uvloop
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -63,7 +64,7 @@ class Runtime:
         self._watches: dict[str, Watch] = {}
         self._pacers: dict[str, Pacer] = {}
         self._clients: dict[str, LoopsClient] = {}
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
 
     @property

@@ -26,6 +26,8 @@ SLOWER: Final = 2
 MAX_SLOTS: Final = 64
 """Above this many requests a second, a slot stands for several, so that the shared state stays small."""
 
+_KEPT_S = 0.1
+"""How long what is left of a slot that stands for several may be used; the last use counts as the slot's."""
 _FORGIVEN_MS = 5.0
 """Lateness that the 1.2 % already cover."""
 _HISTORY = 500
@@ -84,7 +86,7 @@ class Pacer:
             if not wanted():
                 return None
             # What is left of an old slot is not worth its lateness.
-            if not self._left or self._clock() > self._slot.opened + WINDOW_MS / 1000 / self._slots:
+            if not self._left or self._clock() > self._slot.opened + _KEPT_S:
                 late = [part for number, ms in self._late.items() for part in (number, round(ms, 1))]
                 self._late.clear()
                 number, wait_us = await self._call("take", *late)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -68,25 +68,52 @@ async def _watch(context: RunContext, seconds: float) -> None:
 async def _deliver_due(context: RunContext) -> bool:
     """Deliver until nothing is due, or the run must leave. Returns whether the run has ended for want of work."""
     places = concurrency(context.destination.rate_limit)
-    tasks: set[asyncio.Task[None]] = set()
+    deliveries = _Deliveries()
     ended = False
     try:
         while context.may_send() and not ended:
-            free = places - len(tasks)
+            free = places - len(deliveries)
             claimed = await _claim(context, free) if 2 * free >= places else []
             if claimed:
                 reach("after_claim")
-                tasks |= await _begin(claimed, context)
-            elif not tasks:
+                await _begin(claimed, context, deliveries)
+            elif not deliveries:
                 ended = await _finish(context, leave=False) == "ended"
             else:
-                wait_s = IDLE_POLL_S if 2 * free >= places else None
-                await asyncio.wait(tasks, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-            tasks = {task for task in tasks if not task.done()}
+                await deliveries.one_ends(within_s=IDLE_POLL_S if 2 * free >= places else None)
     finally:
-        if tasks:
-            await asyncio.wait(tasks)
+        await deliveries.all_end()
     return ended
+
+
+class _Deliveries:
+    """The deliveries under way. Waiting for the next to end costs the same however many there are."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def add(self, delivery: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(delivery)
+        self._tasks.add(task)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._ended.set()
+
+    async def one_ends(self, *, within_s: float | None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._ended.wait()
+        self._ended.clear()
+
+    async def all_end(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
 
 async def _claim(context: RunContext, places: int) -> list[Claimed]:
@@ -99,13 +126,14 @@ async def _claim(context: RunContext, places: int) -> list[Claimed]:
         return []
 
 
-async def _begin(claimed: Sequence[Claimed], context: RunContext) -> set[asyncio.Task[None]]:
-    deliveries = [Delivery(item, context) for item in claimed]
-    digests = [digest for delivery in deliveries for digest in delivery.digests]
-    ids = [message_id for delivery in deliveries for message_id in delivery.message_ids]
+async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _Deliveries) -> None:
+    begun = [Delivery(item, context) for item in claimed]
+    digests = [digest for delivery in begun for digest in delivery.digests]
+    ids = [message_id for delivery in begun for message_id in delivery.message_ids]
     flags: list[bool] = await _patiently(context.outbox.seen, digests)
     seen = {message_id for message_id, flag in zip(ids, flags, strict=True) if flag}
-    return {asyncio.create_task(delivery.deliver(seen)) for delivery in deliveries}
+    for delivery in begun:
+        deliveries.add(delivery.deliver(seen))
 
 
 async def _finish(context: RunContext, *, leave: bool) -> str:
