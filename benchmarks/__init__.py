@@ -1,0 +1,1 @@
+"""How fast Segue is, against what: `python -m benchmarks`, or `make bench`."""

@@ -1,0 +1,72 @@
+"""A million contacts waiting: does delivery slow down, does a worker grow?"""
+
+import time
+from pathlib import Path
+
+from benchmarks.results import Row, ratios
+from benchmarks.stage import KEYS, Stage, wait_until
+from benchmarks.traces import updates
+from segue_producer import append
+from segue_producer.events import prepare
+
+PROCESSES = 2
+
+
+def fill(stage: Stage, contacts: int) -> None:
+    """Let contacts wait, each with one event."""
+    pipe = stage.redis.pipeline(transaction=False)
+    script = stage.redis.script_load(append.APPEND_SCRIPT)
+    prepared = [prepare(event) for event in updates(1000)]
+    for start in range(0, contacts, append.BATCH):
+        part = [
+            item._replace(
+                contact=f"waiting-{start + place}",
+                json=item.json.replace(item.message_id.encode(), f"waiting-{start + place}-0".encode()),
+            )
+            for place, item in enumerate(prepared[: append.BATCH])
+        ]
+        keys, args = append.arguments(KEYS, part)
+        pipe.evalsha(script, len(keys), *keys, *args)
+        if start % (40 * append.BATCH) == 0:
+            pipe.execute()
+    pipe.execute()
+
+
+def resident_mb(pids: list[int]) -> float:
+    """Memory of the largest of some processes, in MB."""
+    sizes = [0]
+    for pid in pids:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+        sizes += [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")]
+    return max(sizes) / 1024
+
+
+def _deliver(waiting: int, deliveries: int, warm: int) -> tuple[float, float]:
+    """Events a second over some deliveries, and by how many MB a worker grew meanwhile."""
+    with Stage(parallel_runs=PROCESSES) as stage:
+        fill(stage, waiting)
+        worker = stage.worker(processes=PROCESSES)
+        wait_until(lambda: stage.delivered() >= warm)
+        done, began, size = stage.delivered(), time.perf_counter(), resident_mb(worker.children)
+        wait_until(lambda: stage.delivered() >= done + deliveries, within_s=300)
+        rate = (stage.delivered() - done) / (time.perf_counter() - began)
+        return rate, resident_mb(worker.children) - size
+
+
+def rows(*, many: int = 1_000_000, few: int = 10_000, rounds: int = 2, deliveries: int = 100_000) -> list[Row]:
+    """Throughput with many contacts waiting against few, and a worker's growth over many deliveries."""
+    warm = few // 10
+    short = few - 2 * warm
+    crowded, sparse = [], []
+    for _ in range(rounds):
+        sparse.append(_deliver(few, short, warm)[0])
+        crowded.append(_deliver(many, short, warm)[0])
+    long_rate, grown = _deliver(many, deliveries, warm)
+    detail = {"events/s": round(sorted(crowded)[rounds // 2]), f"{few:,} waiting": round(sorted(sparse)[rounds // 2])}
+    return [
+        Row(f"delivery with {many:,} waiting", f"{few:,} waiting", ratios(crowded, sparse), "x", 0.9, detail=detail),
+        Row(
+            *(f"worker's growth over {deliveries:,} deliveries", "at the start", [grown], "MB", 50, "lower"),
+            detail={"waiting": f"{many:,}", "events/s": round(long_rate)},
+        ),
+    ]
