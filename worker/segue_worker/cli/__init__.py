@@ -14,6 +14,10 @@ segue = CommandGroup(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     commands_in={
         "check": ("segue_worker.cli.check:check", "Say what is wrong with a configuration, or what it does."),
+        "dashboard": (
+            "segue_worker.cli.dashboard:dashboard",
+            "Serve a dashboard: overview, retries, dead letters, mappings, look-up.",
+        ),
         "dead": ("segue_worker.cli.dead:dead", "List, show, replay or drop what was given up for good."),
         "demo": ("segue_worker.cli.demo:demo", "See it work: real processes, no key, no server."),
         "import": (
@@ -25,6 +29,7 @@ segue = CommandGroup(
             "segue_worker.cli.preview:preview",
             "Show the requests that events would become, and why not others.",
         ),
+        "forget": ("segue_worker.cli.forget:forget", "Remove what is held of a person, and their contact at Loops."),
         "health": ("segue_worker.cli.health:health", "Say whether events move; for container health checks."),
         "resume": ("segue_worker.cli.pause:resume", "Let a paused destination go on."),
         "sandbox": ("segue_worker.cli.sandbox:sandbox", "Serve an imitation of the Loops API to test against."),

@@ -9,6 +9,10 @@ LoopsError                         (segue_worker.errors)
 from segue_worker.errors import LoopsError
 
 
+class LoopsRefusedError(LoopsError):
+    """Loops answered, and did not do what was asked."""
+
+
 class NoAnswerError(LoopsError):
     """No answer came; Loops may or may not have applied the request."""
 

@@ -1,0 +1,61 @@
+"""`segue forget`: remove a person."""
+
+import asyncio
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from redis.asyncio import Redis as AsyncRedis
+
+from segue_worker.cli.group import Failure, Refusal
+from segue_worker.cli.options import config_option, json_option, redis_option
+from segue_worker.cli.output import emit_json, remark
+from segue_worker.cli.store import Known, known_destinations, opened
+from segue_worker.forget import forget_at_loops, forget_here
+
+
+@click.command(
+    epilog="Example: segue forget user-42 --loops",
+    short_help="Remove what is held of a person, and their contact at Loops.",
+)
+@click.argument("user_id")
+@click.option("--loops", is_flag=True, help="Also tell Loops to delete the contact.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@config_option
+@redis_option
+@json_option
+def forget(  # noqa: PLR0913 - one argument for each option
+    user_id: str, *, loops: bool, yes: bool, config: Path, redis_url: str, as_json: bool
+) -> None:
+    """Remove the pending events and dead letters of the person with USER_ID at every destination.
+
+    Somebody who never had a userId is named by email (in lower case) or anonymousId. What was delivered is at Loops:
+    --loops deletes the contact there. Stop enqueueing for the person first, or new events will come after.
+    """
+    if sys.stdin.isatty() and not yes:
+        click.confirm("Remove everything that is held of this person? It cannot be undone", abort=True, err=True)
+    with opened(redis_url) as redis:
+        known = known_destinations(redis, config)
+        if loops and known.config is None:
+            raise Refusal(f"--loops needs the configuration: {known.remark}")
+        removed: dict[str, dict[str, Any]] = {name: asdict(forget_here(redis, name, user_id)) for name in known.names}
+    if loops:
+        for name, deleted in asyncio.run(_at_loops(known, redis_url, user_id)).items():
+            removed[name]["contact_deleted"] = deleted
+    if as_json:
+        emit_json(removed)
+    for name, counts in removed.items():
+        at_loops = {True: "; contact deleted at Loops", False: "; no such contact at Loops", None: ""}
+        remark(
+            f"{name}: {counts['events']} events and {counts['dead_letters']} dead letters removed"
+            f"{at_loops[counts.get('contact_deleted')]}"
+        )
+
+
+async def _at_loops(known: Known, redis_url: str, user_id: str) -> dict[str, bool]:
+    if known.config is None:
+        raise Failure("the configuration is gone")
+    async with AsyncRedis.from_url(redis_url) as redis:
+        return {item.name: await forget_at_loops(redis, item, user_id) for item in known.config.destinations}
