@@ -124,7 +124,7 @@ def _feed(url: str, events: list[dict[str, Any]]) -> None:
 
 
 def _disturb(stack: Stack, scale: Scale, rng: random.Random) -> None:
-    workers = [stack.worker(processes=2, wait=False) for _ in range(scale.workers)]
+    workers = [stack.worker(wait=False) for _ in range(scale.workers)]
     for worker in workers:
         worker.wait_ready()
     for blow in _blows(scale, rng):
@@ -155,7 +155,7 @@ def _kill_one(stack: Stack, workers: list[WorkerProcess], rng: random.Random) ->
         os.kill(rng.choice(children), signal.SIGKILL)
     else:
         workers[place].kill()
-        workers[place] = stack.worker(processes=2, wait=False)
+        workers[place] = stack.worker(wait=False)
 
 
 def judge(events: list[dict[str, Any]], stack: Stack) -> Verdict:

@@ -1,6 +1,6 @@
 """Redis, the sandbox and workers, put together for a test."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -54,12 +54,19 @@ class Stack:
             "rate_limit": rate_limit,
             **settings,
         }
+        self._destinations = [destination]
         self.config = directory / "segue.yaml"
-        with self.config.open("w") as file:
-            YAML(typ="safe").dump({"destinations": [destination]}, file)
+        self.add_destinations(())
         self.producer = self._exit.enter_context(Producer(server.url))
 
-    def worker(self, *, beat: bool = True, processes: int = 1, wait: bool = True, **environ: str) -> WorkerProcess:
+    def add_destinations(self, names: Iterable[str]) -> None:
+        """Configure more destinations, each a team of its own at the same sandbox; before workers start."""
+        for name in names:
+            self._destinations.append({**self._destinations[0], "name": name, "api_key": f"sandbox-{name}"})
+        with self.config.open("w") as file:
+            YAML(typ="safe").dump({"destinations": self._destinations}, file)
+
+    def worker(self, *, beat: bool = True, wait: bool = True, **environ: str) -> WorkerProcess:
         """Start a worker, with further environment variables; it ends with the stack."""
         self._workers += 1
         worker = WorkerProcess(
@@ -68,7 +75,6 @@ class Stack:
             directory=self.directory,
             name=f"worker{self._workers}",
             beat=beat,
-            processes=processes,
             environ=environ,
         )
         self._exit.callback(worker.kill)

@@ -49,7 +49,7 @@ def assert_each_signed_up_once_after_its_update(stack: Stack, contacts: int) -> 
 def test_a_worker_killed_in_mid_run_loses_and_doubles_nothing(make_stack: MakeStack, victim: str) -> None:
     stack = make_stack(rate_limit=100)
     sign_ups(stack, 150)
-    worker = stack.worker(processes=1)
+    worker = stack.worker()
     wait_until(lambda: len(stack.sandbox.requests()) >= 50)
     if victim == "all of it":
         worker.kill()
@@ -148,3 +148,43 @@ def test_events_come_through_celery_alone_and_malformed_ones_become_dead_letters
     wait_until(lambda: len(stack.sandbox.events()) == 1)
     wait_until(lambda: stack.redis.hlen(KEYS.dead) == 1)
     assert "u1@example.com" not in worker.log.read_text()
+
+
+def test_destinations_that_hang_delay_no_other(make_stack: MakeStack) -> None:
+    """More of them than this machine has processors, and one worker for all."""
+    stack = make_stack(rate_limit=50)
+    stack.sandbox.add_fault(kind="delay", delay_ms=6000, event="Hanging")
+    names = [f"hangs{number}" for number in range(6)]
+    stack.add_destinations(names)
+    stack.worker()
+    with Producer(stack.server.url, names) as hanging:
+        hanging.track("u1", "Hanging", context={"traits": {"email": "u1@example.com"}})
+    wait_until(lambda: len(stack.sandbox.requests()) == len(names))
+    stack.producer.track("u2", "Good", context={"traits": {"email": "u2@example.com"}})
+    wait_until(lambda: any(event["eventName"] == "Good" for event in stack.sandbox.events()))
+    answered = [record["ended_at"] for record in stack.sandbox.requests() if record["body"]["eventName"] == "Hanging"]
+    assert answered == [None] * len(names), "the good one was delivered while all the others still hung"
+
+
+@pytest.mark.parametrize("trouble", ["out of memory", "read-only replica"])
+def test_workers_ride_out_a_redis_that_takes_no_writes(tmp_path: Path, trouble: str) -> None:
+    with EmbeddedRedis() as server, Stack(server, tmp_path, rate_limit=50) as stack:
+        stack.worker()
+        sign_ups(stack, 1)
+        stack.wait_delivered()
+        _set_trouble(stack, trouble, on=True)
+        with pytest.raises(OutboxUnavailable, match="memory" if trouble == "out of memory" else "read-only"):
+            stack.producer.track("u1", "E")
+        # Long enough for every part of the worker to have met it: sweep, heartbeat, broker.
+        time.sleep(3)
+        _set_trouble(stack, trouble, on=False)
+        sign_ups_after = stack.counters["delivered"]
+        stack.producer.track("u0", "After", message_id="after")
+        wait_until(lambda: stack.counters["delivered"] > sign_ups_after, within_s=RESUMES_WITHIN_S)
+
+
+def _set_trouble(stack: Stack, trouble: str, *, on: bool) -> None:
+    if trouble == "out of memory":
+        stack.redis.config_set("maxmemory", "1" if on else "0")
+    else:
+        stack.redis.replicaof(*(("127.0.0.1", "9") if on else ("NO", "ONE")))

@@ -24,7 +24,7 @@ class WorkerProcess:
         directory: where its log is written.
         name: unique among the workers of a broker.
         beat: whether it sweeps too (`-B`).
-        processes: of its pool.
+        concurrency: runs at once; as many as the application says when left out.
         environ: further environment variables.
     """
 
@@ -36,12 +36,13 @@ class WorkerProcess:
         directory: Path,
         name: str = "worker",
         beat: bool = True,
-        processes: int = 1,
+        concurrency: int | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.log = directory / f"{name}.log"
         command = [sys.executable, "-m", "celery", "-A", "segue_worker", "worker", "--loglevel", "INFO"]
-        command += ["--concurrency", str(processes), "--hostname", f"{name}@%h", *(["--beat"] if beat else [])]
+        command += ["--hostname", f"{name}@%h", *(["--beat"] if beat else [])]
+        command += [] if concurrency is None else ["--concurrency", str(concurrency)]
         variables = {"SEGUE_REDIS_URL": redis_url, "SEGUE_BROKER_URL": redis_url, "SEGUE_CONFIG": str(config)}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
@@ -60,7 +61,7 @@ class WorkerProcess:
 
     @property
     def children(self) -> list[int]:
-        """Process ids of its pool (and of beat)."""
+        """Process ids of its children: beat, where it sweeps."""
         listed = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return [int(pid) for pid in listed.read_text().split()] if listed.exists() else []
 

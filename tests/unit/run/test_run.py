@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from segue_worker.dead_letter import DeadLetter
-from segue_worker.pause import Pause
+from segue_worker.pause import Pause, PauseKind
 from segue_worker.run.backlog import partial_entry
 from segue_worker.sandbox.faults import Fault
 
@@ -234,3 +234,89 @@ async def test_every_mode_ends_with_the_same_contact(bench: Bench, mode: str, re
     assert len(bench.requests) == requests
     final = {key: value for body in bench.bodies for key, value in body.items()}
     assert (final["plan"], final["seats"]) == ("pro", 1)
+
+
+async def test_a_key_revoked_for_an_hour_costs_a_probe_a_minute_and_no_event(bench: Bench) -> None:
+    bench.sandbox.keys.revoke("sandbox-key")
+    for number in range(30):
+        await bench.enqueue({**TRACK, "userId": f"u{number % 3}", "event": str(number)})
+    for _ in range(3600):
+        await bench.run()
+        bench.now_ms += 1000
+    assert len(bench.requests) <= 1 + 3 + 60, "those under way when the pause began, and a probe a minute"
+    bench.sandbox.keys.restore("sandbox-key")
+    for _ in range(61):
+        await bench.run()
+        bench.now_ms += 1000
+    assert await bench.pending() == 0
+    assert await dead_letters(bench) == []
+    sent = [(event.user_id, event.name) for event in bench.sandbox.events]
+    for user in range(3):
+        assert [name for sender, name in sent if sender == f"u{user}"] == [str(n) for n in range(30) if n % 3 == user]
+
+
+async def test_a_loops_that_is_down_is_left_alone_and_all_is_delivered_when_it_is_back(bench: Bench) -> None:
+    bench.sandbox.faults.add(Fault(status=500))
+    for number in range(40):
+        await bench.enqueue({**TRACK, "userId": f"u{number}"})
+    await bench.run()
+    pause = await bench.outbox().paused()
+    assert pause is not None
+    assert pause.kind is PauseKind.DOWN
+    asked = len(bench.requests)
+    await bench.run()
+    assert len(bench.requests) == asked
+
+    bench.sandbox.faults.replace([])
+    for _ in range(200):
+        bench.now_ms += 10_000
+        await bench.run()
+    assert await bench.pending() == 0
+    assert (await bench.counters())["delivered"] == 40
+
+
+async def test_the_breaker_stops_a_wrong_mapping_before_the_outbox_is_empty(bench: Bench) -> None:
+    bench.mappings = (mapping("wrong", "sendEvent", fields={"email": "no address"}),)
+    for number in range(400):
+        await bench.enqueue({**TRACK, "userId": f"u{number}"})
+    while await bench.run():
+        pass
+    pause = await bench.outbox().paused()
+    assert pause is not None
+    assert pause.kind is PauseKind.BREAKER
+    assert await bench.pending() >= 200
+    assert bench.requests == []
+
+    bench.mappings = Bench.mappings
+    assert await bench.outbox().replace_pause(pause, None)
+    left = await bench.pending()
+    while await bench.run():
+        pass
+    assert (await bench.counters())["delivered"] == left
+
+
+async def test_one_contact_that_always_fails_holds_up_nobody(bench: Bench) -> None:
+    bench.sandbox.faults.add(Fault(status=500, contact="bad@example.com"))
+    await bench.enqueue({**TRACK, "userId": "bad", "properties": {"email": "bad@example.com"}})
+    for number in range(200):
+        await bench.enqueue({**TRACK, "userId": f"u{number}"})
+    await bench.run()
+    assert await bench.pending() == 1
+    assert len(bench.sandbox.events) == 200
+    assert await bench.outbox().paused() is None
+
+
+async def test_what_waited_too_long_behind_a_pause_is_not_sent_again(bench: Bench) -> None:
+    bench.sandbox.faults.add(Fault(kind="drop_after_apply", count=3))
+    await bench.enqueue({**TRACK, "messageId": "m"})
+    await bench.run()
+    await bench.outbox().pause(Pause("by hand", bench.now_ms, None))
+    bench.now_ms += 2 * 86_400_000
+    pause = await bench.outbox().paused()
+    assert pause is not None
+    await bench.outbox().replace_pause(pause, None)
+    before = len(bench.requests)
+    await bench.run()
+    assert len(bench.requests) == before, "Loops has forgotten the Idempotency-Key by now"
+    (letter,) = await dead_letters(bench)
+    assert (letter.reason, letter.message_ids) == ("expired", ("m",))
