@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # The demo needs half of what development does; an environment that has it all will do.
 DEMO_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-demo)
+BENCH_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-bench)
 
 .PHONY: install lint test chaos demo bench clean
 
@@ -19,6 +20,11 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]'
 	touch $@
 
+$(VENV)/.installed-bench: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	touch $@
+
 demo: $(DEMO_STAMP)
 	$(BIN)/segue demo
 
@@ -27,9 +33,14 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pip check
 
 test: lint
 	$(BIN)/pytest
+
+# `make bench JSON=file PLOT=file.svg QUICK=1`: all three may be left out.
+bench: $(BENCH_STAMP)
+	$(BIN)/python -m benchmarks $(if $(JSON),--json $(JSON)) $(if $(PLOT),--plot $(PLOT)) $(if $(QUICK),--quick)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
