@@ -34,7 +34,10 @@ segue = CommandGroup(
         "resume": ("segue_worker.cli.pause:resume", "Let a paused destination go on."),
         "sandbox": ("segue_worker.cli.sandbox:sandbox", "Serve an imitation of the Loops API to test against."),
         "send": ("segue_worker.cli.send:send", "Send one event to Loops now, and show the answer."),
+        "metrics": ("segue_worker.cli.metrics:metrics", "Print the metrics, as Prometheus reads them."),
         "status": ("segue_worker.cli.status:status", "Show what each destination is doing, and what it has done."),
+        "tail": ("segue_worker.cli.tail:tail", "Show what becomes of events, as it happens."),
+        "trace": ("segue_worker.cli.trace:trace", "Show what became of an event."),
         "tracking-api": (
             "segue_worker.cli.tracking_api:tracking_api",
             "Serve an HTTP endpoint for Segment and RudderStack SDKs.",

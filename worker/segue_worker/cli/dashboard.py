@@ -1,0 +1,83 @@
+"""`segue dashboard`: what became of events, in a browser."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final
+
+import click
+from redis import ConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from segue_producer.hints import Hints
+from segue_producer.settings import broker_url
+from segue_worker.cli.group import Refusal
+from segue_worker.cli.options import config_option, redis_option
+from segue_worker.cli.store import TIMEOUT_S
+
+TOKEN_VARIABLE: Final = "SEGUE_DASHBOARD_TOKEN"  # noqa: S105 - a variable's name
+READY_LINE: Final = "dashboard ready at "
+_HINT_TIMEOUT_S: Final = 2.0
+_EXAMPLE = """\b
+Example:
+  export SEGUE_DASHBOARD_TOKEN=$(openssl rand -hex 24)
+  segue dashboard --config segue.yaml
+"""
+
+
+@click.command(epilog=_EXAMPLE, short_help="Serve a dashboard: overview, retries, dead letters, mappings, look-up.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8710, show_default=True, help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help=f"File that holds the token to sign in with. Default: what {TOKEN_VARIABLE} holds.",
+)
+@config_option
+@redis_option
+def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, redis_url: str) -> None:
+    """Serve the dashboard.
+
+    People sign in with a token of at least 16 characters; without one it does not start. It speaks HTTP: to reach it
+    from elsewhere, put a proxy that speaks HTTPS before it, or a tunnel. /healthz and /metrics need no token.
+    """
+    try:
+        from segue_worker.dashboard import Dashboard, create_app  # noqa: PLC0415 - needs the extra `dashboard`
+        from segue_worker.dashboard.server import serve  # noqa: PLC0415 - same
+        from segue_worker.dashboard.sessions import Sessions  # noqa: PLC0415 - same
+    except ModuleNotFoundError as missing:
+        raise click.UsageError(f"{missing.name} is not installed: pip install 'segue[dashboard]'") from None
+    try:
+        sessions = Sessions(_token(token_file))
+    except ValueError as error:
+        raise Refusal(f"{error}: make one with openssl rand -hex 24") from None
+    with _client(redis_url) as redis:
+        hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
+        app = create_app(Dashboard(redis, config, sessions, hints.send))
+        try:
+            # Ctrl-C is how one ends it.
+            with contextlib.suppress(KeyboardInterrupt):
+                serve(app, host, port, lambda url: click.echo(f"{READY_LINE}{url}", err=True))
+        except OSError as error:
+            text = f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
+            raise click.ClickException(text) from None
+
+
+def _token(file: Path | None) -> str:
+    token = file.read_text(encoding="utf-8").strip() if file else os.environ.get(TOKEN_VARIABLE, "").strip()
+    if not token:
+        where = f"{file} is empty" if file else f"{TOKEN_VARIABLE} is not set"
+        raise Refusal(f"There is no token to sign in with: {where}. Set it, or name a --token-file")
+    return token
+
+
+def _client(url: str) -> "Redis":
+    """A client that answers bytes, one connection to a thread; it comes back by itself when Redis does."""
+    try:
+        pool = ConnectionPool.from_url(
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
+        )
+    except ValueError:
+        raise Refusal("--redis-url: no URL of a Redis; write it as redis://localhost:6379/0") from None
+    return Redis(connection_pool=pool)

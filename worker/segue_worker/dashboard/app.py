@@ -1,0 +1,131 @@
+"""The dashboard's addresses, and what stands between them and whoever asks."""
+
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import parse_qs, quote
+
+from redis import RedisError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from segue_worker.dashboard.context import Call, Dashboard
+from segue_worker.dashboard.pages import SEE_OTHER, STATIC, problem
+from segue_worker.dashboard.security import SecurityHeaders, from_own_page
+from segue_worker.dashboard.sessions import COOKIE, Session, Sessions
+from segue_worker.dashboard.views import dead, health, lookup, mappings, overview, pauses, retries, session
+
+View = Callable[[Call], Response]
+LONGEST_FORM: Final = 1024 * 1024
+"""Bytes: an event of the largest size that is let in, spelled for a form, and some."""
+_MOST_FIELDS: Final = 2000
+
+
+def create_app(dashboard: Dashboard) -> Starlette:
+    """The dashboard as an ASGI application."""
+    routes = [
+        _page("/", overview.overview),
+        _page("/numbers/{destination}", overview.numbers),
+        _page("/series/{destination}", overview.series),
+        _page("/retries", retries.retries),
+        _page("/retries/now", retries.now, method="POST"),
+        _page("/retries/{destination}/{handle}", retries.show),
+        _page("/retries/{destination}/{handle}", retries.show, method="POST"),
+        _page("/dead", dead.letters),
+        _page("/dead/confirm", dead.confirm, method="POST"),
+        _page("/dead/start", dead.start, method="POST"),
+        _page("/jobs/{job}", dead.job),
+        _page("/dead/{destination}/{letter}", dead.show),
+        _page("/dead/{destination}/{letter}", dead.show, method="POST"),
+        _page("/mappings", mappings.mappings),
+        _page("/mappings/preview", mappings.preview_event, method="POST"),
+        _page("/lookup", lookup.ask),
+        _page("/lookup", lookup.answer, method="POST"),
+        _page("/pause/{destination}", pauses.ask),
+        _page("/pause/{destination}", pauses.pause, method="POST"),
+        _page("/resume/{destination}", pauses.resume, method="POST"),
+        _page("/sign-in", session.ask, public=True),
+        _page("/sign-in", session.sign_in, public=True, method="POST"),
+        _page("/sign-out", session.sign_out, method="POST"),
+        _page("/healthz", health.healthz, public=True),
+        _page("/metrics", health.metrics, public=True),
+        Mount("/static", StaticFiles(directory=str(STATIC))),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={RedisError: _no_redis, HTTPException: _http_problem},
+    )
+    app.state.dashboard = dashboard
+    return app
+
+
+def _page(path: str, view: View, *, public: bool = False, method: str = "GET") -> Route:
+    async def endpoint(request: Request) -> Response:
+        call = await _call(request)
+        if request.method == "POST" and not _is_own_form(call):
+            text = "The form is too old, or does not come from this dashboard. Go back, load the page again, and retry."
+            return problem(call, 403, "Not accepted", text)
+        if not public and not call.session.signed_in:
+            return RedirectResponse(f"/sign-in?next={quote(_return_to(request), safe='')}", SEE_OTHER)
+        # Views talk to Redis through its blocking client.
+        return await run_in_threadpool(view, call)
+
+    return Route(path, endpoint, methods=[method])
+
+
+async def _call(request: Request) -> Call:
+    dashboard: Dashboard = request.app.state.dashboard
+    form: dict[str, list[str]] = {}
+    if request.method == "POST":
+        body = await _body(request)
+        try:
+            form = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            raise HTTPException(400, "The form cannot be read; send it again.") from None
+    return Call(dashboard, request, _session(request), form)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LONGEST_FORM:
+            raise HTTPException(413, "The form is larger than 1 MiB; send less at once.")
+    return bytes(body)
+
+
+def _is_own_form(call: Call) -> bool:
+    return from_own_page(call.request) and call.dashboard.sessions.is_csrf_token(call.session, call.field("csrf"))
+
+
+def _return_to(request: Request) -> str:
+    """Where to go after signing in: the page asked for, if asking for it again does no harm."""
+    if request.method != "GET" or request.url.path.startswith("/series/"):
+        return "/"
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+async def _no_redis(request: Request, error: Exception) -> Response:
+    call = Call(request.app.state.dashboard, request, _session(request))
+    text = f"Redis did not answer ({type(error).__name__}). Check that it runs; this page comes back by itself."
+    return problem(call, 503, "Redis does not answer", text)
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    call = Call(request.app.state.dashboard, request, _session(request))
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else ""
+    if status == 404:  # noqa: PLR2004 - HTTP's own number
+        detail = "There is nothing at this address (any more)."
+    return problem(call, status, "Not found" if status == 404 else "Not possible", detail)  # noqa: PLR2004 - same
+
+
+def _session(request: Request) -> Session:
+    sessions: Sessions = request.app.state.dashboard.sessions
+    return sessions.read(request.cookies.get(COOKIE)) or sessions.begin(signed_in=False)

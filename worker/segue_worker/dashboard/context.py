@@ -1,0 +1,86 @@
+"""What every page of the dashboard works with."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from starlette.requests import Request
+
+from segue_worker.cli.store import Known, known_destinations
+from segue_worker.config import Destination
+from segue_worker.dashboard.jobs import Jobs
+from segue_worker.dashboard.sessions import Session, Sessions
+from segue_worker.dashboard.throttle import Throttle
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """One dashboard.
+
+    Attributes:
+        redis: client that answers bytes.
+        config: path of the configuration; it is read anew for each page.
+        sessions: who is signed in.
+        send_hint: is called with a destination's name where its workers need to be told.
+        throttle: of failed attempts to sign in.
+        jobs: replays under way.
+        clock: unix seconds.
+    """
+
+    redis: "Redis"
+    config: Path
+    sessions: Sessions
+    send_hint: Callable[[str], object]
+    throttle: Throttle = field(default_factory=Throttle)
+    jobs: Jobs = field(default_factory=Jobs)
+    clock: Callable[[], float] = time.time
+
+    def known(self) -> Known:
+        """The destinations there are, by configuration and by what Redis knows."""
+        return known_destinations(self.redis, self.config)
+
+    @property
+    def now_ms(self) -> int:
+        """Unix ms."""
+        return int(self.clock() * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request for a page.
+
+    Attributes:
+        dashboard: whose page.
+        request: as it came.
+        session: of the browser; a new one where it had none.
+        form: what was sent with a POST: name → values.
+    """
+
+    dashboard: Dashboard
+    request: Request
+    session: Session
+    form: dict[str, list[str]] = field(default_factory=dict)
+
+    def field(self, name: str) -> str:
+        """A field of the form, or ""."""
+        return self.form.get(name, [""])[0].strip()
+
+    def query(self, name: str) -> str:
+        """A parameter of the address, or ""."""
+        return self.request.query_params.get(name, "").strip()
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parts of the path that vary."""
+        return self.request.path_params
+
+
+def configured(known: Known, name: str) -> Destination | None:
+    """The destination's configuration, or None where it is not at hand."""
+    for each in known.config.destinations if known.config else ():
+        if each.name == name:
+            return each
+    return None

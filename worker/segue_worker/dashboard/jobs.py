@@ -1,0 +1,87 @@
+"""Replays and drops of many dead letters: in a thread, with progress to look at."""
+
+import logging
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from segue_worker.dead_letters import Replayed
+
+KEPT: Final = 50
+"""Finished jobs that can still be looked at."""
+SHOWN_REFUSALS: Final = 50
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Job:
+    """A replay or a drop under way, or finished.
+
+    Attributes:
+        id: random.
+        what: `replay` or `drop`.
+        destination: its name.
+        total: how many letters were chosen.
+        counts: outcome → letters.
+        refusals: letters that could not be replayed, each with the reason; the first 50.
+        finished: whether it is over.
+        error: why it broke off, or "".
+    """
+
+    what: str
+    destination: str
+    total: int
+    counts: Counter[str] = field(default_factory=Counter)
+    refusals: list[Replayed] = field(default_factory=list)
+    finished: bool = False
+    error: str = ""
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(9))
+
+    @property
+    def done(self) -> int:
+        """How many letters have been gone through."""
+        return sum(self.counts.values())
+
+
+Work = Callable[[], Iterator[tuple[str, int, Replayed | None]]]
+"""Yields outcome, how many letters had it, and the letter that was refused, if any."""
+
+
+class Jobs:
+    """The jobs of this process."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+
+    def find(self, name: str) -> Job | None:
+        """The job of this id, or None where it is forgotten."""
+        return self._jobs.get(name)
+
+    def start(self, job: Job, work: Work) -> Job:
+        """Begin; what is broken off may be begun again, because each letter moves in one atomic step."""
+        with self._lock:
+            finished = [name for name, each in self._jobs.items() if each.finished]
+            for name in finished[: max(0, len(finished) - KEPT)]:
+                del self._jobs[name]
+            self._jobs[job.id] = job
+        threading.Thread(target=self._run, args=(job, work), name=f"segue-{job.what}", daemon=True).start()
+        return job
+
+    @staticmethod
+    def _run(job: Job, work: Work) -> None:
+        try:
+            for outcome, count, refusal in work():
+                job.counts[outcome] += count
+                if refusal is not None and len(job.refusals) < SHOWN_REFUSALS:
+                    job.refusals.append(refusal)
+        except Exception as error:
+            # Its page says so; the text of a Redis error may hold an address.
+            job.error = type(error).__name__
+            log.exception("%s of dead letters of %s broke off", job.what, job.destination)
+        finally:
+            job.finished = True

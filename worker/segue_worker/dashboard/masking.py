@@ -1,0 +1,74 @@
+"""Hides personal data until somebody asks for it. Pure."""
+
+import json
+import re
+from typing import Any, Final
+
+HIDDEN: Final = "•••"
+_EMAIL: Final = re.compile(r"[^\s\"'<>@,;:]+@[^\s\"'<>@,;:]+")
+_LONG = 8
+_SAYS_NOTHING_OF_A_PERSON: Final = frozenset({"type", "event", "eventName", "messageId"})
+"""Fields of an event or a request, at its top, that stay readable."""
+
+
+def mask_contact(contact: str) -> str:
+    """A contact by which somebody who knows it may recognise it: `a•••@e•••.com`, `us•••42`."""
+    if "@" in contact:
+        return _mask_email(contact)
+    if contact.startswith("blake2b:"):
+        return contact[:12] + HIDDEN
+    return f"{contact[:2]}{HIDDEN}{contact[-2:]}" if len(contact) >= _LONG else f"{contact[:1]}{HIDDEN}"
+
+
+def mask_text(text: str) -> str:
+    """A text for people, with the email addresses in it masked."""
+    return _EMAIL.sub(lambda found: _mask_email(found.group()), text)
+
+
+def mask_json(text: str) -> str:
+    """JSON with its shape, names and booleans kept and every other value hidden; all of a text that is no JSON."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return HIDDEN
+    if isinstance(value, dict):
+        value = {
+            _masked_name(name): mask_text(each)
+            if name in _SAYS_NOTHING_OF_A_PERSON and isinstance(each, str)
+            else _masked(each)
+            for name, each in value.items()
+        }
+    else:
+        value = _masked(value)
+    return pretty(value)
+
+
+def show_json(text: str) -> str:
+    """JSON, spread over lines; a text that is no JSON as it is."""
+    try:
+        return pretty(json.loads(text))
+    except ValueError:
+        return text
+
+
+def pretty(value: Any) -> str:
+    """A JSON value, spread over lines."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_masked_name(name): _masked(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_masked(each) for each in value]
+    return value if value is None or isinstance(value, bool) else HIDDEN
+
+
+def _masked_name(name: str) -> str:
+    return mask_text(name)
+
+
+def _mask_email(address: str) -> str:
+    name, _, host = address.partition("@")
+    end = host.rpartition(".")[2] if "." in host else ""
+    return f"{name[:1]}{HIDDEN}@{host[:1]}{HIDDEN}" + (f".{end}" if end else "")

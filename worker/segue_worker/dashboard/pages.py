@@ -1,0 +1,109 @@
+"""Pages: templates with what each of them needs, and what texts and numbers look like."""
+
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from segue_worker.dashboard.context import Call
+from segue_worker.dashboard.masking import mask_contact, mask_json, mask_text, show_json
+from segue_worker.dashboard.sessions import COOKIE, SESSION_S
+from segue_worker.status import utc_text
+
+SEE_OTHER: Final = 303
+NAVIGATION: Final = (
+    ("/", "Overview"),
+    ("/retries", "Retries"),
+    ("/dead", "Dead letters"),
+    ("/mappings", "Mappings"),
+    ("/lookup", "Look up"),
+)
+STATIC: Final = files("segue_worker.dashboard").joinpath("static")
+
+
+def span_text(seconds: float) -> str:
+    """A span of time, roughly: `3 s`, `4 min`, `2 h 5 min`, `3 d 4 h`."""
+    whole = max(0, round(seconds))
+    if whole < 60:  # noqa: PLR2004 - seconds in a minute
+        return f"{whole} s"
+    minutes, hours, days = whole // 60 % 60, whole // 3600 % 24, whole // 86400
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def clock_text(ms: float) -> str:
+    """The time of day, in UTC, of unix ms."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M:%S")
+
+
+def number_text(value: float) -> str:
+    """A count, with its thousands apart."""
+    return f"{value:,}"
+
+
+def render(call: Call, template: str, *, status: int = 200, title: str, **values: Any) -> Response:
+    """A page as an answer. A browser without a session gets one."""
+    sessions = call.dashboard.sessions
+    text = _ENVIRONMENT.get_template(template).render(
+        title=title,
+        navigation=NAVIGATION,
+        path=call.request.url.path,
+        signed_in=call.session.signed_in,
+        csrf=sessions.csrf_token(call.session),
+        handle=sessions.handle,
+        now_ms=call.dashboard.now_ms,
+        **values,
+    )
+    response = HTMLResponse(text, status)
+    if sessions.read(call.request.cookies.get(COOKIE)) != call.session:
+        keep_session(call, response)
+    return response
+
+
+def keep_session(call: Call, response: Response) -> None:
+    """Hand the session to the browser."""
+    response.set_cookie(
+        COOKIE,
+        call.dashboard.sessions.write(call.session),
+        max_age=SESSION_S,
+        httponly=True,
+        samesite="strict",
+        secure=call.request.url.scheme == "https",
+    )
+
+
+def go_to(path: str) -> Response:
+    """Send the browser to a page, by GET."""
+    return RedirectResponse(path, SEE_OTHER)
+
+
+def problem(call: Call, status: int, title: str, text: str) -> Response:
+    """A page that says what is wrong and what to do."""
+    return render(call, "problem.html", status=status, title=title, text=text)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("segue_worker.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        span=span_text,
+        clock=clock_text,
+        utc=utc_text,
+        number=number_text,
+        mask_contact=mask_contact,
+        mask_text=mask_text,
+        mask_json=mask_json,
+        show_json=show_json,
+    )
+    return environment
+
+
+_ENVIRONMENT: Final = _environment()

@@ -1,0 +1,1 @@
+"""The pages: each view takes a call and gives back an answer."""

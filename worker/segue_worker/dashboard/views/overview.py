@@ -1,0 +1,54 @@
+"""What each destination is doing now, and its plots."""
+
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from segue_worker.dashboard.context import Call, configured
+from segue_worker.dashboard.pages import render
+from segue_worker.dashboard.series import RANGES, Range, plot_series, read_minutes
+from segue_worker.status import read_statuses
+
+
+def overview(call: Call) -> Response:
+    """All destinations."""
+    known = call.dashboard.known()
+    statuses = read_statuses(call.dashboard.redis, known.names)
+    return render(
+        call,
+        "overview.html",
+        title="Overview",
+        statuses=statuses,
+        disabled={name for name in known.names if (found := configured(known, name)) and not found.enabled},
+        remark=known.remark,
+        span_of_time=_range(call),
+        ranges=RANGES,
+    )
+
+
+def series(call: Call) -> Response:
+    """A destination's series, as JSON, for the plots."""
+    return JSONResponse(_series(call, _range(call)))
+
+
+def numbers(call: Call) -> Response:
+    """The same as a table."""
+    span = _range(call)
+    title = f"{call.params['destination']}: {span.title.lower()}"
+    return render(call, "numbers.html", title=title, series=_series(call, span), span_of_time=span)
+
+
+def _series(call: Call, span: Range) -> dict[str, Any]:
+    name = call.params["destination"]
+    known = call.dashboard.known()
+    if name not in known.names:
+        raise HTTPException(404)
+    last = call.dashboard.now_ms // 60_000
+    minutes = read_minutes(call.dashboard.redis, name, last - span.minutes + 1, last)
+    found = configured(known, name)
+    return {**plot_series(minutes, last, span, found.rate_limit if found else None), "every_s": span.every_s}
+
+
+def _range(call: Call) -> Range:
+    return RANGES.get(call.query("range"), RANGES["1h"])

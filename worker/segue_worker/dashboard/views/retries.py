@@ -1,0 +1,62 @@
+"""Who waits for a later attempt, and trying one now."""
+
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from segue_worker.dashboard.context import Call
+from segue_worker.dashboard.pages import go_to, render
+from segue_worker.dashboard.retries import find_retry, parked_contacts, retry_now, waiting_retries
+from segue_worker.status import read_statuses
+
+SHOWN: Final = 100
+_SAID: Final = {
+    "now": "The next attempt is made now.",
+    "claimed": "An attempt is under way already.",
+    "gone": "It waits no longer: its attempt was made, or it was given up.",
+    "paused": "The next attempt is due now; it is made once the destination is resumed.",
+}
+
+
+def retries(call: Call) -> Response:
+    """The parked contacts of every destination, the next attempt first."""
+    redis = call.dashboard.redis
+    known = call.dashboard.known()
+    statuses = read_statuses(redis, known.names)
+    waiting = {name: waiting_retries(redis, name, SHOWN) for name in known.names}
+    said = _SAID.get(call.query("said"), "")
+    return render(call, "retries.html", title="Retries", statuses=statuses, waiting=waiting, said=said, shown=SHOWN)
+
+
+def now(call: Call) -> Response:
+    """Bring one attempt forward."""
+    destination = call.field("destination")
+    contact = _contact(call, destination, call.field("handle"))
+    outcome: str = "gone"
+    if contact is not None:
+        outcome, hint = retry_now(call.dashboard.redis, destination, contact)
+        if hint:
+            call.dashboard.send_hint(destination)
+        if outcome == "now" and read_statuses(call.dashboard.redis, [destination])[destination].paused:
+            outcome = "paused"
+    return go_to(f"/retries?{urlencode({'said': outcome})}")
+
+
+def show(call: Call) -> Response:
+    """One parked contact; by POST, with its personal data."""
+    destination = call.params["destination"]
+    contact = _contact(call, destination, call.params["handle"])
+    found = None if contact is None else find_retry(call.dashboard.redis, destination, contact)
+    if found is None:
+        raise HTTPException(404)
+    shown = call.request.method == "POST"
+    return render(call, "retry.html", title="Retry", destination=destination, retry=found, shown=shown)
+
+
+def _contact(call: Call, destination: str, handle: str) -> str | None:
+    """The parked contact that a page's handle stands for."""
+    name = call.dashboard.sessions.handle
+    contacts = parked_contacts(call.dashboard.redis, destination) if destination in call.dashboard.known().names else ()
+    return next((each for each in contacts if name(destination, each) == handle), None)

@@ -1,0 +1,56 @@
+"""Signing in and out."""
+
+import math
+from dataclasses import replace
+
+from starlette.responses import Response
+
+from segue_worker.dashboard.context import Call
+from segue_worker.dashboard.pages import go_to, keep_session, render
+from segue_worker.dashboard.sessions import COOKIE
+
+
+def ask(call: Call) -> Response:
+    """The form that asks for the token."""
+    if call.session.signed_in:
+        return go_to("/")
+    return _form(call, next_page=call.query("next"))
+
+
+def sign_in(call: Call) -> Response:
+    """Compare the token; failures are slowed down."""
+    dashboard = call.dashboard
+    address = call.request.client.host if call.request.client else ""
+    wait_s = dashboard.throttle.wait_s(address)
+    if wait_s:
+        seconds = math.ceil(wait_s)
+        response = _form(call, status=429, wrong=f"Too many attempts. Try again in {seconds} seconds.")
+        response.headers["retry-after"] = str(seconds)
+        return response
+    if not dashboard.sessions.is_token(call.field("token")):
+        dashboard.throttle.failed(address)
+        return _form(call, status=403, wrong="That is not the token.")
+    dashboard.sessions.end(call.session)
+    response = go_to(_own_path(call.field("next")))
+    # A session of its own, so that one planted before is worth nothing.
+    keep_session(replace(call, session=dashboard.sessions.begin(signed_in=True)), response)
+    return response
+
+
+def sign_out(call: Call) -> Response:
+    """End the session."""
+    call.dashboard.sessions.end(call.session)
+    response = go_to("/sign-in")
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return response
+
+
+def _form(call: Call, *, status: int = 200, wrong: str = "", next_page: str = "") -> Response:
+    next_page = next_page or call.field("next")
+    return render(call, "sign_in.html", status=status, title="Sign in", wrong=wrong, next_page=next_page)
+
+
+def _own_path(path: str) -> str:
+    """The path if it is one of this server, else its first page."""
+    own = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if own else "/"
