@@ -18,7 +18,7 @@ from segue_producer.tracking_api.answers import RequestRefused, error_response, 
 from segue_producer.tracking_api.commit import GroupCommit
 from segue_producer.tracking_api.counters import Counters
 from segue_producer.tracking_api.intake import Intake, Reader, messages, pieces
-from segue_producer.tracking_api.limits import MAX_EVENTS, Limits
+from segue_producer.tracking_api.limits import DISCARDED_BYTES, MAX_EVENTS, Limits
 from segue_producer.tracking_api.write_keys import WriteKeys
 
 log = logging.getLogger(__name__)
@@ -88,11 +88,11 @@ class Ingest:
 
     async def _take(self, request: Request, call: str | None) -> Intake:
         received_at = datetime.now(UTC)
+        sent = await self._read(request)
         key = write_keys.from_head(request.headers.get("authorization", ""), request.query_params)
         destinations = self._keys.destinations(key) if key else None
-        content = body.decode(
-            await self._read(request), request.headers.get("content-encoding", ""), limit=self._limits.batch_bytes
-        )
+        encoding = request.headers.get("content-encoding", "")
+        content = body.decode(sent, encoding, limit=self._limits.batch_bytes)
         parsed = body.parse(content)
         if destinations is None:
             destinations = self._keys.destinations(write_keys.from_body(parsed))
@@ -132,16 +132,20 @@ class Ingest:
         self._is_outbox_well = True
 
     async def _read(self, request: Request) -> bytearray:
-        """The whole body. Where it is refused before its end, the server reads on and throws away."""
+        """The whole body. What is too large is read on and thrown away: a client that still writes reads no answer."""
         limit = self._limits.batch_bytes
         declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared[:20]) > limit:
+        if declared.isdecimal() and int(declared[:20]) > DISCARDED_BYTES:
             raise body.too_large(limit)
-        content = bytearray()
+        content, size = bytearray(), 0
         async for chunk in request.stream():
-            content += chunk
-            if len(content) > limit:
-                raise body.too_large(limit)
+            size += len(chunk)
+            if size > limit:
+                content.clear()
+            else:
+                content += chunk
+        if size > limit:
+            raise body.too_large(limit)
         return content
 
     def _check_size(self, content: bytes | bytearray) -> None:

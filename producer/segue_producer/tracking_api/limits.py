@@ -11,6 +11,9 @@ MAX_EVENTS: Final = 2500
 DEFAULT_BATCH_BYTES: Final = 500 * 1024
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 
+DISCARDED_BYTES: Final = 2 * MAX_BATCH_BYTES
+"""Of a body that is too large, read and thrown away so that the client comes to read the refusal."""
+
 ADDED_BYTES: Final = 512
 """What the Tracking API itself adds to an event (messageId and three timestamps) does not count against the client."""
 

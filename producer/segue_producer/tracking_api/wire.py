@@ -2,17 +2,14 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from segue_producer.tracking_api.answers import error_body
-from segue_producer.tracking_api.limits import MAX_BATCH_BYTES, Limits
-
-_UNREAD_BYTES: Final = 2 * MAX_BATCH_BYTES
-"""Of a refused body that are read and thrown away, so that the client comes to read the refusal."""
+from segue_producer.tracking_api.limits import DISCARDED_BYTES, Limits
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -47,7 +44,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self.transport.is_closing():
             return
-        if self._received > _UNREAD_BYTES:
+        if self._received > DISCARDED_BYTES + self.limits.head_bytes:
             self.transport.abort()
         elif self._in_head and self._received > self.limits.head_bytes:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "the headers are too large")

@@ -1,0 +1,247 @@
+"""The Tracking API with a real Redis: what it takes, what it refuses, and what it survives."""
+
+import gzip
+import json
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import redis
+
+from segue_producer.keys import TRACKING_TOTALS, Keys
+from segue_worker.embedded_redis import EmbeddedRedis
+
+from .stack import KEYS, wait_until
+from .tracking import WRITE_KEY, TrackingApiProcess, write_config
+
+TRACK = {"type": "track", "userId": "u1", "event": "E"}
+SUCCESS = (200, b'{"success":true}')
+
+
+@pytest.fixture(scope="module")
+def api(redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingApiProcess]:
+    config = write_config(tmp_path_factory.mktemp("tracking"), "loops", "second")
+    with TrackingApiProcess(config, redis_server.url) as process:
+        yield process
+
+
+@pytest.fixture
+def store(redis_server: EmbeddedRedis) -> Iterator["redis.Redis"]:
+    with closing(redis.Redis.from_url(redis_server.url)) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def client(api: TrackingApiProcess, store: "redis.Redis") -> Iterator[httpx.Client]:
+    del store
+    with api.client() as client:
+        yield client
+
+
+def waiting(store: "redis.Redis", contact: str = "u1", destination: str = "loops") -> list[dict[str, Any]]:
+    return [json.loads(entry) for entry in store.lrange(Keys(destination).outbox + contact, 0, -1)]
+
+
+def outcome(answer: httpx.Response) -> tuple[int, str]:
+    """Status and code of an error, which has a message too."""
+    body = answer.json()
+    assert body["message"]
+    assert body["success"] is False
+    return answer.status_code, body["code"]
+
+
+@pytest.mark.parametrize("path", ["/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch", "/v1/batch/"])
+def test_a_batch_is_in_the_outbox_of_every_destination_when_it_is_answered(
+    client: httpx.Client, store: "redis.Redis", path: str
+) -> None:
+    ids = [str(number) for number in range(300)]
+    answer = client.post(path, json={"batch": [{**TRACK, "messageId": each} for each in ids]})
+    assert (answer.status_code, answer.content) == SUCCESS
+    for destination in ("loops", "second"):
+        assert [event["messageId"] for event in waiting(store, destination=destination)] == ids
+
+
+@pytest.mark.parametrize("path", ["/v1/identify", "/v1/i", "/v1/track", "/v1/t/"])
+def test_a_single_event_has_the_type_of_its_path(client: httpx.Client, store: "redis.Redis", path: str) -> None:
+    answer = client.post(path, json={"userId": "u1", "event": "E", "type": "page"})
+    assert (answer.status_code, answer.content) == SUCCESS
+    assert waiting(store)[0]["type"] == ("identify" if path.startswith("/v1/i") else "track")
+
+
+@pytest.mark.parametrize("name", ["page", "screen", "group", "alias", "p", "s", "g", "a"])
+def test_calls_without_an_action_are_dropped(client: httpx.Client, store: "redis.Redis", name: str) -> None:
+    answer = client.post(f"/v1/{name}", json={"userId": "u1"})
+    assert answer.status_code == 200
+    assert sum(answer.json()["dropped"].values()) == 1
+    assert not store.exists(KEYS.pending)
+
+
+@pytest.mark.parametrize(
+    "request_with_key",
+    [
+        {"auth": (WRITE_KEY, "")},
+        {"headers": {"Authorization": f"Bearer {WRITE_KEY}"}},
+        {"params": {"writeKey": WRITE_KEY}},
+        {"json": {"writeKey": WRITE_KEY, "batch": [TRACK]}},
+    ],
+)
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded"])
+def test_the_key_may_be_anywhere_and_the_content_type_anything(
+    api: TrackingApiProcess, store: "redis.Redis", request_with_key: dict[str, Any], content_type: str
+) -> None:
+    given = {**request_with_key}
+    body = gzip.compress(json.dumps(given.pop("json", {"batch": [TRACK]})).encode())
+    headers = {**given.pop("headers", {}), "Content-Type": content_type, "Content-Encoding": "gzip"}
+    answer = httpx.post(f"{api.url}/v1/batch", content=body, headers=headers, trust_env=False, **given)
+    assert (answer.status_code, answer.content) == SUCCESS
+    assert len(waiting(store)) == 1
+    assert "writeKey" not in waiting(store)[0]
+
+
+def test_one_bad_event_does_not_fail_its_batch_mates(
+    redis_server: EmbeddedRedis, store: "redis.Redis", tmp_path: Path
+) -> None:
+    bad = {**TRACK, "userId": {"email": "ada@example.com"}, "messageId": "bad"}
+    batch = [{**TRACK, "messageId": "a"}, bad, {"type": "page"}, {**TRACK, "messageId": "b"}]
+    with TrackingApiProcess(write_config(tmp_path), redis_server.url) as api, api.client() as client:
+        answer = client.post("/v1/batch", json={"batch": batch})
+    rejected = {"index": 1, "messageId": "bad", "code": "invalid_event", "message": "userId: must be text or a number"}
+    assert answer.json() == {"success": True, "accepted": 2, "dropped": {"page": 1}, "rejected": [rejected]}
+    assert [event["messageId"] for event in waiting(store)] == ["a", "b"]
+    expected = {b"requests": b"1", b"accepted": b"2", b"dropped_page": b"1", b"rejected": b"1"}
+    assert store.hgetall(TRACKING_TOTALS) == expected
+    assert any("events rejected" in line for line in api.said)
+    assert not any("example.com" in line for line in api.said)
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({"url": "/v1/batch", "content": b"{"}, (400, "invalid_json")),
+        ({"url": "/v1/batch", "json": {}}, (400, "invalid_batch")),
+        ({"url": "/v1/track", "json": {**TRACK, "properties": {"text": "x" * 40_000}}}, (400, "event_too_large")),
+        ({"url": "/v1/track", "content": '{"userId": "é", "event": "E"}'.encode("latin-1")}, (400, "invalid_json")),
+        ({"url": "/v1/track", "content": json.dumps(TRACK).encode("utf-16")}, (400, "invalid_json")),
+        ({"url": "/v1/batch", "content": b"[" * 400_000}, (400, "invalid_json")),
+        ({"url": "/v1/batch", "content": b"x" * 10_000_000}, (413, "payload_too_large")),
+        ({"url": "/v1/track", "json": TRACK, "auth": ("wrong", "")}, (401, "invalid_write_key")),
+        ({"url": "/v1/track", "json": TRACK, "auth": ("", "")}, (401, "invalid_write_key")),
+        ({"url": "/v1/nothing", "json": TRACK}, (404, "not_found")),
+        ({"url": "/", "json": TRACK}, (404, "not_found")),
+    ],
+)
+def test_every_error_has_a_code_and_a_message(
+    client: httpx.Client, store: "redis.Redis", request_: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    assert outcome(client.post(**request_)) == expected
+    assert not store.exists(KEYS.pending)
+
+
+def test_another_method_is_refused_and_the_right_one_named(client: httpx.Client) -> None:
+    answer = client.get("/v1/batch")
+    assert (*outcome(answer), answer.headers["Allow"]) == (405, "method_not_allowed", "POST")
+
+
+def test_no_web_page_may_send_unless_its_origin_is_allowed(api: TrackingApiProcess, tmp_path: Path) -> None:
+    asked = {"Origin": "https://www.example.com", "Access-Control-Request-Method": "POST"}
+    headers = {**asked, "Access-Control-Request-Headers": "authorization,content-type,x-retry-count"}
+    assert httpx.options(f"{api.url}/v1/t", headers=headers, trust_env=False).status_code == 405
+    redis_url = "redis://127.0.0.1:9/0"
+    option = ("--cors-origin", "https://www.example.com")
+    with TrackingApiProcess(write_config(tmp_path), redis_url, *option) as open_api, open_api.client() as client:
+        answer = client.options("/v1/t", headers=headers)
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://www.example.com"
+        assert answer.headers["Access-Control-Allow-Headers"] == "authorization,content-type,x-retry-count"
+        refused = client.post("/v1/t", content=b"{", headers={"Origin": "https://www.example.com"})
+        assert refused.headers["Access-Control-Allow-Origin"] == "https://www.example.com"
+        stranger = client.options("/v1/t", headers={**headers, "Origin": "https://other.example.com"})
+        assert "Access-Control-Allow-Origin" not in stranger.headers
+
+
+def test_a_full_outbox_is_answered_with_when_to_come_again(client: httpx.Client, store: "redis.Redis") -> None:
+    store.hset(KEYS.settings, "max_pending", 1)
+    answer = client.post("/v1/batch", json={"batch": [TRACK, TRACK]})
+    assert (*outcome(answer), answer.headers["Retry-After"]) == (503, "outbox_full", "30")
+    assert client.post("/v1/track", json=TRACK).status_code == 200
+
+
+def test_redis_goes_away_and_comes_back(tmp_path: Path) -> None:
+    with (
+        EmbeddedRedis() as server,
+        TrackingApiProcess(write_config(tmp_path), server.url) as api,
+        api.client() as client,
+    ):
+        assert client.post("/v1/track", json={**TRACK, "messageId": "before"}).status_code == 200
+        assert client.get("/readyz").status_code == 200
+        server.kill()
+        answer = client.post("/v1/track", json={**TRACK, "messageId": "meanwhile"})
+        assert (*outcome(answer), answer.headers["Retry-After"]) == (503, "outbox_unavailable", "5")
+        assert outcome(client.get("/readyz")) == (503, "outbox_unavailable")
+        assert client.get("/healthz").status_code == 200
+        server.start()
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+        assert client.post("/v1/track", json={**TRACK, "messageId": "after"}).status_code == 200
+        with closing(redis.Redis.from_url(server.url)) as store:
+            assert [event["messageId"] for event in waiting(store)] == ["before", "after"]
+
+
+def test_stopping_drops_no_accepted_event(redis_server: EmbeddedRedis, store: "redis.Redis", tmp_path: Path) -> None:
+    accepted: list[str] = []
+    api = TrackingApiProcess(write_config(tmp_path), redis_server.url)
+
+    def send(worker: int) -> None:
+        with api.client() as client:
+            for number in range(100_000):
+                name = f"{worker}-{number}"
+                try:
+                    answer = client.post("/v1/track", json={**TRACK, "messageId": name})
+                except httpx.TransportError:
+                    return
+                assert answer.status_code == 200
+                accepted.append(name)
+
+    with ThreadPoolExecutor(8) as pool:
+        senders = [pool.submit(send, number) for number in range(8)]
+        wait_until(lambda: len(accepted) > 100)
+        exit_code = api.stop()
+        for sender in senders:
+            sender.result()
+    assert exit_code == 0
+    assert set(accepted) <= {event["messageId"] for event in waiting(store)}
+
+
+def test_hostile_clients_do_not_make_it_grow(api: TrackingApiProcess, client: httpx.Client) -> None:
+    gzipped = {"Content-Encoding": "gzip"}
+    bomb = gzip.compress(b"\0" * 400_000_000, 1)[:400_000]
+    deep = b'{"batch": [' + b'{"a":' * 80_000 + b"1" + b"}" * 80_000 + b"]}"
+    wide = json.dumps({"context": {"a": "x" * 30_000}, "batch": [{"type": "track"}] * 10_000}).encode()
+    hostile: list[tuple[bytes, dict[str, str]]] = [(b"x" * 10_000_000, {}), (bomb, gzipped), (deep, {}), (wide, {})]
+    for content, headers in hostile:
+        client.post("/v1/batch", content=content, headers=headers)
+    before = api.peak_memory_mb
+    address = ("127.0.0.1", urlsplit(api.url).port)
+    with ThreadPoolExecutor(16) as pool:
+        sent = [pool.submit(client.post, "/v1/batch", content=each, headers=head) for each, head in hostile * 16]
+        idle = [socket.create_connection(address) for _ in range(200)]
+        statuses = {each.result().status_code for each in sent}
+        for connection in idle:
+            connection.close()
+    assert statuses <= {200, 400, 413}
+    assert api.peak_memory_mb - before < 64
+    assert client.get("/healthz").status_code == 200
+
+
+def test_its_page_needs_nothing_from_elsewhere(client: httpx.Client) -> None:
+    page = client.get("/docs").text
+    assert "/v1/batch" in page
+    assert "http:" not in page
+    assert "https:" not in page
+    assert client.get("/openapi.json").json()["paths"].keys() >= {"/v1/batch", "/v1/track", "/readyz"}
