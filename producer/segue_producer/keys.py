@@ -74,7 +74,7 @@ class Keys:
         self.pending = prefix + "pending"
         """Number of events in all outboxes of the destination."""
         self.settings = prefix + "settings"
-        """What producers must know of the destination's configuration: `max_pending`."""
+        """What others must know of the destination's configuration: `max_pending`, `rate_limit`."""
         self.hinted = prefix + "hinted"
         """Present for a moment after a hint went out, so that a burst of appends sends one."""
         self.stats = prefix + "stats:"

@@ -110,6 +110,11 @@ def utc_text(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def utc_text_ms(ms: int) -> str:
+    """Unix ms as ISO 8601, in UTC, to the millisecond."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _pause_details(pause: Pause) -> dict[str, Any]:
     return {
         "kind": str(pause.kind),

@@ -40,7 +40,9 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
     known = await redis.hgetall(DESTINATIONS)
     stale = [name for name, at in known.items() if int(at) < now_ms - FORGOTTEN_AFTER_MS]
     for item in destinations:
-        await redis.hset(Keys(item.name).settings, mapping={"max_pending": item.max_pending})
+        await redis.hset(
+            Keys(item.name).settings, mapping={"max_pending": item.max_pending, "rate_limit": item.rate_limit}
+        )
     await redis.hset(DESTINATIONS, mapping={item.name: now_ms for item in destinations})
     gone = set(stale) - {item.name.encode() for item in destinations}
     if gone:

@@ -114,6 +114,7 @@ class Backlog:
         self._events = [read_entry(raw) for raw in entries]
         self._now_ms = now_ms
         self._counters: Counter[str] = Counter()
+        self._parked: list[EventPart] = []
         self.head = 0
         """How many of the events have been taken off the outbox; `Ref`s count from the first one claimed."""
 
@@ -208,7 +209,13 @@ class Backlog:
     def note(self, request: Outgoing, outcome: RequestOutcome, *, sent: int, **details: Any) -> None:
         """Note for the log what followed from sending a request; `details` are further ones of `Journal.request`."""
         refs = [(self._events[ref.event].message_id, ref.mapping) for ref in request.refs]
-        self.journal.request(request.path, refs, sent=sent, outcome=outcome, **details)
+        noted = self.journal.request(request.path, refs, sent=sent, outcome=outcome, **details)
+        if noted and outcome == "parked":
+            waiting = (self._events[place] for place in sorted({ref.event for ref in request.refs}))
+            self._parked = [
+                EventPart(each.message_id, event_name(each.event), "parked", enqueued_ms(each.event))
+                for each in waiting
+            ]
 
     def bury(self, request: Outgoing, reason: str, detail: str, **attempt: Any) -> str:
         """Note that a request was given up; `attempt` is what `DeadLetter` says of it. Returns the letter's id."""
@@ -257,7 +264,8 @@ class Backlog:
         gone = list(takewhile(lambda waiting: waiting.state != "open" and not waiting.left, self._events[self.head :]))
         self.head += len(gone)
         remainder = None
-        parts = [self._part(waiting) for waiting in gone]
+        parts = [*(self._part(waiting) for waiting in gone), *self._parked]
+        self._parked = []
         dead = [letter for waiting in gone for letter in waiting.dead]
         if self.head < len(self._events) and (head := self._events[self.head]).done:
             remainder = partial_entry(head.text, done=head.done, only=head.only, replay=head.replay)

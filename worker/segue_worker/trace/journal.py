@@ -53,12 +53,17 @@ class Journal:
         why: str = "",
         next_ms: int = 0,
         letter: str = "",
-    ) -> None:
-        """Note what followed from the attempts noted since the last time; see `RequestPart`."""
-        if self.on and (self._attempts or outcome != "parked"):
+    ) -> bool:
+        """Note what followed from the attempts noted since the last time; see `RequestPart`.
+
+        Returns whether there is anything to note: what was given back without a sending is where it was.
+        """
+        noted = self.on and (bool(self._attempts) or outcome != "parked")
+        if noted:
             attempts = tuple(self._attempts)
             self._request = RequestPart(path, tuple(refs), attempts, sent, outcome, why, next_ms, letter)
         self._attempts.clear()
+        return noted
 
     def mapped(self, mappings: Mapping[str, str]) -> None:
         """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything."""
@@ -85,7 +90,7 @@ class Journal:
         """Hand over what was noted.
 
         Args:
-            events: those that are settled now.
+            events: what is said of events.
 
         Returns:
             the log's entry, empty where there is nothing to say; measures, name → increment; and explanations by

@@ -14,7 +14,7 @@ import orjson
 FIELD: Final = b"e"
 """The one field of a stream entry."""
 
-EventOutcome = Literal["begun", "delivered", "filtered", "duplicate", "dead", "replayed"]
+EventOutcome = Literal["begun", "parked", "delivered", "filtered", "duplicate", "dead", "replayed"]
 """`begun`: still in the outbox, while one of its mappings has failed; `replayed`: back in the outbox."""
 RequestOutcome = Literal["delivered", "parked", "dead", "apart"]
 """`apart`: a merge that Loops refused, sent again piece by piece."""
@@ -109,7 +109,7 @@ class Record:
 
     Attributes:
         contact: digest of the contact (`segue_producer.keys.contact_digest`).
-        events: those that left the outbox, or came back to it.
+        events: those that left the outbox, came back to it, or are parked with the request.
         request: the request whose end, or parking, the step recorded, if it was one.
     """
 

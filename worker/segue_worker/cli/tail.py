@@ -1,0 +1,123 @@
+"""`segue tail`: what becomes of events, as it happens."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from segue_worker.cli.options import config_option, json_option, redis_option
+from segue_worker.cli.output import emit_json, remark
+from segue_worker.cli.store import choose, known_destinations, opened
+from segue_worker.status import utc_text_ms
+from segue_worker.trace.log import Logged, end_of, follow
+
+BLOCK_MS: Final = 1000
+OUTCOMES: Final = ("delivered", "filtered", "duplicate", "dead", "parked", "replayed")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event in one step of the log.
+
+    Attributes:
+        at: unix ms.
+        destination: where to.
+        message_id: of the event.
+        event: name of the event; "" where the step does not say it.
+        outcome: what became of it.
+        mapping: whose request it was, or "".
+        status: of the last answer; None where there was none.
+        ms: what the last attempt took; None where there was none.
+        merged: how many events the request stood for.
+    """
+
+    at: int
+    destination: str
+    message_id: str
+    event: str
+    outcome: str
+    mapping: str = ""
+    status: int | None = None
+    ms: int | None = None
+    merged: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form of `segue tail --json`."""
+        return {
+            "at": utc_text_ms(self.at),
+            "destination": self.destination,
+            "messageId": self.message_id,
+            "event": self.event,
+            "outcome": self.outcome,
+            "mapping": self.mapping,
+            "status": self.status,
+            "ms": self.ms,
+            "merged": self.merged,
+        }
+
+    def __str__(self) -> str:
+        answer = "" if self.ms is None else f"  {self.status or 'no answer'} in {self.ms} ms"
+        merged = f"  merged from {self.merged}" if self.merged > 1 else ""
+        mapping = f"  {self.mapping!r}" if self.mapping else ""
+        return f"{utc_text_ms(self.at)}  {self.destination}  {self.outcome:<9}  {self.message_id}  {self.event}{mapping}{answer}{merged}"
+
+
+@click.command(
+    epilog="Example: segue tail --outcome dead --outcome parked",
+    short_help="Show what becomes of events, as it happens.",
+)
+@click.option("--destination", help="Only there; otherwise at every destination.")
+@click.option("--event", help="Only events of this name; `identify` for identify events.")
+@click.option("--outcome", "outcomes", multiple=True, type=click.Choice(OUTCOMES), help="Only these; may be repeated.")
+@config_option
+@redis_option
+@json_option
+def tail(  # noqa: PLR0913 - one parameter per option is click's shape
+    *,
+    destination: str | None,
+    event: str | None,
+    outcomes: tuple[str, ...],
+    config: Path,
+    redis_url: str,
+    as_json: bool,
+) -> None:
+    """Show a line for each event as it is delivered, filtered, parked or given up, until Ctrl-C.
+
+    No personal data is shown; see segue trace and segue dead show.
+    """
+    # Ctrl-C is how one ends it.
+    with opened(redis_url) as redis, suppress(KeyboardInterrupt):
+        known = known_destinations(redis, config)
+        names = (choose(redis, known, destination),) if destination else known.names
+        if not names:
+            remark("no destination is known: no worker has announced one yet")
+            return
+        position = end_of(redis, names)
+        remark(f"following {', '.join(names)}; Ctrl-C ends it")
+        while True:
+            found, position = follow(redis, position, block_ms=BLOCK_MS)
+            for name, logged in found:
+                for line in lines(name, logged):
+                    if (event is None or line.event == event) and (not outcomes or line.outcome in outcomes):
+                        emit_json(line.to_dict()) if as_json else click.echo(str(line))
+
+
+def lines(destination: str, logged: Logged) -> Iterator[Line]:
+    """The lines of one entry of the log: each event it names once, with its request where it had one."""
+    record, request = logged.record, logged.record.request
+    answers: dict[str, dict[str, Any]] = {}
+    if request is not None:
+        last = request.attempts[-1] if request.attempts else None
+        answer: dict[str, Any] = {"status": last.status or None, "ms": last.ms} if last else {}
+        for message_id, mapping in request.refs:
+            answers[message_id] = {"mapping": mapping, "merged": len(request.refs), **answer}
+    for part in record.events:
+        if part.outcome != "begun":
+            sent = {} if part.outcome == "duplicate" else answers.pop(part.message_id, {})
+            yield Line(logged.at, destination, part.message_id, part.name, part.outcome, **sent)
+    if request is not None and request.outcome != "apart":
+        for message_id, sent in answers.items():
+            yield Line(logged.at, destination, message_id, "", request.outcome, **sent)
