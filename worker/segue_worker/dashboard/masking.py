@@ -25,6 +25,16 @@ def mask_text(text: str) -> str:
     return _EMAIL.sub(lambda found: _mask_email(found.group()), text)
 
 
+def plain_answer(text: str) -> str:
+    """An answer as `503 {"success":false,"message":"Service Unavailable"}` with only what the JSON says to people."""
+    head, brace, rest = text.partition("{")
+    try:
+        said = json.loads(brace + rest)["message"]
+    except (ValueError, KeyError):
+        return text
+    return f"{head}{said}" if isinstance(said, str) else text
+
+
 def mask_json(text: str) -> str:
     """JSON with its shape, names and booleans kept and every other value hidden; all of a text that is no JSON."""
     try:

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from segue_worker.dashboard.context import Call
-from segue_worker.dashboard.masking import mask_contact, mask_json, mask_text, show_json
+from segue_worker.dashboard.masking import mask_contact, mask_json, mask_text, plain_answer, show_json
 from segue_worker.dashboard.sessions import COOKIE, SESSION_S
 from segue_worker.status import utc_text
 
@@ -101,6 +101,7 @@ def _environment() -> Environment:
         mask_contact=mask_contact,
         mask_text=mask_text,
         mask_json=mask_json,
+        plain_answer=plain_answer,
         show_json=show_json,
     )
     return environment

@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from redis import Redis
+from segue_worker.metrics.histogram import Histogram
 
-from segue_producer.keys import Keys
-
-_AT_ONCE: Final = 1000
+_PERCENTS: Final = {"delivery": (50, 95, 99), "request": (50, 95)}
 OUTCOMES: Final = ("delivered", "filtered", "duplicates", "dead")
 
 
@@ -42,22 +40,6 @@ RANGES: Final = {
 }
 
 
-def read_minutes(redis: "Redis", destination: str, first: int, last: int) -> list[dict[str, int]]:
-    """The counters of each minute from `first` to `last` (unix minutes), both included; {} where nothing was counted.
-
-    Raises:
-        redis.RedisError: Redis does not answer.
-    """
-    prefix = Keys(destination).stats
-    found: list[dict[str, int]] = []
-    for start in range(first, last + 1, _AT_ONCE):
-        with redis.pipeline(transaction=False) as pipe:
-            for minute in range(start, min(start + _AT_ONCE, last + 1)):
-                pipe.hgetall(f"{prefix}{minute}")
-            found += [_counts(raw) for raw in pipe.execute()]
-    return found
-
-
 def plot_series(minutes: Sequence[Mapping[str, int]], last: int, span: Range, limit: int | None) -> dict[str, Any]:
     """Add minutes up into points. Pure.
 
@@ -69,7 +51,7 @@ def plot_series(minutes: Sequence[Mapping[str, int]], last: int, span: Range, li
 
     Returns:
         `times` (unix seconds of each point's beginning) and series of the same length; outcomes, retries and 429s per
-        minute, requests per second.
+        minute, requests per second, percentiles in seconds (None where nothing was counted).
     """
     first = last - len(minutes) + 1
     points = [Counter[str]() for _ in range(0, len(minutes), span.step)]
@@ -80,9 +62,18 @@ def plot_series(minutes: Sequence[Mapping[str, int]], last: int, span: Range, li
         "times": [(first + place * span.step) * 60 for place in range(len(points))],
         **{name: [round(point[name] / span.step, 3) for point in points] for name in names},
         "requests_per_s": [round(point["requests"] / span.step / 60, 3) for point in points],
+        **_percentiles("delivery", [Histogram.read("wait", point) for point in points]),
+        **_percentiles("request", [Histogram.read("took", point) for point in points]),
         "limit": limit,
     }
 
 
-def _counts(raw: Mapping[bytes, bytes]) -> dict[str, int]:
-    return {name.decode(): int(count) for name, count in raw.items() if count.lstrip(b"-").isdigit()}
+def _percentiles(name: str, histograms: Sequence[Histogram]) -> dict[str, list[float | None]]:
+    return {
+        f"{name}_p{percent}_s": [_seconds(each.percentile(percent / 100)) for each in histograms]
+        for percent in _PERCENTS[name]
+    }
+
+
+def _seconds(ms: float | None) -> float | None:
+    return None if ms is None else round(ms / 1000, 4)

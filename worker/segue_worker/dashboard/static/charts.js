@@ -18,10 +18,11 @@
       ["rate_limited", "429s", "--line-bad"],
     ],
     latency: [
-      ["latency_p50", "Latency p50", "--line-main"],
-      ["latency_p95", "Latency p95", "--line-warn"],
-      ["latency_p99", "Latency p99", "--line-bad"],
-      ["queue_age", "Queue age", "--line-quiet"],
+      ["delivery_p50_s", "Delivery p50", "--line-main"],
+      ["delivery_p95_s", "p95", "--line-warn"],
+      ["delivery_p99_s", "p99", "--line-bad"],
+      ["request_p50_s", "Request p50", "--line-quiet"],
+      ["request_p95_s", "p95", "--line-other"],
     ],
   };
   const HEIGHT = 170;
@@ -33,6 +34,14 @@
     series.times,
     ...lines.map(([name]) => (Array.isArray(series[name]) ? series[name] : series.times.map(() => series[name] ?? null))),
   ];
+
+  const pad = (number) => String(number).padStart(2, "0");
+  // In UTC, as every time on these pages.
+  const moment = (seconds, step) => {
+    const date = new Date(seconds * 1000);
+    const day = `${pad(date.getUTCMonth() + 1)}-${pad(date.getUTCDate())}`;
+    return step >= 86400 ? day : `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}`;
+  };
 
   const axis = (more) => ({
     stroke: colour("--quiet"),
@@ -50,9 +59,11 @@
       height: HEIGHT,
       cursor: { points: { size: 6 }, drag: { x: false, y: false } },
       legend: { live: true },
-      scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
+      padding: [8, 14, 0, 0],
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+      scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
       axes: [
-        axis({ space: 70 }),
+        axis({ space: 60, size: 28, values: (_plot, at, _axis, _space, step) => at.map((each) => moment(each, step)) }),
         axis({ size: 44, values: (_, values) => values.map(short) }),
       ],
       series: [
@@ -64,6 +75,7 @@
           width: 2,
           dash,
           points: { show: false },
+          spanGaps: true,
           value: (_, value) => (value === null || value === undefined ? "–" : short(value)),
         })),
       ],

@@ -3,6 +3,7 @@
 from starlette.responses import PlainTextResponse, Response
 
 from segue_worker.dashboard.context import Call
+from segue_worker.metrics.exposition import CONTENT_TYPE, render
 
 
 def healthz(call: Call) -> Response:
@@ -13,4 +14,5 @@ def healthz(call: Call) -> Response:
 
 def metrics(call: Call) -> Response:
     """The metrics as Prometheus text; names of destinations and counts, no personal data."""
-    return PlainTextResponse("")
+    dashboard = call.dashboard
+    return Response(render(dashboard.redis, dashboard.known().names), media_type=CONTENT_TYPE)

@@ -15,6 +15,7 @@ from segue_worker.dashboard.retries import Retry, find_retry
 from segue_worker.dead_letter import DeadLetter
 from segue_worker.dead_letters import Filter, matching
 from segue_worker.run.backlog import Waiting, read_entry
+from segue_worker.trace.trail import Trail, read_trail
 
 SHOWN: Final = 50
 
@@ -29,6 +30,7 @@ class Found:
         pending: how many events wait in its outbox.
         waiting: the first of them.
         retry: its parked request, or None.
+        trail: what became of the event of this messageId, or None.
         letters: the dead letters of the contact, or with the messageId; the first 50.
     """
 
@@ -37,12 +39,13 @@ class Found:
     pending: int
     waiting: list[Waiting]
     retry: Retry | None
+    trail: Trail | None
     letters: list[DeadLetter]
 
     @property
     def anything(self) -> bool:
         """Whether there is anything to show."""
-        return bool(self.pending or self.retry or self.letters)
+        return bool(self.pending or self.retry or self.trail or self.letters)
 
 
 def ask(call: Call) -> Response:
@@ -71,8 +74,9 @@ def _find(redis: "Redis", destination: str, query: str) -> Found:
     pending = redis.llen(keys.outbox + contact) if contact else 0
     raw = cast("list[bytes]", redis.lrange(keys.outbox + contact, 0, SHOWN - 1)) if contact else []
     retry = find_retry(redis, destination, contact) if contact else None
+    trail = read_trail(redis, destination, query)
     letters = list(islice(_letters(redis, destination, query), SHOWN))
-    return Found(destination, contact, pending, [read_entry(each) for each in raw], retry, letters)
+    return Found(destination, contact, pending, [read_entry(each) for each in raw], retry, trail, letters)
 
 
 def _letters(redis: "Redis", destination: str, query: str) -> Iterator[DeadLetter]:

@@ -6,11 +6,14 @@ from starlette.responses import Response
 
 from segue_producer.errors import InvalidEvent
 from segue_producer.events import prepare
+from segue_producer.keys import Keys
 from segue_worker.config import Destination
 from segue_worker.dashboard.context import Call, configured
 from segue_worker.dashboard.masking import pretty
 from segue_worker.dashboard.pages import render
 from segue_worker.mapping.known_refusals import refusals
+from segue_worker.metrics.exposition import mapping_counts
+from segue_worker.metrics.minutes import read_counts
 from segue_worker.preview import NotAnEventError, preview, read_event
 
 _EXAMPLE = {
@@ -50,6 +53,12 @@ def preview_event(call: Call) -> Response:
     return _page(call, event=text, destination=name, found=found, requests=requests, warning=warning)
 
 
+def _counts(call: Call, destination: Destination) -> dict[str, dict[str, int]]:
+    """How often each mapping fired, was skipped and failed, since the start of data."""
+    measures: Any = call.dashboard.redis.hgetall(Keys(destination.name).measures)
+    return mapping_counts(read_counts(measures))
+
+
 def _page(call: Call, *, event: str, destination: str, **result: Any) -> Response:
     known = call.dashboard.known()
     destinations: tuple[Destination, ...] = known.config.destinations if known.config else ()
@@ -59,6 +68,7 @@ def _page(call: Call, *, event: str, destination: str, **result: Any) -> Respons
         "mappings.html",
         title="Mappings",
         destinations=destinations,
+        counts={each.name: _counts(call, each) for each in destinations},
         remark=known.remark,
         event=event,
         chosen=destination,

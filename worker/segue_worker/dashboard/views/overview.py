@@ -7,7 +7,8 @@ from starlette.responses import JSONResponse, Response
 
 from segue_worker.dashboard.context import Call, configured
 from segue_worker.dashboard.pages import render
-from segue_worker.dashboard.series import RANGES, Range, plot_series, read_minutes
+from segue_worker.dashboard.series import RANGES, Range, plot_series
+from segue_worker.metrics.minutes import read_minutes
 from segue_worker.status import read_statuses
 
 
