@@ -61,3 +61,13 @@ def test_other_errors_keep_their_traceback(damper: Damper) -> None:
     error = record("failed", level=logging.ERROR, error=ValueError("x"))
     assert damper.filter(error)
     assert error.exc_info is not None
+
+
+def test_attempts_to_reconnect_repeat_however_they_are_counted(damper: Damper) -> None:
+    def attempt(number: int) -> logging.LogRecord:
+        again = record("Cannot connect: %s", number, level=logging.ERROR)
+        again.name = "celery.worker.consumer.consumer"
+        return again
+
+    assert damper.filter(attempt(1))
+    assert not damper.filter(attempt(2))

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 REPEATED_AFTER_S: Final = 30.0
 _CHATTY: Final = ("celery.beat", "celery.worker.strategy", "celery.app.trace", "httpx")
 _REMEMBERED_AT_MOST: Final = 1000
+_FOREIGN: Final = ("celery.", "kombu.")
 
 
 class Damper(logging.Filter):
@@ -34,7 +35,9 @@ class Damper(logging.Filter):
             # The first words, because the rest of Celery's messages is stacks and addresses.
             words = str(record.msg).split("%", 1)[0].strip(" :\n")
             record.msg, record.args, record.exc_info = f"{words}: {type(trouble).__name__}", (), None
-        key = (record.name, record.getMessage())
+        # Celery counts its attempts to reconnect in the text; what it says is the same.
+        text = str(record.msg) if record.name.startswith(_FOREIGN) else record.getMessage()
+        key = (record.name, text)
         now = self._clock()
         if now - self._last.get(key, -REPEATED_AFTER_S) < REPEATED_AFTER_S:
             return False
