@@ -21,10 +21,13 @@ class Limiter:
         self._script = redis.register_script(PACE_SCRIPT)
         self._slots = slots
 
-    async def take(self, now_ms: float, late: Sequence[tuple[int, float]] = ()) -> tuple[int, float]:
-        """Number of the slot, and the time at which it opens."""
-        pairs = [part for report in late for part in report]
-        number, wait_us = await self._call(now_ms, "take", *pairs)
+    async def take(
+        self, now_ms: float, late: Sequence[tuple[int, float]] = (), said: dict[int, str] | None = None
+    ) -> tuple[int, float]:
+        """Number of the slot, and the time at which it opens; `said` is what Loops said of the slots used."""
+        uses = dict(late) | {number: dict(late).get(number, 0.0) for number in said or {}}
+        parts = [part for number, ms in uses.items() for part in (number, ms, (said or {}).get(number, ""))]
+        number, wait_us = await self._call(now_ms, "take", *parts)
         return number, now_ms + wait_us / 1000
 
     async def slow(self, now_ms: float, hold_ms: float) -> None:
@@ -124,3 +127,42 @@ async def test_answers_to_requests_already_under_way_slow_only_once(redis: FakeA
     state = await redis.get("segue:rate:test")
     assert state is not None
     assert json.loads(state)["factor"] == pytest.approx(1 - SLOWER / 10)
+
+
+async def test_what_others_of_the_team_use_is_left_to_them_and_taken_back_when_they_stop(
+    redis: FakeAsyncRedis,
+) -> None:
+    limiter, others = Limiter(redis, 10), 4
+    now, times = float(START_MS), list[float]()
+    said: dict[int, str] = {}
+    for turn in range(60):
+        number, now = await limiter.take(now, said=said)
+        times.append(now)
+        sent_here = sum(1 for time in times if time > now - 1000)
+        said = {number: str(sent_here + (others if turn < 40 else 0))}
+    assert most_in_a_second(times[20:40]) == 6
+    assert most_in_a_second(times[50:]) >= 9
+    assert most_in_a_second(times) <= 10
+
+
+async def test_without_others_nothing_is_given_away(redis: FakeAsyncRedis) -> None:
+    limiter = Limiter(redis, 10)
+    now, times = float(START_MS), list[float]()
+    said: dict[int, str] = {}
+    for _ in range(60):
+        number, now = await limiter.take(now, said=said)
+        times.append(now)
+        said = {number: str(sum(1 for time in times if time > now - 1000))}
+    assert times[-1] - times[-11] == pytest.approx(WINDOW_MS, rel=0.001)
+
+
+async def test_a_refused_request_counts_as_nobodys(redis: FakeAsyncRedis) -> None:
+    limiter = Limiter(redis, 10)
+    now = float(START_MS)
+    for _ in range(6):
+        number, now = await limiter.take(now)
+    await limiter.take(now, said={number: "refused"})
+    state = await redis.get("segue:rate:test")
+    assert state is not None
+    # Ten are used; five of them were sent from here.
+    assert json.loads(state)["others"] == 5

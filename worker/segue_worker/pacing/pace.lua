@@ -4,20 +4,32 @@
 -- is `slots` back, so no window of that length, sliding or fixed, ever holds more than `slots` of them; a slot used
 -- late pushes only the one that must wait for it.
 --
--- KEYS[1] state      JSON: ring (ms of use, oldest first), seq (number of the newest), factor (share of the speed,
---                    0..1), at (ms when factor was last raised), block (ms before which nobody sends)
+-- What Loops says is used of its window, less what was sent from here within it, others of the team have sent: so
+-- many slots are left to them. The estimate rises at once and falls slowly, since others are counted in whole requests.
+--
+-- KEYS[1] state      JSON: ring (ms of use, oldest first, of two windows), seq (number of the newest), factor (share of
+--                    the speed, 0..1), at (ms when factor was last raised), block (ms before which nobody sends),
+--                    others (slots left to others), seen (ms when that was last known), refused (numbers of slots
+--                    whose requests Loops refused, and so does not count)
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] slots in a window
 -- ARGV[3] window in ms
 -- ARGV[4] by how much of the full speed the factor recovers in a second
 -- ARGV[5] 'take' or 'slow'
--- for 'take': ARGV[6], ARGV[7], ... pairs of the number of a slot and by how many ms it was used late
+-- for 'take': ARGV[6], ... three for each slot used: its number, by how many ms it was used late, and how many slots
+--             of its window Loops then called used; 'refused' for a 429; '' where it said nothing
 -- for 'slow': ARGV[6] ms for which nobody sends, ARGV[7] by how many slots a window
 --             becomes poorer
 --
 -- Returns for 'take' {number of the slot, us from now until it opens}; for 'slow' {0, 0}.
 
 local LEAST_FACTOR = 0.1
+-- A real second, and what arrival may differ from departure.
+local COUNTED_MS = 1006
+-- How fast others are forgotten.
+local FORGET_MS = 1000
+-- Where in between two numbers of slots the larger one is left to others.
+local ROUND_UP = 0.7
 
 local now = tonumber(ARGV[1])
 if now == 0 then
@@ -27,10 +39,28 @@ end
 local slots = tonumber(ARGV[2])
 local window = tonumber(ARGV[3])
 local raw = redis.call('GET', KEYS[1])
-local state = raw and cjson.decode(raw) or {ring = {}, seq = 0, factor = 1, at = now, block = 0}
+local state = raw and cjson.decode(raw) or {ring = {}, seq = 0, factor = 1, at = now, block = 0,
+                                                  others = 0, seen = now, refused = {}}
 state.factor = math.min(1, state.factor + math.max(0, now - state.at) / 1000 * ARGV[4])
 state.at = now
 local answer = {0, 0}
+
+-- How many slots were used in the second up to the one at a place, less those refused.
+local function own_until(place)
+  local ring, own = state.ring, 0
+  for _, at in ipairs(ring) do
+    if at <= ring[place] and at > ring[place] - COUNTED_MS then
+      own = own + 1
+    end
+  end
+  for _, number in ipairs(state.refused) do
+    local at = ring[#ring - (state.seq - number)]
+    if at and at <= ring[place] and at > ring[place] - COUNTED_MS then
+      own = own - 1
+    end
+  end
+  return own
+end
 
 if ARGV[5] == 'slow' then
   -- Answers to requests that were already under way tell nothing new.
@@ -40,26 +70,43 @@ if ARGV[5] == 'slow' then
   state.block = math.max(state.block, now + ARGV[6])
 else
   local ring = state.ring
-  for i = 6, #ARGV, 2 do
-    local place = #ring - (state.seq - tonumber(ARGV[i]))
+  local known = {}
+  for i = 6, #ARGV, 3 do
+    local number = tonumber(ARGV[i])
+    local place = #ring - (state.seq - number)
     if place >= 1 and place <= #ring then
       ring[place] = ring[place] + ARGV[i + 1]
+      if ARGV[i + 2] == 'refused' then
+        state.refused[#state.refused + 1] = number
+        known[place] = slots
+      elseif ARGV[i + 2] ~= '' then
+        known[place] = tonumber(ARGV[i + 2])
+      end
     end
   end
+  for place, used in pairs(known) do
+    local others = math.max(0, math.min(used - own_until(place), slots - 1))
+    state.others = math.max(others, others + (state.others - others) * math.exp((state.seen - now) / FORGET_MS))
+    state.seen = now
+  end
+  local room = slots - math.floor(state.others + ROUND_UP)
   local pace = window / state.factor
   local slot = math.max(now, state.block)
   if #ring > 0 then
     -- Nearly even spacing: a burst is smoothed, and what one late slot pushes is soon caught up.
-    slot = math.max(slot, ring[#ring] + pace / slots * 0.8)
+    slot = math.max(slot, ring[#ring] + pace / room * 0.8)
   end
-  if #ring >= slots then
-    slot = math.max(slot, ring[#ring - slots + 1] + pace)
+  if #ring >= room then
+    slot = math.max(slot, ring[#ring - room + 1] + pace)
   end
   ring[#ring + 1] = slot
-  while #ring > slots do
+  while #ring > 2 * slots do
     table.remove(ring, 1)
   end
   state.seq = state.seq + 1
+  while #state.refused > 0 and state.refused[1] <= state.seq - #ring do
+    table.remove(state.refused, 1)
+  end
   answer = {state.seq, math.floor((slot - now) * 1000)}
 end
 
