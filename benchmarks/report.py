@@ -37,6 +37,8 @@ def number(value: float) -> str:
 
 def progress_of(row: Row, value: float) -> float:
     """How far a figure goes towards what it is to reach: 1 is there, more is better."""
+    if row.reach == 0:
+        return 1 / (1 + value)
     if row.better == "higher":
         return value / row.reach
     return row.reach / max(value, row.reach / 100)

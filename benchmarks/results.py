@@ -39,7 +39,9 @@ class Row:
 
     @property
     def reached(self) -> bool:
-        """Whether the median reaches what it is to reach."""
+        """Whether the median reaches what it is to reach; of a count that is to be none, each."""
+        if self.reach == 0:
+            return not any(self.values)
         return self.figure >= self.reach if self.better == "higher" else self.figure <= self.reach
 
     def to_dict(self) -> dict[str, Any]:

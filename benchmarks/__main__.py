@@ -1,0 +1,64 @@
+"""Run the benchmarks: `python -m benchmarks --json bench.json --plot docs/performance.svg`."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from benchmarks import backlog, delivery, enqueueing, latency, limit_share, mapping_rows, merging, redis_memory
+from benchmarks.report import table, write_plot
+from benchmarks.results import Row, machine, write_json
+
+Scene = Callable[[], list[Row]]
+
+DEFAULT: Final[dict[str, Scene]] = {
+    "delivery": delivery.rows,
+    "merging": merging.rows,
+    "limit": limit_share.rows,
+    "enqueue": enqueueing.rows,
+    "latency": latency.rows,
+    "backlog": backlog.rows,
+    "redis": redis_memory.rows,
+    "mapping": mapping_rows.rows,
+}
+QUICK: Final[dict[str, Scene]] = {
+    **DEFAULT,
+    "delivery": lambda: delivery.rows(rounds=1, contacts=4000, naive=1000),
+    "limit": lambda: limit_share.rows(seconds=20),
+    "enqueue": lambda: enqueueing.rows(rounds=2, events=500),
+    "latency": lambda: latency.rows(samples=100),
+    "backlog": lambda: backlog.rows(many=100_000, rounds=1, deliveries=10_000),
+    "redis": lambda: redis_memory.rows(ids=100_000),
+}
+
+
+@click.command()
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the results to this file.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the results into this file (.svg, .png).")
+@click.option("--quick", is_flag=True, help="Smaller and shorter: to see that it works, not to quote.")
+@click.option("--only", multiple=True, type=click.Choice(list(DEFAULT)), help="Only this part; may be given again.")
+def main(json_file: Path | None, plot: Path | None, only: tuple[str, ...], *, quick: bool) -> None:
+    """Measure Segue against what it replaces, side by side, in less than ten minutes.
+
+    Example: python -m benchmarks --only delivery --only enqueue
+    """
+    remarks, about = Console(stderr=True), machine()
+    rows: list[Row] = []
+    for name, scene in (QUICK if quick else DEFAULT).items():
+        if only and name not in only:
+            continue
+        began = time.monotonic()
+        rows += scene()
+        remarks.print(f"{name}: {time.monotonic() - began:.0f} s")
+    Console(width=None if Console().is_terminal else 160).print(table(rows))
+    if json_file:
+        write_json(json_file, rows, about)
+    if plot:
+        write_plot(plot, rows)
+
+
+if __name__ == "__main__":
+    main()
