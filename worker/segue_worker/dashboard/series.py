@@ -8,6 +8,9 @@ from typing import Any, Final
 from segue_worker.metrics.histogram import Histogram
 
 _PERCENTS: Final = {"delivery": (50, 95, 99), "request": (50, 95)}
+MINUTE_MS: Final = 60_000
+_SHORTEST: Final = 1 / 6
+"""Of a minute: less says too little."""
 OUTCOMES: Final = ("delivered", "filtered", "duplicates", "dead")
 
 
@@ -40,28 +43,33 @@ RANGES: Final = {
 }
 
 
-def plot_series(minutes: Sequence[Mapping[str, int]], last: int, span: Range, limit: int | None) -> dict[str, Any]:
+def plot_series(minutes: Sequence[Mapping[str, int]], now_ms: int, span: Range, limit: int | None) -> dict[str, Any]:
     """Add minutes up into points. Pure.
 
     Args:
-        minutes: counters of each, the last one `last`.
-        last: unix minute, still under way.
-        span: how long, and how many minutes make a point.
+        minutes: counters of each; the last one is under way.
+        now_ms: unix ms.
+        span: how many minutes make a point.
         limit: requests in any one second, or None where it is not known.
 
     Returns:
         `times` (unix seconds of each point's beginning) and series of the same length; outcomes, retries and 429s per
         minute, requests per second, percentiles in seconds (None where nothing was counted).
     """
+    last, passed_ms = divmod(now_ms, MINUTE_MS)
     first = last - len(minutes) + 1
     points = [Counter[str]() for _ in range(0, len(minutes), span.step)]
     for place, counts in enumerate(minutes):
         points[place // span.step].update(counts)
+    lengths = [float(span.step)] * len(points)
+    # A minute under way counts for what has passed of it, so that no plot falls off at its end.
+    lengths[-1] = len(minutes) - span.step * (len(points) - 1) - 1 + max(passed_ms / MINUTE_MS, _SHORTEST)
+    counted = list(zip(points, lengths, strict=True))
     names = (*OUTCOMES, "retries", "rate_limited")
     return {
         "times": [(first + place * span.step) * 60 for place in range(len(points))],
-        **{name: [round(point[name] / span.step, 3) for point in points] for name in names},
-        "requests_per_s": [round(point["requests"] / span.step / 60, 3) for point in points],
+        **{name: [round(point[name] / length, 3) for point, length in counted] for name in names},
+        "requests_per_s": [round(point["requests"] / length / 60, 3) for point, length in counted],
         **_percentiles("delivery", [Histogram.read("wait", point) for point in points]),
         **_percentiles("request", [Histogram.read("took", point) for point in points]),
         "limit": limit,

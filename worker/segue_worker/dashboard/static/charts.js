@@ -74,7 +74,8 @@
           fill: filled ? `${colour(line)}26` : undefined,
           width: 2,
           dash,
-          points: { show: false },
+          // Percentiles may be few and far between.
+          points: { show: place.closest("[data-chart]").dataset.chart === "latency" ? undefined : false, size: 5 },
           spanGaps: true,
           value: (_, value) => (value === null || value === undefined ? "–" : short(value)),
         })),
@@ -90,7 +91,7 @@
     const show = () => {
       for (const figure of group.querySelectorAll("[data-chart]")) {
         const lines = CHARTS[figure.dataset.chart].filter(([name]) => series[name] !== undefined && series[name] !== null);
-        figure.hidden = lines.length === 0;
+        figure.hidden = !lines.some(([name]) => [series[name]].flat().some((value) => value !== null));
         if (figure.hidden) {
           continue;
         }

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from segue_worker.dashboard.context import Call, configured
 from segue_worker.dashboard.pages import render
-from segue_worker.dashboard.series import RANGES, Range, plot_series
+from segue_worker.dashboard.series import MINUTE_MS, RANGES, Range, plot_series
 from segue_worker.metrics.minutes import read_minutes
 from segue_worker.status import read_statuses
 
@@ -45,10 +45,11 @@ def _series(call: Call, span: Range) -> dict[str, Any]:
     known = call.dashboard.known()
     if name not in known.names:
         raise HTTPException(404)
-    last = call.dashboard.now_ms // 60_000
+    now_ms = call.dashboard.now_ms
+    last = now_ms // MINUTE_MS
     minutes = read_minutes(call.dashboard.redis, name, last - span.minutes + 1, last)
     found = configured(known, name)
-    return {**plot_series(minutes, last, span, found.rate_limit if found else None), "every_s": span.every_s}
+    return {**plot_series(minutes, now_ms, span, found.rate_limit if found else None), "every_s": span.every_s}
 
 
 def _range(call: Call) -> Range:
