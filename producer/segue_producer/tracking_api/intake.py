@@ -78,7 +78,7 @@ class Reader:
         self._received_at = received_at
         self._sent_at = instant(batch.get("sentAt"))
         self._shared = {name: _shared(batch, name, limits) for name in ("context", "integrations")}
-        self._max_event = limits.event_bytes + ADDED_BYTES
+        self._max_event = limits.event_bytes
         self._room = limits.batch_bytes * _STORED_PER_SENT
 
     def read(self, index: int, message: object) -> None:
@@ -95,7 +95,10 @@ class Reader:
             self.intake.dropped[kind] += 1
             return
         try:
-            prepared = prepare(self._completed(message), max_bytes=self._max_event)
+            event = {name: value for name, value in message.items() if name != "writeKey"}
+            added = ADDED_BYTES + _lift_traits(event)
+            self._complete(event)
+            prepared = prepare(event, max_bytes=self._max_event + added)
         except InvalidEvent as error:
             self._reject(index, message.get("messageId"), str(error).removeprefix("event: "))
         except RecursionError:
@@ -116,15 +119,13 @@ class Reader:
         message = f"a batch has at most {MAX_EVENTS} events; this one and the {count - 1} after it were not taken"
         self.intake.rejected.append(Rejected(index, None, "too_many_events", message))
 
-    def _completed(self, message: dict[str, Any]) -> dict[str, Any]:
-        """The event: with what the batch says, with corrected timestamps, and without the key that let it in."""
-        event = {name: value for name, value in message.items() if name != "writeKey"}
+    def _complete(self, event: dict[str, Any]) -> None:
+        """Put what the batch says into an event, and correct its timestamps."""
         for name, shared in self._shared.items():
             own = event.get(name)
             if shared and (own is None or isinstance(own, dict)):
                 event[name] = _merged(shared, own or {})
         correct(event, batch_sent_at=self._sent_at, received_at=self._received_at)
-        return event
 
     def _reject(self, index: int, message_id: object, message: str) -> None:
         listed = message_id if isinstance(message_id, str) and _is_listable(message_id) else None
@@ -167,6 +168,26 @@ def _shared(batch: Mapping[str, Any], name: str, limits: Limits) -> dict[str, An
         message = f"{name} has {size} bytes of JSON, which is more than an event may have"
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_batch", message)
     return value
+
+
+def _lift_traits(event: dict[str, Any]) -> int:
+    """Give an identify event its traits: RudderStack's Python SDK writes them into its context alone.
+
+    Returns:
+        bytes of JSON that the event has grown by.
+    """
+    context = event.get("context")
+    if event.get("type") != "identify" or event.get("traits") is not None or not isinstance(context, dict):
+        return 0
+    traits = context.get("traits")
+    if not isinstance(traits, dict):
+        return 0
+    event["traits"] = traits
+    try:
+        return len(to_json(traits))
+    except ValueError:
+        # What cannot be written is named when the whole event is.
+        return 0
 
 
 def _merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -74,6 +74,18 @@ def test_context_and_integrations_of_the_batch_go_into_each_event() -> None:
     assert second["context"]["traits"]["email"] == "other@example.com"
 
 
+def test_traits_may_stand_in_the_context_of_an_identify_alone() -> None:
+    traits = {"email": "ada@example.com", "text": "x" * 20_000}
+    identify = {"type": "identify", "userId": "u1", "context": {"traits": traits}}
+    first, second, third = stored(
+        read(identify, {**identify, "traits": {"plan": "Pro"}}, {**TRACK, "context": {"traits": traits}})
+    )
+    assert first["traits"] == first["context"]["traits"] == traits
+    assert second["traits"] == {"plan": "Pro"}
+    assert "traits" not in third
+    assert read({**identify, "context": {"traits": {"a": "\ud800"}}}).rejected
+
+
 def test_a_write_key_is_not_stored() -> None:
     assert "writeKey" not in stored(read({**TRACK, "writeKey": "secret"}))[0]
 

@@ -1,0 +1,91 @@
+"""The SDKs that people have, as published, against a live Tracking API, a worker and a Loops sandbox."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from segue_worker.embedded_redis import EmbeddedRedis, free_port
+from tests.integration.stack import API_KEY, Stack, wait_until
+from tests.integration.tracking import WRITE_KEY, TrackingApiProcess, write_config
+
+from .installed import CHROMIUM, HAS_BROWSER, SDKS, Installed, Sdk, finish
+
+COUNT: Final = 25
+"""Events each SDK tracks: more than one batch for some."""
+
+each_sdk = pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.name)
+
+
+class Route:
+    """The whole way: Tracking API, Redis, worker, sandbox; and the SDKs at its beginning."""
+
+    def __init__(self, directory: Path, exits: ExitStack, installed: Installed) -> None:
+        self.installed = installed
+        self.redis = exits.enter_context(EmbeddedRedis())
+        self.stack = exits.enter_context(Stack(self.redis, directory, rate_limit=1000, coalesce="off"))
+        self.stack.worker(wait=False)
+        self.page_port = free_port()
+        config = write_config(directory, base_url=self.stack.sandbox.base_url, api_key=API_KEY)
+        origin = f"http://127.0.0.1:{self.page_port}"
+        self.api = exits.enter_context(TrackingApiProcess(config, self.redis.url, "--cors-origin", origin))
+
+    def arrived(self, user: str) -> list[dict[str, Any]]:
+        """The requests about a user, in order of arrival."""
+        return [dict(each) for each in self.stack.sandbox.requests() if (each["body"] or {}).get("userId") == user]
+
+    def assert_arrived(self, user: str, count: int) -> None:
+        """Everything arrived as Segment's destination would send it; nothing is lost, and nothing doubled.
+
+        In no order: SDKs send batches at the same time.
+        """
+        wait_until(lambda: len(self.arrived(user)) >= count + 1)
+        wait_until(lambda: self.stack.pending == 0)
+        arrived = self.arrived(user)
+        (contact,) = (each["body"] for each in arrived if each["path"] == "/contacts/update")
+        expected = {"email": f"{user}@example.com", "userId": user, "firstName": "Ada", "plan": "Pro"}
+        assert {name: contact.get(name) for name in expected} == expected
+        events = [each["body"] for each in arrived if each["path"] == "/events/send"]
+        assert {each["eventName"] for each in events} == {"Order Completed"}
+        properties = sorted((each["eventProperties"] for each in events), key=lambda each: each["number"])
+        assert properties == [{"number": number, "price": 12.5} for number in range(count)]
+
+
+@pytest.fixture(scope="module")
+def route(tmp_path_factory: pytest.TempPathFactory, installed: Installed) -> Iterator[Route]:
+    with ExitStack() as exits:
+        yield Route(tmp_path_factory.mktemp("route"), exits, installed)
+
+
+@each_sdk
+def test_what_an_sdk_sends_arrives(route: Route, sdk: Sdk) -> None:
+    user = f"{sdk.slug}-gzip"
+    finish(route.installed.start(sdk, route.api.url, WRITE_KEY, user, COUNT))
+    route.assert_arrived(user, COUNT)
+
+
+@each_sdk
+def test_an_outage_loses_and_doubles_nothing(route: Route, sdk: Sdk) -> None:
+    user = f"{sdk.slug}-outage"
+    route.api.said.clear()
+    route.redis.kill()
+    process = route.installed.start(sdk, route.api.url, WRITE_KEY, user, COUNT)
+    wait_until(lambda: any("events are refused" in line for line in route.api.said))
+    route.redis.start()
+    finish(process)
+    route.assert_arrived(user, COUNT)
+
+
+if HAS_BROWSER:
+
+    def test_a_page_sends_from_another_origin(route: Route) -> None:
+        user = "browser"
+        arguments = (str(CHROMIUM), str(route.page_port), route.api.url, WRITE_KEY, user)
+        seen = json.loads(finish(route.installed.start_node("browser.mjs", *arguments)))
+        assert seen["problems"] == []
+        assert sorted(seen["answers"]) == [["/v1/i", 200], ["/v1/p", 200], ["/v1/t", 200]]
+        assert set(seen["preflights"]) == {"/v1/i", "/v1/p", "/v1/t"}
+        route.assert_arrived(user, 1)
