@@ -12,11 +12,17 @@ from redis.asyncio import Redis
 
 from segue_producer.keys import EXPLANATIONS, EXPLANATIONS_KEPT_S, LOG_ENTRIES, STATS_KEPT_S, Keys
 from segue_worker.dead_letter import DeadLetter
+from segue_worker.outbox.together import Together
 from segue_worker.pause import Pause
 
 EVENTS_PER_CLAIM: Final = 100
 """Events taken of one contact at a time: enough for any merge worth having, and a bound on memory."""
 BYTES_PER_CLAIM: Final = 4 * 1024 * 1024
+
+_TEXTS: Final = {
+    name: files("segue_worker.outbox").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+    for name in ("start", "claim", "renew", "settle", "seen", "finish", "replace_pause")
+}
 
 
 class Claimed(NamedTuple):
@@ -102,11 +108,8 @@ class Outbox:
         self._lease_ms = lease_ms
         self._clock_ms = clock_ms
         self._run_key = self.keys.run
-        folder = files("segue_worker.outbox")
-        self._scripts = {
-            name: redis.register_script(folder.joinpath(f"{name}.lua").read_text(encoding="utf-8"))
-            for name in ("start", "claim", "renew", "settle", "seen", "finish", "replace_pause")
-        }
+        self._scripts = {name: redis.register_script(text) for name, text in _TEXTS.items()}
+        self._settle = Together(redis, self._scripts["settle"])
 
     async def start(self, parallel_runs: int) -> bool:
         """Begin a run, unless as many as allowed are alive. Returns whether it began."""
@@ -179,7 +182,7 @@ class Outbox:
         for name, text in settlement.explanations.items():
             args += (name, text)
         outbox = keys.outbox.encode() + contact
-        settled, left = await self._scripts["settle"](
+        settled, left = await self._settle(
             keys=[
                 *(outbox, keys.due, keys.lease, keys.parked, keys.pending, keys.dead, keys.dead_at),
                 *(f"{keys.stats}{minute}", keys.totals, keys.measures, keys.log, keys.because),
