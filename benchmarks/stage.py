@@ -76,7 +76,7 @@ class Stage:
             config=self._config,
             directory=self.directory,
             name=f"worker{self._workers}",
-            processes=processes,
+            concurrency=processes,
             beat=beat,
         )
         self._exit.callback(worker.kill)
