@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
 
 _AT_ONCE: Final = 64
 """Calls in one round trip at most, so that nobody else waits long for Redis."""
@@ -64,5 +64,8 @@ class Together:
             answers = await pipe.execute(raise_on_error=False)
         for place, (keys, args, _) in enumerate(calls):
             if isinstance(answers[place], NoScriptError):
-                answers[place] = await self._script(keys=keys, args=args)
+                try:
+                    answers[place] = await self._script(keys=keys, args=args)
+                except RedisError as error:
+                    answers[place] = error
         return list(answers)
