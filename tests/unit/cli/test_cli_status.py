@@ -64,11 +64,17 @@ def test_a_configuration_that_cannot_be_read_is_only_a_remark(run: Run) -> None:
     assert "more problems; see segue check)" in run("status").stderr
 
 
-def test_the_tables_fit_100_columns_and_explain_a_pause(run: Run, redis: "Redis") -> None:
+def test_the_tables_fit_100_columns_and_explain_a_pause(
+    run: Run, redis: "Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
     redis.hset(DESTINATIONS, "a-destination-with-quite-a-long-name", 1)
     redis.set(KEYS.paused, Pause("[bold]the key is refused[/]", 1_700_000_000_000, None).to_json())
     redis.set(KEYS.pending, 12_345_678)
     redis.hset(KEYS.totals, mapping={"delivered": 123_456_789, "requests": 123_456_789, "rate_limited": 9_999})
+    redis.hset(KEYS.settings, "rate_limit", 10)
+    monkeypatch.setattr("segue_worker.metrics.speed.time.time", lambda: 1_700_000_040.0)
+    redis.hset(f"{KEYS.stats}{1_700_000_040 // 60}", mapping={"requests": 30})
+    redis.hset(f"{KEYS.stats}{1_700_000_040 // 60 - 1}", mapping={"requests": 60, "wait:6": 9, "took:14": 9})
     result = run("status")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -76,6 +82,7 @@ def test_the_tables_fit_100_columns_and_explain_a_pause(run: Run, redis: "Redis"
     rows = {line.split()[0]: line.split()[1:] for line in lines if line}
     assert [line.split() for line in lines if line.startswith("loops ") and "is paused" not in line] == [
         ["loops", "12,345,678", "0", "0", "0", "0", "0:00:00", "yes"],
+        ["loops", "1.5", "10", "75", "ms", "98", "ms", "40", "s", "58", "s"],
         ["loops", "123,456,789", "0", "0", "0", "123,456,789", "0", "9,999"],
     ]
     assert rows["beta"] == ["0"] * 7
@@ -107,7 +114,7 @@ def test_watching_goes_on_until_ctrl_c(
     result = run("status", "--watch", *options)
     assert result.exit_code == 0
     assert waits == [1.0, 1.0, 1.0]
-    assert result.stdout.count(shown) == (3 if options else 6)
+    assert result.stdout.count(shown) == (3 if options else 9)
 
 
 @pytest.mark.parametrize(

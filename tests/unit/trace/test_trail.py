@@ -233,7 +233,7 @@ def test_the_log_knows_a_contact_by_digest_only(scene: Scene) -> None:
     found = of_contact(scene.reader, "loops", "someone@example.com")
     assert [logged.record.events[0].message_id for logged in found] == ["a"]
     assert len(newest(scene.reader, "loops", 10)) == 2
-    assert b"example.com" not in b"".join(fields[b"e"] for _, fields in scene.reader.xrange(KEYS.log))
+    assert "example.com" not in str(scene.reader.xrange(KEYS.log))
 
 
 def test_a_longer_id_is_not_taken_for_the_one_it_contains(scene: Scene) -> None:

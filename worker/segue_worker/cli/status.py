@@ -2,11 +2,12 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import click
 from rich.console import Console, Group, RenderableType
@@ -17,12 +18,16 @@ from rich.text import Text
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
 from segue_worker.cli.store import known_destinations, opened
+from segue_worker.metrics.speed import Speed, read_speeds
 from segue_worker.pause import Pause
 from segue_worker.status import Status, read_statuses, utc_text
 
 EVERY_S: Final = 1.0
 _WIDTH_OF_A_PIPE: Final = 100
+_SECOND_MS: Final = 1000
+_MINUTE_MS: Final = 60_000
 _NOW: Final = ("pending", "due", "in_flight", "parked", "dead")
+_SPEED: Final = ("requests_per_s", "rate_limit", "delivery_p50", "delivery_p95", "request_p50", "request_p95")
 _SINCE: Final = ("delivered", "filtered", "duplicates", "merged", "requests", "retries", "rate_limited")
 
 
@@ -35,10 +40,12 @@ _SINCE: Final = ("delivered", "filtered", "duplicates", "merged", "requests", "r
 @json_option
 @click.option("--watch", is_flag=True, help="Go on each second, until Ctrl-C; with --json, a line each second.")
 def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
-    """Show what each destination is doing now, and its counters since the start of data.
+    """Show what each destination is doing now, how fast, and its counters since the start of data.
 
     pending counts events; due, in flight and parked count contacts; dead counts the dead letters kept; oldest is for
-    how long the contact that waits longest has waited.
+    how long the contact that waits longest has waited. Speed is that of the last one to two minutes, with --watch
+    requests that of the last second: requests per second and the limit, the median and the 95th percentile of the time
+    from enqueueing to delivery, and of a request.
     """
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
@@ -47,8 +54,8 @@ def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
         if not known.names:
             remark("no destination is known: no worker has announced one yet")
 
-        def read() -> dict[str, Status]:
-            return read_statuses(redis, known.names)
+        def read() -> Reading:
+            return Reading(read_statuses(redis, known.names), read_speeds(redis, known.names))
 
         if watch:
             # Ctrl-C is how one ends it.
@@ -60,22 +67,62 @@ def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
             _console().print(as_tables(read()))
 
 
-def as_data(statuses: Mapping[str, Status]) -> dict[str, Any]:
-    """The form that interfaces.md fixes."""
-    return {"destinations": {name: each.to_dict() for name, each in statuses.items()}}
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is shown at a time: of each destination what it does, and how fast."""
+
+    statuses: Mapping[str, Status]
+    speeds: Mapping[str, Speed]
+
+    def since(self, earlier: Self, seconds: float) -> Self:
+        """The same, with the requests per second counted from an earlier reading."""
+        speeds = {
+            name: replace(speed, requests_per_s=max(0, self._requests(name) - earlier._requests(name)) / seconds)
+            for name, speed in self.speeds.items()
+        }
+        return replace(self, speeds=speeds)
+
+    def _requests(self, name: str) -> int:
+        return self.statuses[name].counters.get("requests", 0)
 
 
-def as_tables(statuses: Mapping[str, Status]) -> RenderableType:
-    """Two tables, at most 100 columns wide: what is now, and what has been."""
+def as_data(reading: Reading) -> dict[str, Any]:
+    """The form that interfaces.md fixes, with the speed besides."""
+    return {
+        "destinations": {
+            name: {**each.to_dict(), **reading.speeds[name].to_dict()} for name, each in reading.statuses.items()
+        }
+    }
+
+
+def as_tables(reading: Reading) -> RenderableType:
+    """Three tables, at most 100 columns wide: what is now, how fast, and what has been."""
     now = _table("destination", *_NOW, "oldest", "paused")
+    speed = _table("destination", *_SPEED)
     since = _table("destination", *_SINCE)
-    for name, each in statuses.items():
+    for name, each in reading.statuses.items():
         fields = each.to_dict()
         oldest = str(timedelta(seconds=int(each.oldest_pending_s)))
         now.add_row(name, *(f"{fields[column]:,}" for column in _NOW), oldest, "yes" if each.paused else "no")
+        speed.add_row(name, *_speed_cells(reading.speeds[name]))
         since.add_row(name, *(f"{fields[column]:,}" for column in _SINCE))
-    pauses = [Text(f"{name} is paused {_explained(each.paused)}") for name, each in statuses.items() if each.paused]
-    return Group(now, *pauses, Text(), since)
+    paused = ((name, each.paused) for name, each in reading.statuses.items() if each.paused)
+    pauses = [Text(f"{name} is paused {_explained(pause)}") for name, pause in paused]
+    return Group(now, *pauses, Text(), speed, Text(), since)
+
+
+def _speed_cells(speed: Speed) -> list[str]:
+    fields = speed.to_dict()
+    limit = "-" if speed.rate_limit is None else f"{speed.rate_limit:,}"
+    return [f"{speed.requests_per_s:,.1f}", limit, *(_duration(fields[f"{column}_ms"]) for column in _SPEED[2:])]
+
+
+def _duration(ms: float | None) -> str:
+    if ms is None:
+        return "-"
+    if ms < _MINUTE_MS:
+        return f"{ms:.0f} ms" if ms < _SECOND_MS else f"{ms / _SECOND_MS:.0f} s"
+    return str(timedelta(seconds=round(ms / _SECOND_MS)))
 
 
 def _explained(pause: Pause) -> str:
@@ -99,13 +146,21 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE)
 
 
-def _watch(read: Callable[[], dict[str, Status]], *, as_json: bool) -> None:
+def _watch(read: Callable[[], Reading], *, as_json: bool) -> None:
     """Show the status each second, for ever."""
     if as_json or not sys.stdout.isatty():
-        while True:
-            emit_json(as_data(read())) if as_json else _console().print(as_tables(read()))
-            time.sleep(EVERY_S)
-    with Live(as_tables(read()), console=_console(), auto_refresh=False) as live:
-        while True:
-            time.sleep(EVERY_S)
-            live.update(as_tables(read()), refresh=True)
+        for reading in _each_second(read):
+            emit_json(as_data(reading)) if as_json else _console().print(as_tables(reading))
+    with Live(console=_console(), auto_refresh=False) as live:
+        for reading in _each_second(read):
+            live.update(as_tables(reading), refresh=True)
+
+
+def _each_second(read: Callable[[], Reading]) -> Iterator[Reading]:
+    began, earlier = time.monotonic(), read()
+    yield earlier
+    while True:
+        time.sleep(EVERY_S)
+        now, reading = time.monotonic(), read()
+        yield reading.since(earlier, max(now - began, EVERY_S / 2))
+        began, earlier = now, reading
