@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 
 from segue_producer import Producer
 from segue_producer.settings import ENQUEUE, QUEUE
+from segue_producer.tracking_api import Limits
 from segue_worker.celery import SHUTDOWN_S
 from segue_worker.config import load_config
 from segue_worker.embedded_redis import find_server, free_port
@@ -26,6 +27,7 @@ from segue_worker.sandbox.spawn import SandboxProcess
 
 from .compose import BIN, COMPOSE_FILE, ROOT, ComposeError, Service, ServiceProcess, grace_s, resolve
 from .stack import API_KEY, KEYS, wait_until
+from .tracking import WRITE_KEY
 
 USER, PASSWORD = "viewer", "a-test-password"
 REQUIRED = {"FLOWER_BASIC_AUTH": f"{USER}:{PASSWORD}"}
@@ -39,7 +41,7 @@ EMAIL, OTHER_EMAIL = "ada@example.com", "grace@example.com"
 @pytest.fixture
 def services(tmp_path: Path) -> dict[str, Service]:
     found: dict[str, Service] = resolve(REQUIRED, tmp_path)["services"]
-    assert {"redis", "worker", "beat", "flower"} <= set(found)
+    assert {"redis", "worker", "beat", "tracking-api", "flower"} <= set(found)
     return found
 
 
@@ -83,10 +85,15 @@ def test_redis_keeps_what_it_took(services: dict[str, Service]) -> None:
 
 
 def test_the_configuration_is_mounted_read_only(services: dict[str, Service]) -> None:
-    (mount,) = services["worker"]["volumes"]
-    assert mount["read_only"] is True
-    assert mount["target"] == services["worker"]["environment"]["SEGUE_CONFIG"]
-    assert services["worker"]["secrets"] == ["loops_api_key"]
+    for name in ("worker", "tracking-api"):
+        (mount,) = services[name]["volumes"]
+        assert mount["read_only"] is True
+        assert mount["target"] == services[name]["environment"]["SEGUE_CONFIG"]
+        assert services[name]["secrets"] == ["loops_api_key"]
+
+
+def test_the_tracking_api_may_finish_its_requests(services: dict[str, Service]) -> None:
+    assert grace_s(services["tracking-api"]) > Limits().shutdown_s
 
 
 def test_no_secret_stands_in_the_file() -> None:
@@ -148,12 +155,14 @@ class Deployment:
         self._exits = exits
         config = directory / "segue.yaml"
         destination = {"name": "loops", "api_key": "${LOOPS_API_KEY}", "base_url": self.sandbox.base_url}
-        YAML(typ="safe").dump({"destinations": [{**destination, "rate_limit": 50}]}, config)
+        source = {"write_key": "${SEGUE_WRITE_KEY}", "destinations": ["loops"]}
+        YAML(typ="safe").dump({"destinations": [{**destination, "rate_limit": 50}], "sources": [source]}, config)
         port = free_port()
         self.redis_url = f"redis://127.0.0.1:{port}/0"
         self._variables = {
             **REQUIRED,
             "LOOPS_API_KEY": API_KEY,
+            "SEGUE_WRITE_KEY": WRITE_KEY,
             "SEGUE_CONFIG": str(config),
             "SEGUE_REDIS_URL": self.redis_url,
         }
@@ -163,10 +172,13 @@ class Deployment:
         self.redis.wait_healthy()
         self.workers = [self._start("worker", f"worker-{number}") for number in range(1, WORKERS + 1)]
         self.beat = self._start("beat")
+        tracking_port = str(free_port())
+        self.tracking = self._start("tracking-api", changes={"TRACKING_API_PORT": tracking_port})
+        self.tracking_url = f"http://127.0.0.1:{tracking_port}"
         flower_port = str(free_port())
         self.flower = self._start("flower", changes={"FLOWER_PORT": flower_port})
         self.flower_url = f"http://127.0.0.1:{flower_port}"
-        self.all = (self.flower, self.beat, *self.workers, self.redis)
+        self.all = (self.flower, self.tracking, self.beat, *self.workers, self.redis)
 
     def _start(self, service: str, name: str | None = None, **options: Any) -> ServiceProcess:
         directory = self._directory / (name or service)
@@ -207,7 +219,9 @@ def test_the_services_deliver_are_healthy_and_stop_in_order(deployment: Deployme
         process.wait_healthy()
     with Producer(deployment.redis_url) as producer:
         producer.identify("u1", {"email": EMAIL})
-        producer.track("u1", "Signed Up", {"plan": "Pro"})
+        event = {"userId": "u1", "event": "Signed Up", "properties": {"plan": "Pro"}}
+        track = httpx.post(f"{deployment.tracking_url}/v1/track", json=event, auth=(WRITE_KEY, ""), trust_env=False)
+        assert (track.status_code, track.json()) == (200, {"success": True})
         wait_until(lambda: len(deployment.sandbox.events()) == 1)
         assert [record["path"] for record in deployment.sandbox.requests()] == ["/contacts/update", "/events/send"]
 

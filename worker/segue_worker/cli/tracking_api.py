@@ -27,7 +27,7 @@ Example:
 @redis_option
 @click.option(
     "--port",
-    envvar="SEGUE_TRACKING_API_PORT",
+    envvar="TRACKING_API_PORT",
     type=click.IntRange(0, 65535),
     default=8710,
     show_default=True,
