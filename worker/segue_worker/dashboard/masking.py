@@ -5,7 +5,7 @@ import re
 from typing import Any, Final
 
 HIDDEN: Final = "•••"
-_EMAIL: Final = re.compile(r"[^\s\"'<>@,;:]+@[^\s\"'<>@,;:]+")
+_EMAIL: Final = re.compile(r"[^\s\"'<>@,;:]+@[^\s\"'<>@,;:]*[^\s\"'<>@,;:.]")
 _LONG = 8
 _SAYS_NOTHING_OF_A_PERSON: Final = frozenset({"type", "event", "eventName", "messageId"})
 """Fields of an event or a request, at its top, that stay readable."""

@@ -1,0 +1,121 @@
+"""What is hidden, and what stays readable."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segue_worker.dashboard.masking import mask_contact, mask_json, mask_text, plain_answer
+from segue_worker.dead_letter import DeadLetter
+
+from .conftest import EMAIL, Visitor
+
+
+@pytest.mark.parametrize(
+    ("contact", "masked"),
+    [
+        (EMAIL, "a•••@e•••.com"),
+        ("user-0042", "us•••42"),
+        ("u1", "u•••"),
+        ("", "•••"),
+        ("blake2b:0123456789abcdef0123456789abcdef", "blake2b:0123•••"),
+        ("a@localhost", "a•••@l•••"),
+    ],
+)
+def test_a_contact_is_recognised_only_by_who_knows_it(contact: str, masked: str) -> None:
+    assert mask_contact(contact) == masked
+
+
+def test_emails_in_a_text_are_masked() -> None:
+    assert mask_text(f"no <{EMAIL}>, and {EMAIL}.") == "no <a•••@e•••.com>, and a•••@e•••.com."
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(_VALUES)
+def test_no_value_of_a_trait_is_ever_shown(value: object) -> None:
+    secret = "a-secret-nobody-may-see"  # noqa: S105 - nothing to protect
+    masked = mask_json(json.dumps({"traits": {"x": [value, secret]}, "email": secret, "n": 4711471147114711}))
+    assert secret not in masked
+    assert "4711471147114711" not in masked
+
+
+def test_what_is_no_json_is_hidden_whole() -> None:
+    assert mask_json("<html>ada</html>") == "•••"
+
+
+def test_shape_and_kind_of_event_stay_readable() -> None:
+    event = {"type": "track", "event": "Signed Up", "messageId": "m1", "properties": {"ok": True, "plan": "Pro"}}
+    masked = json.loads(mask_json(json.dumps(event)))
+    assert masked == {**event, "properties": {"ok": True, "plan": "•••"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ('503 {"success":false,"message":"Service Unavailable"}', "503 Service Unavailable"),
+        ("timeout", "timeout"),
+        ('400 {"error": 1}', '400 {"error": 1}'),
+        ("500 {broken", "500 {broken"),
+        ('400 {"message": {"a": 1}}', '400 {"message": {"a": 1}}'),
+    ],
+)
+def test_an_answer_is_reduced_to_what_it_says_to_people(text: str, plain: str) -> None:
+    assert plain_answer(text) == plain
+
+
+async def test_no_page_shows_personal_data_or_keys_unasked(
+    visitor: Visitor, park: Callable[..., None], bury: Callable[..., DeadLetter]
+) -> None:
+    park(because=f'400 {{"message":"{EMAIL} is wrong"}}')
+    letter = bury()
+    handle = _only_link((await visitor.get("/retries")).text, "/retries/loops/")
+    for path in (
+        "/",
+        "/retries",
+        "/dead",
+        "/dead?reason=refused",
+        f"/dead/loops/{letter.id}",
+        handle,
+        "/numbers/loops",
+    ):
+        answer = await visitor.get(path)
+        assert answer.status_code == 200, path
+        for secret in (EMAIL, "Pro", "an-api-key-nobody-may-see"):
+            assert secret not in answer.text, (path, secret)
+
+
+async def test_it_is_shown_when_asked_for(
+    visitor: Visitor, park: Callable[..., None], bury: Callable[..., DeadLetter]
+) -> None:
+    park()
+    letter = bury()
+    handle = _only_link((await visitor.get("/retries")).text, "/retries/loops/")
+    for path in (f"/dead/loops/{letter.id}", handle):
+        assert EMAIL in (await visitor.post(path, {})).text
+
+
+async def test_what_is_looked_up_by_contact_is_masked_until_asked_for(
+    visitor: Visitor, park: Callable[..., None], bury: Callable[..., DeadLetter]
+) -> None:
+    park("user-0042")
+    bury(contact="user-0042")
+    await visitor.get("/lookup")
+    masked = (await visitor.post("/lookup", {"query": "user-0042"})).text
+    assert "Parked" in masked
+    assert "Waiting events" in masked
+    assert "Dead letters" in masked
+    assert EMAIL not in masked
+    assert EMAIL in (await visitor.post("/lookup", {"query": "user-0042", "shown": "1"})).text
+
+
+def _only_link(text: str, start: str) -> str:
+    (path,) = {part.split('"')[0] for part in text.split('href="')[1:] if part.startswith(start)}
+    return path

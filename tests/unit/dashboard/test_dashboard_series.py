@@ -1,0 +1,47 @@
+"""Minutes added up into points."""
+
+from fakeredis import FakeRedis
+
+from segue_worker.dashboard.series import MINUTE_MS, RANGES, Range, plot_series
+
+from .conftest import KEYS, NOW_MS, Visitor
+
+MINUTE = 1000
+HALF = MINUTE * MINUTE_MS + MINUTE_MS // 2
+
+
+def test_minutes_become_points_with_rates() -> None:
+    span = Range("x", "X", 4, 2, 1)
+    minutes = [{"delivered": 10}, {"delivered": 20, "requests": 120}, {}, {"delivered": 30, "rate_limited": 3}]
+    series = plot_series(minutes, HALF, span, 10)
+    assert series["times"] == [(MINUTE - 3) * 60, (MINUTE - 1) * 60]
+    # The second point is a minute and a half long so far.
+    assert series["delivered"] == [15.0, 20.0]
+    assert series["rate_limited"] == [0.0, 2.0]
+    assert series["requests_per_s"] == [1.0, 0.0]
+    assert series["limit"] == 10
+
+
+def test_the_first_moments_of_a_minute_do_not_shoot_up() -> None:
+    span = Range("x", "X", 1, 1, 1)
+    assert plot_series([{"delivered": 1}], MINUTE * MINUTE_MS, span, None)["delivered"] == [6.0]
+
+
+def test_percentiles_are_those_of_all_minutes_of_a_point() -> None:
+    span = Range("x", "X", 4, 2, 1)
+    minutes = [{"wait:9": 1}, {"wait:9": 1}, {}, {}]
+    series = plot_series(minutes, HALF, span, None)
+    assert series["delivery_p99_s"][0] is not None
+    assert 0.2 < series["delivery_p99_s"][0] <= 1
+    assert series["delivery_p99_s"][1] is None
+    assert series["request_p50_s"] == [None, None]
+
+
+async def test_each_range_is_served_whole(visitor: Visitor, redis: FakeRedis) -> None:
+    redis.hset(f"{KEYS.stats}{NOW_MS // MINUTE_MS - 1}", mapping={"delivered": 60})
+    for name, span in RANGES.items():
+        series = (await visitor.get(f"/series/loops?range={name}")).json()
+        assert len(series["times"]) == len(series["delivered"]) == span.minutes // span.step
+        assert sum(series["delivered"]) > 0
+        assert series["limit"] == 10
+    assert (await visitor.get("/series/elsewhere")).status_code == 404
