@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -60,6 +61,11 @@ class WorkerProcess:
         return self._process.pid
 
     @property
+    def ended(self) -> bool:
+        """Whether its main process has ended."""
+        return self._process.poll() is not None
+
+    @property
     def children(self) -> list[int]:
         """Process ids of its children: beat, where it sweeps."""
         listed = Path(f"/proc/{self.pid}/task/{self.pid}/children")
@@ -69,19 +75,20 @@ class WorkerProcess:
         """Wait until it consumes. Raises RuntimeError with its log where it ends first."""
         until = time.monotonic() + _READY_WITHIN_S
         while _READY not in self.log.read_text(errors="replace"):
-            if self._process.poll() is not None or time.monotonic() > until:
+            if self.ended or time.monotonic() > until:
                 raise RuntimeError(f"the worker did not become ready:\n{self.log.read_text(errors='replace')[-4000:]}")
             time.sleep(0.05)
 
     def kill(self) -> None:
         """Kill -9 of the whole group, as when a machine is lost."""
-        if self._process.poll() is None:
+        # Also where the main process has ended: beat may have outlived it.
+        with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
     def stop(self) -> int:
         """Stop in order (SIGTERM, a warm shutdown). Returns the exit code."""
-        if self._process.poll() is None:
+        if not self.ended:
             self._process.terminate()
             try:
                 self._process.wait(timeout=_STOPPED_WITHIN_S)
