@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,6 +9,12 @@ import pytest
 from segue_worker.embedded_redis import EmbeddedRedis
 
 from .stack import Stack
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what could not be collected."""
+    if not shutil.which("promtool"):
+        terminalreporter.write_line("not collected: the check by promtool, which Debian's package prometheus has")
 
 
 @pytest.fixture

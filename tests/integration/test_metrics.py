@@ -1,0 +1,105 @@
+"""Counters that agree with the sandbox's ledger, also after kills; metrics that Prometheus's own tool accepts."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from segue_worker.metrics.exposition import render
+
+from .commands import start
+from .stack import Stack
+
+MakeStack = Callable[..., Stack]
+MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
+CONTACTS, EACH = 60, 5
+
+
+def numbers(stack: Stack) -> dict[tuple[str, ...], float]:
+    text = render(stack.redis, ["loops"]).decode()
+    return {
+        (sample.name, *(value for label, value in sample.labels.items() if label != "destination")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def enqueue(stack: Stack) -> int:
+    """Track events, each of which is one request; a second copy of some; and some that no mapping takes."""
+    events = [
+        {
+            "type": "track",
+            "userId": f"u{contact}",
+            "event": f"E{number}",
+            "messageId": f"{contact}-{number}",
+            "properties": {"email": f"u{contact}@example.com"},
+        }
+        for number in range(EACH)
+        for contact in range(CONTACTS)
+    ]
+    kept_back = [{**event, "messageId": f"f{n}", "integrations": {"All": False}} for n, event in enumerate(events[:20])]
+    stack.producer.enqueue([*events, *events[:30], *kept_back])
+    return len(events)
+
+
+def check_books(stack: Stack, events: int) -> None:
+    found = numbers(stack)
+    assert found["segue_events_enqueued_total",] == events + 50
+    assert found["segue_events_settled_total", "delivered"] == events == found["segue_delivery_seconds_count",]
+    assert found["segue_events_settled_total", "duplicate"] == 30
+    assert found["segue_events_settled_total", "filtered"] == 20
+    assert found["segue_pending_events",] == 0
+    ledger = stack.sandbox.requests()
+    assert found["segue_events_settled_total", "delivered"] == sum(record["applied"] for record in ledger)
+    # What was sent and never recorded, because its worker was killed, was sent again with the same key.
+    assert found["segue_requests_total",] == len({record["idempotency_key"] for record in ledger})
+    assert found["segue_request_seconds_count",] == found["segue_requests_total",]
+    assert found["segue_mapping_events_total", "Send events", "fired"] == events
+    assert found["segue_log_entries",] >= events
+
+
+def test_every_counter_agrees_with_the_ledger(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    events = enqueue(stack)
+    stack.worker()
+    stack.wait_delivered()
+    check_books(stack, events)
+    assert numbers(stack)["segue_requests_total",] == len(stack.sandbox.requests())
+
+
+@pytest.mark.parametrize("point", ["after_claim", "after_send", "before_settle", "after_settle"])
+def test_every_counter_agrees_with_the_ledger_after_a_kill(make_stack: MakeStack, point: str) -> None:
+    stack = make_stack()
+    events = enqueue(stack)
+    stack.worker(beat=False, SEGUE_FAULT_POINT=f"{point}:{1 if point == 'after_claim' else 20}")
+    stack.worker()
+    stack.wait_delivered()
+    check_books(stack, events)
+
+
+def test_the_command_prints_them(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    with start(stack, "metrics") as process:
+        stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (0, "")
+    assert 'segue_pending_events{destination="loops"} 0.0' in stdout
+
+
+PROMTOOL = shutil.which("promtool") or ""
+if PROMTOOL:  # Debian's package `prometheus` has it
+
+    def test_promtool_accepts_metrics_and_rules(make_stack: MakeStack) -> None:
+        stack = make_stack()
+        enqueue(stack)
+        stack.worker()
+        stack.wait_delivered()
+        for command, given in (
+            (["metrics"], render(stack.redis, ["loops", "other"])),
+            (["rules", str(MONITORING / "rules.yml")], b""),
+            (["config", str(MONITORING / "prometheus.yml")], b""),
+        ):
+            done = subprocess.run([PROMTOOL, "check", *command], input=given, check=False, capture_output=True)
+            assert (done.returncode, done.stderr) == (0, b""), command
