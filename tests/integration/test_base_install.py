@@ -15,7 +15,7 @@ from .stack import KEYS
 
 ROOT = Path(__file__).parents[2]
 OF_THE_WORKER = {
-    *("aiohttp", "hiredis", "httptools", "httpx", "httpx_aiohttp", "liquid", "orjson", "pytimeparse"),
+    *("aiohttp", "hiredis", "httptools", "httpx", "liquid", "orjson", "pytimeparse"),
     *("rich", "ruamel", "starlette", "tenacity", "uvicorn"),
 }
 RUNS = 5

@@ -92,4 +92,4 @@ async def test_no_error_or_repr_holds_the_api_key() -> None:
     async with LoopsClient("http://127.0.0.1:9", "very secret") as client:
         with pytest.raises(LoopsConnectionError) as caught:
             await client.check_key()
-        assert "secret" not in f"{caught.value!r}{caught.value}{client!r}{client._headers!r}"
+        assert "secret" not in f"{caught.value!r}{caught.value}{client!r}{client._transport!r}"

@@ -9,7 +9,7 @@ from rich.console import Console
 from segue_worker.cli.group import Failure
 
 _PIPE_WIDTH = 120
-_NEEDED = ("uvicorn", "starlette", "httptools", "httpx_aiohttp")
+_NEEDED = ("uvicorn", "starlette", "httptools", "aiohttp")
 
 _NEXT = """
 Where to go next
