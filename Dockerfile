@@ -9,7 +9,7 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt ./
 RUN mkdir -p producer/segue_producer worker/segue_worker \
     && touch README.md producer/segue_producer/__init__.py worker/segue_worker/__init__.py \
-    && pip --python /opt/segue/bin/python install -c constraints.txt '.[worker,http]' flower
+    && pip --python /opt/segue/bin/python install -c constraints.txt '.[worker,http,dashboard]' flower
 COPY README.md LICENSE ./
 COPY producer producer
 COPY worker worker

@@ -30,7 +30,7 @@ from .stack import API_KEY, KEYS, wait_until
 from .tracking import WRITE_KEY
 
 USER, PASSWORD = "viewer", "a-test-password"
-REQUIRED = {"FLOWER_BASIC_AUTH": f"{USER}:{PASSWORD}"}
+REQUIRED = {"FLOWER_BASIC_AUTH": f"{USER}:{PASSWORD}", "SEGUE_DASHBOARD_TOKEN": "a-token-for-tests-only"}
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 WORKERS = 3
 LAST = 200
@@ -74,8 +74,10 @@ def test_nothing_is_open_to_the_world(services: dict[str, Service], tmp_path: Pa
     for name, service in services.items():
         for port in service.get("ports", ()):
             assert str(port).startswith("127.0.0.1:"), name
-    with pytest.raises(ComposeError, match="FLOWER_BASIC_AUTH"):
-        resolve({}, tmp_path)
+    for missing in REQUIRED:
+        others = {name: value for name, value in REQUIRED.items() if name != missing}
+        with pytest.raises(ComposeError, match=missing):
+            resolve(others, tmp_path)
 
 
 def test_redis_keeps_what_it_took(services: dict[str, Service]) -> None:

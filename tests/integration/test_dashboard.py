@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -217,9 +217,10 @@ def furnish(stack: Stack) -> None:
     """Something to see on each page: an hour of counters, deliveries, retries and dead letters."""
     chance = random.Random(1)
     minute = int(time.time()) // 60
-    for back in range(1, 60):
-        delivered = int(260 + 120 * math.sin(back / 9) + chance.gauss(0, 20))
-        counters: dict[str | bytes, str | int] = {
+    for back in range(60):
+        passed = 1 if back else time.time() % 60 / 60
+        delivered = int(passed * (260 + 120 * math.sin(back / 9) + chance.gauss(0, 20)))
+        counters: dict[Any, Any] = {
             "delivered": delivered,
             "requests": int(delivered * 0.85),
             "filtered": delivered // 9,

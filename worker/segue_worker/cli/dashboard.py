@@ -27,7 +27,7 @@ Example:
 
 
 @click.command(epilog=_EXAMPLE, short_help="Serve a dashboard: overview, retries, dead letters, mappings, look-up.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8710, show_default=True, help="0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8720, show_default=True, help="0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--token-file",

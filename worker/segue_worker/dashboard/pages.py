@@ -44,6 +44,13 @@ def number_text(value: float) -> str:
     return f"{value:,}"
 
 
+def measure_text(value: float | None) -> str:
+    """A measured number with as many digits as say something, or a dash."""
+    if value is None:
+        return "\N{EN DASH}"
+    return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 - a thousand
+
+
 def render(call: Call, template: str, *, status: int = 200, title: str, **values: Any) -> Response:
     """A page as an answer. A browser without a session gets one."""
     sessions = call.dashboard.sessions
@@ -98,6 +105,7 @@ def _environment() -> Environment:
         clock=clock_text,
         utc=utc_text,
         number=number_text,
+        measure=measure_text,
         mask_contact=mask_contact,
         mask_text=mask_text,
         mask_json=mask_json,

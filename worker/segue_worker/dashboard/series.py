@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from segue_worker.metrics.histogram import Histogram
 
-_PERCENTS: Final = {"delivery": (50, 95, 99), "request": (50, 95)}
+PERCENTS: Final = {"delivery": (50, 95, 99), "request": (50, 95)}
 MINUTE_MS: Final = 60_000
 _SHORTEST: Final = 1 / 6
 """Of a minute: less says too little."""
@@ -79,7 +79,7 @@ def plot_series(minutes: Sequence[Mapping[str, int]], now_ms: int, span: Range, 
 def _percentiles(name: str, histograms: Sequence[Histogram]) -> dict[str, list[float | None]]:
     return {
         f"{name}_p{percent}_s": [_seconds(each.percentile(percent / 100)) for each in histograms]
-        for percent in _PERCENTS[name]
+        for percent in PERCENTS[name]
     }
 
 

@@ -1,15 +1,21 @@
 """What each destination is doing now, and its plots."""
 
-from typing import Any
+from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from segue_worker.dashboard.context import Call, configured
 from segue_worker.dashboard.pages import render
-from segue_worker.dashboard.series import MINUTE_MS, RANGES, Range, plot_series
+from segue_worker.dashboard.series import MINUTE_MS, PERCENTS, RANGES, Range, plot_series
 from segue_worker.metrics.minutes import read_minutes
 from segue_worker.status import read_statuses
+
+_HEADINGS: Final = {
+    "rate_limited": "429s",
+    "requests_per_s": "requests",
+    **{f"{what}_p{percent}_s": f"{what} p{percent}" for what, percents in PERCENTS.items() for percent in percents},
+}
 
 
 def overview(call: Call) -> Response:
@@ -37,7 +43,7 @@ def numbers(call: Call) -> Response:
     """The same as a table."""
     span = _range(call)
     title = f"{call.params['destination']}: {span.title.lower()}"
-    return render(call, "numbers.html", title=title, series=_series(call, span), span_of_time=span)
+    return render(call, "numbers.html", title=title, series=_series(call, span), span_of_time=span, headings=_HEADINGS)
 
 
 def _series(call: Call, span: Range) -> dict[str, Any]:
