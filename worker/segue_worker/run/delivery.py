@@ -5,7 +5,8 @@ import logging
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from functools import partial
+from typing import Final, TypeGuard
 
 from redis.exceptions import RedisError
 from tenacity import (
@@ -156,14 +157,19 @@ class Delivery:
         if self._age_s() > self._run.destination.retry.max_age.total_seconds():
             # It waited behind a pause; Loops may have forgotten its Idempotency-Key.
             return Dead("expired", f"not sent again, {self._age_s():.0f} s after the first attempt")
+        self._pending: Retry | None = None
+        decision = await self._attempt(request)
+        if not _is_quick(decision):
+            # Nearly always; asking tenacity costs more than all the rest of an attempt.
+            return decision
+        await self._nap(decision.after)
         retrying = AsyncRetrying(
-            retry=retry_if_result(lambda decision: isinstance(decision, Retry) and decision.after <= QUICK_WAIT_S),
-            stop=stop_after_attempt(QUICK_ATTEMPTS),
+            retry=retry_if_result(_is_quick),
+            stop=stop_after_attempt(QUICK_ATTEMPTS - 1),
             wait=_decided_wait,
             retry_error_callback=_last_result,
             sleep=self._nap,
         )
-        self._pending: Retry | None = None
         return await retrying(self._attempt, request)
 
     async def _attempt(self, request: Outgoing) -> Decision | None:
@@ -193,7 +199,11 @@ class Delivery:
         answered = loop.time()
         self._backlog.journal.attempt(sent_ms, outcome.status if isinstance(outcome, Answer) else 0, answered - sent)
         self._why = str(outcome.status) if isinstance(outcome, Answer) else describe(outcome)
-        run.pacer.used(slot, sent, answered)
+        if isinstance(outcome, Answer):
+            too_many = outcome.status == 429  # noqa: PLR2004 - Too Many Requests
+            run.pacer.used(slot, sent, answered, remaining=outcome.remaining, refused=too_many)
+        else:
+            run.pacer.used(slot, sent, answered)
         run.watch.answered(passing_failure=is_down(outcome))
         self._answer = None
         if isinstance(outcome, Answer):
@@ -247,14 +257,18 @@ class Delivery:
         await self._settle(replace(settlement, parked=parked.to_json()))
 
     async def _settle(self, settlement: Settlement) -> None:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type((RedisError, OSError)),
-            wait=wait_random_exponential(multiplier=0.05, max=0.5),
-            stop=stop_after_delay(SETTLE_PATIENCE_S),
-            reraise=True,
-        )
         reach("before_settle")
-        left: int | None = await retrying(self._run.outbox.settle, self._contact, settlement, step=self._steps)
+        settle = partial(self._run.outbox.settle, self._contact, settlement, step=self._steps)
+        try:
+            left = await settle()
+        except (RedisError, OSError):
+            retrying = AsyncRetrying(
+                retry=retry_if_exception_type((RedisError, OSError)),
+                wait=wait_random_exponential(multiplier=0.05, max=0.5),
+                stop=stop_after_delay(SETTLE_PATIENCE_S),
+                reraise=True,
+            )
+            left = await retrying(settle)
         reach("after_settle")
         self._steps += 1
         if left is None:
@@ -267,6 +281,10 @@ class Delivery:
 
 class _ClaimGoneError(Exception):
     """The contact belongs to another run by now."""
+
+
+def _is_quick(decision: Decision | None) -> TypeGuard[Retry]:
+    return isinstance(decision, Retry) and decision.after <= QUICK_WAIT_S
 
 
 def _decided_wait(state: RetryCallState) -> float:

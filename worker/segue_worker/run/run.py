@@ -143,13 +143,16 @@ async def _finish(context: RunContext, *, leave: bool) -> str:
 
 async def _patiently(step: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
     """Do a step of the outbox, trying for a while where Redis is away."""
-    retrying = AsyncRetrying(
-        retry=retry_if_exception_type((RedisError, OSError)),
-        wait=wait_fixed(0.2),
-        stop=stop_after_delay(REDIS_PATIENCE_S),
-        reraise=True,
-    )
-    return await retrying(step, *args, **options)
+    try:
+        return await step(*args, **options)
+    except (RedisError, OSError):
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type((RedisError, OSError)),
+            wait=wait_fixed(0.2),
+            stop=stop_after_delay(REDIS_PATIENCE_S),
+            reraise=True,
+        )
+        return await retrying(step, *args, **options)
 
 
 async def _held(context: RunContext) -> bool:
