@@ -1,12 +1,15 @@
 """Damping: an outage is a line, not a flood."""
 
+import io
+import json
 import logging
+from collections.abc import Iterator
 
 import pytest
 from kombu.exceptions import OperationalError
 from redis.exceptions import OutOfMemoryError
 
-from segue_worker.logs import REPEATED_AFTER_S, Damper
+from segue_worker.logs import REPEATED_AFTER_S, Damper, facts, set_up
 
 
 class Clock:
@@ -71,3 +74,42 @@ def test_attempts_to_reconnect_repeat_however_they_are_counted(damper: Damper) -
 
     assert damper.filter(attempt(1))
     assert not damper.filter(attempt(2))
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """What the logger `segue.test` writes."""
+    logger, stream = logging.getLogger("segue.test"), io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield stream
+    logger.removeHandler(handler)
+
+
+def test_json_lines_carry_the_facts_of_a_record(stream: io.StringIO) -> None:
+    logger = logging.getLogger("segue.test")
+    set_up(logger, style="json")
+    logger.info("a run at %s", "loops", extra=facts(destination="loops", delivered=3))
+    try:
+        raise ValueError("out of range")  # noqa: TRY301 - what a handler would catch
+    except ValueError:
+        logger.exception("it failed\non two lines")
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert {name: first[name] for name in ("level", "message", "destination", "delivered")} == {
+        "level": "info",
+        "message": "a run at loops",
+        "destination": "loops",
+        "delivered": 3,
+    }
+    assert first["at"].endswith("+00:00")
+    assert second["error"].splitlines()[-1] == "ValueError: out of range"
+
+
+def test_console_lines_stay_as_they_are_and_an_unknown_style_is_told(stream: io.StringIO) -> None:
+    logger = logging.getLogger("segue.test")
+    set_up(logger, style="console")
+    logger.info("a run", extra=facts(delivered=3))
+    assert stream.getvalue() == "a run\n"
+    set_up(logger, style="jsn")
+    assert stream.getvalue().endswith("SEGUE_LOG is 'jsn': write json or console\n")

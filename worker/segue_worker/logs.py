@@ -1,9 +1,16 @@
-"""Logs that stay readable: what repeats each second is no news, and an outage is not a page of tracebacks a second."""
+"""Logs that stay readable: what repeats each second is no news, and an outage is not a page of tracebacks a second.
 
+`SEGUE_LOG=json` writes a JSON object a line, with the facts of a record as fields: `destination`, `message_ids` (the
+correlation ids, see `segue trace`), counts. Otherwise lines are for people. Neither holds personal data.
+"""
+
+import json
 import logging
+import os
 import time
 from collections.abc import Callable
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
@@ -11,6 +18,9 @@ from redis.exceptions import RedisError
 REPEATED_AFTER_S: Final = 30.0
 _CHATTY: Final = ("celery.beat", "celery.worker.strategy", "celery.app.trace", "httpx")
 _REMEMBERED_AT_MOST: Final = 1000
+_STYLES: Final = ("console", "json")
+FACTS: Final = "facts"
+"""Name of the record's attribute."""
 _FOREIGN: Final = ("celery.", "kombu.")
 
 
@@ -56,14 +66,42 @@ def _broker_trouble(error: BaseException | None) -> BaseException | None:
     return None
 
 
-def set_up(logger: logging.Logger) -> None:
-    """Quieten Celery, kombu and httpx, and damp what repeats.
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `at`, `level`, `logger`, `message`, the record's `facts`, and `error` where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        fields: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, FACTS, {}),
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["error"] = self.formatException(record.exc_info)
+        return json.dumps(fields, default=str, ensure_ascii=False)
+
+
+def facts(**fields: Any) -> dict[str, dict[str, Any]]:
+    """What a logging call takes as `extra`, so that a JSON log has these fields; never personal data."""
+    return {FACTS: fields}
+
+
+def set_up(logger: logging.Logger, *, style: str | None = None) -> None:
+    """Quieten Celery, kombu and httpx, damp what repeats, and write JSON where that is asked for.
 
     Args:
         logger: whose handlers write the log: the root logger.
+        style: `json` or `console`; what `SEGUE_LOG` says when left out.
     """
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     damper = Damper()
+    chosen = os.environ.get("SEGUE_LOG", "console") if style is None else style
     for handler in logger.handlers:
         handler.addFilter(damper)
+        if chosen == "json":
+            handler.setFormatter(JsonFormatter())
+    if chosen not in _STYLES:
+        logger.warning("SEGUE_LOG is %r: write json or console", chosen)

@@ -320,3 +320,19 @@ async def test_what_waited_too_long_behind_a_pause_is_not_sent_again(bench: Benc
     assert len(bench.requests) == before, "Loops has forgotten the Idempotency-Key by now"
     (letter,) = await dead_letters(bench)
     assert (letter.reason, letter.message_ids) == ("expired", ("m",))
+
+
+async def test_a_run_and_each_dead_letter_is_a_line_in_the_log_without_personal_data(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "segue_worker")
+    bench.sandbox.faults.add(Fault(status=400, event="Bad"))
+    await bench.enqueue(IDENTIFY, {**TRACK, "event": "Bad", "messageId": "bad"}, TRACK)
+    await bench.run()
+    (letter,) = await dead_letters(bench)
+    assert caplog.messages[0] == f"messageId bad at loops was given up: refused; dead letter {letter.id}"
+    assert caplog.messages[1].startswith("a run at loops: 1 dead, 2 delivered, 3 requests in ")
+    facts = [vars(record)["facts"] for record in caplog.records]
+    assert facts[0]["message_ids"] == ("bad",)
+    assert (facts[1]["delivered"], facts[1]["requests"]) == (2, 3)
+    assert "example.com" not in caplog.text

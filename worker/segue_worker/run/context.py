@@ -4,10 +4,12 @@ import asyncio
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from segue_worker.config import Destination
+from segue_worker.logs import facts
 from segue_worker.loops import LoopsClient
 from segue_worker.outbox import Outbox
 from segue_worker.pacing import Pacer
@@ -38,6 +40,7 @@ class RunContext:
         now_ms: unix ms.
         jitter: a number from 0 to 1, different each time.
         in_flight: messageIds of the events being delivered now.
+        counts: what the run has settled, by counter.
         leaving: set when nothing new may be sent: the run's time is over, it lost its place, or it paused.
     """
 
@@ -51,6 +54,7 @@ class RunContext:
     now_ms: Callable[[], int] = unix_ms
     jitter: Callable[[], float] = random.random
     in_flight: set[str] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     def may_send(self) -> bool:
@@ -65,4 +69,5 @@ class RunContext:
         """
         self.leaving.set()
         if await self.outbox.pause(begin(kind, reason, self.now_ms())):
-            log.error("destination %s is paused (%s)", self.destination.name, kind)
+            name = self.destination.name
+            log.error("destination %s is paused (%s)", name, kind, extra=facts(destination=name, pause=str(kind)))

@@ -19,7 +19,9 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from segue_worker.dead_letter import DeadLetter
 from segue_worker.fault_points import reach
+from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.outbox import Claimed, Next, Settlement
 from segue_worker.outbox.outbox import digest
@@ -132,12 +134,6 @@ class Delivery:
             self._backlog.note(request, "apart", sent=self._attempts, why=decision.reason)
             return list(request.parts)
         else:
-            log.warning(
-                "a request of mapping %r at %s was given up: %s",
-                request.refs[-1].mapping,
-                self._run.destination.name,
-                decision.reason,
-            )
             letter = self._backlog.bury(
                 request,
                 decision.reason,
@@ -273,10 +269,22 @@ class Delivery:
         self._steps += 1
         if left is None:
             raise _ClaimGoneError
+        self._run.counts.update(settlement.counters)
+        for letter in settlement.dead:
+            self._tell_of(letter)
         self._run.watch.ended(delivered=settlement.counters.get("delivered", 0), dead=len(settlement.dead))
         trouble = self._run.watch.trouble()
         if trouble is not None:
             await self._run.pause(*trouble)
+
+    def _tell_of(self, letter: DeadLetter) -> None:
+        name, ids = self._run.destination.name, letter.message_ids
+        more = f" and {len(ids) - 1} more" if ids[1:] else ""
+        log.warning(
+            *("messageId %s%s at %s was given up: %s; dead letter %s", ids[0] if ids else "-", more, name),
+            *(letter.reason, letter.id),
+            extra=facts(destination=name, message_ids=ids, reason=letter.reason, dead_letter=letter.id),
+        )
 
 
 class _ClaimGoneError(Exception):

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from segue_worker.fault_points import reach
+from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.outbox import Claimed
 from segue_worker.pause import after_probe
@@ -43,6 +44,7 @@ async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
     """
     if not await context.outbox.start(context.destination.parallel_runs):
         return False
+    began = asyncio.get_running_loop().time()
     keeping = asyncio.create_task(context.lease.keep())
     watching = asyncio.create_task(_watch(context, seconds))
     try:
@@ -54,6 +56,18 @@ async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
     finally:
         keeping.cancel()
         watching.cancel()
+        _tell_of(context, asyncio.get_running_loop().time() - began)
+
+
+def _tell_of(context: RunContext, seconds: float) -> None:
+    """The run's line in the log, where it settled anything."""
+    if context.counts:
+        name, counts = context.destination.name, dict(sorted(context.counts.items()))
+        told = ", ".join(f"{count} {counter.replace('_', ' ')}" for counter, count in counts.items())
+        log.info(
+            *("a run at %s: %s in %.1f s", name, told, seconds),
+            extra=facts(destination=name, seconds=round(seconds, 3), **counts),
+        )
 
 
 async def _watch(context: RunContext, seconds: float) -> None:
@@ -167,8 +181,9 @@ async def _held(context: RunContext) -> bool:
         except NoAnswerError:
             answer = None
         if answer is not None and answer.delivered:
-            log.warning("destination %s goes on: the probe succeeded", context.destination.name)
             if await context.outbox.replace_pause(pause, None):
+                name = context.destination.name
+                log.warning("destination %s goes on: the probe succeeded", name, extra=facts(destination=name))
                 return False
         else:
             await context.outbox.replace_pause(pause, after_probe(pause, now_ms))
