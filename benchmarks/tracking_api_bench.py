@@ -8,15 +8,16 @@ against the figure RudderStack publishes for its server: 1,700 events a second a
 
 import base64
 import multiprocessing
+import selectors
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
-from itertools import islice
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final, NamedTuple
@@ -62,7 +63,7 @@ def rows(*, rounds: int = 3, seconds: float = 5.0) -> list[Row]:
     with EmbeddedRedis() as server, _api(server.url) as port, redis.Redis.from_url(server.url) as store:
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-            for batch, connections, reach in ((1, 32, 1), (100, 8, 10)):
+            for batch, connections, reach in ((1, 16, 1), (100, 8, 10)):
                 load = Load(port, connections, batch, seconds)
                 pool.submit(apply, load._replace(seconds=1)).result()
                 outcomes = []
@@ -118,30 +119,43 @@ def _api(redis_url: str) -> Iterator[int]:
 
 def apply(load: Load) -> Outcome:
     """Put load on the server; run in a process of its own."""
-    requests = list(_requests(load.batch))
-    began = time.monotonic()
-    until = began + load.seconds
-    with ThreadPoolExecutor(load.connections) as pool:
-        # A sender that is refused ends the measurement: its result raises.
-        sent = pool.map(lambda place: _send(load.port, requests, place, until), range(load.connections))
-        latencies = [each for own in sent for each in own]
-    return Outcome(len(latencies) * load.batch / (time.monotonic() - began), latencies)
+    requests = cycle(_requests(load.batch))
+    began = time.perf_counter()
+    latencies: list[float] = []
+    with ExitStack() as exits:
+        senders = exits.enter_context(selectors.DefaultSelector())
+        for _ in range(load.connections):
+            connection = exits.enter_context(socket.create_connection(("127.0.0.1", load.port)))
+            senders.register(connection, selectors.EVENT_READ, _Waiting(connection, next(requests)))
+        while time.perf_counter() - began < load.seconds:
+            for ready, _ in senders.select(timeout=1):
+                latency = ready.data.receive()
+                if latency is not None:
+                    latencies.append(latency)
+                    ready.data.send(next(requests))
+    return Outcome(len(latencies) * load.batch / (time.perf_counter() - began), latencies)
 
 
-def _send(port: int, requests: list[bytes], place: int, until: float) -> list[float]:
-    latencies = []
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        while time.monotonic() < until:
-            began = time.perf_counter()
-            connection.sendall(requests[place % len(requests)])
-            answer = connection.recv(4096)
-            while answer and not answer.endswith(b"}"):
-                answer += connection.recv(4096)
-            latencies.append(time.perf_counter() - began)
-            if not (answer.startswith(b"HTTP/1.1 200") and answer.endswith(b'{"success":true}')):
-                raise RuntimeError(f"not accepted: {answer!r}")
-            place += 1
-    return latencies
+class _Waiting:
+    """A connection with a request under way."""
+
+    def __init__(self, connection: socket.socket, request: bytes) -> None:
+        self._connection = connection
+        self.send(request)
+
+    def send(self, request: bytes) -> None:
+        self._began = time.perf_counter()
+        self._answer = b""
+        self._connection.sendall(request)
+
+    def receive(self) -> float | None:
+        """The seconds it took, once the answer is whole. Raises RuntimeError for any other than success."""
+        self._answer += self._connection.recv(4096)
+        if self._answer.startswith(b"HTTP/1.1 200") and self._answer.endswith(b'{"success":true}'):
+            return time.perf_counter() - self._began
+        if not self._answer or self._answer.endswith(b"}"):
+            raise RuntimeError(f"not accepted: {self._answer!r}")
+        return None
 
 
 def _requests(batch: int) -> Iterator[bytes]:

@@ -123,3 +123,9 @@ def test_redis_away_is_said_with_when_to_come_again(client: socket.socket) -> No
     assert b"retry-after: 5\r\n" in head.lower() + b"\r\n"
     assert json.loads(body)["code"] == "outbox_unavailable"
     assert b"127.0.0.1:9" not in body
+
+
+def test_answers_are_not_held_back_by_nagle_s_algorithm() -> None:
+    with bind("127.0.0.1", 0) as listener:
+        # What asyncio looks at before it turns the algorithm off.
+        assert listener.proto == socket.IPPROTO_TCP
