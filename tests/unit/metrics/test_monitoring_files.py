@@ -75,6 +75,13 @@ def test_what_is_mounted_exists_and_paths_agree() -> None:
     assert compose["services"]["grafana"]["environment"]["GF_PATHS_CONFIG"] in targets
 
 
+def test_prometheus_asks_the_port_of_the_dashboard() -> None:
+    service = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]["dashboard"]
+    (job,) = YAML(typ="safe").load(MONITORING / "prometheus.yml")["scrape_configs"]
+    (target,) = job["static_configs"][0]["targets"]
+    assert target == f"dashboard:{service['ports'][0].rpartition(':')[2]}"
+
+
 def test_the_list_in_docs_is_current() -> None:
     assert (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8") == as_markdown(), (
         "python -m segue_worker.metrics > docs/metrics.md"
