@@ -30,8 +30,10 @@ SLOWER: Final = 2
 MAX_SLOTS: Final = 64
 """Above this many requests a second, a slot stands for several, so that the shared state stays small."""
 
+_MANY = 10
 _KEPT_S = 0.1
-"""How long what is left of a slot that stands for several may be used; the last use counts as the slot's."""
+"""How long what is left of a slot that stands for `_MANY` requests or more may be used; the last use counts as the
+slot's. Such limits are there for bursts: a slot thrown away half used would hold up what comes next."""
 _FORGIVEN_MS = 5.0
 """Lateness that the 1.2 % already cover."""
 _HISTORY = 500
@@ -76,6 +78,7 @@ class Pacer:
         self._rate_limit = rate_limit
         self._per_slot = math.ceil(rate_limit / MAX_SLOTS)
         self._slots = max(1, rate_limit // self._per_slot)
+        self._kept_s = _KEPT_S if self._per_slot >= _MANY else WINDOW_MS / 1000 / self._slots
         self._clock = clock or asyncio.get_running_loop().time
         self._turn = asyncio.Lock()
         self._slot = Slot(0, 0.0)
@@ -99,7 +102,7 @@ class Pacer:
             if not wanted():
                 return None
             # What is left of an old slot is not worth its lateness.
-            if not self._left or self._clock() > self._slot.opened + _KEPT_S:
+            if not self._left or self._clock() > self._slot.opened + self._kept_s:
                 uses = [
                     part for number, use in self._uses.items() for part in (number, round(use.late_ms, 1), use.said)
                 ]
