@@ -15,14 +15,14 @@ from benchmarks.results import Row, machine, write_json
 Scene = Callable[[], list[Row]]
 
 DEFAULT: Final[dict[str, Scene]] = {
-    "delivery": delivery.rows,
+    "mapping": mapping_rows.rows,
     "merging": merging.rows,
-    "limit": limit_share.rows,
     "enqueue": enqueueing.rows,
     "latency": latency.rows,
-    "backlog": backlog.rows,
+    "delivery": delivery.rows,
+    "limit": limit_share.rows,
     "redis": redis_memory.rows,
-    "mapping": mapping_rows.rows,
+    "backlog": backlog.rows,
 }
 QUICK: Final[dict[str, Scene]] = {
     **DEFAULT,
@@ -47,17 +47,25 @@ def main(json_file: Path | None, plot: Path | None, only: tuple[str, ...], *, qu
     """
     remarks, about = Console(stderr=True), machine()
     rows: list[Row] = []
+    failed = False
     for name, scene in (QUICK if quick else DEFAULT).items():
         if only and name not in only:
             continue
         began = time.monotonic()
-        rows += scene()
+        try:
+            rows += scene()
+        except (TimeoutError, RuntimeError) as error:
+            failed = True
+            remarks.print(f"{name}: {error}")
         remarks.print(f"{name}: {time.monotonic() - began:.0f} s")
+        if json_file:
+            # After each part, so that one that is stopped has not measured in vain.
+            write_json(json_file, rows, about)
     Console(width=None if Console().is_terminal else 160).print(table(rows))
-    if json_file:
-        write_json(json_file, rows, about)
     if plot:
         write_plot(plot, rows)
+    if failed:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":
