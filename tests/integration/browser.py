@@ -15,7 +15,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from .stack import API_KEY, Stack
 
-CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM: Final = shutil.which("chromium")
 TOKEN: Final = "a-token-for-tests-only"  # noqa: S105 - nothing to protect
 AXE: Final = next(Path(__file__).with_name("vendor").glob("axe-core-*.min.js"))
 _READY: Final = re.compile(r"dashboard ready at (http://\S+?)/$")

@@ -11,11 +11,8 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Browser, expect
 
-from .browser import CHROMIUM, DashboardProcess, Visitor, open_browser, visit
+from .browser import DashboardProcess, Visitor, open_browser, visit
 from .stack import KEYS, Stack, bodies, wait_until
-
-if CHROMIUM is None:
-    pytest.skip("chromium is not on this machine: apt-get install chromium", allow_module_level=True)
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCREENSHOTS = os.environ.get("SEGUE_SCREENSHOTS") == "1"
@@ -139,6 +136,41 @@ async def test_a_dead_letter_is_inspected_replayed_and_delivered(
         await page.get_by_role("button", name="Look up").click()
         steps = page.get_by_role("listitem").filter(has_text="replayed")
         await expect(steps).to_be_visible()
+        assert visitor.errors == []
+
+
+async def test_letters_come_in_while_one_is_being_chosen(
+    stack: Stack, dashboard: DashboardProcess, browser: Browser
+) -> None:
+    stack.sandbox.faults([{"status": 400, "event": "Broken", "count": 2}])
+    async with visit(browser, dashboard) as visitor:
+        page = (await visitor.signed_in()).page
+        await visitor.go("/dead")
+        await expect(page.get_by_text("No dead letters.")).to_be_visible()
+        track(stack, "user-0001", "Broken")
+        first = page.get_by_role("checkbox", name="us•••01")
+        await first.check()
+        track(stack, "user-0002", "Broken")
+        await expect(page.get_by_role("checkbox", name="us•••02")).not_to_be_checked()
+        await expect(first).to_be_checked()
+        await page.get_by_role("button", name="Replay chosen…").click()
+        await page.get_by_role("button", name="Replay 1").click()
+        await expect(page.get_by_text("Finished.")).to_be_visible()
+        stack.wait_delivered()
+        assert [body["userId"] for body in bodies(stack, "/events/send")] == ["user-0001"]
+        assert visitor.errors == []
+
+
+async def test_by_keyboard_the_content_is_one_key_away(dashboard: DashboardProcess, browser: Browser) -> None:
+    async with visit(browser, dashboard) as visitor:
+        page = (await visitor.signed_in()).page
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("main")).to_be_focused()
+        hold = page.get_by_role("button", name="Hold refresh")
+        await hold.press("Space")
+        await expect(hold).to_have_attribute("aria-pressed", "true")
         assert visitor.errors == []
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, cast
 
+import orjson
 from redis import Redis
 from starlette.responses import Response
 
@@ -13,11 +14,12 @@ from segue_worker.dashboard.context import Call
 from segue_worker.dashboard.pages import render
 from segue_worker.dashboard.retries import Retry, find_retry
 from segue_worker.dead_letter import DeadLetter
-from segue_worker.dead_letters import Filter, matching
+from segue_worker.dead_letters import Filter
 from segue_worker.run.backlog import Waiting, read_entry
 from segue_worker.trace.trail import Trail, read_trail
 
 SHOWN: Final = 50
+_AT_ONCE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,18 @@ def _find(redis: "Redis", destination: str, query: str) -> Found:
 
 
 def _letters(redis: "Redis", destination: str, query: str) -> Iterator[DeadLetter]:
+    """The letters of a contact, or with a messageId, newest first. There is no index: all of them are looked at."""
+    keys = Keys(destination)
     wanted = Filter(contact=query)
-    for letter in matching(redis, destination, Filter()):
-        if query in letter.message_ids or wanted.matches(letter):
-            yield letter
+    # As it would stand in the letter's JSON: most letters need not be parsed then.
+    parts = [orjson.dumps(each)[1:-1] for each in {query, *_spellings(query)}]
+    ids = cast("list[bytes]", redis.zrevrange(keys.dead_at, 0, -1))
+    for start in range(0, len(ids), _AT_ONCE):
+        for raw in redis.hmget(keys.dead, ids[start : start + _AT_ONCE]):
+            if isinstance(raw, bytes) and any(part in raw for part in parts):
+                letter = DeadLetter.from_json(raw)
+                if query in letter.message_ids or wanted.matches(letter):
+                    yield letter
 
 
 def _spellings(query: str) -> tuple[str, str]:
