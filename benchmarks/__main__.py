@@ -8,7 +8,17 @@ from typing import Final
 import click
 from rich.console import Console
 
-from benchmarks import backlog, delivery, enqueueing, latency, limit_share, mapping_rows, merging, redis_memory
+from benchmarks import (
+    backlog,
+    delivery,
+    enqueueing,
+    latency,
+    limit_share,
+    mapping_rows,
+    merging,
+    redis_memory,
+    tracking_api_bench,
+)
 from benchmarks.report import table, write_plot
 from benchmarks.results import Row, machine, write_json
 
@@ -19,6 +29,7 @@ DEFAULT: Final[dict[str, Scene]] = {
     "merging": merging.rows,
     "enqueue": enqueueing.rows,
     "latency": latency.rows,
+    "http": tracking_api_bench.rows,
     "delivery": delivery.rows,
     "limit": limit_share.rows,
     "redis": redis_memory.rows,
@@ -31,6 +42,7 @@ QUICK: Final[dict[str, Scene]] = {
     "enqueue": lambda: enqueueing.rows(rounds=2, events=500),
     "latency": lambda: latency.rows(samples=100),
     "backlog": lambda: backlog.rows(many=100_000, rounds=1, deliveries=10_000),
+    "http": lambda: tracking_api_bench.rows(rounds=1, seconds=2.0),
     "redis": lambda: redis_memory.rows(ids=100_000),
 }
 
