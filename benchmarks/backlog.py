@@ -45,12 +45,12 @@ def _deliver(waiting: int, deliveries: int, warm: int) -> tuple[float, float]:
     """Events a second over some deliveries, and by how many MB a worker grew meanwhile."""
     with Stage(parallel_runs=PROCESSES) as stage:
         fill(stage, waiting)
-        worker = stage.worker(processes=PROCESSES)
+        pids = [stage.worker(beat=number == 0).pid for number in range(PROCESSES)]
         wait_until(lambda: stage.delivered() >= warm)
-        done, began, size = stage.delivered(), time.perf_counter(), resident_mb(worker.children)
+        done, began, size = stage.delivered(), time.perf_counter(), resident_mb(pids)
         wait_until(lambda: stage.delivered() >= done + deliveries, within_s=300)
         rate = (stage.delivered() - done) / (time.perf_counter() - began)
-        return rate, resident_mb(worker.children) - size
+        return rate, resident_mb(pids) - size
 
 
 def rows(*, many: int = 1_000_000, few: int = 10_000, rounds: int = 2, deliveries: int = 100_000) -> list[Row]:

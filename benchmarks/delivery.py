@@ -22,7 +22,8 @@ def segue_rate(events: Sequence[Event]) -> float:
     """Events a second through Segue."""
     with Stage(parallel_runs=PROCESSES) as stage:
         stage.enqueue(events)
-        stage.worker(processes=PROCESSES)
+        for number in range(PROCESSES):
+            stage.worker(beat=number == 0)
         wait_until(lambda: stage.delivered() >= len(events))
         moments = [record["at"] for record in stage.sandbox.requests()]
         return middle_rate(moments) * len(events) / len(moments)

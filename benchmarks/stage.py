@@ -68,15 +68,14 @@ class Stage:
         self.producer = self._exit.enter_context(Producer(self.server.url))
         self._workers = 0
 
-    def worker(self, *, processes: int = 1, beat: bool = True) -> WorkerProcess:
-        """Start a worker of Segue; it ends with the stage."""
+    def worker(self, *, beat: bool = True) -> WorkerProcess:
+        """Start a worker of Segue, which is one process; it ends with the stage."""
         self._workers += 1
         worker = WorkerProcess(
             redis_url=self.server.url,
             config=self._config,
             directory=self.directory,
             name=f"worker{self._workers}",
-            concurrency=processes,
             beat=beat,
         )
         self._exit.callback(worker.kill)
