@@ -210,7 +210,7 @@ async def test_every_page_is_accessible_and_fits_a_phone(
         ):
             await visitor.go(path)
             if name == "overview":
-                await expect(page.locator("canvas")).to_have_count(4)
+                await expect(page.locator("canvas")).to_have_count(5)
             await examine(visitor, name, scheme)
         await visitor.go("/retries")
         await page.locator("table a").first.click()
@@ -260,6 +260,7 @@ def furnish(stack: Stack) -> None:
             "retries": chance.choice([0, 0, 0, 4, 11]),
             "rate_limited": chance.choice([0, 0, 0, 0, 3]),
             "dead": chance.choice([0] * 9 + [2]),
+            "oldest_ms": chance.choice([200, 300, 400, 900, 8000]),
             **{f"wait:{place}": chance.randint(1, 40) for place in range(3, 9)},
             **{f"took:{place}": chance.randint(1, 40) for place in range(4, 7)},
         }

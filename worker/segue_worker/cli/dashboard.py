@@ -44,6 +44,7 @@ def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, re
     """
     try:
         from segue_worker.dashboard import Dashboard, create_app  # noqa: PLC0415 - needs the extra `dashboard`
+        from segue_worker.dashboard.sampling import Sampler, sample  # noqa: PLC0415 - same
         from segue_worker.dashboard.server import serve  # noqa: PLC0415 - same
         from segue_worker.dashboard.sessions import Sessions  # noqa: PLC0415 - same
     except ModuleNotFoundError as missing:
@@ -54,11 +55,12 @@ def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, re
         raise Refusal(f"{error}: make one with openssl rand -hex 24") from None
     with _client(redis_url) as redis:
         hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
-        app = create_app(Dashboard(redis, config, sessions, hints.send))
+        board = Dashboard(redis, config, sessions, hints.send)
+        sampler = Sampler(lambda: sample(redis, board.known().names, board.now_ms))
         try:
             # Ctrl-C is how one ends it.
-            with contextlib.suppress(KeyboardInterrupt):
-                serve(app, host, port, lambda url: click.echo(f"{READY_LINE}{url}", err=True))
+            with contextlib.suppress(KeyboardInterrupt), sampler:
+                serve(create_app(board), host, port, lambda url: click.echo(f"{READY_LINE}{url}", err=True))
         except OSError as error:
             text = f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
             raise click.ClickException(text) from None

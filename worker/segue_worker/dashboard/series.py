@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from segue_worker.dashboard.sampling import OLDEST
 from segue_worker.metrics.histogram import Histogram
 
 PERCENTS: Final = {"delivery": (50, 95, 99), "request": (50, 95)}
@@ -54,7 +55,7 @@ def plot_series(minutes: Sequence[Mapping[str, int]], now_ms: int, span: Range, 
 
     Returns:
         `times` (unix seconds of each point's beginning) and series of the same length; outcomes, retries and 429s per
-        minute, requests per second, percentiles in seconds (None where nothing was counted).
+        minute, requests per second, percentiles and queue age in seconds (None where nothing was recorded).
     """
     last, passed_ms = divmod(now_ms, MINUTE_MS)
     first = last - len(minutes) + 1
@@ -72,6 +73,7 @@ def plot_series(minutes: Sequence[Mapping[str, int]], now_ms: int, span: Range, 
         "requests_per_s": [round(point["requests"] / length / 60, 3) for point, length in counted],
         **_percentiles("delivery", [Histogram.read("wait", point) for point in points]),
         **_percentiles("request", [Histogram.read("took", point) for point in points]),
+        "queue_age_s": [_oldest_s(minutes[at : at + span.step]) for at in range(0, len(minutes), span.step)],
         "limit": limit,
     }
 
@@ -81,6 +83,10 @@ def _percentiles(name: str, histograms: Sequence[Histogram]) -> dict[str, list[f
         f"{name}_p{percent}_s": [_seconds(each.percentile(percent / 100)) for each in histograms]
         for percent in PERCENTS[name]
     }
+
+
+def _oldest_s(minutes: Sequence[Mapping[str, int]]) -> float | None:
+    return max((counts[OLDEST] / 1000 for counts in minutes if OLDEST in counts), default=None)
 
 
 def _seconds(ms: float | None) -> float | None:

@@ -17,6 +17,7 @@
       ["retries", "Retries", "--line-warn", true],
       ["rate_limited", "429s", "--line-bad"],
     ],
+    age: [["queue_age_s", "Oldest waiting", "--line-warn", true]],
     latency: [
       ["delivery_p50_s", "Delivery p50", "--line-main"],
       ["delivery_p95_s", "p95", "--line-warn"],
@@ -59,7 +60,7 @@
       height: HEIGHT,
       cursor: { points: { size: 6 }, drag: { x: false, y: false } },
       legend: { live: true },
-      padding: [8, 14, 0, 0],
+      padding: [8, 22, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
       axes: [
@@ -75,7 +76,7 @@
           width: 2,
           dash,
           // Percentiles may be few and far between.
-          points: { show: place.closest("[data-chart]").dataset.chart === "latency" ? undefined : false, size: 5 },
+          points: { show: place.closest("[data-chart]").dataset.chart.match(/latency|age/) ? undefined : false, size: 5 },
           spanGaps: true,
           value: (_, value) => (value === null || value === undefined ? "–" : short(value)),
         })),

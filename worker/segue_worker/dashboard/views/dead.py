@@ -73,6 +73,8 @@ def letters(call: Call) -> Response:
 def show(call: Call) -> Response:
     """One dead letter; by POST, with its personal data."""
     destination, name = call.params["destination"], call.params["letter"]
+    if destination not in call.dashboard.known().names:
+        raise HTTPException(404)
     letter = next(read_letters(call.dashboard.redis, destination, [name]), None)
     if letter is None:
         raise HTTPException(404)

@@ -14,6 +14,7 @@ from segue_worker.status import read_statuses
 _HEADINGS: Final = {
     "rate_limited": "429s",
     "requests_per_s": "requests",
+    "queue_age_s": "queue age",
     **{f"{what}_p{percent}_s": f"{what} p{percent}" for what, percents in PERCENTS.items() for percent in percents},
 }
 

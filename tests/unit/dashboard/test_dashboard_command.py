@@ -1,0 +1,60 @@
+"""`segue dashboard`: what it wants before it starts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from segue_worker.cli import segue
+from segue_worker.dashboard import server
+
+from .conftest import TOKEN
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Where it would have listened."""
+    places: list[tuple[str, int]] = []
+
+    def serve(_app: object, host: str, port: int, _on_ready: object) -> None:
+        places.append((host, port))
+
+    monkeypatch.setattr(server, "serve", serve)
+    return places
+
+
+def invoke(*arguments: str, token: str = "") -> Any:
+    redis = "redis://127.0.0.1:1/0"
+    return CliRunner().invoke(
+        segue, ["dashboard", "--redis-url", redis, *arguments], env={"SEGUE_DASHBOARD_TOKEN": token}
+    )
+
+
+def test_it_listens_on_this_machine_only(served: list[tuple[str, int]]) -> None:
+    result = invoke(token=TOKEN)
+    assert result.exit_code == 0, result.output
+    assert served == [("127.0.0.1", 8720)]
+
+
+@pytest.mark.parametrize("token", ["", "  ", "too-short"])
+def test_without_a_good_token_it_does_not_start(served: list[tuple[str, int]], token: str) -> None:
+    result = invoke(token=token)
+    assert (result.exit_code, served) == (2, [])
+    assert "token" in result.stderr
+    assert "too-short" not in result.output
+
+
+def test_the_token_may_be_in_a_file(served: list[tuple[str, int]], tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("\n")
+    assert invoke("--token-file", str(file), token=TOKEN).exit_code == 2
+    file.write_text(f"{TOKEN}\n")
+    assert invoke("--token-file", str(file)).exit_code == 0
+    assert len(served) == 1
+
+
+def test_a_redis_url_that_is_none_is_named(served: list[tuple[str, int]]) -> None:
+    result = invoke("--redis-url", "localhost:6379", token=TOKEN)
+    assert (result.exit_code, served) == (2, [])
+    assert "--redis-url" in result.stderr
