@@ -52,7 +52,7 @@ def test_what_is_shown_is_what_the_registry_lists(redis: FakeRedis) -> None:
 def test_numbers_come_from_redis(redis: FakeRedis) -> None:
     redis.set(KEYS.pending, 7)
     redis.hset(KEYS.totals, mapping={"delivered": 5, "duplicates": 2, "rate_limited": 1, "dead_dropped": 3})
-    redis.hset(KEYS.measures, mapping={"enqueued": 14, "wait:0": 2, "wait:20": 1, "wait:sum": 2500})
+    redis.hset(KEYS.measures, mapping={"enqueued": 14, "wait:0": 2, "wait:20": 1, "sum:wait": 2500})
     redis.hset(KEYS.settings, mapping={"rate_limit": 10})
     redis.set(KEYS.paused, Pause("Loops is down", 1, 2, kind=PauseKind.DOWN).to_json())
     redis.xadd(KEYS.log, {"e": "[]"})

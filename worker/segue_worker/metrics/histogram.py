@@ -13,13 +13,20 @@ BOUNDS_MS: Final = (
     *(60_000, 300_000, 900_000, 3_600_000, 21_600_000, 86_400_000),
 )
 """Upper ends of the classes, in ms; the last class has none."""
+_MEASURES: Final[tuple[Measure, ...]] = ("wait", "took")
+_NAMES: Final = {measure: tuple(f"{measure}:{place}" for place in range(len(BOUNDS_MS) + 1)) for measure in _MEASURES}
+_SUMS: Final = {measure: f"sum:{measure}" for measure in _MEASURES}
+"""Named so that a minute, of which only percentiles are asked, need not hold them."""
 
 
 def count(measure: Measure, ms: float, into: dict[str, int]) -> None:
     """Count a duration: one more in its class, and its ms in the sum. `into` is what Redis will add up."""
     whole = max(0, round(ms))
-    for name, increment in ((f"{measure}:{bisect_left(BOUNDS_MS, whole)}", 1), (f"{measure}:sum", whole)):
-        into[name] = into.get(name, 0) + increment
+    name = _NAMES[measure][bisect_left(BOUNDS_MS, whole)]
+    into[name] = into.get(name, 0) + 1
+    if whole:
+        name = _SUMS[measure]
+        into[name] = into.get(name, 0) + whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +44,8 @@ class Histogram:
     @classmethod
     def read(cls, measure: Measure, fields: Mapping[str, int]) -> Self:
         """The histogram of a measure from what `count` made, added up."""
-        counts = (fields.get(f"{measure}:{place}", 0) for place in range(len(BOUNDS_MS) + 1))
-        return cls(tuple(counts), fields.get(f"{measure}:sum", 0))
+        counts = (fields.get(name, 0) for name in _NAMES[measure])
+        return cls(tuple(counts), fields.get(_SUMS[measure], 0))
 
     def __add__(self, other: Self) -> "Histogram":
         counts = (one + two for one, two in zip(self.counts, other.counts, strict=True))

@@ -6,7 +6,6 @@ person. Entries of one person are found by `contact_digest`, and may be deleted 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, Self
 
 import orjson
@@ -34,8 +33,7 @@ class Attempt(NamedTuple):
     ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class RequestPart:
+class RequestPart(NamedTuple):
     """What became of a request in one run.
 
     Attributes:
@@ -58,13 +56,9 @@ class RequestPart:
     next: int = 0
     letter: str = ""
 
-    def to_list(self) -> list[Any]:
-        """The form in which it is kept."""
-        return [self.path, self.refs, self.attempts, self.sent, self.outcome, self.why, self.next, self.letter]
-
     @classmethod
     def from_list(cls, values: Sequence[Any]) -> Self:
-        """Read what `to_list` made."""
+        """Read what JSON makes of it."""
         path, refs, attempts, *rest = values
         return cls(path, tuple((i, m) for i, m in refs), tuple(Attempt(*each) for each in attempts), *rest)
 
@@ -103,8 +97,7 @@ class EventPart(NamedTuple):
     faults: Sequence[Fault] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What one step recorded.
 
     Attributes:
@@ -115,12 +108,11 @@ class Record:
 
     contact: str
     events: Sequence[EventPart] = ()
-    request: RequestPart | None = field(default=None)
+    request: RequestPart | None = None
 
     def to_json(self) -> bytes:
         """The form in which it is kept."""
-        request = None if self.request is None else self.request.to_list()
-        return orjson.dumps([self.contact, [list(event) for event in self.events], request], default=list)
+        return orjson.dumps((self.contact, self.events, self.request), default=list)
 
     @classmethod
     def from_json(cls, raw: bytes) -> Self:
