@@ -106,7 +106,7 @@ def test_a_list_explains_each_letter_and_shows_no_body(run: Run, bury: Bury) -> 
 def test_each_filter_narrows_the_list(run: Run, bury: Bury) -> None:
     old = bury("old", at=1_700_000_000_000)
     other = bury("other", reason="expired", contact="ada@example.com", mappings=("Sync contacts",), events=("{}",))
-    new = bury("new")
+    new = bury("new", at=other.at + 1)
     everything = run("list", "--json")
     assert ids(everything) == [old.id, other.id, new.id]
     for options, expected in {
