@@ -8,6 +8,7 @@ from enum import StrEnum
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
+import orjson
 from redis.asyncio import Redis
 
 from segue_producer.keys import EXPLANATIONS, EXPLANATIONS_KEPT_S, LOG_ENTRIES, STATS_KEPT_S, Keys
@@ -175,12 +176,12 @@ class Outbox:
         args.append(len(settlement.dead))
         for letter in settlement.dead:
             args += (letter.id, letter.to_json())
-        args.append(len(settlement.measures))
-        for name, increment in settlement.measures.items():
-            args += (name, increment)
-        args += (settlement.record, LOG_ENTRIES, EXPLANATIONS, EXPLANATIONS_KEPT_S, len(settlement.explanations))
-        for name, text in settlement.explanations.items():
-            args += (name, text)
+        args += (orjson.dumps(settlement.measures) if settlement.measures else b"", settlement.record, LOG_ENTRIES)
+        args.append(len(settlement.explanations))
+        if settlement.explanations:
+            args += (EXPLANATIONS_KEPT_S, EXPLANATIONS)
+            for name, text in settlement.explanations.items():
+                args += (name, text)
         outbox = keys.outbox.encode() + contact
         settled, left = await self._settle(
             keys=[

@@ -27,9 +27,10 @@
 -- ARGV[13] number of digests, then the digests of the settled messageIds, 16 bytes each
 -- then       number of counters, then name and increment of each
 -- then       number of dead letters, then id and JSON of each
--- then       number of measures, then name and increment of each
+-- then       measures, a JSON object name -> increment, or ''
 -- then       entry of the log or '', entries it keeps about
--- then       explanations kept at most, for how many seconds, number of explanations, then digest and JSON of each
+-- then       number of explanations; where there are any, for how many seconds they are kept, how many are kept at
+--            most, then digest and JSON of each
 --
 -- Returns {1, events left in the outbox}; or {0, 0} where the owner's claim is gone: then nothing changed. A repeat,
 -- after an answer that was lost, changes nothing either.
@@ -98,21 +99,21 @@ end
 at = at + 2 * tonumber(ARGV[at]) + 1
 
 -- How often each mapping fired is counted since the start only: fifty of them would swell every minute.
-for i = at + 1, at + 2 * tonumber(ARGV[at]), 2 do
-  redis.call('HINCRBY', KEYS[10], ARGV[i], ARGV[i + 1])
-  local kind = string.sub(ARGV[i], 1, 5)
-  if kind == 'took:' or kind == 'wait:' then
-    redis.call('HINCRBY', KEYS[8], ARGV[i], ARGV[i + 1])
+if ARGV[at] ~= '' then
+  for name, increment in pairs(cjson.decode(ARGV[at])) do
+    redis.call('HINCRBY', KEYS[10], name, increment)
+    local kind = string.sub(name, 1, 5)
+    if kind == 'took:' or kind == 'wait:' then
+      redis.call('HINCRBY', KEYS[8], name, increment)
+    end
   end
 end
-at = at + 2 * tonumber(ARGV[at]) + 1
-
-if ARGV[at] ~= '' then
-  redis.call('XADD', KEYS[11], 'MAXLEN', '~', ARGV[at + 1], '*', 'e', ARGV[at])
+if ARGV[at + 1] ~= '' then
+  redis.call('XADD', KEYS[11], 'MAXLEN', '~', ARGV[at + 2], '*', 'e', ARGV[at + 1])
 end
-for i = at + 5, at + 4 + 2 * tonumber(ARGV[at + 4]), 2 do
-  if redis.call('HLEN', KEYS[12]) < tonumber(ARGV[at + 2]) and redis.call('HSETNX', KEYS[12], ARGV[i], ARGV[i + 1]) == 1 then
-    redis.call('EXPIRE', KEYS[12], ARGV[at + 3])
+for i = at + 6, at + 5 + 2 * tonumber(ARGV[at + 3]), 2 do
+  if redis.call('HLEN', KEYS[12]) < tonumber(ARGV[at + 5]) and redis.call('HSETNX', KEYS[12], ARGV[i], ARGV[i + 1]) == 1 then
+    redis.call('EXPIRE', KEYS[12], ARGV[at + 4])
   end
 end
 
