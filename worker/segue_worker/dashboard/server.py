@@ -1,24 +1,13 @@
 """The dashboard over HTTP, until the process is told to stop."""
 
-import socket
 from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from segue_producer.serving import ReadyServer, bind
+
 _STOP_S = 5
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server: says when it is ready."""
-
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._on_ready()
 
 
 def serve(app: ASGIApp, host: str, port: int, on_ready: Callable[[str], None]) -> None:
@@ -27,10 +16,7 @@ def serve(app: ASGIApp, host: str, port: int, on_ready: Callable[[str], None]) -
     Raises:
         OSError: the address is in use, or is not this machine's.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+    with bind(host, port) as listener:
         taken = listener.getsockname()[1]
         address = f"http://{f'[{host}]' if ':' in host else host}:{taken}/"
         config = uvicorn.Config(
@@ -43,4 +29,4 @@ def serve(app: ASGIApp, host: str, port: int, on_ready: Callable[[str], None]) -
             server_header=False,
             timeout_graceful_shutdown=_STOP_S,
         )
-        _Server(config, lambda: on_ready(address)).run(sockets=[listener])
+        ReadyServer(config, lambda: on_ready(address)).run(sockets=[listener])

@@ -9,6 +9,7 @@ from typing import Self
 
 import uvicorn
 
+from segue_producer.serving import ReadyServer, bind
 from segue_worker.sandbox.address import API_PREFIX
 from segue_worker.sandbox.app import SandboxApp
 from segue_worker.sandbox.core import Sandbox
@@ -20,38 +21,13 @@ _START_TIMEOUT_S = 30.0
 _BACKLOG = 2048
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server: says when it is ready, and when told to stop does not wait for late answers."""
-
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._on_ready()
+class _Server(ReadyServer):
+    """Does not wait for late answers when told to stop."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for task in tuple(self.server_state.tasks):
             task.cancel()
         await super().shutdown(sockets)
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket's address taken; port 0 takes any free one.
-
-    Raises:
-        OSError: the address is in use, or is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def base_url(listener: socket.socket) -> str:
