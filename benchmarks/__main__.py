@@ -16,6 +16,7 @@ from benchmarks import (
     limit_share,
     mapping_rows,
     merging,
+    recording,
     redis_memory,
     tracking_api_bench,
 )
@@ -31,6 +32,7 @@ DEFAULT: Final[dict[str, Scene]] = {
     "latency": latency.rows,
     "http": tracking_api_bench.rows,
     "delivery": delivery.rows,
+    "recording": recording.rows,
     "limit": limit_share.rows,
     "redis": redis_memory.rows,
     "backlog": backlog.rows,
@@ -38,6 +40,7 @@ DEFAULT: Final[dict[str, Scene]] = {
 QUICK: Final[dict[str, Scene]] = {
     **DEFAULT,
     "delivery": lambda: delivery.rows(rounds=1, contacts=4000, naive=1000),
+    "recording": lambda: recording.rows(rounds=1, contacts=4000),
     "limit": lambda: limit_share.rows(seconds=20),
     "enqueue": lambda: enqueueing.rows(rounds=2, events=500),
     "latency": lambda: latency.rows(samples=100),
