@@ -169,14 +169,13 @@ def test_destinations_that_hang_delay_no_other(make_stack: MakeStack) -> None:
 @pytest.mark.parametrize("trouble", ["out of memory", "read-only replica"])
 def test_workers_ride_out_a_redis_that_takes_no_writes(tmp_path: Path, trouble: str) -> None:
     with EmbeddedRedis() as server, Stack(server, tmp_path, rate_limit=50) as stack:
-        stack.worker()
+        worker = stack.worker()
         sign_ups(stack, 1)
         stack.wait_delivered()
         _set_trouble(stack, trouble, on=True)
         with pytest.raises(OutboxUnavailable, match="memory" if trouble == "out of memory" else "read-only"):
             stack.producer.track("u1", "E")
-        # Long enough for every part of the worker to have met it: sweep, heartbeat, broker.
-        time.sleep(3)
+        wait_until(lambda: "Message Error" in worker.log.read_text(errors="replace"))
         _set_trouble(stack, trouble, on=False)
         sign_ups_after = stack.counters["delivered"]
         stack.producer.track("u0", "After", message_id="after")
