@@ -1,7 +1,7 @@
 """The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Final, Literal
@@ -104,11 +104,11 @@ class Backlog:
     Args:
         contact: whose they are.
         entries: as they lie in the outbox.
-        now_ms: unix ms, for the times of dead letters.
+        now_ms: gives unix ms, for the times of dead letters.
         journal: collects what is recorded besides.
     """
 
-    def __init__(self, contact: bytes, entries: Sequence[bytes], *, now_ms: int, journal: Journal) -> None:
+    def __init__(self, contact: bytes, entries: Sequence[bytes], *, now_ms: Callable[[], int], journal: Journal) -> None:
         self.contact = contact
         self.journal = journal
         self._events = [read_entry(raw) for raw in entries]
@@ -230,7 +230,7 @@ class Backlog:
             events=tuple(waiting.text for waiting in events),
             refs=tuple((places.index(ref.event), ref.mapping) for ref in request.refs),
             request={"method": request.method, "path": request.path, "body": request.body.decode()},
-            at=self._now_ms,
+            at=self._now_ms(),
             **attempt,
         )
         self.record(request.refs, "dead")
@@ -247,7 +247,7 @@ class Backlog:
             refs=((0, mapping),) if mapping else (),
             message_ids=(waiting.message_id,) if waiting.message_id else (),
             events=(waiting.text,),
-            at=self._now_ms,
+            at=self._now_ms(),
         )
         waiting.dead.append(letter)
         waiting.done[mapping] = "failed"

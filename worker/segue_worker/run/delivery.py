@@ -54,7 +54,7 @@ class Delivery:
         self._run = run
         self._contact = claimed.contact
         journal = Journal(claimed.contact, run.now_ms)
-        self._backlog = Backlog(claimed.contact, claimed.entries, now_ms=run.now_ms(), journal=journal)
+        self._backlog = Backlog(claimed.contact, claimed.entries, now_ms=run.now_ms, journal=journal)
         self._parked = Parked.from_json(claimed.parked) if claimed.parked else None
         self._steps = 0
         self._attempts = 0
