@@ -4,11 +4,11 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Final, Self
 
 import aiohttp
 import httpx
-from multidict import CIMultiDict
+from httpx_aiohttp import AiohttpTransport
 
 from segue_worker.loops.answer import Answer, read_answer
 from segue_worker.loops.errors import LoopsConnectionError, LoopsTimeoutError
@@ -16,27 +16,11 @@ from segue_worker.loops.errors import LoopsConnectionError, LoopsTimeoutError
 CONNECTIONS: Final = 64
 
 
-class _Received(NamedTuple):
-    """An answer as it came."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class _Transport(Protocol):
-    """Carries one request at a time, any number of them at once."""
-
-    async def exchange(self, method: str, url: str, headers: CIMultiDict[str], body: bytes) -> _Received: ...
-
-    async def close(self) -> None: ...
-
-
 class LoopsClient:
     """Sends requests to Loops over a pool of connections. Made inside the one event loop it belongs to.
 
     Measured at 50 connections, CPU for each request: 351 µs through httpx's client on its aiohttp transport, 210 µs by
-    that transport itself, 115 µs with aiohttp as here; httpx's own transport carries an eighth of what aiohttp does.
+    that transport itself, as here; httpx's own transport carries an eighth of what aiohttp's does.
 
     Args:
         base_url: like `https://app.loops.so/api/v1`, without a slash at the end.
@@ -50,10 +34,14 @@ class LoopsClient:
     ) -> None:
         self._base_url = base_url
         self._timeout = timeout
-        self._headers = CIMultiDict(
-            {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json", "User-Agent": "segue"}
-        )
-        self._transport: _Transport = _Connections() if transport is None else _Injected(transport)
+        self._headers = {
+            "Authorization": f"Bearer {api_key}",
+            "Content-Type": "application/json",
+            "User-Agent": "segue",
+        }
+        self._transport = AiohttpTransport(client=_session()) if transport is None else transport
+        # The transport is called by itself, so what a client would add is given here.
+        self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
 
     async def send(self, method: str, path: str, body: bytes, *, idempotency_key: str | None = None) -> Answer:
         """Send one request.
@@ -73,8 +61,7 @@ class LoopsClient:
         """
         headers = self._headers
         if idempotency_key:
-            headers = headers.copy()
-            headers["Idempotency-Key"] = idempotency_key
+            headers = {**headers, "Idempotency-Key": idempotency_key}
         return await self._request(method, path, body, headers)
 
     async def check_key(self) -> Answer:
@@ -83,7 +70,7 @@ class LoopsClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._transport.close()
+        await self._transport.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -93,51 +80,31 @@ class LoopsClient:
     ) -> None:
         await self.close()
 
-    async def _request(self, method: str, path: str, body: bytes, headers: CIMultiDict[str]) -> Answer:
+    async def _request(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        request = httpx.Request(
+            method, self._base_url + path, headers=headers, content=body, extensions=self._extensions
+        )
         try:
             # One limit for the whole of it: against each read alone, a server that dribbles would never run.
             async with asyncio.timeout(self._timeout):
-                received = await self._transport.exchange(method, self._base_url + path, headers, body)
-        except (TimeoutError, httpx.TimeoutException) as error:
+                response = await self._transport.handle_async_request(request)
+                received = await response.aread()
+                await response.aclose()
+        except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as error:
             raise LoopsTimeoutError(f"no answer in time ({type(error).__name__})") from None
-        except (aiohttp.ClientError, httpx.HTTPError, OSError) as error:
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            # The transport leaves some of aiohttp's errors as they are, and calls a broken connection a ConnectTimeout.
             raise LoopsConnectionError(f"connection failed ({type(error).__name__})") from None
-        return read_answer(received.status, received.headers, received.body)
+        return read_answer(response.status_code, response.headers, received)
 
 
-class _Connections:
+def _session() -> aiohttp.ClientSession:
     """The connection pool: no cookies, and above all no resending.
 
     aiohttp by itself repeats a PUT whose pooled connection broke. That request would be unpaced and unrecorded;
     aiohttp has no public switch for it.
     """
-
-    def __init__(self) -> None:
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30.0, ssl=ssl.create_default_context())
-        self._session = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
-        )
-        self._session._retry_connection = False  # noqa: SLF001 - see above
-
-    async def exchange(self, method: str, url: str, headers: CIMultiDict[str], body: bytes) -> _Received:
-        async with self._session.request(
-            method, url, data=body or None, headers=headers, allow_redirects=False
-        ) as response:
-            return _Received(response.status, response.headers, await response.read())
-
-    async def close(self) -> None:
-        await self._session.close()
-
-
-class _Injected:
-    """A transport of httpx in place of the network."""
-
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self._client = httpx.AsyncClient(transport=transport)
-
-    async def exchange(self, method: str, url: str, headers: CIMultiDict[str], body: bytes) -> _Received:
-        response = await self._client.request(method, url, headers=headers, content=body)
-        return _Received(response.status_code, response.headers, response.content)
-
-    async def close(self) -> None:
-        await self._client.aclose()
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30.0, ssl=ssl.create_default_context())
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    session._retry_connection = False  # noqa: SLF001 - see above
+    return session
