@@ -24,7 +24,7 @@ def test_a_person_is_forgotten_here_and_at_loops_and_nobody_else(make_stack: Mak
     assert stack.redis.hlen(Keys("loops").dead) == 4
 
     assert segue(stack, "forget", "u1", "--loops", "--json") == {
-        "loops": {"events": 1, "dead_letters": 2, "contact_deleted": True}
+        "loops": {"events": 1, "dead_letters": 2, "log_entries": 3, "contact_deleted": True}
     }
     assert stack.pending == 1
     assert [contact["userId"] for contact in stack.sandbox.contacts()] == ["u2"]
@@ -33,5 +33,5 @@ def test_a_person_is_forgotten_here_and_at_loops_and_nobody_else(make_stack: Mak
     assert b"u2" in left
 
     assert segue(stack, "forget", "u1", "--loops", "--json") == {
-        "loops": {"events": 0, "dead_letters": 0, "contact_deleted": False}
+        "loops": {"events": 0, "dead_letters": 0, "log_entries": 0, "contact_deleted": False}
     }

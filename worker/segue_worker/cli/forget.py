@@ -49,7 +49,7 @@ def forget(  # noqa: PLR0913 - one argument for each option
     for name, counts in removed.items():
         at_loops = {True: "; contact deleted at Loops", False: "; no such contact at Loops", None: ""}
         remark(
-            f"{name}: {counts['events']} events and {counts['dead_letters']} dead letters removed"
+            f"{name}: {counts['events']} events, {counts['dead_letters']} dead letters and {counts['log_entries']} log entries removed"
             f"{at_loops[counts.get('contact_deleted')]}"
         )
 

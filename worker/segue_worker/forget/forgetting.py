@@ -18,20 +18,22 @@ from segue_worker.dead_letter import DeadLetter
 from segue_worker.dead_letters import Filter, drop, matching
 from segue_worker.loops import LoopsClient, LoopsRefusedError
 from segue_worker.pacing import Pacer
+from segue_worker.trace.log import forget_contact
 
 _SCRIPT: Final = files("segue_worker.forget").joinpath("forget.lua").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What was removed at one destination: events that waited, and dead letters."""
+    """What was removed at one destination: events that waited, dead letters, and entries of the log."""
 
     events: int
     dead_letters: int
+    log_entries: int
 
 
 def forget_here(redis: "Redis", destination: str, user_id: str) -> Forgotten:
-    """Remove a person's pending events and dead letters.
+    """Remove a person's pending events, dead letters, and entries of the log.
 
     Args:
         redis: client that answers bytes.
@@ -47,7 +49,8 @@ def forget_here(redis: "Redis", destination: str, user_id: str) -> Forgotten:
         keys=[keys.outbox + contact, keys.due, keys.lease, keys.parked, keys.pending, keys.totals], args=[contact]
     )
     ids = [letter.id for letter in matching(redis, destination, Filter()) if _concerns(letter, user_id, contact)]
-    return Forgotten(int(events), sum(drop(redis, destination, ids)))
+    dropped = sum(drop(redis, destination, ids))
+    return Forgotten(int(events), dropped, forget_contact(redis, destination, user_id))
 
 
 def _concerns(letter: DeadLetter, user_id: str, contact: str) -> bool:

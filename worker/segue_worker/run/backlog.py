@@ -108,7 +108,9 @@ class Backlog:
         journal: collects what is recorded besides.
     """
 
-    def __init__(self, contact: bytes, entries: Sequence[bytes], *, now_ms: Callable[[], int], journal: Journal) -> None:
+    def __init__(
+        self, contact: bytes, entries: Sequence[bytes], *, now_ms: Callable[[], int], journal: Journal
+    ) -> None:
         self.contact = contact
         self.journal = journal
         self._events = [read_entry(raw) for raw in entries]

@@ -62,7 +62,7 @@ def of_contact(redis: "Redis", destination: str, identity: str, *, limit: int = 
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    digest = contact_digest(contact_name(identity).encode("utf-8", "surrogatepass")).encode()
+    digest = _digest(identity)
     found: list[Logged] = []
     for raw_id, raw in _entries(redis, destination, newest_first=True):
         if len(found) >= limit:
@@ -70,6 +70,15 @@ def of_contact(redis: "Redis", destination: str, identity: str, *, limit: int = 
         if digest in raw:
             found.append(_read(raw_id, raw))
     return found
+
+
+def forget_contact(redis: "Redis", destination: str, identity: str) -> int:
+    """Remove the entries of a contact. Arguments and errors as for `of_contact`. Returns how many there were."""
+    digest = _digest(identity)
+    ids = [raw_id for raw_id, raw in _entries(redis, destination) if digest in raw]
+    for start in range(0, len(ids), CHUNK):
+        redis.xdel(Keys(destination).log, *ids[start : start + CHUNK])
+    return len(ids)
 
 
 def newest(redis: "Redis", destination: str, limit: int) -> list[Logged]:
@@ -125,6 +134,10 @@ def _entries(redis: "Redis", destination: str, *, newest_first: bool = False) ->
         if len(answer) < CHUNK:
             return
         edge = b"(" + answer[-1][0]
+
+
+def _digest(identity: str) -> bytes:
+    return contact_digest(contact_name(identity).encode("utf-8", "surrogatepass")).encode()
 
 
 def _read(raw_id: bytes, raw: bytes) -> Logged:
