@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue_worker.coalesce import Group, Mode, Piece, apart, coalesce
@@ -65,6 +65,7 @@ def test_what_the_event_says_of_the_contact_counts_more_than_the_update_before()
         (update(userId="u1"), update(userId="u2")),
         (update(email="a@example.com"), update(email="b@example.com")),
         (update(mailingLists={"x": True}), update(subscribed=False)),
+        (update(mailingLists={"x": False}), update(mailingLists={"x": True})),
         (update(eventName="a property of this name"), event()),
         (update(eventProperties="a property of this name"), event()),
     ],
@@ -106,6 +107,7 @@ async def effect(requests: list[Request]) -> tuple[Any, Any]:
     return contacts, [accepted.name for accepted in sandbox.events]
 
 
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(updates, events), max_size=8), st.sampled_from(["updates", "updates_into_events"]))
 async def test_the_merged_requests_always_have_the_effect_of_the_single_ones(
     requests: list[Request], mode: Mode

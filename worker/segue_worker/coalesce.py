@@ -3,8 +3,9 @@
 Pure. Two requests are merged only where sending the merged one leaves the contact as sending both in order would:
 
 - they name the same contact: the same userId, and no two different emails;
-- the later one does not change `subscribed` after the earlier one joined a list (Loops adds nobody who is
-  unsubscribed to a list, loops-sandbox-rules 6.5);
+- the later one does not change `subscribed` after the earlier one joined a list, and does not join a list that the
+  earlier one left (Loops adds nobody to a list who is unsubscribed or has left it, loops-sandbox-rules 6.5 and 6.6:
+  who is on the list stays on it by one request, and is off it by two);
 - folded into an event, no contact property is named like a field of the event itself.
 """
 
@@ -75,7 +76,9 @@ def _merge(group: Group, piece: Piece, mode: Mode) -> Group | None:
     folding = later.action == "sendEvent"
     if folding and (mode != "updates_into_events" or not _EVENT_FIELDS.isdisjoint(earlier.body)):
         return None
-    if not _same_contact(earlier.body, later.body) or _changes_subscription(earlier.body, later.body):
+    if not _same_contact(earlier.body, later.body):
+        return None
+    if _changes_subscription(earlier.body, later.body) or _joins_again(earlier.body, later.body):
         return None
     # An event keeps the order of its own keys; in both cases what the later request says counts.
     body = later.body | (earlier.body | later.body) if folding else earlier.body | later.body
@@ -99,3 +102,8 @@ def _same_contact(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
 
 def _changes_subscription(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
     return "subscribed" in later and any(_lists(earlier).values())
+
+
+def _joins_again(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
+    joined = _lists(later)
+    return any(joined.get(key) and not value for key, value in _lists(earlier).items())

@@ -1,5 +1,6 @@
 """Writes what was converted as `segue.yaml`, with comments where a human is wanted."""
 
+import json
 import re
 from io import StringIO
 from textwrap import indent
@@ -11,6 +12,7 @@ from segue_worker.segment_import.convert import Conversion, Destination, Mapping
 
 _DOLLARS: Final = re.compile(r"\${2,}|\$(?=\{(?!\{))")
 _WIDTH: Final = 120
+_UNWRITABLE: Final = frozenset("\x85\u2028\u2029\ufeff")
 
 
 def write_config(conversion: Conversion) -> str:
@@ -42,7 +44,8 @@ def _yaml(value: Any) -> str:
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
-    yaml.allow_unicode = True
+    # Written as they are, these are read back as an ordinary line break, or not at all.
+    yaml.allow_unicode = _UNWRITABLE.isdisjoint(json.dumps(value, ensure_ascii=False))
     yaml.width = _WIDTH
     stream = StringIO()
     yaml.dump(value, stream)
