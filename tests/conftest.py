@@ -1,11 +1,18 @@
 """Fixtures that several kinds of tests share."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import redis
+from hypothesis import settings
 
 from segue_worker.embedded_redis import EmbeddedRedis
+
+# The same examples each time on CI, where a change is judged; new ones at every run elsewhere, where they are found.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")
