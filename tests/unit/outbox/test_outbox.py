@@ -1,5 +1,6 @@
 """The Lua scripts, step by step."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
@@ -94,6 +95,52 @@ async def test_a_settlement_that_is_repeated_is_recorded_once(
     assert ids(await redis.lrange(KEYS.outbox + "u1", 0, -1)) == ["b", "c"]
     assert await redis.hget(KEYS.totals, "delivered") == b"1"
     assert await run.settle(b"u1", settlement, step=1) == 1
+
+
+async def test_settlements_that_come_together_are_judged_each_by_itself(
+    enqueue: Enqueue, outbox_of: OutboxOf, redis: FakeAsyncRedis, clock: Clock
+) -> None:
+    contacts = [b"u1", b"u2", b"u3", b"u4"]
+    await enqueue(*((contact.decode(), f"{contact.decode()}-{turn}") for contact in contacts for turn in range(2)))
+    run = outbox_of("run")
+    assert len(await run.claim(4)) == 4
+
+    def settlement(contact: bytes) -> Settlement:
+        message_id = f"{contact.decode()}-0"
+        return Settlement(
+            taken=1,
+            digests=[digest(message_id), digest(f"also {message_id}")],
+            counters={"delivered": 1, "requests": 2},
+            measures={"took:5": 3, "mapped": 1},
+            explanations={message_id: b"{}"},
+            record=message_id.encode(),
+        )
+
+    assert await run.settle(b"u2", settlement(b"u2"), step=0) == 1
+    clock.ms += LEASE_MS
+    await run.renew([b"u1", b"u2", b"u4"])
+    await outbox_of("other").claim(4)
+    lefts = await asyncio.gather(*(run.settle(contact, settlement(contact), step=0) for contact in contacts))
+    assert lefts == [1, 1, None, 1]
+    assert await redis.get(KEYS.pending) == b"5"
+    assert await redis.hgetall(KEYS.totals) == {b"delivered": b"3", b"requests": b"6"}
+    measures = await redis.hgetall(KEYS.measures)
+    assert (measures[b"took:5"], measures[b"mapped"]) == (b"9", b"3")
+    stats = await redis.hgetall(f"{KEYS.stats}{clock.ms // 60_000}")
+    assert (stats[b"delivered"], stats[b"took:5"], stats.get(b"mapped")) == (b"3", b"9", None)
+    assert [fields[b"e"] for _, fields in await redis.xrange(KEYS.log)] == [b"u2-0", b"u1-0", b"u4-0"]
+    assert set(await redis.hkeys(KEYS.because)) == {b"u2-0", b"u1-0", b"u4-0"}
+    asked = [f"{also}{contact.decode()}-0" for contact in contacts for also in ("", "also ")]
+    assert await run.seen([digest(message_id) for message_id in asked]) == [
+        True,
+        True,
+        True,
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 async def test_release_makes_the_rest_due_and_forgets_an_empty_contact(

@@ -1,60 +1,71 @@
 """Calls that share round trips."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 
 import pytest
-from fakeredis import FakeAsyncRedis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 from segue_worker.outbox.together import Together
 
-APPEND = """
-if ARGV[1] == 'wrong' then return redis.error_reply('wrong') end
-return redis.call('RPUSH', KEYS[1], ARGV[1])
-"""
+
+class Doubling:
+    """Doubles numbers, each batch in a round trip of its own; refuses batches with an odd one in it."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+
+    async def __call__(self, numbers: Sequence[int]) -> list[int]:
+        self.batches.append(list(numbers))
+        await asyncio.sleep(0)
+        if any(number % 2 for number in numbers):
+            raise ResponseError("odd")
+        return [2 * number for number in numbers]
 
 
-@pytest.fixture
-async def redis() -> AsyncIterator[FakeAsyncRedis]:
-    async with FakeAsyncRedis(version=(6, 2)) as client:
-        yield client
+async def test_calls_made_at_once_keep_their_order_and_each_gets_its_own_answer() -> None:
+    doubling = Doubling()
+    together = Together(doubling)
+    numbers = range(0, 400, 2)
+    assert await asyncio.gather(*(together(number) for number in numbers)) == [2 * number for number in numbers]
+    assert [number for batch in doubling.batches for number in batch] == list(numbers)
+    assert len(doubling.batches) == 4
+    assert await together(2) == 4
 
 
-async def test_calls_made_at_once_keep_their_order_and_each_gets_its_own_answer(redis: FakeAsyncRedis) -> None:
-    together = Together(redis, redis.register_script(APPEND))
-    assert await asyncio.gather(*(together(["list"], [f"{n}"]) for n in range(200))) == list(range(1, 201))
-    assert await redis.lrange("list", 0, -1) == [f"{n}".encode() for n in range(200)]
-    assert await together(["list"], ["alone"]) == 201
-
-
-async def test_a_call_that_fails_fails_alone(redis: FakeAsyncRedis) -> None:
-    together = Together(redis, redis.register_script(APPEND))
-    answers = await asyncio.gather(
-        *(together(["list"], [text]) for text in ("a", "wrong", "b")), return_exceptions=True
-    )
-    assert (answers[0], answers[2]) == (1, 2)
+async def test_a_call_that_fails_fails_alone() -> None:
+    together = Together(Doubling())
+    answers = await asyncio.gather(*(together(number) for number in (2, 3, 4)), return_exceptions=True)
+    assert (answers[0], answers[2]) == (4, 8)
     assert isinstance(answers[1], ResponseError)
 
 
-async def test_a_server_that_has_forgotten_the_script_is_told_again(redis: FakeAsyncRedis) -> None:
-    together = Together(redis, redis.register_script(APPEND))
-    await together(["list"], ["a"])
-    await redis.script_flush()
-    assert sorted(await asyncio.gather(together(["list"], ["b"]), together(["list"], ["c"]))) == [2, 3]
-
-
-async def test_one_who_no_longer_waits_stops_nobody(redis: FakeAsyncRedis) -> None:
-    together = Together(redis, redis.register_script(APPEND))
-    first = asyncio.ensure_future(together(["list"], ["a"]))
-    second = asyncio.ensure_future(together(["list"], ["b"]))
+async def test_one_who_no_longer_waits_stops_nobody() -> None:
+    together = Together(Doubling())
+    first = asyncio.ensure_future(together(2))
+    second = asyncio.ensure_future(together(4))
     await asyncio.sleep(0)
     first.cancel()
-    assert await second == 2
+    assert await second == 8
 
 
 async def test_where_redis_is_away_everyone_hears_of_it() -> None:
-    async with FakeAsyncRedis(version=(6, 2), connected=False) as redis:
-        together = Together(redis, redis.register_script(APPEND))
-        answers = await asyncio.gather(*(together(["l"], ["x"]) for _ in range(3)), return_exceptions=True)
-    assert all(isinstance(answer, RedisError) for answer in answers)
+    asked: list[int] = []
+
+    async def fail(numbers: Sequence[int]) -> list[int]:
+        asked.extend(numbers)
+        raise RedisConnectionError
+
+    together = Together(fail)
+    answers = await asyncio.gather(*(together(number) for number in range(3)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [RedisConnectionError] * 3
+    # Nobody knows whether it was done, so it is not done again here.
+    assert asked == [0, 1, 2]
+
+
+async def test_a_single_refusal_is_not_asked_again() -> None:
+    doubling = Doubling()
+    with pytest.raises(ResponseError):
+        await Together(doubling)(7)
+    assert doubling.batches == [[7]]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.resources import files
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
-import orjson
 from redis.asyncio import Redis
 
 from segue_producer.keys import EXPLANATIONS, EXPLANATIONS_KEPT_S, LOG_ENTRIES, STATS_KEPT_S, Keys
@@ -110,7 +110,7 @@ class Outbox:
         self._clock_ms = clock_ms
         self._run_key = self.keys.run
         self._scripts = {name: redis.register_script(text) for name, text in _TEXTS.items()}
-        self._settle = Together(redis, self._scripts["settle"])
+        self._settle = Together(self._settle_all)
 
     async def start(self, parallel_runs: int) -> bool:
         """Begin a run, unless as many as allowed are alive. Returns whether it began."""
@@ -162,35 +162,34 @@ class Outbox:
         Returns:
             how many events are left, or None where the claim is gone.
         """
-        keys = self.keys
-        minute = (self._clock_ms() or int(time.time() * 1000)) // 60_000
+        left = await self._settle((contact, settlement, step))
+        return None if left < 0 else left
+
+    async def _settle_all(self, settlements: Sequence[tuple[bytes, Settlement, int]]) -> list[int]:
+        keys, now_ms = self.keys, self._clock_ms()
+        minute = (now_ms or int(time.time() * 1000)) // 60_000
         args: list[Any] = [
-            *(self._clock_ms(), f"{self._owner}:{step}", contact, settlement.taken, settlement.remainder or b""),
-            *(settlement.next, settlement.park_for_ms, settlement.parked or b""),
-            *(keys.seen, self._window_ms, STATS_KEPT_S, f"{self._owner}:{step + 1}"),
-            *(len(settlement.digests), *settlement.digests),
-            len(settlement.counters),
+            *(now_ms, self._owner, keys.outbox, keys.seen, self._window_ms),
+            *(STATS_KEPT_S, LOG_ENTRIES, EXPLANATIONS_KEPT_S, EXPLANATIONS, len(settlements)),
         ]
-        for name, increment in settlement.counters.items():
-            args += (name, increment)
-        args.append(len(settlement.dead))
-        for letter in settlement.dead:
-            args += (letter.id, letter.to_json())
-        args += (orjson.dumps(settlement.measures) if settlement.measures else b"", settlement.record, LOG_ENTRIES)
-        args.append(len(settlement.explanations))
-        if settlement.explanations:
-            args += (EXPLANATIONS_KEPT_S, EXPLANATIONS)
-            for name, text in settlement.explanations.items():
-                args += (name, text)
-        outbox = keys.outbox.encode() + contact
-        settled, left = await self._settle(
+        for contact, settlement, step in settlements:
+            args += (contact, step, settlement.taken, settlement.remainder or b"")
+            args += (settlement.next, settlement.park_for_ms, settlement.parked or b"", settlement.record)
+            args += (len(settlement.digests), *settlement.digests)
+            for numbers in (settlement.counters, settlement.measures):
+                args += (len(numbers), *chain.from_iterable(numbers.items()))
+            args.append(len(settlement.dead))
+            for letter in settlement.dead:
+                args += (letter.id, letter.to_json())
+            args += (len(settlement.explanations), *chain.from_iterable(settlement.explanations.items()))
+        left: list[int] = await self._scripts["settle"](
             keys=[
-                *(outbox, keys.due, keys.lease, keys.parked, keys.pending, keys.dead, keys.dead_at),
+                *(keys.due, keys.lease, keys.parked, keys.pending, keys.dead, keys.dead_at),
                 *(f"{keys.stats}{minute}", keys.totals, keys.measures, keys.log, keys.because),
             ],
             args=args,
         )
-        return int(left) if settled else None
+        return left
 
     async def finish(self, *, leave: bool) -> str:
         """End the run: `"ended"`; `"hint"`, ended with work due; or `"go on"`, which `leave` rules out."""

@@ -1,48 +1,43 @@
--- Record what became of a claimed contact's oldest events, and say what happens to the contact next.
+-- Record what became of the oldest events of claimed contacts, and say what happens to each contact next.
 --
--- KEYS[1] outbox     list of the contact
--- KEYS[2] due        zset  contact -> ms
--- KEYS[3] lease      hash  contact -> owner token ':' number of settles since the claim
--- KEYS[4] parked     hash  contact -> JSON
--- KEYS[5] pending    string, number of events in all outboxes
--- KEYS[6] dead       hash  id -> JSON
--- KEYS[7] dead_at    zset  id -> ms, to the microsecond
--- KEYS[8] stats      hash, counters of this minute
--- KEYS[9] totals     hash, counters since the start of data
--- KEYS[10] measures  hash, further counters since the start of data
--- KEYS[11] log       stream of what became of events
--- KEYS[12] because   hash  digest -> why events were filtered
+-- KEYS[1] due        zset  contact -> ms
+-- KEYS[2] lease      hash  contact -> owner token ':' number of settles since the claim
+-- KEYS[3] parked     hash  contact -> JSON
+-- KEYS[4] pending    string, number of events in all outboxes
+-- KEYS[5] dead       hash  id -> JSON
+-- KEYS[6] dead_at    zset  id -> ms, to the microsecond
+-- KEYS[7] stats      hash, counters of this minute
+-- KEYS[8] totals     hash, counters since the start of data
+-- KEYS[9] measures   hash, further counters since the start of data
+-- KEYS[10] log       stream of what became of events
+-- KEYS[11] because   hash  digest -> why events were filtered
 -- ARGV[1] now in ms, or 0 for the server's clock
--- ARGV[2] owner token ':' number of settles before this one
--- ARGV[3] contact
--- ARGV[4] number of events to take off the head of the outbox
--- ARGV[5] what replaces the event then at the head, or '' to leave it
--- ARGV[6] next: 'keep' the contact claimed, 'release' it, or 'park' it
--- ARGV[7] for 'park': ms from now until it is due
--- ARGV[8] for 'park': JSON of the parked hash
--- ARGV[9] prefix of the seen keys (of the same hash tag)
--- ARGV[10] length of a seen window in ms
--- ARGV[11] for how many seconds the counters of a minute are kept
--- ARGV[12] owner token ':' number of settles after this one
--- ARGV[13] number of digests, then the digests of the settled messageIds, 16 bytes each
--- then       number of counters, then name and increment of each
--- then       number of dead letters, then id and JSON of each
--- then       measures, a JSON object name -> increment, or ''
--- then       entry of the log or '', entries it keeps about
--- then       number of explanations; where there are any, for how many seconds they are kept, how many are kept at
---            most, then digest and JSON of each
+-- ARGV[2] owner token
+-- ARGV[3] prefix of the outbox keys (of the same hash tag)
+-- ARGV[4] prefix of the seen keys (of the same hash tag)
+-- ARGV[5] length of a seen window in ms
+-- ARGV[6] for how many seconds the counters of a minute are kept
+-- ARGV[7] entries the log keeps, about
+-- ARGV[8] for how many seconds explanations are kept
+-- ARGV[9] how many explanations are kept at most
+-- ARGV[10] number of settlements; then of each:
+--          contact
+--          number of settles of this claim before this one
+--          number of events to take off the head of the outbox
+--          what replaces the event then at the head, or '' to leave it
+--          next: 'keep' the contact claimed, 'release' it, or 'park' it
+--          for 'park': ms from now until it is due
+--          for 'park': JSON of the parked hash
+--          entry of the log, or ''
+--          number of digests, then the digests of the settled messageIds, 16 bytes each
+--          number of counters, then name and increment of each
+--          number of measures, then name and increment of each
+--          number of dead letters, then id and JSON of each
+--          number of explanations, then digest and JSON of each
 --
--- Returns {1, events left in the outbox}; or {0, 0} where the owner's claim is gone: then nothing changed. A repeat,
--- after an answer that was lost, changes nothing either.
+-- Returns for each settlement how many events are left in the outbox; or -1 where the owner's claim is gone: then
+-- nothing of it was recorded. A repeat, after an answer that was lost, changes nothing either.
 
-local contact = ARGV[3]
-local holder = redis.call('HGET', KEYS[3], contact)
-if holder == ARGV[12] then
-  return {1, redis.call('LLEN', KEYS[1])}
-end
-if holder ~= ARGV[2] then
-  return {0, 0}
-end
 local now = tonumber(ARGV[1])
 local precise = now
 if now == 0 then
@@ -50,27 +45,30 @@ if now == 0 then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
   precise = time[1] * 1000 + time[2] / 1000
 end
+local owner = ARGV[2] .. ':'
+local window_ms = tonumber(ARGV[5])
+local window = math.floor(now / window_ms)
 
 -- A first write that needs no memory: the rest of the script is then let through even where Redis is full, and
 -- delivering is what empties it.
-redis.call('PERSIST', KEYS[2])
+redis.call('PERSIST', KEYS[1])
 
-local taken = tonumber(ARGV[4])
-if taken > 0 then
-  redis.call('LTRIM', KEYS[1], taken, -1)
-  redis.call('DECRBY', KEYS[5], taken)
+local at = 10
+local function read()
+  at = at + 1
+  return ARGV[at]
 end
-if ARGV[5] ~= '' then
-  redis.call('LSET', KEYS[1], 0, ARGV[5])
+
+-- Reads a number and as many pairs.
+local function pairs_read()
+  local first = at + 2
+  at = at + 1 + 2 * tonumber(ARGV[at + 1])
+  return first, at
 end
 
 -- A window's digests lie packed in 4,096 strings: 256 hashes by the first byte, 16 fields by half of the second.
-local at = 13
-local window_ms = tonumber(ARGV[10])
-local window = math.floor(now / window_ms)
-for i = at + 1, at + tonumber(ARGV[at]) do
-  local digest = ARGV[i]
-  local key = string.format('%s%d:%02x', ARGV[9], window, string.byte(digest, 1))
+local function remember(digest)
+  local key = string.format('%s%d:%02x', ARGV[4], window, string.byte(digest, 1))
   local field = string.format('%x', math.floor(string.byte(digest, 2) / 16))
   local known = redis.call('HGET', key, field)
   redis.call('HSET', key, field, (known or '') .. digest)
@@ -78,60 +76,109 @@ for i = at + 1, at + tonumber(ARGV[at]) do
     redis.call('PEXPIRE', key, (window + 2) * window_ms - now)
   end
 end
-at = at + tonumber(ARGV[at]) + 1
 
-local counters = tonumber(ARGV[at])
-for i = at + 1, at + 2 * counters, 2 do
-  redis.call('HINCRBY', KEYS[8], ARGV[i], ARGV[i + 1])
-  redis.call('HINCRBY', KEYS[9], ARGV[i], ARGV[i + 1])
-end
-if counters > 0 then
-  redis.call('EXPIRE', KEYS[8], ARGV[11])
-end
-at = at + 2 * counters + 1
-
--- A thousandth of a millisecond apart, so that a replay finds them in the order in which they died.
-for i = at + 1, at + 2 * tonumber(ARGV[at]), 2 do
-  redis.call('HSET', KEYS[6], ARGV[i], ARGV[i + 1])
-  redis.call('ZADD', KEYS[7], string.format('%.3f', precise + (i - at - 1) / 2000), ARGV[i])
+local function explain(digest, why)
+  if redis.call('HLEN', KEYS[11]) < tonumber(ARGV[9]) and redis.call('HSETNX', KEYS[11], digest, why) == 1 then
+    redis.call('EXPIRE', KEYS[11], ARGV[8])
+  end
 end
 
-at = at + 2 * tonumber(ARGV[at]) + 1
+local gone = 0
+local counters, measures = {}, {}
 
--- How often each mapping fired is counted since the start only: fifty of them would swell every minute.
-if ARGV[at] ~= '' then
-  for name, increment in pairs(cjson.decode(ARGV[at])) do
-    redis.call('HINCRBY', KEYS[10], name, increment)
-    local kind = string.sub(name, 1, 5)
-    if kind == 'took:' or kind == 'wait:' then
-      redis.call('HINCRBY', KEYS[8], name, increment)
+local function add(sums, first, last)
+  for i = first, last, 2 do
+    sums[ARGV[i]] = (sums[ARGV[i]] or 0) + ARGV[i + 1]
+  end
+end
+
+local function settle()
+  local contact, step, taken, remainder = read(), read(), tonumber(read()), read()
+  local following, park_ms, parked, entry = read(), read(), read(), read()
+  local outbox = ARGV[3] .. contact
+  local holder = redis.call('HGET', KEYS[2], contact)
+  local repeated = holder == owner .. (step + 1)
+  local good = holder == owner .. step
+
+  if good and taken > 0 then
+    redis.call('LTRIM', outbox, taken, -1)
+    gone = gone + taken
+  end
+  if good and remainder ~= '' then
+    redis.call('LSET', outbox, 0, remainder)
+  end
+  for _ = 1, tonumber(read()) do
+    local digest = read()
+    if good then
+      remember(digest)
     end
   end
-end
-if ARGV[at + 1] ~= '' then
-  redis.call('XADD', KEYS[11], 'MAXLEN', '~', ARGV[at + 2], '*', 'e', ARGV[at + 1])
-end
-for i = at + 6, at + 5 + 2 * tonumber(ARGV[at + 3]), 2 do
-  if redis.call('HLEN', KEYS[12]) < tonumber(ARGV[at + 5]) and redis.call('HSETNX', KEYS[12], ARGV[i], ARGV[i + 1]) == 1 then
-    redis.call('EXPIRE', KEYS[12], ARGV[at + 4])
+  local counters_first, counters_last = pairs_read()
+  local measures_first, measures_last = pairs_read()
+  local dead_first, dead_last = pairs_read()
+  local because_first, because_last = pairs_read()
+  if not good then
+    return repeated and redis.call('LLEN', outbox) or -1
   end
-end
 
-local left = redis.call('LLEN', KEYS[1])
-if ARGV[6] == 'park' then
-  redis.call('ZADD', KEYS[2], now + ARGV[7], contact)
-  redis.call('HSET', KEYS[4], contact, ARGV[8])
+  add(counters, counters_first, counters_last)
+  add(measures, measures_first, measures_last)
+  for i = dead_first, dead_last, 2 do
+    redis.call('HSET', KEYS[5], ARGV[i], ARGV[i + 1])
+    redis.call('ZADD', KEYS[6], string.format('%.3f', precise), ARGV[i])
+    -- A thousandth of a millisecond apart, so that a replay finds them in the order in which they died.
+    precise = precise + 0.001
+  end
+  for i = because_first, because_last, 2 do
+    explain(ARGV[i], ARGV[i + 1])
+  end
+  if entry ~= '' then
+    redis.call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[7], '*', 'e', entry)
+  end
+
+  local left = redis.call('LLEN', outbox)
+  if following == 'park' then
+    redis.call('ZADD', KEYS[1], now + park_ms, contact)
+    redis.call('HSET', KEYS[3], contact, parked)
+    redis.call('HDEL', KEYS[2], contact)
+    return left
+  end
   redis.call('HDEL', KEYS[3], contact)
-else
-  redis.call('HDEL', KEYS[4], contact)
-  redis.call('HSET', KEYS[3], contact, ARGV[12])
-  if ARGV[6] == 'release' then
-    if left > 0 then
-      redis.call('ZADD', KEYS[2], now, contact)
-    else
-      redis.call('ZREM', KEYS[2], contact)
-    end
-    redis.call('HDEL', KEYS[3], contact)
+  if following == 'keep' then
+    redis.call('HSET', KEYS[2], contact, owner .. (step + 1))
+    return left
+  end
+  if left > 0 then
+    redis.call('ZADD', KEYS[1], now, contact)
+  else
+    redis.call('ZREM', KEYS[1], contact)
+  end
+  redis.call('HDEL', KEYS[2], contact)
+  return left
+end
+
+local answer = {}
+for i = 1, tonumber(ARGV[10]) do
+  answer[i] = settle()
+end
+
+-- Counted once for all settlements: most of what a settlement writes is counters.
+if gone > 0 then
+  redis.call('DECRBY', KEYS[4], gone)
+end
+for name, increment in pairs(counters) do
+  redis.call('HINCRBY', KEYS[7], name, increment)
+  redis.call('HINCRBY', KEYS[8], name, increment)
+end
+-- How often each mapping fired is counted since the start only: fifty of them would swell every minute.
+for name, increment in pairs(measures) do
+  redis.call('HINCRBY', KEYS[9], name, increment)
+  local kind = string.sub(name, 1, 5)
+  if kind == 'took:' or kind == 'wait:' then
+    redis.call('HINCRBY', KEYS[7], name, increment)
   end
 end
-return {1, left}
+if next(counters) or next(measures) then
+  redis.call('EXPIRE', KEYS[7], ARGV[6])
+end
+return answer
