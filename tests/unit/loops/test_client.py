@@ -1,5 +1,6 @@
 """The HTTP client: answers, and what stands for none."""
 
+import gzip
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
@@ -93,3 +94,13 @@ async def test_no_error_or_repr_holds_the_api_key() -> None:
         with pytest.raises(LoopsConnectionError) as caught:
             await client.check_key()
         assert "secret" not in f"{caught.value!r}{caught.value}{client!r}{client._transport!r}"
+
+
+async def test_a_compressed_answer_is_read_all_the_same() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        text = f'{{"message":"{request.method} {request.url.path} {request.content.decode()}"}}'
+        return httpx.Response(400, headers={"Content-Encoding": "gzip"}, content=gzip.compress(text.encode()))
+
+    async with LoopsClient("http://loops.example.com/api/v1", KEY, transport=httpx.MockTransport(answer)) as client:
+        refused = await client.send("PUT", "/contacts/update", b"{}")
+    assert (refused.status, refused.text) == (400, '{"message":"PUT /api/v1/contacts/update {}"}')

@@ -47,12 +47,12 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, now: da
         body: as received.
         now: against which a `Retry-After` date is read; the current time when left out.
     """
-    remaining = headers.get("x-ratelimit-remaining", "")
+    remaining, waits = headers.get("x-ratelimit-remaining", ""), headers.get("retry-after")
     return Answer(
         status=status,
         text=body[: 4 * _TEXT_KEPT].decode("utf-8", "replace")[:_TEXT_KEPT],
         html="html" in headers.get("content-type", ""),
-        retry_after=_retry_after(headers.get("retry-after", ""), now or datetime.now(UTC)),
+        retry_after=_retry_after(waits, now or datetime.now(UTC)) if waits else None,
         remaining=int(remaining) if remaining.isascii() and remaining.isdigit() else None,
     )
 

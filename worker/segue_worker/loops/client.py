@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
@@ -14,6 +13,8 @@ from segue_worker.loops.answer import Answer, read_answer
 from segue_worker.loops.errors import LoopsConnectionError, LoopsTimeoutError
 
 CONNECTIONS: Final = 64
+_ENCODING: Final = "latin-1"
+"""Of headers (RFC 9110, 5.5)."""
 
 
 class LoopsClient:
@@ -34,11 +35,10 @@ class LoopsClient:
     ) -> None:
         self._base_url = base_url
         self._timeout = timeout
-        self._headers = {
-            "Authorization": f"Bearer {api_key}",
-            "Content-Type": "application/json",
-            "User-Agent": "segue",
-        }
+        self._headers = httpx.Headers(
+            {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json", "User-Agent": "segue"}
+        )
+        self._urls: dict[str, httpx.URL] = {}
         self._transport = AiohttpTransport(client=_session()) if transport is None else transport
         # The transport is called by itself, so what a client would add is given here.
         self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
@@ -61,7 +61,8 @@ class LoopsClient:
         """
         headers = self._headers
         if idempotency_key:
-            headers = {**headers, "Idempotency-Key": idempotency_key}
+            headers = headers.copy()
+            headers["Idempotency-Key"] = idempotency_key
         return await self._request(method, path, body, headers)
 
     async def check_key(self) -> Answer:
@@ -80,22 +81,39 @@ class LoopsClient:
     ) -> None:
         await self.close()
 
-    async def _request(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _request(self, method: str, path: str, body: bytes, headers: httpx.Headers) -> Answer:
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = httpx.URL(self._base_url + path)
+        # A body given as a stream: httpx then leaves to aiohttp the headers that both would work out.
         request = httpx.Request(
-            method, self._base_url + path, headers=headers, content=body, extensions=self._extensions
+            method, url, headers=headers, stream=httpx.ByteStream(body), extensions=self._extensions
         )
+        request.read()
+        # Said, so that httpx need not find it out for each header.
+        request.headers.encoding = _ENCODING
         try:
             # One limit for the whole of it: against each read alone, a server that dribbles would never run.
             async with asyncio.timeout(self._timeout):
                 response = await self._transport.handle_async_request(request)
-                received = await response.aread()
-                await response.aclose()
+                response.headers.encoding = _ENCODING
+                received = await _read(response)
         except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as error:
             raise LoopsTimeoutError(f"no answer in time ({type(error).__name__})") from None
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             # The transport leaves some of aiohttp's errors as they are, and calls a broken connection a ConnectTimeout.
             raise LoopsConnectionError(f"connection failed ({type(error).__name__})") from None
         return read_answer(response.status_code, response.headers, received)
+
+
+async def _read(response: httpx.Response) -> bytes:
+    """The body. What is not compressed, as hardly any answer is, need not go through httpx's decoders."""
+    stream = response.stream
+    if "content-encoding" in response.headers or not isinstance(stream, httpx.AsyncByteStream):
+        return await response.aread()
+    received = b"".join([part async for part in stream])
+    await stream.aclose()
+    return received
 
 
 def _session() -> aiohttp.ClientSession:
