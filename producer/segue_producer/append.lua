@@ -8,20 +8,20 @@
 -- KEYS[6] paused     string, present while the destination is held
 -- KEYS[7] stats      hash, counters of this minute
 -- KEYS[8] measures   hash, further counters since the start of data
--- KEYS[8 + i]        outbox of event i, a list
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] max_pending where the settings name none
 -- ARGV[3] for how many seconds the counters of a minute are kept
--- ARGV[2 + 2i], ARGV[3 + 2i]   contact and JSON of event i
+-- ARGV[4] prefix of the outbox keys (of the same hash tag)
+-- ARGV[3 + 2i], ARGV[4 + 2i]   contact and entry of event i
 --
 -- Returns {1, hint}: all appended, and whether the caller is to send a hint (1) or not (0);
 --      or {0, pending, max_pending}: refused, nothing changed.
 
-local count = #KEYS - 8
+local count = (#ARGV - 4) / 2
 local limit = tonumber(redis.call('HGET', KEYS[4], 'max_pending') or ARGV[2])
-local pending = tonumber(redis.call('GET', KEYS[3]) or 0)
-if pending + count > limit then
-  return {0, pending, limit}
+local pending = redis.call('INCRBY', KEYS[3], count)
+if pending > limit then
+  return {0, redis.call('DECRBY', KEYS[3], count), limit}
 end
 
 local now = tonumber(ARGV[1])
@@ -31,11 +31,10 @@ if now == 0 then
 end
 
 local waiting = 0
-for i = 1, count do
-  redis.call('RPUSH', KEYS[8 + i], ARGV[3 + 2 * i])
-  waiting = waiting + redis.call('ZADD', KEYS[1], 'NX', now, ARGV[2 + 2 * i])
+for i = 5, #ARGV, 2 do
+  redis.call('RPUSH', ARGV[4] .. ARGV[i], ARGV[i + 1])
+  waiting = waiting + redis.call('ZADD', KEYS[1], 'NX', now, ARGV[i])
 end
-redis.call('INCRBY', KEYS[3], count)
 redis.call('HINCRBY', KEYS[8], 'enqueued', count)
 if redis.call('HINCRBY', KEYS[7], 'enqueued', count) == count then
   redis.call('EXPIRE', KEYS[7], ARGV[3])
@@ -43,8 +42,7 @@ end
 
 -- A contact that already waited has had its hint; a live run finds the contact by itself.
 local hint = 0
-if waiting > 0 and redis.call('EXISTS', KEYS[2]) == 0 and redis.call('EXISTS', KEYS[6]) == 0
-   and redis.call('SET', KEYS[5], '1', 'NX', 'PX', 1000) then
+if waiting > 0 and redis.call('EXISTS', KEYS[2], KEYS[6]) == 0 and redis.call('SET', KEYS[5], '1', 'NX', 'PX', 1000) then
   hint = 1
 end
 return {1, hint}

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
 
 from redis import exceptions
 
+from segue_producer.entries import entry_stamp
 from segue_producer.errors import InvalidEvent, OutboxFull, OutboxUnavailable, UnknownDestination
 from segue_producer.events import Identify, Prepared, Track, prepare
 from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEPT_S, Keys
@@ -16,8 +16,6 @@ from segue_producer.settings import where
 APPEND_SCRIPT: Final = files("segue_producer").joinpath("append.lua").read_text(encoding="utf-8")
 BATCH: Final = 250
 """Events appended in one round trip at most, so that one script keeps Redis for a few milliseconds."""
-
-_RECEIVED_AT: Final = b'"receivedAt"'
 
 EventInput = Mapping[str, Any] | Identify | Track
 Script = Callable[[Sequence[str], Sequence[Any]], Any]
@@ -69,19 +67,11 @@ def arguments(keys: Keys, events: Sequence[Prepared], *, now_ms: int = 0) -> tup
     unix_ms = now_ms or int(time.time() * 1000)
     names = [keys.due, keys.run, keys.pending, keys.settings, keys.hinted, keys.paused]
     names += [f"{keys.stats}{unix_ms // 60_000}", keys.measures]
-    received = _received_at(unix_ms)
-    args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S]
+    args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S, keys.outbox]
+    stamp = entry_stamp(unix_ms)
     for event in events:
-        names.append(keys.outbox + event.contact)
-        args.append(event.contact)
-        args.append(event.json if _RECEIVED_AT in event.json else event.json[:-1] + received)
+        args += (event.contact, event.json + stamp)
     return names, args
-
-
-def _received_at(unix_ms: int) -> bytes:
-    """The end of an event's JSON that says when it was enqueued, in the field Segment's spec has for it."""
-    text = datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return b',%b:"%b"}' % (_RECEIVED_AT, text.encode())
 
 
 def hint_needed(answer: Sequence[int], destination: str) -> bool:

@@ -14,7 +14,7 @@ from segue_producer.events import prepare
 from segue_worker.dead_letter import DeadLetter
 from segue_worker.dead_letters import Filter, NotReplayable, Replay, matching, prepare_replay, replay
 from segue_worker.pause import Pause
-from segue_worker.run.backlog import Waiting, read_entry
+from segue_worker.run.entry import Waiting, read_entry
 
 from .conftest import KEYS, NOW_MS, letter_of
 

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
-import orjson
 import pytest
 from fakeredis import FakeAsyncRedis
 
@@ -14,6 +14,7 @@ from segue_worker.dead_letter import DeadLetter
 from segue_worker.outbox import Next, Outbox, Settlement
 from segue_worker.outbox.outbox import digest
 from segue_worker.pause import Pause
+from segue_worker.run.entry import read_entry
 
 from .conftest import DAY_MS, LEASE_MS, Clock
 
@@ -24,7 +25,7 @@ DONE = Settlement(taken=1, next=Next.RELEASE)
 
 
 def ids(entries: Sequence[bytes | str]) -> list[str]:
-    return [orjson.loads(entry)["messageId"] for entry in entries]
+    return [read_entry(entry).message_id for entry in entries if isinstance(entry, bytes)]
 
 
 async def test_events_of_a_contact_are_claimed_in_enqueue_order(enqueue: Enqueue, outbox_of: OutboxOf) -> None:
@@ -128,7 +129,8 @@ async def test_settlements_that_come_together_are_judged_each_by_itself(
     assert (measures[b"took:5"], measures[b"mapped"]) == (b"9", b"3")
     stats = await redis.hgetall(f"{KEYS.stats}{clock.ms // 60_000}")
     assert (stats[b"delivered"], stats[b"took:5"], stats.get(b"mapped")) == (b"3", b"9", None)
-    assert [fields[b"e"] for _, fields in await redis.xrange(KEYS.log)] == [b"u2-0", b"u1-0", b"u4-0"]
+    log: Any = await redis.xrange(KEYS.log)
+    assert [fields[b"e"] for _, fields in log] == [b"u2-0", b"u1-0", b"u4-0"]
     assert set(await redis.hkeys(KEYS.because)) == {b"u2-0", b"u1-0", b"u4-0"}
     asked = [f"{also}{contact.decode()}-0" for contact in contacts for also in ("", "also ")]
     assert await run.seen([digest(message_id) for message_id in asked]) == [

@@ -5,7 +5,7 @@ import pytest
 
 from segue_worker.dead_letter import DeadLetter
 from segue_worker.pause import Pause, PauseKind
-from segue_worker.run.backlog import partial_entry
+from segue_worker.run.entry import partial_entry
 from segue_worker.sandbox.faults import Fault
 
 from .conftest import EVENTS, KEYS, Bench, mapping

@@ -18,7 +18,7 @@ from segue_producer import InvalidEvent
 from segue_producer.events import contact_of, prepare
 from segue_producer.keys import LOG_ENTRIES, STATS_KEPT_S, Keys, contact_digest
 from segue_worker.dead_letter import DeadLetter
-from segue_worker.run.backlog import partial_entry, read_entry
+from segue_worker.run.entry import partial_entry, read_entry
 from segue_worker.trace.journal import event_name
 from segue_worker.trace.record import EventPart, Record
 

@@ -1,27 +1,21 @@
 """The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from itertools import takewhile
-from typing import Any, Final, Literal
-
-import orjson
+from typing import Any, Final
 
 from segue_worker.coalesce import Mode, Piece, coalesce
 from segue_worker.dead_letter import DeadLetter
 from segue_worker.errors import MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
 from segue_worker.outbox.outbox import Next, Settlement, digest
+from segue_worker.run.entry import Fate, Waiting, partial_entry, read_entry
 from segue_worker.run.outgoing import Outgoing, Ref, outgoing
 from segue_worker.trace.explain import unmet
-from segue_worker.trace.journal import Journal, enqueued_ms, event_name
+from segue_worker.trace.journal import Journal, event_name
 from segue_worker.trace.record import EventOutcome, EventPart, Fault, RequestOutcome
 
-Fate = Literal["delivered", "dead", "failed"]
-"""`dead`: its request was given up; `failed`: there never was one, because the mapping failed."""
-PARTIAL: Final = "segue.partial"
-"""The `type` of an outbox entry that stands for part of an event: a remainder, or a replay."""
 _OUTCOMES: Final[dict[str, EventOutcome]] = {
     "delivered": "delivered",
     "filtered": "filtered",
@@ -29,73 +23,6 @@ _OUTCOMES: Final[dict[str, EventOutcome]] = {
     "": "dead",
 }
 """Counter → what the log says."""
-
-
-@dataclass(slots=True)
-class Waiting:
-    """One event of the outbox.
-
-    Attributes:
-        raw: its JSON, as enqueued.
-        event: the same, parsed; None where it is no event.
-        message_id: its messageId, or "" where it is no event.
-        done: mapping → what became of its request.
-        only: the mappings it is for; None where it is for all.
-        replay: id of the dead letter it is a replay of, or "".
-        left: names of the mappings whose requests are still to be sent.
-        state: `open` until it is planned; `filtered` where no mapping fires; `duplicate`; else `sending`.
-        dead: dead letters to record together with what is recorded of this event next.
-        because: where it is filtered, by which mapping for which reason.
-    """
-
-    raw: bytes
-    event: dict[str, Any] | None
-    message_id: str
-    done: dict[str, Fate] = field(default_factory=dict)
-    only: tuple[str, ...] | None = None
-    replay: str = ""
-    left: set[str] = field(default_factory=set)
-    state: Literal["open", "filtered", "duplicate", "sending"] = "open"
-    dead: list[DeadLetter] = field(default_factory=list)
-    because: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def text(self) -> str:
-        """The event's JSON, as enqueued."""
-        return self.raw.decode("utf-8", "replace")
-
-
-def read_entry(raw: bytes) -> Waiting:
-    """Read an entry of the outbox: an event, or the part of one that `partial_entry` wrote."""
-    try:
-        entry = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return Waiting(raw, None, "")
-    if isinstance(entry, dict) and entry.get("type") == PARTIAL:
-        waiting = read_entry(entry["event"].encode())
-        waiting.done = dict(entry["done"])
-        waiting.only = None if entry["only"] is None else tuple(entry["only"])
-        waiting.replay = entry["replay"]
-        return waiting
-    if not isinstance(entry, dict) or not isinstance(entry.get("messageId"), str):
-        return Waiting(raw, None, "")
-    return Waiting(raw, entry, entry["messageId"])
-
-
-def partial_entry(
-    event: str, *, done: Mapping[str, Fate] | None = None, only: Sequence[str] | None = None, replay: str = ""
-) -> bytes:
-    """An entry of the outbox for part of an event.
-
-    Args:
-        event: its JSON, as enqueued.
-        done: mapping → what became of its request already.
-        only: the mappings it is for; all where left out.
-        replay: id of the dead letter it is a deliberate replay of. Such an entry is no duplicate, whatever was settled
-            before, and its requests carry Idempotency-Keys of their own.
-    """
-    fields = {"type": PARTIAL, "event": event, "done": dict(done or {}), "only": only, "replay": replay}
-    return orjson.dumps(fields)
 
 
 class Backlog:
@@ -215,8 +142,7 @@ class Backlog:
         if noted and outcome == "parked":
             waiting = (self._events[place] for place in sorted({ref.event for ref in request.refs}))
             self._parked = [
-                EventPart(each.message_id, event_name(each.event), "parked", enqueued_ms(each.event))
-                for each in waiting
+                EventPart(each.message_id, event_name(each.event), "parked", each.enqueued) for each in waiting
             ]
 
     def bury(self, request: Outgoing, reason: str, detail: str, **attempt: Any) -> str:
@@ -295,7 +221,7 @@ class Backlog:
 
     def _part(self, waiting: Waiting) -> EventPart:
         """What the log says of an event that leaves the outbox."""
-        enqueued = enqueued_ms(waiting.event)
+        enqueued = waiting.enqueued
         because = ""
         outcome = _OUTCOMES[_fate(waiting)]
         if outcome == "filtered" and waiting.because:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -110,14 +109,3 @@ def event_name(event: Mapping[str, Any] | None) -> str:
         return ""
     name = event.get("event") if event.get("type") == "track" else event.get("type")
     return name[:_LONGEST_NAME] if isinstance(name, str) else ""
-
-
-def enqueued_ms(event: Mapping[str, Any] | None) -> int:
-    """When an event was enqueued, in unix ms; 0 where it does not say so."""
-    received = event.get("receivedAt") if event is not None else None
-    if not isinstance(received, str):
-        return 0
-    try:
-        return int(datetime.fromisoformat(received).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return 0

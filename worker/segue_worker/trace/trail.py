@@ -12,7 +12,7 @@ from segue_producer.keys import Keys
 from segue_worker.dead_letter import DeadLetter
 from segue_worker.outbox.outbox import digest
 from segue_worker.status import utc_text_ms
-from segue_worker.trace.journal import enqueued_ms, event_name
+from segue_worker.trace.journal import event_name
 from segue_worker.trace.log import Logged, find
 from segue_worker.trace.record import EventPart, Fault, RequestPart
 from segue_worker.trace.waiting import Found, find_waiting
@@ -122,7 +122,7 @@ def read_trail(redis: "Redis", destination: str, message_id: str, *, window_ms: 
 def _enqueued(parts: Sequence[EventPart], found: Found | None) -> int:
     times = [part.enqueued for part in parts if part.enqueued]
     if found is not None:
-        times.append(enqueued_ms(found.waiting.event))
+        times.append(found.waiting.enqueued)
     return min(filter(None, times), default=0)
 
 

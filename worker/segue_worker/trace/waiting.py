@@ -8,7 +8,7 @@ import orjson
 from redis import Redis
 
 from segue_producer.keys import Keys
-from segue_worker.run.backlog import Waiting, read_entry
+from segue_worker.run.entry import Waiting, read_entry
 from segue_worker.run.outgoing import Parked
 
 CONTACTS_LOOKED_AT: Final = 1_000_000

@@ -15,7 +15,7 @@ from segue_worker.dashboard.pages import render
 from segue_worker.dashboard.retries import Retry, find_retry
 from segue_worker.dead_letter import DeadLetter
 from segue_worker.dead_letters import Filter
-from segue_worker.run.backlog import Waiting, read_entry
+from segue_worker.run.entry import Waiting, read_entry
 from segue_worker.trace.trail import Trail, read_trail
 
 SHOWN: Final = 50
