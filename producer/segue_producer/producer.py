@@ -21,6 +21,8 @@ from segue_producer.settings import broker_url, redis_url
 
 KNOWN_FOR_S: Final = 30
 """Seconds for which the list of known destinations is believed."""
+# One immediate retry, for a connection that the server has closed meanwhile; never for a timeout.
+_ONCE_AGAIN: Final = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
 
 
 class Producer:
@@ -111,7 +113,7 @@ class Producer:
         taken: list[str] = []
         for batch in append.batches(prepared):
             try:
-                connection.append(batch, self._destinations)
+                connection.append(batch)
             except EnqueueError as error:
                 error.taken = tuple(taken)
                 raise
@@ -135,7 +137,10 @@ class Producer:
         # A forked child must not share its parent's sockets.
         if connection is None or connection.pid != os.getpid():
             connection = self._connection = _Connection(
-                redis_url(self._redis_url), broker_url(self._broker_url, redis=self._redis_url), self._timeout
+                redis_url(self._redis_url),
+                broker_url(self._broker_url, redis=self._redis_url),
+                self._timeout,
+                self._destinations,
             )
         return connection
 
@@ -143,26 +148,25 @@ class Producer:
 class _Connection:
     """The clients of one process."""
 
-    def __init__(self, url: str, broker: str, timeout: float) -> None:
+    def __init__(self, url: str, broker: str, timeout: float, destinations: Sequence[str]) -> None:
         self.pid = os.getpid()
         self._url = url
-        # One immediate retry, for a pooled connection that the server has closed meanwhile; never for a timeout.
-        self._redis = redis.Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            socket_keepalive=True,
-            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+        self._pool = redis.ConnectionPool.from_url(
+            url, socket_timeout=timeout, socket_connect_timeout=timeout, socket_keepalive=True, retry=_ONCE_AGAIN
         )
-        self._script = self._redis.register_script(append.APPEND_SCRIPT)
+        self._redis = redis.Redis.from_pool(self._pool)
+        self._sha = self._redis.register_script(append.APPEND_SCRIPT).sha
+        # redis-py's connections, whose methods it does not type.
+        self._spare: list[Any] = []
+        self._keys = {name: Keys(name) for name in destinations}
         self._hints = Hints(broker, timeout=timeout)
         self._known_until = 0.0
 
-    def append(self, events: Sequence[Prepared], destinations: Sequence[str]) -> None:
+    def append(self, events: Sequence[Prepared]) -> None:
         message_ids = [event.message_id for event in events]
         try:
-            self._check_known(destinations)
-            wanting = [name for name in destinations if self._append_to(name, events)]
+            self._check_known()
+            wanting = [name for name in self._keys if self._append_to(name, events)]
         except (redis.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
             unavailable.uncertain = tuple(message_ids)
@@ -171,13 +175,41 @@ class _Connection:
             self._hints.send(name)
 
     def _append_to(self, destination: str, events: Sequence[Prepared]) -> bool:
-        keys, args = append.arguments(Keys(destination), events)
-        return append.hint_needed(self._script(keys=keys, args=args), destination)
+        keys, args = append.arguments(self._keys[destination], events)
+        return append.hint_needed(self._call(len(keys), *keys, *args), destination)
 
-    def _check_known(self, destinations: Sequence[str]) -> None:
+    def _call(self, *args: Any) -> Any:
+        """Call the script on a connection of its own for each thread that is at it.
+
+        By redis-py's connections, but past its client and its pool: those take 45 µs of the 160 a call took with them,
+        to ask the socket first whether the server has closed it, among others. Here a closed one is found by using it.
+        """
+        try:
+            connection = self._spare.pop()
+        except IndexError:
+            connection = self._pool.make_connection()
+        answer = _ONCE_AGAIN.call_with_retry(
+            lambda: _evaluate(connection, self._sha, args), lambda _: connection.disconnect()
+        )
+        # One that raised is not kept: what was on its way there must not be taken for another call's answer.
+        self._spare.append(connection)
+        return answer
+
+    def _check_known(self) -> None:
         if time.monotonic() >= self._known_until:
-            append.check_known(destinations, self._redis.hkeys(DESTINATIONS))
+            append.check_known(tuple(self._keys), self._redis.hkeys(DESTINATIONS))
             self._known_until = time.monotonic() + KNOWN_FOR_S
 
     def close(self) -> None:
+        while self._spare:
+            self._spare.pop().disconnect()
         self._redis.close()
+
+
+def _evaluate(connection: Any, sha: str, args: Sequence[Any]) -> Any:
+    connection.send_command("EVALSHA", sha, *args)
+    try:
+        return connection.read_response()
+    except redis.exceptions.NoScriptError:
+        connection.send_command("EVAL", append.APPEND_SCRIPT, *args)
+        return connection.read_response()

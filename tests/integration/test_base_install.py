@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 
 from segue_worker.embedded_redis import EmbeddedRedis
+from segue_worker.run.entry import read_entry
 
 from .stack import KEYS
 
@@ -67,7 +68,8 @@ def test_the_producer_enqueues(python: Path, redis_server: EmbeddedRedis) -> Non
         redis.flushall()
         message_id = run(python, ENQUEUE, redis_server.url)
         (entry,) = redis.lrange(KEYS.outbox + "u1", 0, -1)
-    assert json.loads(entry)["messageId"] == message_id
+    assert isinstance(entry, bytes)
+    assert read_entry(entry).message_id == message_id
 
 
 def test_the_producer_imports_quickly(python: Path) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-import orjson
 import pytest
 import redis
 
@@ -18,6 +17,7 @@ from segue_producer import (
 )
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_worker.embedded_redis import EmbeddedRedis
+from segue_worker.run.entry import read_entry
 
 KEYS = Keys("loops")
 
@@ -37,7 +37,7 @@ def producer(redis_server: EmbeddedRedis, client: redis.Redis) -> Producer:
 
 def waiting(client: redis.Redis, contact: str, destination: str = "loops") -> list[str]:
     entries = client.lrange(Keys(destination).outbox + contact, 0, -1)
-    return [orjson.loads(entry)["messageId"] for entry in entries]
+    return [read_entry(entry).message_id for entry in entries if isinstance(entry, bytes)]
 
 
 def hints(client: redis.Redis) -> int:

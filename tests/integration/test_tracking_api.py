@@ -14,6 +14,7 @@ import httpx
 import pytest
 import redis
 
+from segue_producer.entries import read_stamp
 from segue_producer.keys import TRACKING_TOTALS, Keys
 from segue_worker.embedded_redis import EmbeddedRedis
 
@@ -46,7 +47,8 @@ def client(api: TrackingApiProcess, store: "redis.Redis") -> Iterator[httpx.Clie
 
 
 def waiting(store: "redis.Redis", contact: str = "u1", destination: str = "loops") -> list[dict[str, Any]]:
-    return [json.loads(entry) for entry in store.lrange(Keys(destination).outbox + contact, 0, -1)]
+    entries = store.lrange(Keys(destination).outbox + contact, 0, -1)
+    return [json.loads(read_stamp(entry)[0]) for entry in entries if isinstance(entry, bytes)]
 
 
 def outcome(answer: httpx.Response) -> tuple[int, str]:
