@@ -16,7 +16,7 @@ from .stack import KEYS
 
 ROOT = Path(__file__).parents[2]
 OF_THE_WORKER = {
-    *("aiohttp", "hiredis", "httptools", "httpx", "liquid", "orjson", "pytimeparse"),
+    *("aiohttp", "httptools", "httpx", "liquid", "orjson", "pytimeparse"),
     *("rich", "ruamel", "starlette", "tenacity", "uvicorn"),
 }
 RUNS = 5

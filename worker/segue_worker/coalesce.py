@@ -10,7 +10,7 @@ Pure. Two requests are merged only where sending the merged one leaves the conta
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from segue_worker.mapping.request import Request
@@ -78,14 +78,15 @@ def _merge(group: Group, piece: Piece, mode: Mode) -> Group | None:
         return None
     if not _same_contact(earlier.body, later.body):
         return None
-    if _changes_subscription(earlier.body, later.body) or _joins_again(earlier.body, later.body):
+    lists = _lists(earlier.body)
+    if lists and (_changes_subscription(lists, later.body) or _joins_again(lists, _lists(later.body))):
         return None
     # An event keeps the order of its own keys; in both cases what the later request says counts.
     body = later.body | (earlier.body | later.body) if folding else earlier.body | later.body
-    lists = _lists(earlier.body) | _lists(later.body)
     if lists:
-        body["mailingLists"] = lists
-    return Group(replace(later, body=body), (*group.pieces, piece))
+        body["mailingLists"] = lists | _lists(later.body)
+    request = Request(later.mapping, later.action, later.method, later.path, body)
+    return Group(request, (*group.pieces, piece))
 
 
 def _lists(body: dict[str, Any]) -> dict[str, Any]:
@@ -96,14 +97,14 @@ def _lists(body: dict[str, Any]) -> dict[str, Any]:
 def _same_contact(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
     if earlier.get("userId") != later.get("userId"):
         return False
-    emails = [side["email"] for side in (earlier, later) if side.get("email")]
-    return len(set(map(repr, emails))) <= 1 and bool(emails or earlier.get("userId"))
+    one, other = earlier.get("email"), later.get("email")
+    # By their texts, because in Python True is 1.
+    return repr(one) == repr(other) if one and other else bool(one or other or earlier.get("userId"))
 
 
-def _changes_subscription(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
-    return "subscribed" in later and any(_lists(earlier).values())
+def _changes_subscription(lists: dict[str, Any], later: dict[str, Any]) -> bool:
+    return "subscribed" in later and any(lists.values())
 
 
 def _joins_again(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
-    joined = _lists(later)
-    return any(joined.get(key) and not value for key, value in _lists(earlier).items())
+    return any(later.get(key) and not value for key, value in earlier.items())

@@ -1,6 +1,5 @@
 """The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any, Final
@@ -41,16 +40,14 @@ class Backlog:
         self.contact = contact
         self.journal = journal
         self._events = [read_entry(raw) for raw in entries]
+        self.message_ids = [waiting.message_id for waiting in self._events]
+        """The messageId of each event; "" for what is no event."""
+        self.digests = [digest(message_id) for message_id in self.message_ids]
         self._now_ms = now_ms
-        self._counters: Counter[str] = Counter()
+        self._counters: dict[str, int] = {}
         self._parked: list[EventPart] = []
         self.head = 0
         """How many of the events have been taken off the outbox; `Ref`s count from the first one claimed."""
-
-    @property
-    def message_ids(self) -> list[str]:
-        """The messageId of each event; "" for what is no event."""
-        return [waiting.message_id for waiting in self._events]
 
     def plan(
         self,
@@ -126,7 +123,8 @@ class Backlog:
 
     def count(self, **counters: int) -> None:
         """Add to what the next settlement counts."""
-        self._counters.update(counters)
+        for name, count in counters.items():
+            self._counters[name] = self._counters.get(name, 0) + count
 
     def record(self, refs: Sequence[Ref], fate: Fate) -> None:
         """Note what became of requests."""
@@ -201,17 +199,20 @@ class Backlog:
             if faults := _faults(head):
                 parts.append(EventPart(head.message_id, event_name(head.event), "begun", 0, faults=faults))
             head.dead = []
-        self._counters.update(_fate(waiting) for waiting in gone)
-        self._counters["dead"] += len(dead)
+        self.count(dead=len(dead))
+        for waiting in gone:
+            self.count(**{_fate(waiting): 1})
         counters = {name: count for name, count in self._counters.items() if name and count}
-        self._counters.clear()
+        self._counters = {}
         record, measures, explanations = self.journal.take(parts)
         return Settlement(
             taken=len(gone),
             remainder=remainder,
             next=then,
             park_for_ms=park_for_ms,
-            digests=[digest(waiting.message_id) for waiting in gone if waiting.message_id],
+            digests=[
+                self.digests[place] for place in range(self.head - len(gone), self.head) if self.message_ids[place]
+            ],
             counters=counters,
             dead=dead,
             record=record,

@@ -24,7 +24,6 @@ from segue_worker.fault_points import reach
 from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.outbox import Claimed, Next, Settlement
-from segue_worker.outbox.outbox import digest
 from segue_worker.pause import PauseKind
 from segue_worker.retry import Dead, Decision, Delivered, Outcome, PauseDestination, Retry, decide, describe, is_down
 from segue_worker.run.backlog import Backlog
@@ -75,7 +74,8 @@ class Delivery:
     @property
     def digests(self) -> list[bytes]:
         """Their digests."""
-        return [digest(message_id) for message_id in self.message_ids]
+        backlog = self._backlog
+        return [digest for digest, known in zip(backlog.digests, backlog.message_ids, strict=True) if known]
 
     async def deliver(self, seen: set[str]) -> None:
         """Send what there is to send and settle it. Raises nothing that concerns only this contact.

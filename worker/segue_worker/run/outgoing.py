@@ -1,7 +1,7 @@
 """A request on its way: the bytes to send, and the events and mappings it stands for."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, Self
 
@@ -30,7 +30,7 @@ class Outgoing:
         body: JSON text.
         key: Idempotency-Key, on events only.
         refs: what it stands for, in order.
-        parts: the requests it was merged from; empty where it was not.
+        apart: makes the requests it was merged from, which are seldom wanted; none where it was not merged.
     """
 
     method: str
@@ -38,7 +38,12 @@ class Outgoing:
     body: bytes
     key: str | None
     refs: tuple[Ref, ...]
-    parts: tuple["Outgoing", ...] = ()
+    apart: Callable[[], tuple["Outgoing", ...]] = tuple
+
+    @property
+    def parts(self) -> tuple["Outgoing", ...]:
+        """The requests it was merged from; empty where it was not."""
+        return self.apart()
 
     @property
     def updates(self) -> tuple["Outgoing", ...]:
@@ -48,7 +53,7 @@ class Outgoing:
     def counted_from(self, head: int) -> "Outgoing":
         """The same with places counted from the event at place `head`."""
         refs = tuple(Ref(event - head, mapping) for event, mapping in self.refs)
-        return replace(self, refs=refs, parts=tuple(part.counted_from(head) for part in self.parts))
+        return replace(self, refs=refs, apart=lambda: tuple(part.counted_from(head) for part in self.parts))
 
     def to_dict(self) -> dict[str, Any]:
         """The form in which a parked request is kept (JSON)."""
@@ -64,13 +69,14 @@ class Outgoing:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
         """Read what `to_dict` made."""
+        parts = tuple(cls.from_dict(part) for part in fields["parts"])
         return cls(
             fields["method"],
             fields["path"],
             fields["body"].encode(),
             fields["key"],
             tuple(Ref(event, mapping) for event, mapping in fields["refs"]),
-            tuple(cls.from_dict(part) for part in fields["parts"]),
+            lambda: parts,
         )
 
 
@@ -96,7 +102,7 @@ def outgoing(group: Group, destination: str, events: Sequence[tuple[str, str]]) 
         events: messageId and variant of each event that the pieces' places refer to.
     """
 
-    def single(group: Group, variant: str, parts: tuple[Outgoing, ...] = ()) -> Outgoing:
+    def single(group: Group, variant: str, parts: Callable[[], tuple[Outgoing, ...]] = tuple) -> Outgoing:
         request, last = group.request, group.pieces[-1]
         message_id, own_variant = events[last.event]
         key = None
@@ -109,7 +115,7 @@ def outgoing(group: Group, destination: str, events: Sequence[tuple[str, str]]) 
         return single(group, "")
     # A refused merge has taken no effect, so its event may go again under a key of its own; were it the same key, a
     # Loops that spends keys on refused requests would answer 409 and the event be lost.
-    return single(group, "", tuple(single(part, "apart") for part in apart(group)))
+    return single(group, "", lambda: tuple(single(part, "apart") for part in apart(group)))
 
 
 @dataclass(frozen=True, slots=True)
