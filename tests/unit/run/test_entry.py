@@ -47,7 +47,9 @@ def test_part_of_an_event_still_knows_when_it_was_enqueued() -> None:
     assert (again.text, again.enqueued) == (part.text, AT_MS)
 
 
-@pytest.mark.parametrize("raw", [b"", b" ", b"x", b" 1767225600123", b"x " + b"9" * 5000, b"5 1767225600123", b"[]"])
+@pytest.mark.parametrize(
+    "raw", [b"", b" ", b"x", b" 019b76da87b", b"x " + b"9" * 5000, b"5 019b76da87b", b"{} xyzxyzxyzxy", b"[]"]
+)
 def test_what_is_no_event_is_kept_as_it_lies(raw: bytes) -> None:
     waiting = read_entry(raw)
     assert (waiting.raw, waiting.event, waiting.enqueued) == (raw, None, 0)
@@ -55,7 +57,7 @@ def test_what_is_no_event_is_kept_as_it_lies(raw: bytes) -> None:
 
 @given(st.text(), st.integers(min_value=1, max_value=9_999_999_999_999))
 def test_whatever_an_event_ends_with_its_stamp_is_told_apart(text: str, at_ms: int) -> None:
-    event = track(properties={"last": f"{text} {at_ms}"})
+    event = track(properties={"last": f"{text} {at_ms:011x}"})
     waiting = read_entry(entry_of(event, at_ms=at_ms))
     assert waiting.event is not None
     assert waiting.event["properties"] == event["properties"]
