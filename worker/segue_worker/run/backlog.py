@@ -190,7 +190,14 @@ class Backlog:
         gone = list(takewhile(lambda waiting: waiting.state != "open" and not waiting.left, self._events[self.head :]))
         self.head += len(gone)
         remainder = None
-        parts = [*(self._part(waiting) for waiting in gone), *self._parked]
+        counters, now_ms = self._counters, self._now_ms()
+        self._counters = {}
+        parts = []
+        for waiting in gone:
+            fate = _fate(waiting)
+            counters[fate] = counters.get(fate, 0) + 1
+            parts.append(self._part(waiting, _OUTCOMES[fate], now_ms))
+        parts += self._parked
         self._parked = []
         dead = [letter for waiting in gone for letter in waiting.dead]
         if self.head < len(self._events) and (head := self._events[self.head]).done:
@@ -199,11 +206,7 @@ class Backlog:
             if faults := _faults(head):
                 parts.append(EventPart(head.message_id, event_name(head.event), "begun", 0, faults=faults))
             head.dead = []
-        self.count(dead=len(dead))
-        for waiting in gone:
-            self.count(**{_fate(waiting): 1})
-        counters = {name: count for name, count in self._counters.items() if name and count}
-        self._counters = {}
+        counters["dead"] = counters.get("dead", 0) + len(dead)
         record, measures, explanations = self.journal.take(parts)
         return Settlement(
             taken=len(gone),
@@ -213,25 +216,25 @@ class Backlog:
             digests=[
                 self.digests[place] for place in range(self.head - len(gone), self.head) if self.message_ids[place]
             ],
-            counters=counters,
+            counters={name: count for name, count in counters.items() if name and count},
             dead=dead,
             record=record,
             measures=measures,
             explanations=explanations,
         )
 
-    def _part(self, waiting: Waiting) -> EventPart:
+    def _part(self, waiting: Waiting, outcome: EventOutcome, now_ms: int) -> EventPart:
         """What the log says of an event that leaves the outbox."""
-        enqueued = waiting.enqueued
         because = ""
-        outcome = _OUTCOMES[_fate(waiting)]
         if outcome == "filtered" and waiting.because:
             because = self.journal.explanation(waiting.because)
         if outcome == "delivered" and not waiting.replay:
-            self.journal.waited(enqueued)
+            self.journal.waited(waiting.enqueued, now_ms)
         if waiting.event is not None and outcome != "duplicate" and not waiting.replay:
             self.journal.mapped(waiting.done)
-        return EventPart(waiting.message_id, event_name(waiting.event), outcome, enqueued, because, _faults(waiting))
+        return EventPart(
+            *(waiting.message_id, event_name(waiting.event), outcome, waiting.enqueued, because, _faults(waiting))
+        )
 
 
 def _faults(waiting: Waiting) -> list[Fault]:

@@ -52,7 +52,7 @@ class Delivery:
     def __init__(self, claimed: Claimed, run: RunContext) -> None:
         self._run = run
         self._contact = claimed.contact
-        journal = Journal(claimed.contact, run.now_ms)
+        journal = Journal(claimed.contact)
         self._backlog = Backlog(claimed.contact, claimed.entries, now_ms=run.now_ms, journal=journal)
         self._parked = Parked.from_json(claimed.parked) if claimed.parked else None
         self._steps = 0

@@ -1,7 +1,7 @@
 """Collects what the next settlement is to record of a contact's events, so that recording needs no step of its own."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -21,16 +21,14 @@ class Journal:
 
     Args:
         contact: as it stands in keys.
-        now_ms: unix ms.
         on: whether anything is recorded at all.
     """
 
-    __slots__ = ("_attempts", "_contact", "_explanations", "_measures", "_now_ms", "_request", "on")
+    __slots__ = ("_attempts", "_contact", "_explanations", "_measures", "_request", "on")
 
-    def __init__(self, contact: bytes, now_ms: Callable[[], int], *, on: bool = RECORDING) -> None:
+    def __init__(self, contact: bytes, *, on: bool = RECORDING) -> None:
         self.on = on
         self._contact = contact
-        self._now_ms = now_ms
         self._attempts: list[Attempt] = []
         self._request: RequestPart | None = None
         self._measures: dict[str, int] = {}
@@ -73,10 +71,10 @@ class Journal:
                 name = f"failed:{mapping}" if fate == "failed" else f"fired:{mapping}"
                 measures[name] = measures.get(name, 0) + 1
 
-    def waited(self, enqueued_ms: int) -> None:
-        """Note how long an event waited for its delivery."""
+    def waited(self, enqueued_ms: int, now_ms: int) -> None:
+        """Note how long an event waited for its delivery, until now."""
         if self.on and enqueued_ms:
-            histogram.count("wait", self._now_ms() - enqueued_ms, self._measures)
+            histogram.count("wait", now_ms - enqueued_ms, self._measures)
 
     def explanation(self, reasons: Mapping[str, str]) -> str:
         """Note why an event was filtered, mapping by mapping. Returns the digest by which the log refers to it."""
