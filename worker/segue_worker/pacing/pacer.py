@@ -85,6 +85,7 @@ class Pacer:
         self._left = 0
         self._uses: dict[int, _Use] = {}
         self._round_trips: deque[float] = deque(maxlen=_HISTORY)
+        self._shortest = math.inf
 
     async def slot(self, *, wanted: Callable[[], bool] = lambda: True) -> Slot | None:
         """Wait for leave to send one request.
@@ -98,11 +99,12 @@ class Pacer:
         Raises:
             redis.RedisError: the shared state cannot be reached; nothing may be sent.
         """
+        if self._has_left() and not self._turn.locked():
+            return self._take_left() if wanted() else None
         async with self._turn:
             if not wanted():
                 return None
-            # What is left of an old slot is not worth its lateness.
-            if not self._left or self._clock() > self._slot.opened + self._kept_s:
+            if not self._has_left():
                 uses = [
                     part for number, use in self._uses.items() for part in (number, round(use.late_ms, 1), use.said)
                 ]
@@ -113,8 +115,15 @@ class Pacer:
                     await asyncio.sleep(wait_us / 1e6)
                 self._slot = Slot(number, opens)
                 self._left = self._per_slot
-            self._left -= 1
-            return self._slot
+            return self._take_left()
+
+    def _has_left(self) -> bool:
+        """Whether the slot at hand stands for further requests. What is left of an old one is not worth its lateness."""
+        return self._left > 0 and self._clock() <= self._slot.opened + self._kept_s
+
+    def _take_left(self) -> Slot:
+        self._left -= 1
+        return self._slot
 
     def used(
         self, slot: Slot, sent: float, answered: float, *, remaining: int | None = None, refused: bool = False
@@ -132,10 +141,7 @@ class Pacer:
             remaining: requests that Loops then said were left in the window, or None.
             refused: whether the answer was a 429.
         """
-        round_trip = answered - sent
-        shortest = min(self._round_trips, default=0.0)
-        self._round_trips.append(round_trip)
-        late = (sent - slot.opened + max(0.0, round_trip - shortest)) * 1000
+        late = (sent - slot.opened + self._beyond_shortest(answered - sent)) * 1000
         use = self._uses.setdefault(slot.number, _Use())
         if late > _FORGIVEN_MS:
             use.late_ms = max(use.late_ms, late)
@@ -143,6 +149,17 @@ class Pacer:
             use.said = "refused"
         elif remaining is not None:
             use.said = max(0.0, (self._rate_limit - remaining) / self._per_slot)
+
+    def _beyond_shortest(self, round_trip: float) -> float:
+        """By how many seconds a round trip is longer than the shortest of those before it; remembers it."""
+        shortest, trips = self._shortest, self._round_trips
+        forgotten = trips[0] if len(trips) == _HISTORY else math.inf
+        trips.append(round_trip)
+        if round_trip <= shortest:
+            self._shortest = round_trip
+        elif forgotten <= shortest:
+            self._shortest = min(trips)
+        return max(0.0, round_trip - shortest) if shortest < math.inf else round_trip
 
     async def slow(self, retry_after: float | None = None) -> None:
         """Slow the whole team down after a 429: hold for `retry_after` seconds, then go on a little slower."""
