@@ -49,7 +49,7 @@ def _deliver(stage: Stage, deliveries: int, warm: int) -> tuple[float, float]:
         events a second over some deliveries, and by how many MB a worker grew meanwhile.
     """
     before = stage.delivered()
-    workers = [stage.worker(beat=number == 0) for number in range(PROCESSES)]
+    workers = stage.workers(PROCESSES)
     pids = [worker.pid for worker in workers]
     wait_until(lambda: stage.delivered() >= before + warm)
     done, began, size = stage.delivered(), time.perf_counter(), resident_mb(pids)

@@ -19,7 +19,7 @@ def _rate(contacts: int, *, on: bool) -> float:
         del os.environ[_SWITCH]
 
 
-def rows(*, rounds: int = 5, contacts: int = 10_000) -> list[Row]:
+def rows(*, rounds: int = 5, contacts: int = 20_000) -> list[Row]:
     """Throughput with recording against without, in turns."""
     with_it: list[float] = []
     without: list[float] = []

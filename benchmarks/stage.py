@@ -20,6 +20,7 @@ from benchmarks.traces import Event
 from segue_producer import Producer
 from segue_producer.keys import Keys
 from segue_worker.embedded_redis import EmbeddedRedis
+from segue_worker.pause import Pause
 from segue_worker.sandbox.spawn import SandboxProcess
 from segue_worker.worker_process import WorkerProcess
 
@@ -70,6 +71,20 @@ class Stage:
 
     def worker(self, *, beat: bool = True) -> WorkerProcess:
         """Start a worker of Segue, which is one process; it ends with the stage."""
+        worker = self._start(beat=beat)
+        worker.wait_ready()
+        return worker
+
+    def workers(self, count: int) -> list[WorkerProcess]:
+        """Start workers; none of them begins before all are ready."""
+        self.redis.set(KEYS.paused, Pause("the workers start", 0, None).to_json())
+        started = [self._start(beat=number == 0) for number in range(count)]
+        for worker in started:
+            worker.wait_ready()
+        self.redis.delete(KEYS.paused)
+        return started
+
+    def _start(self, *, beat: bool) -> WorkerProcess:
         self._workers += 1
         worker = WorkerProcess(
             redis_url=self.server.url,
@@ -79,7 +94,6 @@ class Stage:
             beat=beat,
         )
         self._exit.callback(worker.kill)
-        worker.wait_ready()
         return worker
 
     def naive_worker(self, *, processes: int) -> None:

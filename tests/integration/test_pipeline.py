@@ -8,7 +8,7 @@ import pytest
 
 from segue_producer import Producer
 
-from .stack import Stack, bodies
+from .stack import KEYS, Stack, bodies, wait_until
 
 MakeStack = Callable[..., Stack]
 CONTACTS = 1000
@@ -124,3 +124,21 @@ def test_a_refused_merge_is_taken_apart_and_only_the_guilty_event_dies(make_stac
     assert (contact["first"], contact.get("second"), contact["third"]) == (1, None, 3)
     assert stack.counters["dead"] == 1
     assert stack.counters["delivered"] == 2
+
+
+def test_runs_at_once_of_one_destination_lie_in_different_processes(make_stack: MakeStack) -> None:
+    stack = make_stack(rate_limit=200, parallel_runs=2)
+    emails = (f"u{n}@example.com" for n in range(2000))
+    stack.producer.enqueue({"type": "identify", "userId": email, "traits": {"email": email}} for email in emails)
+    alive: list[int] = []
+
+    def runs() -> int:
+        alive.append(stack.redis.exists(KEYS.run, KEYS.run_number(1)))
+        return alive[-1]
+
+    stack.worker()
+    # Long enough for several sweeps, each of which finds room for a second run.
+    wait_until(lambda: runs() >= 0 and stack.pending < 1400)
+    assert max(alive) == 1
+    stack.worker()
+    wait_until(lambda: runs() == 2)
