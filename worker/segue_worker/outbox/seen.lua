@@ -15,6 +15,7 @@ if now == 0 then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 local window = math.floor(now / tonumber(ARGV[3]))
+local current, before = ARGV[2] .. window .. ':', ARGV[2] .. (window - 1) .. ':'
 
 local function holds(packed, digest)
   local from = 1
@@ -30,18 +31,19 @@ local function holds(packed, digest)
   end
 end
 
+local function is_seen(digest)
+  local first, second = string.byte(digest, 1, 2)
+  local bucket, field = string.format('%02x', first), string.format('%x', math.floor(second / 16))
+  local packed = redis.call('HGET', current .. bucket, field)
+  if packed and holds(packed, digest) then
+    return 1
+  end
+  packed = redis.call('HGET', before .. bucket, field)
+  return packed and holds(packed, digest) and 1 or 0
+end
+
 local seen = {}
 for i = 4, #ARGV do
-  local digest = ARGV[i]
-  local field = string.format('%x', math.floor(string.byte(digest, 2) / 16))
-  local answer = 0
-  for back = 0, 1 do
-    local key = string.format('%s%d:%02x', ARGV[2], window - back, string.byte(digest, 1))
-    local packed = redis.call('HGET', key, field)
-    if packed and holds(packed, digest) then
-      answer = 1
-    end
-  end
-  seen[#seen + 1] = answer
+  seen[i - 3] = is_seen(ARGV[i])
 end
 return seen

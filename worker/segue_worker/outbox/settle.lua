@@ -48,6 +48,7 @@ end
 local owner = ARGV[2] .. ':'
 local window_ms = tonumber(ARGV[5])
 local window = math.floor(now / window_ms)
+local seen = ARGV[4] .. window .. ':'
 
 -- A first write that needs no memory: the rest of the script is then let through even where Redis is full, and
 -- delivering is what empties it.
@@ -68,8 +69,8 @@ end
 
 -- A window's digests lie packed in 4,096 strings: 256 hashes by the first byte, 16 fields by half of the second.
 local function remember(digest)
-  local key = string.format('%s%d:%02x', ARGV[4], window, string.byte(digest, 1))
-  local field = string.format('%x', math.floor(string.byte(digest, 2) / 16))
+  local first, second = string.byte(digest, 1, 2)
+  local key, field = seen .. string.format('%02x', first), string.format('%x', math.floor(second / 16))
   local known = redis.call('HGET', key, field)
   redis.call('HSET', key, field, (known or '') .. digest)
   if not known then

@@ -95,7 +95,7 @@ class Backlog:
         event = waiting.event or {}
         pieces = []
         waiting.state = "sending"
-        waiting.left = {ref.mapping for ref in held if ref.event == place}
+        waiting.left = {ref.mapping for ref in held if ref.event == place} if held else set()
         for mapping in mappings if lets_through(event) else ():
             if mapping.name in waiting.done or mapping.name in waiting.left:
                 continue
@@ -239,6 +239,8 @@ class Backlog:
 
 def _faults(waiting: Waiting) -> list[Fault]:
     """The mappings that failed, as far as they are not recorded yet."""
+    if not waiting.dead:
+        return []
     return [
         Fault(letter.reason, letter.mappings[0] if letter.mappings else "", letter.id)
         for letter in waiting.dead

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import orjson
@@ -74,6 +75,7 @@ def read_entry(raw: bytes) -> Waiting:
     return Waiting(text, entry, entry["messageId"], enqueued or _unix_ms(received))
 
 
+@lru_cache(maxsize=256)
 def _iso(unix_ms: int) -> str:
     return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
