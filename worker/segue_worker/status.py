@@ -19,7 +19,7 @@ PARKED_LOOKED_AT: Final = 1000
 second. With more of them `oldest_pending_s` is a lower bound."""
 
 _COUNTERS: Final = ("delivered", "filtered", "duplicates", "requests", "retries", "rate_limited")
-_FURTHER_COUNTERS: Final = ("merged", "replayed", "dropped", "dead_dropped")
+_FURTHER_COUNTERS: Final = ("merged", "replayed", "dropped", "dead_dropped", "interrupted")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 --
 -- KEYS[1] outbox     list of the contact
 -- KEYS[2] due        zset  contact -> ms
--- KEYS[3] lease      hash  contact -> owner token ':' number of settles since the claim
+-- KEYS[3] lease      hash  contact -> who holds it, see claim.lua
 -- KEYS[4] parked     hash  contact -> JSON
 -- KEYS[5] pending    string, number of events in all outboxes
 -- KEYS[6] dead       hash  id -> JSON
@@ -13,7 +13,7 @@
 -- KEYS[11] log       stream of what became of events
 -- KEYS[12] because   hash  digest -> why events were filtered
 -- ARGV[1] now in ms, or 0 for the server's clock
--- ARGV[2] owner token ':' number of settles before this one
+-- ARGV[2] who holds the contact by now: what claim.lua or the settle before this one has put there
 -- ARGV[3] contact
 -- ARGV[4] number of events to take off the head of the outbox
 -- ARGV[5] what replaces the event then at the head, or '' to leave it
@@ -23,7 +23,7 @@
 -- ARGV[9] prefix of the seen keys (of the same hash tag)
 -- ARGV[10] length of a seen window in ms
 -- ARGV[11] for how many seconds the counters of a minute are kept
--- ARGV[12] owner token ':' number of settles after this one
+-- ARGV[12] who holds it after this one: token of the claim ':' number of settles
 -- ARGV[13] number of digests, then the digests of the settled messageIds, 16 bytes each
 -- then       number of counters, then name and increment of each
 -- then       number of dead letters, then id and JSON of each
@@ -32,7 +32,7 @@
 -- then       number of explanations; where there are any, for how many seconds they are kept, how many are kept at
 --            most, then digest and JSON of each
 --
--- Returns {1, events left in the outbox}; or {0, 0} where the owner's claim is gone: then nothing changed. A repeat,
+-- Returns {1, events left in the outbox}; or {0, 0} where the claim is gone: then nothing changed. A repeat,
 -- after an answer that was lost, changes nothing either.
 
 local contact = ARGV[3]

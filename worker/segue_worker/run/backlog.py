@@ -275,6 +275,10 @@ class Backlog:
             if faults := _faults(head):
                 parts.append(EventPart(head.message_id, event_name(head.event), "begun", 0, faults=faults))
             head.dead = []
+        if not parts and self.journal.wants_event and self.head < len(self._events):
+            head = self._events[self.head]
+            name, enqueued = event_name(head.event), enqueued_ms(head.event)
+            parts.append(EventPart(head.message_id, name, "interrupted", enqueued))
         self._counters.update(_fate(waiting) for waiting in gone)
         self._counters["dead"] += len(dead)
         counters = {name: count for name, count in self._counters.items() if name and count}
