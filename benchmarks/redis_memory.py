@@ -37,7 +37,7 @@ async def remember(url: str, count: int) -> None:
         ids = (digest(f"message-{number}") for number in range(count))
         for step in range(count // _DIGESTS_AT_ONCE):
             settlement = Settlement(next=Next.KEEP, digests=list(islice(ids, _DIGESTS_AT_ONCE)))
-            await outbox.settle(claimed.contact, settlement, step=step)
+            await outbox.settle(claimed, settlement, step=step)
 
 
 def rows(*, contacts: int = 20_000, ids: int = 500_000) -> list[Row]:

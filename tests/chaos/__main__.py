@@ -17,7 +17,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory, EmbeddedRedis() as server:
         verdict = run_chaos(FULL, seed, server, Path(directory))
     sys.stdout.write(json.dumps(verdict.figures, indent=2) + "\n")
-    for name in ("lost", "applied_twice", "out_of_order", "unexplained"):
+    for name in ("lost", "applied_twice", "out_of_order", "unexplained", "miscounted"):
         found = getattr(verdict, name)
         sys.stdout.write(f"{name}: {len(found)} {found[:10] or ''}\n")
     return 0 if verdict.clean else 1

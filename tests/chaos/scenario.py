@@ -18,6 +18,7 @@ from typing import Any
 from segue_producer import EnqueueError, Producer
 from segue_worker.embedded_redis import EmbeddedRedis
 from segue_worker.worker_process import WorkerProcess
+from tests.chaos.books import judge_books
 from tests.integration.stack import Stack
 
 
@@ -58,13 +59,14 @@ class Verdict:
     applied_twice: list[str] = field(default_factory=list)
     out_of_order: list[str] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
+    miscounted: list[str] = field(default_factory=list)
     repeated_updates: int = 0
     figures: dict[str, Any] = field(default_factory=dict)
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was lost, applied twice, out of order or left unexplained."""
-        return not (self.lost or self.applied_twice or self.out_of_order or self.unexplained)
+        """Whether nothing was lost, applied twice, out of order, left unexplained or miscounted."""
+        return not (self.lost or self.applied_twice or self.out_of_order or self.unexplained or self.miscounted)
 
 
 def make_events(scale: Scale, rng: random.Random) -> list[dict[str, Any]]:
@@ -181,7 +183,7 @@ def judge(events: list[dict[str, Any]], stack: Stack) -> Verdict:
                 verdict.lost.append(message_id)
     for user, bodies in applied.items():
         _judge_order(user, bodies, verdict)
-    _judge_books(len(events), stack, verdict)
+    _judge_books([event["messageId"] for event in events], stack, verdict)
     return verdict
 
 
@@ -197,11 +199,13 @@ def _judge_order(user: str, bodies: list[dict[str, Any]], verdict: Verdict) -> N
         latest, previous = max(latest, place), body
 
 
-def _judge_books(enqueued: int, stack: Stack, verdict: Verdict) -> None:
-    """Every event is accounted for: delivered, dead, or a second copy of one that was."""
+def _judge_books(enqueued: list[str], stack: Stack, verdict: Verdict) -> None:
+    """Every event is accounted for: delivered, dead, or a second copy of one that was; and every request is."""
     counters = stack.counters
-    if counters["delivered"] + counters.get("filtered", 0) + counters.get("dead", 0) != enqueued:
-        verdict.unexplained.append(f"{enqueued} enqueued, but {counters}")
+    if counters["delivered"] + counters.get("filtered", 0) + counters.get("dead", 0) != len(enqueued):
+        verdict.unexplained.append(f"{len(enqueued)} enqueued, but {counters}")
+    verdict.miscounted, figures = judge_books(stack, set(enqueued) - set(verdict.lost))
+    verdict.figures.update(figures)
     summary = stack.sandbox.summary()
     verdict.figures.update(counters)
     verdict.figures.update(

@@ -70,6 +70,22 @@ def test_every_counter_agrees_with_the_ledger(make_stack: MakeStack) -> None:
     assert numbers(stack)["segue_requests_total",] == len(stack.sandbox.requests())
 
 
+def test_every_counter_agrees_with_the_ledger_of_a_loops_that_fails(make_stack: MakeStack) -> None:
+    stack = make_stack(sandbox={"fail": 0.2, "seed": 20261123})
+    events = enqueue(stack)
+    stack.worker()
+    stack.worker(beat=False)
+    stack.wait_delivered()
+    found = numbers(stack)
+    ledger = stack.sandbox.requests()
+    # One that found its event applied already, because the answer was lost, is told so by 409.
+    assert len(stack.sandbox.events()) == events == found["segue_events_settled_total", "delivered"]
+    assert found["segue_interrupted_claims_total",] == 0
+    assert found["segue_requests_total",] == len(ledger) > events
+    assert found["segue_retries_total",] == len(ledger) - len({record["idempotency_key"] for record in ledger})
+    assert found["segue_rate_limited_total",] == sum(record["status"] == 429 for record in ledger) > 0
+
+
 @pytest.mark.parametrize("point", ["after_claim", "after_send", "before_settle", "after_settle"])
 def test_every_counter_agrees_with_the_ledger_after_a_kill(make_stack: MakeStack, point: str) -> None:
     stack = make_stack()
@@ -78,6 +94,10 @@ def test_every_counter_agrees_with_the_ledger_after_a_kill(make_stack: MakeStack
     stack.worker()
     stack.wait_delivered()
     check_books(stack, events)
+    found = numbers(stack)
+    unrecorded = len(stack.sandbox.requests()) - found["segue_requests_total",]
+    assert 0 <= unrecorded <= found["segue_interrupted_claims_total",]
+    assert point not in {"after_send", "before_settle"} or unrecorded > 0
 
 
 def test_the_command_prints_them(make_stack: MakeStack) -> None:

@@ -5,8 +5,10 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from segue_worker.queue_age import OLDEST
+
 from .commands import segue, start
-from .stack import Stack
+from .stack import KEYS, Stack, wait_until
 
 MakeStack = Callable[..., Stack]
 
@@ -15,6 +17,11 @@ def status(stack: Stack) -> dict[str, Any]:
     said = segue(stack, "status", "--json")
     fields: dict[str, Any] = said["destinations"]["loops"]
     return fields
+
+
+def queue_age_ms(stack: Stack) -> int:
+    """The longest wait that sweeps have recorded."""
+    return max(int(stack.redis.hget(key, OLDEST) or 0) for key in stack.redis.scan_iter(f"{KEYS.stats}*"))
 
 
 def test_the_counters_agree_with_what_loops_received(make_stack: MakeStack) -> None:
@@ -53,6 +60,7 @@ def test_a_pause_by_hand_stops_delivery_until_it_is_resumed(make_stack: MakeStac
     assert held["paused"]["reason"] == "a look around"
     assert held["paused"]["next_probe"] is None
     assert stack.sandbox.requests() == []
+    wait_until(lambda: queue_age_ms(stack) > held["oldest_pending_s"] * 1000)
     segue(stack, "resume", "loops")
     stack.wait_delivered()
     assert len(stack.sandbox.requests()) == 1

@@ -1,4 +1,4 @@
--- What a destination is doing now, and what it has done. Reads only.
+-- What a destination is doing now, and what it has done. Reads only. `waits_since` is that of waits_since.lua.
 --
 -- KEYS[1] pending    string, number of events in all outboxes
 -- KEYS[2] due        zset  contact -> ms
@@ -29,24 +29,13 @@ for _, contact in ipairs(redis.call('HKEYS', KEYS[3])) do
   end
 end
 
-local oldest = now
-local longest_due = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-if longest_due[2] then
-  oldest = math.min(oldest, tonumber(longest_due[2]))
-end
-local some = redis.call('HSCAN', KEYS[4], 0, 'COUNT', ARGV[2])[2]
-for i = 2, #some, 2 do
-  -- Decoding each would parse its request too; the first "first" is the contact's own.
-  oldest = math.min(oldest, tonumber(string.match(some[i], '"first":(%d+)') or now))
-end
-
 return {
   tonumber(redis.call('GET', KEYS[1]) or 0),
   redis.call('ZCOUNT', KEYS[2], '-inf', now),
   in_flight,
   parked,
   redis.call('HLEN', KEYS[5]),
-  now - oldest,
+  now - waits_since(KEYS[2], KEYS[4], now, ARGV[2]),
   redis.call('GET', KEYS[6]) or '',
   redis.call('HGETALL', KEYS[7]),
 }

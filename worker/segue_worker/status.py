@@ -11,13 +11,15 @@ from redis import Redis
 from segue_producer.keys import Keys
 from segue_worker.pause import Pause
 
-STATUS_SCRIPT: Final = files("segue_worker").joinpath("status.lua").read_text(encoding="utf-8")
+WAITS_SINCE: Final = files("segue_worker").joinpath("waits_since.lua").read_text(encoding="utf-8")
+"""Lua that defines `waits_since`, to be put before a script."""
+STATUS_SCRIPT: Final = WAITS_SINCE + files("segue_worker").joinpath("status.lua").read_text(encoding="utf-8")
 PARKED_LOOKED_AT: Final = 1000
 """Parked contacts looked at for the oldest, about: a parked value holds a whole request, and a status is read each
 second. With more of them `oldest_pending_s` is a lower bound."""
 
 _COUNTERS: Final = ("delivered", "filtered", "duplicates", "requests", "retries", "rate_limited")
-_FURTHER_COUNTERS: Final = ("merged", "replayed", "dropped", "dead_dropped")
+_FURTHER_COUNTERS: Final = ("merged", "replayed", "dropped", "dead_dropped", "interrupted")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from segue_worker.config import Destination
 from segue_worker.dead_letters import trim
 from segue_worker.fault_points import reach
 from segue_worker.pause import Pause
+from segue_worker.queue_age import record_queue_age
 
 FORGOTTEN_AFTER_MS = 3_600_000
 """A destination stays known to producers for an hour after the last worker that served it."""
@@ -16,7 +17,7 @@ _WORTH_ANOTHER_RUN = 64
 
 
 async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str]:
-    """Tell producers which destinations exist, and find those that want a hint.
+    """Tell producers which destinations exist, find those that want a hint, and record how long the oldest have waited.
 
     Args:
         redis: client that answers bytes.
@@ -32,7 +33,9 @@ async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str
     reach("in_sweep")
     for item in destinations:
         await trim(redis, item.name, item.dead_letter.keep, item.dead_letter.max)
-    return [item.name for item in destinations if item.enabled and await _wants_hint(redis, item, now_ms)]
+    wanting = [item.name for item in destinations if item.enabled and await _wants_hint(redis, item, now_ms)]
+    await record_queue_age(redis, [item.name for item in destinations], now_ms)
+    return wanting
 
 
 async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: int) -> None:

@@ -98,7 +98,8 @@ def test_a_forged_or_foreign_session_is_none() -> None:
     cookie = own.write(session)
     assert own.read(cookie) == session
     assert other.read(cookie) is None
-    assert own.read(cookie[:-1] + ("A" if cookie[-1] != "A" else "B")) is None
+    # Not the last character: some of its bits mean nothing.
+    assert own.read(cookie[:-2] + ("A" if cookie[-2] != "A" else "B") + cookie[-1]) is None
     assert own.read("") is own.read(None) is None
 
 

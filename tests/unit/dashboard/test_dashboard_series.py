@@ -1,13 +1,7 @@
 """Minutes added up into points."""
 
-import threading
-
-import pytest
 from fakeredis import FakeRedis
-from redis import RedisError
 
-from segue_worker.dashboard import sampling
-from segue_worker.dashboard.sampling import sample
 from segue_worker.dashboard.series import MINUTE_MS, RANGES, Range, plot_series
 
 from .conftest import KEYS, NOW_MS, Visitor
@@ -47,30 +41,6 @@ def test_the_queue_age_of_a_point_is_its_worst() -> None:
     span = Range("x", "X", 4, 2, 1)
     minutes = [{"oldest_ms": 1500}, {"oldest_ms": 500}, {"delivered": 1}, {}]
     assert plot_series(minutes, HALF, span, None)["queue_age_s"] == [1.5, None]
-
-
-def test_a_sample_keeps_the_largest_of_its_minute(redis: FakeRedis) -> None:
-    key = f"{KEYS.stats}{NOW_MS // MINUTE_MS}"
-    seconds, _ = redis.time()
-    for waited_s in (100, 5000, 100):
-        redis.zadd(KEYS.due, {"u1": (seconds - waited_s) * 1000})
-        sample(redis, ["loops"], NOW_MS)
-    assert 5_000_000 <= int(redis.hget(key, "oldest_ms") or 0) < 5_100_000
-    assert redis.ttl(key) > 0
-
-
-def test_the_sampler_goes_on_where_redis_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "EVERY_S", 0.001)
-    taken = threading.Event()
-    fails = iter([True, False])
-
-    def take() -> None:
-        if next(fails, False):
-            raise RedisError
-        taken.set()
-
-    with sampling.Sampler(take):
-        assert taken.wait(10)
 
 
 async def test_each_range_is_served_whole(visitor: Visitor, redis: FakeRedis) -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from segue_producer import append
 from segue_producer.events import prepare
 from segue_producer.keys import Keys
-from segue_worker.outbox import Next, Outbox, Settlement
+from segue_worker.outbox import Claimed, Next, Outbox, Settlement
 from segue_worker.outbox.outbox import digest
 from segue_worker.run.entry import partial_entry, read_entry
 
@@ -29,6 +29,7 @@ class Contact:
     waiting: list[str] = field(default_factory=list)
     due_ms: int | None = None
     owner: str | None = None
+    interrupted: int = 0
     parked: bytes | None = None
 
     def add(self, message_id: str, now_ms: int) -> None:
@@ -40,6 +41,7 @@ class Contact:
     def forget(self) -> None:
         """Nothing waits for it, and nobody holds it."""
         self.due_ms = self.owner = self.parked = None
+        self.interrupted = 0
 
 
 class OutboxMachine(RuleBasedStateMachine):
@@ -56,6 +58,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.settled: dict[str, int] = {}
         self.numbers = 0
         self.claim_count = 0
+        self.interrupted = 0
 
     def do(self, work: Any) -> Any:
         return self.loop.run_until_complete(work)
@@ -93,7 +96,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.do(push())
 
     @rule(target=claims, owner=st.sampled_from(["a", "b"]), most=st.integers(1, 3))
-    def claim(self, owner: str, most: int) -> list[tuple[str, str, int]]:
+    def claim(self, owner: str, most: int) -> list[tuple[Claimed, str, int]]:
         self.claim_count += 1
         token = f"{owner}{self.claim_count}"
         due = sorted(
@@ -112,14 +115,18 @@ class OutboxMachine(RuleBasedStateMachine):
             contact = self.contacts[item.contact.decode()]
             assert [read_entry(entry).message_id for entry in item.entries] == contact.waiting
             assert item.parked == contact.parked
+            if contact.owner is not None:
+                contact.interrupted += 1
+                self.interrupted += 1
+            assert item.interrupted == contact.interrupted
             contact.owner, contact.due_ms = token, self.clock.ms + LEASE_MS
-            taken.append((item.contact.decode(), token, 0))
+            taken.append((item, token, 0))
         return taken
 
     @rule(held=claims, take=st.integers(0, 3), then=st.sampled_from(Next), twice=st.booleans())
-    def settle(self, *, held: list[tuple[str, str, int]], take: int, then: Next, twice: bool) -> None:
-        for place, (name, token, step) in enumerate(held):
-            contact = self.contacts[name]
+    def settle(self, *, held: list[tuple[Claimed, str, int]], take: int, then: Next, twice: bool) -> None:
+        for place, (item, token, step) in enumerate(held):
+            contact = self.contacts[item.contact.decode()]
             owned = contact.owner == token
             gone = contact.waiting[:take] if owned else []
             settlement = Settlement(
@@ -130,12 +137,13 @@ class OutboxMachine(RuleBasedStateMachine):
                 digests=[digest(message_id) for message_id in gone],
                 counters={"delivered": len(gone)},
             )
-            left = self.do(self.outbox(token).settle(name.encode(), settlement, step=step))
+            left = self.do(self.outbox(token).settle(item, settlement, step=step))
             if twice:
-                self.do(self.outbox(token).settle(name.encode(), settlement, step=step))
+                self.do(self.outbox(token).settle(item, settlement, step=step))
             if not owned:
                 assert left is None
                 continue
+            contact.interrupted = 0
             contact.waiting = contact.waiting[take:]
             assert left == len(contact.waiting)
             for message_id in gone:
@@ -147,14 +155,14 @@ class OutboxMachine(RuleBasedStateMachine):
                 contact.owner, contact.due_ms = None, self.clock.ms
                 if not contact.waiting:
                     contact.forget()
-            held[place] = (name, token, step + 1)
+            held[place] = (item, token, step + 1)
 
     @rule(held=claims)
-    def heartbeat(self, held: list[tuple[str, str, int]]) -> None:
+    def heartbeat(self, held: list[tuple[Claimed, str, int]]) -> None:
         if not held:
             return
         token = held[0][1]
-        names = [name for name, _, _ in held]
+        names = [item.contact.decode() for item, _, _ in held]
         _, lost = self.do(self.outbox(token).renew([name.encode() for name in names]))
         for name in names:
             contact = self.contacts[name]
@@ -184,6 +192,10 @@ class OutboxMachine(RuleBasedStateMachine):
         ids = sorted(self.settled)
         assert all(self.do(self.outbox("x").seen([digest(message_id) for message_id in ids])))
         assert int(self.do(self.redis.hget(KEYS.totals, "delivered")) or 0) == len(ids)
+
+    @invariant()
+    def every_interrupted_claim_is_counted_once(self) -> None:
+        assert int(self.do(self.redis.hget(KEYS.totals, "interrupted")) or 0) == self.interrupted
 
 
 OutboxMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

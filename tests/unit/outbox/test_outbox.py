@@ -74,10 +74,10 @@ async def test_a_stale_owner_changes_nothing(
 ) -> None:
     await enqueue(("u1", "a"))
     stale = outbox_of("stale")
-    await stale.claim(1)
+    (u1,) = await stale.claim(1)
     clock.ms += LEASE_MS
     await outbox_of("next").claim(1)
-    assert await stale.settle(b"u1", replace(DONE, digests=[digest("a")], counters={"delivered": 1}), step=0) is None
+    assert await stale.settle(u1, replace(DONE, digests=[digest("a")], counters={"delivered": 1}), step=0) is None
     assert await redis.llen(KEYS.outbox + "u1") == 1
     assert await redis.get(KEYS.pending) == b"1"
     assert await redis.hget(KEYS.totals, "delivered") is None
@@ -89,13 +89,74 @@ async def test_a_settlement_that_is_repeated_is_recorded_once(
 ) -> None:
     await enqueue(("u1", "a"), ("u1", "b"), ("u1", "c"))
     run = outbox_of("run")
-    await run.claim(1)
+    (u1,) = await run.claim(1)
     settlement = Settlement(taken=1, digests=[digest("a")], counters={"delivered": 1})
-    assert await run.settle(b"u1", settlement, step=0) == 2
-    assert await run.settle(b"u1", settlement, step=0) == 2
+    assert await run.settle(u1, settlement, step=0) == 2
+    assert await run.settle(u1, settlement, step=0) == 2
     assert ids(await redis.lrange(KEYS.outbox + "u1", 0, -1)) == ["b", "c"]
     assert await redis.hget(KEYS.totals, "delivered") == b"1"
-    assert await run.settle(b"u1", settlement, step=1) == 1
+    assert await run.settle(u1, settlement, step=1) == 1
+
+
+async def test_a_settlement_repeated_after_the_next_claim_of_the_same_run_changes_nothing(
+    enqueue: Enqueue, outbox_of: OutboxOf, redis: FakeAsyncRedis
+) -> None:
+    """Its answer was lost, and the run found the contact due again before it tried anew."""
+    await enqueue(("u1", "a"), ("u1", "b"))
+    run = outbox_of("run")
+    (first,) = await run.claim(1)
+    assert await run.settle(first, DONE, step=0) == 1
+    (second,) = await run.claim(1)
+    assert await run.settle(first, DONE, step=0) is None
+    assert ids(await redis.lrange(KEYS.outbox + "u1", 0, -1)) == ["b"]
+    assert await run.settle(second, DONE, step=0) == 0
+
+
+async def test_a_claim_that_no_settle_ended_is_counted_as_interrupted_and_told_of_until_something_is_recorded(
+    enqueue: Enqueue, outbox_of: OutboxOf, redis: FakeAsyncRedis, clock: Clock
+) -> None:
+    await enqueue(("u1", "a"), ("u1", "b"))
+    for owner, told in (("killed", 0), ("killed too", 1), ("third", 2)):
+        third = outbox_of(owner)
+        (u1,) = await third.claim(1)
+        assert u1.interrupted == told
+        clock.ms += LEASE_MS
+    assert await third.settle(u1, Settlement(taken=1), step=1) is None
+    assert await third.settle(u1, Settlement(taken=1), step=0) == 1
+    assert await third.settle(u1, Settlement(taken=1), step=0) == 1, "a repeat"
+    assert await third.renew([b"u1"]) == (True, [])
+    clock.ms += LEASE_MS
+    (u1,) = await outbox_of("fourth").claim(1)
+    assert u1.interrupted == 1
+    stats = f"{KEYS.stats}{clock.ms // 60_000}"
+    assert await redis.hget(KEYS.totals, "interrupted") == await redis.hget(stats, "interrupted") == b"3"
+    assert await redis.ttl(stats) > 0
+
+
+async def test_only_the_contacts_of_an_interrupted_claim_are_told_of(
+    enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock
+) -> None:
+    await enqueue(("u1", "a"))
+    await outbox_of("killed").claim(1)
+    await enqueue(("u2", "b"))
+    clock.ms += LEASE_MS
+    claimed = await outbox_of("next").claim(2)
+    assert {item.contact: item.interrupted for item in claimed} == {b"u1": 1, b"u2": 0}
+
+
+@pytest.mark.parametrize("then", [Next.RELEASE, Next.PARK])
+async def test_a_claim_that_ended_is_not_interrupted(
+    enqueue: Enqueue, outbox_of: OutboxOf, redis: FakeAsyncRedis, clock: Clock, then: Next
+) -> None:
+    await enqueue(("u1", "a"), ("u1", "b"), ("u1", "c"))
+    run = outbox_of("run")
+    (u1,) = await run.claim(1)
+    await run.settle(u1, Settlement(taken=1), step=0)
+    await run.settle(u1, Settlement(taken=1, next=then, park_for_ms=5000, parked=b"request"), step=1)
+    clock.ms += LEASE_MS
+    (u1,) = await run.claim(1)
+    assert u1.interrupted == 0
+    assert await redis.hget(KEYS.totals, "interrupted") is None
 
 
 async def test_settlements_that_come_together_are_judged_each_by_itself(
@@ -104,7 +165,8 @@ async def test_settlements_that_come_together_are_judged_each_by_itself(
     contacts = [b"u1", b"u2", b"u3", b"u4"]
     await enqueue(*((contact.decode(), f"{contact.decode()}-{turn}") for contact in contacts for turn in range(2)))
     run = outbox_of("run")
-    assert len(await run.claim(4)) == 4
+    claims = await run.claim(4)
+    assert [claimed.contact for claimed in claims] == contacts
 
     def settlement(contact: bytes) -> Settlement:
         message_id = f"{contact.decode()}-0"
@@ -117,14 +179,14 @@ async def test_settlements_that_come_together_are_judged_each_by_itself(
             record=message_id.encode(),
         )
 
-    assert await run.settle(b"u2", settlement(b"u2"), step=0) == 1
+    assert await run.settle(claims[1], settlement(b"u2"), step=0) == 1
     clock.ms += LEASE_MS
     await run.renew([b"u1", b"u2", b"u4"])
     await outbox_of("other").claim(4)
-    lefts = await asyncio.gather(*(run.settle(contact, settlement(contact), step=0) for contact in contacts))
+    lefts = await asyncio.gather(*(run.settle(claimed, settlement(claimed.contact), step=0) for claimed in claims))
     assert lefts == [1, 1, None, 1]
     assert await redis.get(KEYS.pending) == b"5"
-    assert await redis.hgetall(KEYS.totals) == {b"delivered": b"3", b"requests": b"6"}
+    assert await redis.hgetall(KEYS.totals) == {b"delivered": b"3", b"requests": b"6", b"interrupted": b"1"}
     measures = await redis.hgetall(KEYS.measures)
     assert (measures[b"took:5"], measures[b"mapped"]) == (b"9", b"3")
     stats = await redis.hgetall(f"{KEYS.stats}{clock.ms // 60_000}")
@@ -150,11 +212,11 @@ async def test_release_makes_the_rest_due_and_forgets_an_empty_contact(
 ) -> None:
     await enqueue(("u1", "a"), ("u1", "b"))
     run = outbox_of("run")
-    await run.claim(1)
-    assert await run.settle(b"u1", DONE, step=0) == 1
+    (u1,) = await run.claim(1)
+    assert await run.settle(u1, DONE, step=0) == 1
     assert await redis.zscore(KEYS.due, "u1") == clock.ms
-    await run.claim(1)
-    assert await run.settle(b"u1", DONE, step=0) == 0
+    (u1,) = await run.claim(1)
+    assert await run.settle(u1, DONE, step=0) == 0
     assert await redis.zcard(KEYS.due) == 0
     assert await redis.hlen(KEYS.lease) == 0
     assert await redis.get(KEYS.pending) == b"0"
@@ -165,8 +227,8 @@ async def test_a_parked_contact_waits_with_its_later_events_and_keeps_its_reques
 ) -> None:
     await enqueue(("u1", "a"))
     run = outbox_of("run")
-    await run.claim(1)
-    await run.settle(b"u1", Settlement(next=Next.PARK, park_for_ms=5000, parked=b"request"), step=0)
+    (u1,) = await run.claim(1)
+    await run.settle(u1, Settlement(next=Next.PARK, park_for_ms=5000, parked=b"request"), step=0)
     await enqueue(("u1", "b"))
     clock.ms += 4999
     assert await run.claim(1) == []
@@ -180,8 +242,8 @@ async def test_a_partly_delivered_head_is_replaced_by_its_remainder(
 ) -> None:
     await enqueue(("u1", "a"), ("u1", "b"), ("u1", "c"))
     run = outbox_of("run")
-    await run.claim(1)
-    await run.settle(b"u1", Settlement(taken=1, remainder=b"rest of b"), step=0)
+    (u1,) = await run.claim(1)
+    await run.settle(u1, Settlement(taken=1, remainder=b"rest of b"), step=0)
     head, tail = await redis.lrange(KEYS.outbox + "u1", 0, -1)
     assert head == b"rest of b"
     assert ids([tail]) == ["c"]
@@ -192,10 +254,10 @@ async def test_settled_message_ids_are_remembered_for_at_least_a_window_and_then
 ) -> None:
     await enqueue(("u1", "a"))
     run = outbox_of("run")
-    await run.claim(1)
+    (u1,) = await run.claim(1)
     # 300 neighbours share the packed strings with it.
     others = [digest(f"other {number}") for number in range(300)]
-    await run.settle(b"u1", replace(DONE, digests=[digest("a"), *others]), step=0)
+    await run.settle(u1, replace(DONE, digests=[digest("a"), *others]), step=0)
     assert await run.seen([digest("a"), digest("b"), others[7]]) == [True, False, True]
     clock.ms += DAY_MS
     assert await run.seen([digest("a")]) == [True]
@@ -208,9 +270,9 @@ async def test_dead_letters_are_kept_with_their_time(
 ) -> None:
     await enqueue(("u1", "a"))
     run = outbox_of("run")
-    await run.claim(1)
+    (u1,) = await run.claim(1)
     letter = DeadLetter("refused", "detail", "u1", ("m",), ("a",), ("{}",), at=clock.ms, request={"body": "{}"})
-    await run.settle(b"u1", replace(DONE, dead=[letter]), step=0)
+    await run.settle(u1, replace(DONE, dead=[letter]), step=0)
     kept = await redis.hget(KEYS.dead, letter.id)
     assert kept is not None
     assert DeadLetter.from_json(kept) == letter
@@ -223,9 +285,8 @@ async def test_a_hint_is_wanted_only_while_no_run_is_alive(enqueue: Enqueue, out
     run = outbox_of("run")
     assert await run.start(1)
     assert not await enqueue(("u3", "c"))
-    await run.claim(10)
-    for contact in (b"u1", b"u2", b"u3"):
-        await run.settle(contact, DONE, step=0)
+    for claimed in await run.claim(10):
+        await run.settle(claimed, DONE, step=0)
     assert await run.finish(leave=False) == "ended"
     assert await enqueue(("u4", "d"))
 

@@ -4,16 +4,21 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import orjson
 import pytest
 from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
 
 from segue_worker.cli.tail import lines
 from segue_worker.cli.trace import as_text
 from segue_worker.dead_letters import Filter, drop, matching, replay
+from segue_worker.outbox import Next
+from segue_worker.run.backlog import Backlog
 from segue_worker.sandbox.core import Sandbox
 from segue_worker.sandbox.faults import Fault
 from segue_worker.sandbox.switches import Switches
-from segue_worker.trace.log import end_of, find, follow, newest, of_contact
+from segue_worker.trace.journal import Journal
+from segue_worker.trace.log import Logged, end_of, find, follow, newest, of_contact
+from segue_worker.trace.record import Record
 from segue_worker.trace.trail import Trail, read_trail
 from tests.unit.run.conftest import CONTACTS, EVENTS, KEYS, Bench, mapping
 
@@ -33,6 +38,11 @@ class Scene:
 
     def enqueue(self, *events: dict[str, Any]) -> None:
         self._do(self.bench.enqueue(*events))
+
+    def claim_and_die(self) -> None:
+        """What a worker does that is killed."""
+        self._do(self.bench.outbox("killed").claim(10))
+        self.bench.now_ms += 8000
 
     def run(self) -> None:
         self._do(self.bench.run())
@@ -225,6 +235,51 @@ def test_the_log_is_followed_from_where_it_ends(scene: Scene) -> None:
     assert (told[0].status, told[0].mapping, told[0].merged) == (200, "events", 1)
     assert told[1].ms is None
     assert follow(scene.reader, position, block_ms=1)[0] == []
+
+
+def test_what_follows_an_interrupted_delivery_says_so_once(scene: Scene) -> None:
+    position = end_of(scene.reader, ["loops"])
+    scene.enqueue({**TRACK, "messageId": "m"}, {**TRACK, "messageId": "n"})
+    scene.claim_and_die()
+    scene.run()
+    assert scene.trail("m").outcome == "delivered"
+    assert scene.story("m") == ["enqueued", "interrupted", "attempt", "delivered"]
+    assert scene.story("n") == ["enqueued", "attempt", "delivered"]
+    words = (
+        "an earlier delivery of this contact was interrupted; "
+        "its last request may have been sent without being recorded"
+    )
+    assert words in as_text(scene.trail("m"))
+    found, _ = follow(scene.reader, position, block_ms=1)
+    first, second = (line for name, logged in found for line in lines(name, logged))
+    assert (first.outcome, first.to_dict()["interrupted"], words in str(first)) == ("delivered", 1, True)
+    assert (second.outcome, second.to_dict()["interrupted"], "interrupted" in str(second)) == ("delivered", 0, False)
+
+
+def test_interruptions_with_nothing_recorded_between_are_told_together(scene: Scene) -> None:
+    scene.enqueue({**TRACK, "messageId": "m"})
+    scene.claim_and_die()
+    scene.claim_and_die()
+    scene.run()
+    text = as_text(scene.trail("m"))
+    assert "2 earlier deliveries of this contact were interrupted; the last request of each may have been sent" in text
+
+
+def test_an_interruption_is_recorded_also_where_nothing_else_is() -> None:
+    entries = [orjson.dumps({**TRACK, "messageId": name}) for name in "mn"]
+    journal = Journal(b"u1", interrupted=1)
+    backlog = Backlog(b"u1", entries, now_ms=lambda: 1, journal=journal)
+    record = Record.from_json(backlog.settlement(Next.RELEASE).record)
+    assert ([part.message_id for part in record.events], record.interrupted) == (["m"], 1)
+    (line,) = lines("loops", Logged(1, record))
+    assert (line.message_id, line.event, line.outcome, line.interrupted) == ("m", "E", "interrupted", 1)
+    assert backlog.settlement(Next.RELEASE).record == b""
+
+
+def test_an_entry_without_the_number_of_interruptions_is_read() -> None:
+    record = Record.from_json(b'["0123456789abcdef",[["m","E","filtered",1,"",[]]],null]')
+    assert (record.names("m"), record.interrupted) == (True, 0)
+    assert record.to_json() == b'["0123456789abcdef",[["m","E","filtered",1,"",[]]],null]'
 
 
 def test_the_log_knows_a_contact_by_digest_only(scene: Scene) -> None:

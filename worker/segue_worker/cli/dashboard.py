@@ -44,7 +44,6 @@ def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, re
     """
     try:
         from segue_worker.dashboard import Dashboard, create_app  # noqa: PLC0415 - needs the extra `dashboard`
-        from segue_worker.dashboard.sampling import Sampler, sample  # noqa: PLC0415 - same
         from segue_worker.dashboard.server import serve  # noqa: PLC0415 - same
         from segue_worker.dashboard.sessions import Sessions  # noqa: PLC0415 - same
     except ModuleNotFoundError as missing:
@@ -56,10 +55,9 @@ def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, re
     with _client(redis_url) as redis:
         hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
         board = Dashboard(redis, config, sessions, hints.send)
-        sampler = Sampler(lambda: sample(redis, board.known().names, board.now_ms))
         try:
             # Ctrl-C is how one ends it.
-            with contextlib.suppress(KeyboardInterrupt), sampler:
+            with contextlib.suppress(KeyboardInterrupt):
                 serve(create_app(board), host, port, lambda url: click.echo(f"{READY_LINE}{url}", err=True))
         except OSError as error:
             text = f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"

@@ -11,11 +11,12 @@ import click
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
 from segue_worker.cli.store import choose, known_destinations, opened
+from segue_worker.cli.trace import interruption
 from segue_worker.status import utc_text_ms
 from segue_worker.trace.log import Logged, end_of, follow
 
 BLOCK_MS: Final = 1000
-OUTCOMES: Final = ("delivered", "filtered", "duplicate", "dead", "parked", "replayed")
+OUTCOMES: Final = ("delivered", "filtered", "duplicate", "dead", "parked", "replayed", "interrupted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Line:
         status: of the last answer; None where there was none.
         ms: what the last attempt took; None where there was none.
         merged: how many events the request stood for.
+        interrupted: how many deliveries of the contact were interrupted before; see `Record.interrupted`.
     """
 
     at: int
@@ -43,6 +45,7 @@ class Line:
     status: int | None = None
     ms: int | None = None
     merged: int = 0
+    interrupted: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The form of `segue tail --json`."""
@@ -56,13 +59,18 @@ class Line:
             "status": self.status,
             "ms": self.ms,
             "merged": self.merged,
+            "interrupted": self.interrupted,
         }
 
     def __str__(self) -> str:
         answer = "" if self.ms is None else f"  {self.status or 'no answer'} in {self.ms} ms"
         merged = f"  merged from {self.merged}" if self.merged > 1 else ""
         mapping = f"  {self.mapping!r}" if self.mapping else ""
-        return f"{utc_text_ms(self.at)}  {self.destination}  {self.outcome:<9}  {self.message_id}  {self.event}{mapping}{answer}{merged}"
+        before = f"  ({interruption(self.interrupted)})" if self.interrupted else ""
+        return (
+            f"{utc_text_ms(self.at)}  {self.destination}  {self.outcome:<11}  {self.message_id}  {self.event}"
+            f"{mapping}{answer}{merged}{before}"
+        )
 
 
 @click.command(
@@ -109,6 +117,7 @@ def lines(destination: str, logged: Logged) -> Iterator[Line]:
     """The lines of one entry of the log: each event it names once, with its request where it had one."""
     record, request = logged.record, logged.record.request
     answers: dict[str, dict[str, Any]] = {}
+    before: dict[str, Any] = {"interrupted": record.interrupted}
     if request is not None:
         last = request.attempts[-1] if request.attempts else None
         answer: dict[str, Any] = {"status": last.status or None, "ms": last.ms} if last else {}
@@ -117,7 +126,7 @@ def lines(destination: str, logged: Logged) -> Iterator[Line]:
     for part in record.events:
         if part.outcome != "begun":
             sent = {} if part.outcome == "duplicate" else answers.pop(part.message_id, {})
-            yield Line(logged.at, destination, part.message_id, part.name, part.outcome, **sent)
+            yield Line(logged.at, destination, part.message_id, part.name, part.outcome, **sent, **before)
     if request is not None and request.outcome != "apart":
         for message_id, sent in answers.items():
-            yield Line(logged.at, destination, message_id, "", request.outcome, **sent)
+            yield Line(logged.at, destination, message_id, "", request.outcome, **sent, **before)

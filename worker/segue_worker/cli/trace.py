@@ -71,6 +71,15 @@ def _attempt(details: dict[str, Any]) -> str:
     return f"attempt {details['number']}: {sent}: {answer} in {details['ms']} ms"
 
 
+def interruption(times: int) -> str:
+    """What an entry of the log says of interrupted deliveries, in words."""
+    if times == 1:
+        deliveries, whose = "an earlier delivery of this contact was interrupted", "its last request"
+    else:
+        deliveries, whose = f"{times} earlier deliveries of this contact were interrupted", "the last request of each"
+    return f"{deliveries}; {whose} may have been sent without being recorded"
+
+
 def _filtered(details: dict[str, Any]) -> str:
     return "filtered: " + ("; ".join(map(_reason, details["because"])) or "no mapping takes it")
 
@@ -101,6 +110,7 @@ def _merged(details: dict[str, Any]) -> str:
 
 _WORDS: Final[dict[What, Callable[[dict[str, Any]], str]]] = {
     "enqueued": lambda _: "enqueued",
+    "interrupted": lambda details: interruption(details["times"]),
     "attempt": _attempt,
     "delivered": lambda details: f"delivered for {details['mapping']!r}{_merged(details)}",
     "parked": lambda details: f"parked until {details['until']}: {details['because']}{_merged(details)}",

@@ -1,7 +1,7 @@
 -- Bring a parked contact's next attempt forward to now.
 --
 -- KEYS[1] due        zset  contact -> ms
--- KEYS[2] lease      hash  contact -> owner token ':' number of settles since the claim
+-- KEYS[2] lease      hash  contact -> owner token ':' what claim.lua says
 -- KEYS[3] parked     hash  contact -> JSON
 -- KEYS[4] run        string, present while a run is alive
 -- KEYS[5] hinted     string, present for a moment after a hint

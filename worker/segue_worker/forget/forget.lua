@@ -2,7 +2,7 @@
 --
 -- KEYS[1] outbox     list of the contact
 -- KEYS[2] due        zset  contact -> ms
--- KEYS[3] lease      hash  contact -> owner token ':' number of settles since the claim
+-- KEYS[3] lease      hash  contact -> owner token ':' what claim.lua says
 -- KEYS[4] parked     hash  contact -> JSON
 -- KEYS[5] pending    string, number of events in all outboxes
 -- KEYS[6] totals     hash, counters since the start of data

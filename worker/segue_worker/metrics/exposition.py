@@ -179,6 +179,7 @@ VALUES: Final[dict[str, Callable[[Reading], Values]]] = {
     "segue_dead_letters_replayed_total": _total("replayed"),
     "segue_dead_letters_dropped_total": _totals(hand="dropped", limit="dead_dropped"),
     "segue_requests_total": _total("requests"),
+    "segue_interrupted_claims_total": _total("interrupted"),
     "segue_retries_total": _total("retries"),
     "segue_rate_limited_total": _total("rate_limited"),
     "segue_requests_saved_total": _total("merged"),

@@ -62,7 +62,14 @@ METRICS: Final = (
     ),
     Metric(
         *("segue_requests_total", "counter", "requests"),
-        "Requests sent and recorded. One that was under way when its worker was killed is sent again and counted once",
+        "Requests sent and recorded, answered or not. Loops may have received more: the last request of an interrupted "
+        "claim, up to three times, of which nobody can know; what was under way for a contact that was forgotten; and "
+        "what was recorded in writes that Redis lost",
+    ),
+    Metric(
+        *("segue_interrupted_claims_total", "counter", "claims"),
+        "Claims of a contact that ended without being settled: a worker was killed, lost Redis or overran its lease. "
+        "segue trace and segue tail name their contacts' events",
     ),
     Metric("segue_retries_total", "counter", "requests", "Those of them that repeated an earlier attempt"),
     Metric("segue_rate_limited_total", "counter", "requests", "Those of them that Loops answered with 429"),

@@ -27,11 +27,22 @@ _TEXTS: Final = {
 
 
 class Claimed(NamedTuple):
-    """A contact claimed for this owner, with its oldest events as they lie in the outbox."""
+    """A contact claimed for this owner.
+
+    Attributes:
+        contact: as it stands in keys.
+        parked: what is remembered of its parked request, or None.
+        entries: its oldest events as they lie in the outbox.
+        token: of the claim, for `settle`.
+        interrupted: how many earlier claims of it were interrupted since something was last recorded of it: no settle
+            ended them, and the last request of each may have been sent without being recorded.
+    """
 
     contact: bytes
     parked: bytes | None
     entries: list[bytes]
+    token: str
+    interrupted: int
 
 
 class Next(StrEnum):
@@ -109,6 +120,7 @@ class Outbox:
         self._lease_ms = lease_ms
         self._clock_ms = clock_ms
         self._run_key = self.keys.run
+        self._claims = 0
         self._scripts = {name: redis.register_script(text) for name, text in _TEXTS.items()}
         self._settle = Together(self._settle_all)
 
@@ -124,14 +136,21 @@ class Outbox:
     async def claim(self, contacts: int) -> list[Claimed]:
         """Claim up to `contacts` due contacts, longest due first; none while the destination is paused."""
         keys = self.keys
+        # Of its own, so that a settlement that is repeated late, when this run has claimed the contact again, is not
+        # taken for one of the new claim.
+        self._claims += 1
+        token = f"{self._owner}:{self._claims}"
         found = await self._scripts["claim"](
-            keys=[keys.due, keys.lease, keys.parked, keys.paused],
+            keys=[keys.due, keys.lease, keys.parked, keys.paused, self._stats_key(), keys.totals],
             args=[
-                *(self._clock_ms(), self._owner, self._lease_ms, contacts),
-                *(EVENTS_PER_CLAIM, BYTES_PER_CLAIM, keys.outbox),
+                *(self._clock_ms(), token, self._lease_ms, contacts),
+                *(EVENTS_PER_CLAIM, BYTES_PER_CLAIM, keys.outbox, STATS_KEPT_S),
             ],
         )
-        return [Claimed(item[0], item[1] or None, item[2:]) for item in found]
+        return [
+            Claimed(contact, parked or None, entries, token, interrupted)
+            for contact, parked, interrupted, *entries in found
+        ]
 
     async def seen(self, digests: Sequence[bytes]) -> list[bool]:
         """Which of the messageIds were settled within the dedupe window."""
@@ -150,11 +169,11 @@ class Outbox:
         )
         return bool(alive), lost
 
-    async def settle(self, contact: bytes, settlement: Settlement, *, step: int) -> int | None:
+    async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int) -> int | None:
         """Record a settlement.
 
         Args:
-            contact: claimed by this owner.
+            claimed: the contact, as `claim` gave it to this owner.
             settlement: what to record.
             step: how many settlements of this claim came before; the same step twice is recorded once, so that a
                 call whose answer was lost may be repeated.
@@ -162,18 +181,20 @@ class Outbox:
         Returns:
             how many events are left, or None where the claim is gone.
         """
-        left = await self._settle((contact, settlement, step))
+        holds, will_hold = f"{claimed.token}:{step}", f"{claimed.token}:{step + 1}"
+        if claimed.interrupted and step == 0:
+            holds += f":{claimed.interrupted}"
+        left = await self._settle((claimed.contact, holds, will_hold, settlement))
         return None if left < 0 else left
 
-    async def _settle_all(self, settlements: Sequence[tuple[bytes, Settlement, int]]) -> list[int]:
-        keys, now_ms = self.keys, self._clock_ms()
-        minute = (now_ms or int(time.time() * 1000)) // 60_000
+    async def _settle_all(self, settlements: Sequence[tuple[bytes, str, str, Settlement]]) -> list[int]:
+        keys = self.keys
         args: list[Any] = [
-            *(now_ms, self._owner, keys.outbox, keys.seen, self._window_ms),
+            *(self._clock_ms(), keys.outbox, keys.seen, self._window_ms),
             *(STATS_KEPT_S, LOG_ENTRIES, EXPLANATIONS_KEPT_S, EXPLANATIONS, len(settlements)),
         ]
-        for contact, settlement, step in settlements:
-            args += (contact, step, settlement.taken, settlement.remainder or b"")
+        for contact, holds, will_hold, settlement in settlements:
+            args += (contact, holds, will_hold, settlement.taken, settlement.remainder or b"")
             args += (settlement.next, settlement.park_for_ms, settlement.parked or b"", settlement.record)
             args += (len(settlement.digests), *settlement.digests)
             for numbers in (settlement.counters, settlement.measures):
@@ -185,11 +206,15 @@ class Outbox:
         left: list[int] = await self._scripts["settle"](
             keys=[
                 *(keys.due, keys.lease, keys.parked, keys.pending, keys.dead, keys.dead_at),
-                *(f"{keys.stats}{minute}", keys.totals, keys.measures, keys.log, keys.because),
+                *(self._stats_key(), keys.totals, keys.measures, keys.log, keys.because),
             ],
             args=args,
         )
         return left
+
+    def _stats_key(self) -> str:
+        """Key of the counters of this minute."""
+        return f"{self.keys.stats}{(self._clock_ms() or int(time.time() * 1000)) // 60_000}"
 
     async def finish(self, *, leave: bool) -> str:
         """End the run: `"ended"`; `"hint"`, ended with work due; or `"go on"`, which `leave` rules out."""

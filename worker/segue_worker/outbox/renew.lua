@@ -2,7 +2,7 @@
 --
 -- KEYS[1] run        string, owner token
 -- KEYS[2] due        zset  contact -> ms
--- KEYS[3] lease      hash  contact -> owner token ':' number of settles since the claim
+-- KEYS[3] lease      hash  contact -> owner token ':' what claim.lua says
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] owner token
 -- ARGV[3] length of the lease in ms, of the run and of its contacts

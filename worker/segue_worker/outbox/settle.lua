@@ -1,7 +1,7 @@
 -- Record what became of the oldest events of claimed contacts, and say what happens to each contact next.
 --
 -- KEYS[1] due        zset  contact -> ms
--- KEYS[2] lease      hash  contact -> owner token ':' number of settles since the claim
+-- KEYS[2] lease      hash  contact -> who holds it, see claim.lua
 -- KEYS[3] parked     hash  contact -> JSON
 -- KEYS[4] pending    string, number of events in all outboxes
 -- KEYS[5] dead       hash  id -> JSON
@@ -12,17 +12,17 @@
 -- KEYS[10] log       stream of what became of events
 -- KEYS[11] because   hash  digest -> why events were filtered
 -- ARGV[1] now in ms, or 0 for the server's clock
--- ARGV[2] owner token
--- ARGV[3] prefix of the outbox keys (of the same hash tag)
--- ARGV[4] prefix of the seen keys (of the same hash tag)
--- ARGV[5] length of a seen window in ms
--- ARGV[6] for how many seconds the counters of a minute are kept
--- ARGV[7] entries the log keeps, about
--- ARGV[8] for how many seconds explanations are kept
--- ARGV[9] how many explanations are kept at most
--- ARGV[10] number of settlements; then of each:
+-- ARGV[2] prefix of the outbox keys (of the same hash tag)
+-- ARGV[3] prefix of the seen keys (of the same hash tag)
+-- ARGV[4] length of a seen window in ms
+-- ARGV[5] for how many seconds the counters of a minute are kept
+-- ARGV[6] entries the log keeps, about
+-- ARGV[7] for how many seconds explanations are kept
+-- ARGV[8] how many explanations are kept at most
+-- ARGV[9] number of settlements; then of each:
 --          contact
---          number of settles of this claim before this one
+--          who holds the contact by now: what claim.lua or the settle before this one has put there
+--          who holds it after this one: token of the claim ':' number of settles
 --          number of events to take off the head of the outbox
 --          what replaces the event then at the head, or '' to leave it
 --          next: 'keep' the contact claimed, 'release' it, or 'park' it
@@ -35,7 +35,7 @@
 --          number of dead letters, then id and JSON of each
 --          number of explanations, then digest and JSON of each
 --
--- Returns for each settlement how many events are left in the outbox; or -1 where the owner's claim is gone: then
+-- Returns for each settlement how many events are left in the outbox; or -1 where the claim is gone: then
 -- nothing of it was recorded. A repeat, after an answer that was lost, changes nothing either.
 
 local now = tonumber(ARGV[1])
@@ -45,16 +45,15 @@ if now == 0 then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
   precise = time[1] * 1000 + time[2] / 1000
 end
-local owner = ARGV[2] .. ':'
-local window_ms = tonumber(ARGV[5])
+local window_ms = tonumber(ARGV[4])
 local window = math.floor(now / window_ms)
-local seen = ARGV[4] .. window .. ':'
+local seen = ARGV[3] .. window .. ':'
 
 -- A first write that needs no memory: the rest of the script is then let through even where Redis is full, and
 -- delivering is what empties it.
 redis.call('PERSIST', KEYS[1])
 
-local at = 10
+local at = 9
 local function read()
   at = at + 1
   return ARGV[at]
@@ -79,8 +78,8 @@ local function remember(digest)
 end
 
 local function explain(digest, why)
-  if redis.call('HLEN', KEYS[11]) < tonumber(ARGV[9]) and redis.call('HSETNX', KEYS[11], digest, why) == 1 then
-    redis.call('EXPIRE', KEYS[11], ARGV[8])
+  if redis.call('HLEN', KEYS[11]) < tonumber(ARGV[8]) and redis.call('HSETNX', KEYS[11], digest, why) == 1 then
+    redis.call('EXPIRE', KEYS[11], ARGV[7])
   end
 end
 
@@ -94,12 +93,11 @@ local function add(sums, first, last)
 end
 
 local function settle()
-  local contact, step, taken, remainder = read(), read(), tonumber(read()), read()
+  local contact, holds, will_hold, taken, remainder = read(), read(), read(), tonumber(read()), read()
   local following, park_ms, parked, entry = read(), read(), read(), read()
-  local outbox = ARGV[3] .. contact
+  local outbox = ARGV[2] .. contact
   local holder = redis.call('HGET', KEYS[2], contact)
-  local repeated = holder == owner .. (step + 1)
-  local good = holder == owner .. step
+  local good = holder == holds
 
   if good and taken > 0 then
     redis.call('LTRIM', outbox, taken, -1)
@@ -119,7 +117,7 @@ local function settle()
   local dead_first, dead_last = pairs_read()
   local because_first, because_last = pairs_read()
   if not good then
-    return repeated and redis.call('LLEN', outbox) or -1
+    return holder == will_hold and redis.call('LLEN', outbox) or -1
   end
 
   add(counters, counters_first, counters_last)
@@ -134,7 +132,7 @@ local function settle()
     explain(ARGV[i], ARGV[i + 1])
   end
   if entry ~= '' then
-    redis.call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[7], '*', 'e', entry)
+    redis.call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[6], '*', 'e', entry)
   end
 
   local left = redis.call('LLEN', outbox)
@@ -146,7 +144,7 @@ local function settle()
   end
   redis.call('HDEL', KEYS[3], contact)
   if following == 'keep' then
-    redis.call('HSET', KEYS[2], contact, owner .. (step + 1))
+    redis.call('HSET', KEYS[2], contact, will_hold)
     return left
   end
   if left > 0 then
@@ -159,7 +157,7 @@ local function settle()
 end
 
 local answer = {}
-for i = 1, tonumber(ARGV[10]) do
+for i = 1, tonumber(ARGV[9]) do
   answer[i] = settle()
 end
 
@@ -180,6 +178,6 @@ for name, increment in pairs(measures) do
   end
 end
 if next(counters) or next(measures) then
-  redis.call('EXPIRE', KEYS[7], ARGV[6])
+  redis.call('EXPIRE', KEYS[7], ARGV[5])
 end
 return answer

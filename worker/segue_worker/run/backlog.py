@@ -206,6 +206,9 @@ class Backlog:
             if faults := _faults(head):
                 parts.append(EventPart(head.message_id, event_name(head.event), "begun", 0, faults=faults))
             head.dead = []
+        if not parts and self.journal.wants_event and self.head < len(self._events):
+            head = self._events[self.head]
+            parts.append(EventPart(head.message_id, event_name(head.event), "interrupted", head.enqueued))
         counters["dead"] = counters.get("dead", 0) + len(dead)
         record, measures, explanations = self.journal.take(parts)
         return Settlement(

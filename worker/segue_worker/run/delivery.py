@@ -51,8 +51,9 @@ class Delivery:
 
     def __init__(self, claimed: Claimed, run: RunContext) -> None:
         self._run = run
+        self._claimed = claimed
         self._contact = claimed.contact
-        journal = Journal(claimed.contact)
+        journal = Journal(claimed.contact, interrupted=claimed.interrupted)
         self._backlog = Backlog(claimed.contact, claimed.entries, now_ms=run.now_ms, journal=journal)
         self._parked = Parked.from_json(claimed.parked) if claimed.parked else None
         self._steps = 0
@@ -254,7 +255,7 @@ class Delivery:
 
     async def _settle(self, settlement: Settlement) -> None:
         reach("before_settle")
-        settle = partial(self._run.outbox.settle, self._contact, settlement, step=self._steps)
+        settle = partial(self._run.outbox.settle, self._claimed, settlement, step=self._steps)
         try:
             left = await settle()
         except (RedisError, OSError):

@@ -21,13 +21,15 @@ class Journal:
 
     Args:
         contact: as it stands in keys.
+        interrupted: how many earlier claims of the contact were interrupted; the first entry says so.
         on: whether anything is recorded at all.
     """
 
-    __slots__ = ("_attempts", "_contact", "_explanations", "_measures", "_request", "on")
+    __slots__ = ("_attempts", "_contact", "_explanations", "_interrupted", "_measures", "_request", "on")
 
-    def __init__(self, contact: bytes, *, on: bool = RECORDING) -> None:
+    def __init__(self, contact: bytes, *, interrupted: int = 0, on: bool = RECORDING) -> None:
         self.on = on
+        self._interrupted = interrupted
         self._contact = contact
         self._attempts: list[Attempt] = []
         self._request: RequestPart | None = None
@@ -62,6 +64,11 @@ class Journal:
         self._attempts.clear()
         return noted
 
+    @property
+    def wants_event(self) -> bool:
+        """Whether an interruption is to be noted, and there is no request to note it with."""
+        return bool(self.on and self._interrupted and self._request is None)
+
     def mapped(self, mappings: Mapping[str, str]) -> None:
         """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything."""
         if self.on:
@@ -95,7 +102,8 @@ class Journal:
         """
         record = b""
         if self.on and (events or self._request):
-            record = Record(contact_digest(self._contact), events, self._request).to_json()
+            record = Record(contact_digest(self._contact), events, self._request, self._interrupted).to_json()
+            self._interrupted = 0
         taken = record, self._measures, self._explanations
         self._request, self._measures, self._explanations = None, {}, {}
         return taken

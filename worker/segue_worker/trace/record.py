@@ -13,8 +13,9 @@ import orjson
 FIELD: Final = b"e"
 """The one field of a stream entry."""
 
-EventOutcome = Literal["begun", "parked", "delivered", "filtered", "duplicate", "dead", "replayed"]
-"""`begun`: still in the outbox, while one of its mappings has failed; `replayed`: back in the outbox."""
+EventOutcome = Literal["begun", "parked", "delivered", "filtered", "duplicate", "dead", "replayed", "interrupted"]
+"""`begun`: still in the outbox, while one of its mappings has failed; `replayed`: back in the outbox; `interrupted`:
+still in the outbox, and only named because of `Record.interrupted`."""
 RequestOutcome = Literal["delivered", "parked", "dead", "apart"]
 """`apart`: a merge that Loops refused, sent again piece by piece."""
 
@@ -104,25 +105,31 @@ class Record(NamedTuple):
         contact: digest of the contact (`segue_producer.keys.contact_digest`).
         events: those that left the outbox, came back to it, or are parked with the request.
         request: the request whose end, or parking, the step recorded, if it was one.
+        interrupted: how many deliveries of the contact before this one were interrupted, since its last entry: the last
+            request of each may have been sent without being recorded.
     """
 
     contact: str
     events: Sequence[EventPart] = ()
     request: RequestPart | None = None
+    interrupted: int = 0
 
     def to_json(self) -> bytes:
         """The form in which it is kept."""
-        return orjson.dumps((self.contact, self.events, self.request), default=list)
+        # Rare, so that most entries do without.
+        interrupted = (self.interrupted,) if self.interrupted else ()
+        return orjson.dumps((self.contact, self.events, self.request, *interrupted), default=list)
 
     @classmethod
     def from_json(cls, raw: bytes) -> Self:
         """Read what `to_json` wrote."""
-        contact, events, request = orjson.loads(raw)
+        contact, events, request, *interrupted = orjson.loads(raw)
         parts = ((*values, tuple(Fault(*fault) for fault in faults)) for *values, faults in events)
         return cls(
             contact,
             tuple(EventPart(*part) for part in parts),
             None if request is None else RequestPart.from_list(request),
+            *interrupted,
         )
 
     def names(self, message_id: str) -> bool:

@@ -20,10 +20,11 @@ from segue_worker.trace.waiting import Found, find_waiting
 Outcome = Literal["pending", "parked", "delivered", "filtered", "duplicate", "dead", "settled"]
 """`settled`: within the dedupe window, but the log no longer says how."""
 What = Literal[
-    "enqueued", "attempt", "delivered", "parked", "dead", "apart", "filtered", "duplicate", "failed", "replayed",
-    "pending", "settled",
+    "enqueued", "interrupted", "attempt", "delivered", "parked", "dead", "apart", "filtered", "duplicate", "failed",
+    "replayed", "pending", "settled",
 ]  # fmt: skip
 DAY_MS: Final = 86_400_000
+_PASSING: Final = {"interrupted", "attempt", "apart", "enqueued", "failed", "replayed"}
 _SEEN: Final = files("segue_worker.outbox").joinpath("seen.lua").read_text(encoding="utf-8")
 
 
@@ -128,7 +129,7 @@ def _enqueued(parts: Sequence[EventPart], found: Found | None) -> int:
 
 def _outcome(steps: Sequence[Step], found: Found | None) -> Outcome:
     """The last thing that happened; a second copy changes nothing of what became of the first."""
-    last = [step.what for step in steps if step.what not in {"attempt", "apart", "enqueued", "failed", "replayed"}]
+    last = [step.what for step in steps if step.what not in _PASSING]
     first_copy = [what for what in last if what != "duplicate"]
     match (first_copy or last or ["pending"])[-1]:
         case "pending" if found is not None and found.parked is not None:
@@ -140,6 +141,10 @@ def _outcome(steps: Sequence[Step], found: Found | None) -> Outcome:
 
 def _steps(redis: "Redis", destination: str, item: Logged, message_id: str) -> Iterator[Step]:
     request = item.record.request
+    if item.record.interrupted:
+        # Before what this entry tells of, whenever that was.
+        at = request.attempts[0].at if request is not None and request.attempts else item.at
+        yield Step("interrupted", at, {"times": item.record.interrupted})
     if request is not None and any(message_id == ref for ref, _ in request.refs):
         yield from _request_steps(redis, destination, item.at, request, message_id)
     for part in item.record.events:
