@@ -66,14 +66,14 @@ METRICS: Final = (
         "claim, up to three times, of which nobody can know; what was under way for a contact that was forgotten; and "
         "what was recorded in writes that Redis lost",
     ),
+    Metric("segue_retries_total", "counter", "requests", "Those of them that repeated an earlier attempt"),
+    Metric("segue_rate_limited_total", "counter", "requests", "Those of them that Loops answered with 429"),
+    Metric("segue_requests_saved_total", "counter", "requests", "Requests saved by merging neighbouring ones"),
     Metric(
         *("segue_interrupted_claims_total", "counter", "claims"),
         "Claims of a contact that ended without being settled: a worker was killed, lost Redis or overran its lease. "
         "segue trace and segue tail name their contacts' events",
     ),
-    Metric("segue_retries_total", "counter", "requests", "Those of them that repeated an earlier attempt"),
-    Metric("segue_rate_limited_total", "counter", "requests", "Those of them that Loops answered with 429"),
-    Metric("segue_requests_saved_total", "counter", "requests", "Requests saved by merging neighbouring ones"),
     Metric(
         *("segue_mapping_events_total", "counter", "events"),
         "Events at each mapping, by outcome: fired, failed, or skipped because its trigger did not match",
