@@ -11,7 +11,7 @@ Pure. Two requests are merged only where sending the merged one leaves the conta
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from segue_worker.mapping.request import Request
 
@@ -21,8 +21,7 @@ _EVENT_FIELDS: Final = frozenset({"eventName", "eventProperties"})
 _MERGED_AT_MOST: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One request as a mapping made it, of one event.
 
     Attributes:
@@ -34,8 +33,7 @@ class Piece:
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """One request to send, and the pieces it stands for, in order."""
 
     request: Request
@@ -53,15 +51,11 @@ def coalesce(pieces: Iterable[Piece], mode: Mode) -> list[Group]:
     Returns:
         what to send, in order. The pieces of all groups, put together, are the pieces given.
     """
-    groups: list[Group] = []
+    growing: list[_Growing] = []
     for piece in pieces:
-        last = groups[-1] if groups else None
-        merged = None if last is None else _merge(last, piece, mode)
-        if merged is None:
-            groups.append(Group(piece.request, (piece,)))
-        else:
-            groups[-1] = merged
-    return groups
+        if not growing or not growing[-1].takes(piece, mode):
+            growing.append(_Growing(piece.request, piece.request.body, [piece]))
+    return [group.grown() for group in growing]
 
 
 def apart(group: Group) -> list[Group]:
@@ -69,24 +63,47 @@ def apart(group: Group) -> list[Group]:
     return [Group(piece.request, (piece,)) for piece in group.pieces]
 
 
-def _merge(group: Group, piece: Piece, mode: Mode) -> Group | None:
-    earlier, later = group.request, piece.request
-    if mode == "off" or earlier.action != "createOrUpdateContact" or len(group.pieces) >= _MERGED_AT_MOST:
-        return None
-    folding = later.action == "sendEvent"
-    if folding and (mode != "updates_into_events" or not _EVENT_FIELDS.isdisjoint(earlier.body)):
-        return None
-    if not _same_contact(earlier.body, later.body):
-        return None
-    lists = _lists(earlier.body)
-    if lists and (_changes_subscription(lists, later.body) or _joins_again(lists, _lists(later.body))):
-        return None
-    # An event keeps the order of its own keys; in both cases what the later request says counts.
-    body = later.body | (earlier.body | later.body) if folding else earlier.body | later.body
-    if lists:
-        body["mailingLists"] = lists | _lists(later.body)
-    request = Request(later.mapping, later.action, later.method, later.path, body)
-    return Group(request, (*group.pieces, piece))
+@dataclass(slots=True)
+class _Growing:
+    """A group that may still take the piece that follows.
+
+    Attributes:
+        request: its last piece's.
+        body: of all of them together.
+        pieces: in order.
+    """
+
+    request: Request
+    body: dict[str, Any]
+    pieces: list[Piece]
+
+    def takes(self, piece: Piece, mode: Mode) -> bool:
+        """Take one more piece, if it may be merged. Returns whether it was."""
+        earlier, later = self.body, piece.request.body
+        if mode == "off" or self.request.action != "createOrUpdateContact" or len(self.pieces) >= _MERGED_AT_MOST:
+            return False
+        folding = piece.request.action == "sendEvent"
+        if folding and (mode != "updates_into_events" or not _EVENT_FIELDS.isdisjoint(earlier)):
+            return False
+        lists = _lists(earlier)
+        if not _same_contact(earlier, later) or (
+            lists and (_changes_subscription(lists, later) or _joins_again(lists, _lists(later)))
+        ):
+            return False
+        # An event keeps the order of its own keys; in both cases what the later request says counts.
+        self.body = later | (earlier | later) if folding else earlier | later
+        if lists:
+            self.body["mailingLists"] = lists | _lists(later)
+        self.request = piece.request
+        self.pieces.append(piece)
+        return True
+
+    def grown(self) -> Group:
+        """The group, when nothing more is to come."""
+        request = self.request
+        if len(self.pieces) > 1:
+            request = Request(request.mapping, request.action, request.method, request.path, self.body)
+        return Group(request, tuple(self.pieces))
 
 
 def _lists(body: dict[str, Any]) -> dict[str, Any]:

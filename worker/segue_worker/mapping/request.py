@@ -1,7 +1,6 @@
 """Requests to Loops, and the bytes of their bodies."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from segue_worker.mapping import json_text
 from segue_worker.mapping.fields import ActionName
@@ -9,8 +8,7 @@ from segue_worker.mapping.fields import ActionName
 __all__ = ["Request", "encode_body"]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a mapping makes of an event.
 
     Attributes:
