@@ -1,0 +1,81 @@
+"""The pacer of one process: slots that stand for several requests."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+from fakeredis import FakeAsyncRedis, FakeServer
+from redis.exceptions import RedisError
+
+from segue_worker.pacing import Pacer
+
+PER_SLOT = 16
+RATE = 64 * PER_SLOT
+
+
+@pytest.fixture
+def server() -> FakeServer:
+    return FakeServer(version=(6, 2))
+
+
+@pytest.fixture
+async def redis(server: FakeServer) -> AsyncIterator[FakeAsyncRedis]:
+    async with FakeAsyncRedis(server=server) as client:
+        yield client
+
+
+class Clock:
+    """Seconds that only this test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def take(pacer: Pacer, count: int) -> list[int]:
+    slots = await asyncio.gather(*(pacer.slot() for _ in range(count)))
+    return [slot.number for slot in slots if slot is not None]
+
+
+async def settled() -> None:
+    """Let what was begun come to its end."""
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task is not asyncio.current_task()))
+
+
+async def test_each_slot_is_used_as_often_as_it_stands_for_requests(redis: FakeAsyncRedis) -> None:
+    pacer = Pacer(redis, "key", RATE, clock=Clock())
+    numbers = await take(pacer, 3 * PER_SLOT)
+    assert Counter(numbers) == {1: PER_SLOT, 2: PER_SLOT, 3: PER_SLOT}
+    assert numbers == sorted(numbers)
+    await settled()
+
+
+async def test_the_next_slot_is_taken_ahead_and_thrown_away_once_it_is_old(redis: FakeAsyncRedis) -> None:
+    clock = Clock()
+    pacer = Pacer(redis, "key", RATE, clock=clock)
+    assert await take(pacer, PER_SLOT - 1) == [1] * (PER_SLOT - 1)
+    await settled()
+    clock.now += 60
+    assert await take(pacer, 1) == [3]
+    await settled()
+
+
+async def test_a_failure_ahead_is_told_to_the_one_who_needs_the_slot(redis: FakeAsyncRedis, server: FakeServer) -> None:
+    pacer = Pacer(redis, "key", RATE, clock=Clock())
+    await take(pacer, PER_SLOT // 2)
+    server.connected = False
+    await take(pacer, PER_SLOT // 2)
+    with pytest.raises(RedisError):
+        await pacer.slot()
+    server.connected = True
+    assert await take(pacer, 1) == [2]
+
+
+async def test_a_small_limit_takes_no_slot_before_it_is_wanted(redis: FakeAsyncRedis) -> None:
+    pacer = Pacer(redis, "key", 10, clock=Clock())
+    assert await take(pacer, 1) == [1]
+    assert await pacer.slot(wanted=lambda: False) is None
+    assert asyncio.all_tasks() == {asyncio.current_task()}
