@@ -1,7 +1,7 @@
 """The append step, apart from how Redis is reached: batches, script arguments, answers, and what errors mean."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
@@ -18,8 +18,6 @@ BATCH: Final = 250
 """Events appended in one round trip at most, so that one script keeps Redis for a few milliseconds."""
 
 EventInput = Mapping[str, Any] | Identify | Track
-Script = Callable[[Sequence[str], Sequence[Any]], Any]
-AsyncScript = Callable[[Sequence[str], Sequence[Any]], Awaitable[Any]]
 
 
 def prepare_all(events: Iterable[EventInput]) -> list[Prepared]:

@@ -74,6 +74,14 @@ async def test_a_failure_ahead_is_told_to_the_one_who_needs_the_slot(redis: Fake
     assert await take(pacer, 1) == [2]
 
 
+async def test_after_a_429_no_slot_is_used_that_was_taken_ahead(redis: FakeAsyncRedis) -> None:
+    pacer = Pacer(redis, "key", RATE, clock=Clock())
+    await take(pacer, PER_SLOT)
+    await settled()
+    await pacer.slow(0)
+    assert await take(pacer, 1) == [3]
+
+
 async def test_a_small_limit_takes_no_slot_before_it_is_wanted(redis: FakeAsyncRedis) -> None:
     pacer = Pacer(redis, "key", 10, clock=Clock())
     assert await take(pacer, 1) == [1]

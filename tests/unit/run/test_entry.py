@@ -32,10 +32,11 @@ def test_an_event_knows_when_it_was_enqueued_and_mappings_can_read_it() -> None:
     assert orjson.loads(waiting.text) == waiting.event
 
 
-def test_a_time_of_receipt_that_the_event_brings_stays() -> None:
-    waiting = read_entry(entry_of(track(receivedAt="2020-01-01T00:00:00Z")))
+@pytest.mark.parametrize("received", ["2020-01-01T00:00:00Z", None])
+def test_a_time_of_receipt_that_the_event_brings_stays(received: str | None) -> None:
+    waiting = read_entry(entry_of(track(receivedAt=received)))
     assert waiting.event is not None
-    assert waiting.event["receivedAt"] == "2020-01-01T00:00:00Z"
+    assert waiting.event["receivedAt"] == received
     assert waiting.enqueued == AT_MS
     assert waiting.text.count("receivedAt") == 1
 

@@ -181,6 +181,8 @@ class Pacer:
 
     async def slow(self, retry_after: float | None = None) -> None:
         """Slow the whole team down after a 429: hold for `retry_after` seconds, then go on a little slower."""
+        # Taken before it was known.
+        self._ahead = None
         hold = retry_after if retry_after is not None else 2 / self._slots
         await self._call("slow", round(hold * 1000), SLOWER)
 

@@ -68,11 +68,10 @@ def read_entry(raw: bytes) -> Waiting:
         return waiting
     if not isinstance(entry, dict) or not isinstance(entry.get("messageId"), str):
         return Waiting(raw, None, "")
-    received = entry.get("receivedAt")
-    if received is None and enqueued:
+    if enqueued and "receivedAt" not in entry:
         received = entry["receivedAt"] = _iso(enqueued)
         text = b'%b,"receivedAt":"%b"}' % (text[:-1], received.encode())
-    return Waiting(text, entry, entry["messageId"], enqueued or _unix_ms(received))
+    return Waiting(text, entry, entry["messageId"], enqueued or _unix_ms(entry.get("receivedAt")))
 
 
 @lru_cache(maxsize=256)
