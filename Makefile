@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-demo)
 BENCH_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-bench)
 
-.PHONY: install lint test chaos demo bench clean
+.PHONY: install lint test chaos trickle demo bench clean
 
 install: $(STAMP)
 
@@ -47,3 +47,9 @@ clean:
 
 chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos $(SEED)
+
+# `make trickle KIND=quiet,busy,slow ROUNDS=5`: both may be left out.
+trickle: $(STAMP)
+	$(BIN)/python -m tests.chaos.trickle $(if $(KIND),$(KIND),quiet$(comma)busy$(comma)slow) $(ROUNDS)
+
+comma := ,
