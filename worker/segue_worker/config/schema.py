@@ -140,20 +140,26 @@ def default_mappings() -> list[MappingShape]:
 class RetryShape(Shape):
     """How long a request is retried before it becomes a dead letter."""
 
-    max_age: Annotated[timedelta, *between("1s", "30d")] = timedelta(hours=24)
+    max_age: Annotated[timedelta, *between("1s", "30d")] = Field(
+        default=timedelta(hours=24), description="Counted from the first attempt; after it, the request is a dead letter."
+    )
 
 
 class DeadLetterShape(Shape):
     """How many dead letters are kept, and for how long."""
 
-    keep: Annotated[timedelta, *between("1m", "3650d")] = timedelta(days=30)
-    max: Annotated[int, *whole(1, 100_000_000)] = 100_000
+    keep: Annotated[timedelta, *between("1m", "3650d")] = Field(
+        default=timedelta(days=30), description="A dead letter that is older is deleted."
+    )
+    max: Annotated[int, *whole(1, 100_000_000)] = Field(
+        default=100_000, description="Beyond this many, the oldest dead letters are deleted."
+    )
 
 
 class DestinationShape(Shape):
     """One Loops team: name, API key, limits and mappings.
 
-    Without `mappings` a destination has the two of `default_mappings`; an empty list is a destination that sends nothing.
+    Without `mappings` it has two, one for each action, with their default triggers and fields.
     """
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["api_key"]}, {"required": ["api_key_file"]}]})
@@ -191,7 +197,7 @@ class DestinationShape(Shape):
     )
     dead_letter: DeadLetterShape = Field(default_factory=DeadLetterShape)
     mappings: list[MappingShape] = Field(
-        default_factory=default_mappings, max_length=MAX_MAPPINGS, description=f"At most {MAX_MAPPINGS}."
+        default_factory=default_mappings, max_length=MAX_MAPPINGS, description=f"At most {MAX_MAPPINGS}; an empty list sends nothing."
     )
 
 
