@@ -86,3 +86,13 @@ def test_the_list_in_docs_is_current() -> None:
     assert (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8") == as_markdown(), (
         "python -m segue_worker.metrics > docs/metrics.md"
     )
+
+
+def test_every_alert_has_its_entry_for_whoever_is_called() -> None:
+    text = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+    alerts = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
+    entries = dict(re.findall(r"^### (Segue\w+)\n(.*?)(?=^##)", text, re.MULTILINE | re.DOTALL))
+    assert list(entries) == list(alerts)
+    for name, entry in entries.items():
+        assert [part in entry for part in ("**Means:**", "**Look at:**", "**Do")] == [True] * 3, name
+        assert alerts[name]["annotations"]["runbook"] == f"docs/running.md#{name.lower()}"
