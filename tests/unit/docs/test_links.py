@@ -102,3 +102,17 @@ def test_the_site_builds(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "index.html").exists()
     assert (tmp_path / "docs" / "design.html").exists()
+
+
+def test_paths_that_pages_name_exist() -> None:
+    """In `code`, where a path is no link."""
+    lost = [
+        f"{page.name}: {token.content}"
+        for page in PAGES
+        for token in tokens(page)
+        if token.type == "code_inline"
+        and token.content.split("/")[0] in CODE
+        and re.fullmatch(r"[\w.-]+(/[\w.-]+)+/?", token.content)
+        and not (ROOT / token.content).exists()
+    ]
+    assert not lost
