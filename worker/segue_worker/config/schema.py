@@ -141,7 +141,8 @@ class RetryShape(Shape):
     """How long a request is retried before it becomes a dead letter."""
 
     max_age: Annotated[timedelta, *between("1s", "30d")] = Field(
-        default=timedelta(hours=24), description="Counted from the first attempt; after it, the request is a dead letter."
+        default=timedelta(hours=24),
+        description="Counted from the first attempt; after it, the request is a dead letter.",
     )
 
 
@@ -197,7 +198,9 @@ class DestinationShape(Shape):
     )
     dead_letter: DeadLetterShape = Field(default_factory=DeadLetterShape)
     mappings: list[MappingShape] = Field(
-        default_factory=default_mappings, max_length=MAX_MAPPINGS, description=f"At most {MAX_MAPPINGS}; an empty list sends nothing."
+        default_factory=default_mappings,
+        max_length=MAX_MAPPINGS,
+        description=f"At most {MAX_MAPPINGS}; an empty list sends nothing.",
     )
 
 
