@@ -12,7 +12,7 @@ import click
 
 from segue_worker.cli import segue
 from segue_worker.config import json_schema
-from segue_worker.metrics.registry import as_markdown
+from segue_worker.metrics.registry import METRICS
 
 _HERE: Final = Path(__file__).parent
 _MADE: Final = "<!-- Made by docs/reference.py from the code: change the code, then run `make reference`. -->\n\n"
@@ -191,7 +191,28 @@ def _examples(epilog: str) -> str:
     return f"```sh\n{chr(10).join(lines).strip()}\n```" if lines else ""
 
 
-PAGES: Final = {"configuration.md": configuration, "commands.md": commands, "metrics.md": as_markdown}
+_METRICS: Final = """\
+# Metrics
+
+What `segue metrics` prints and the dashboard's `/metrics` serves, in Prometheus's text format. Every number is kept in
+Redis, so it is true across all processes and survives their restarts; counters run since the start of data. Each metric
+has the label `destination`.
+
+| metric | kind | unit | further labels | meaning |
+|---|---|---|---|---|
+"""
+
+
+def metrics() -> str:
+    """The text of `metrics.md`."""
+    rows = [
+        f"| `{each.name}` | {each.kind} | {each.unit} | {', '.join(f'`{name}`' for name in each.labels)} | {each.meaning} |\n"
+        for each in METRICS
+    ]
+    return _MADE + _METRICS + "".join(rows)
+
+
+PAGES: Final = {"configuration.md": configuration, "commands.md": commands, "metrics.md": metrics}
 """Page → what makes its text."""
 
 
