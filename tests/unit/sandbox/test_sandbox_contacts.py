@@ -1,4 +1,4 @@
-"""Section 5 and 8.1 to 8.4: which contact a request is about."""
+"""Which contact a request is about (docs/loops.md#finding-the-contact)."""
 
 from typing import NamedTuple
 

@@ -29,7 +29,7 @@ from segue_worker.mapping import ACTIONS
 from segue_worker.mapping.fields import ActionName
 
 MAX_MAPPINGS = 50
-"""A destination's limit at Segment too (segment-behaviour, d.6)."""
+"""A destination's limit at Segment too."""
 
 DEFAULT_BASE_URL = "https://app.loops.so/api/v1"
 _FROM_VARIABLE = {"type": "string", "pattern": r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"}
