@@ -24,6 +24,10 @@ NAMED: Final = re.compile(r"(?<![\w./:-])(?:\.\./)*[\w-]+(?:/[\w-]+)*\.md(?:#[\w
 """A page by its name, perhaps with the folder before it and a heading behind it."""
 
 
+BY_NUMBER: Final = re.compile(r"\b(?:[Ss]ections?|[Rr]ules?|[Rr]ows?) \d|[(,] ?[A-Ea-e]\.\d")
+"""A place by its number, which leads nowhere as soon as the page changes."""
+
+
 def code() -> Iterator[Path]:
     """Every file of ours that may name a page, pages themselves left out."""
     yield from (path for path in ROOT.iterdir() if path.is_file() and path not in PAGES and path.name[0] != ".")
@@ -74,6 +78,16 @@ def test_pages_named_in_code_exist_and_have_the_heading() -> None:
         if not leads_somewhere(name, ROOT, ROOT / "docs", path.parent)
     ]
     assert not lost
+
+
+def test_nothing_is_referred_to_by_a_number() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in (*code(), *PAGES)
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if BY_NUMBER.search(line)
+    ]
+    assert not found
 
 
 def test_pages_named_in_the_text_of_pages_exist() -> None:
