@@ -185,9 +185,9 @@ KINDS: Final = {
 
 
 def main(arguments: list[str]) -> int:
-    """Play kinds of trickle (`quiet,busy,slow` when left out) so many times each (5). Returns the exit code."""
-    kinds = arguments[0].split(",") if arguments else list(KINDS)
-    rounds = int(arguments[1]) if arguments[1:] else 5
+    """Play kinds of trickle (`all`, or some of `quiet,busy,slow`) so many times each. Returns the exit code."""
+    chosen, rounds = arguments[0], int(arguments[1])
+    kinds = list(KINDS) if chosen == "all" else chosen.split(",")
     clean = True
     for kind, number in itertools.product(kinds, range(1, rounds + 1)):
         with tempfile.TemporaryDirectory() as directory, EmbeddedRedis() as server:
