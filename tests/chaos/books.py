@@ -19,7 +19,7 @@ from segue_worker.trace.record import EventOutcome, Record
 from tests.integration.stack import KEYS, Stack
 
 TOO_MANY = 429
-ENDINGS = ("delivered", "filtered", "duplicate", "dead")
+ENDINGS: tuple[EventOutcome, ...] = ("delivered", "filtered", "duplicate", "dead")
 
 
 @dataclass(slots=True)
