@@ -77,7 +77,8 @@ async def test_the_largest_of_a_minute_is_kept(redis: FakeAsyncRedis) -> None:
 
 async def test_it_is_what_the_status_says(redis: FakeAsyncRedis, server: FakeServer) -> None:
     request = Outgoing("POST", "/events/send", b"{}", "key", ())
-    await redis.zadd(KEYS.due, {"u1": NOW_MS - 1000, "u2": NOW_MS + 5000})
+    await redis.zadd(KEYS.due, {"u1": NOW_MS - 1000})
+    await redis.zadd(KEYS.away, {"u2": NOW_MS + 5000})
     await redis.hset(KEYS.parked, "u2", Parked(2, NOW_MS - 60_000, NOW_MS + 5000, "503", request).to_json())
     await record_queue_age(redis, ["loops"], NOW_MS)
     with FakeRedis(server=server) as reader:

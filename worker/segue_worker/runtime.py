@@ -171,7 +171,7 @@ class Runtime:
             lease=Lease(outbox),
             watch=self._watches.setdefault(destination.name, Watch()),
             stopping=self._stopping,
-            now_ms=unix_ms,
+            now_ms=outbox.now_ms,
         )
 
     def _pacer(self, destination: Destination) -> Pacer:

@@ -12,8 +12,10 @@ from segue_producer.keys import DESTINATIONS, SWEPT, SWEPT_MS, Keys
 from segue_worker.config import Destination
 from segue_worker.dead_letters import trim
 from segue_worker.fault_points import reach
+from segue_worker.outbox.outbox import LOOK_SCRIPT
 from segue_worker.pause import Pause
 from segue_worker.queue_age import record_queue_age
+from segue_worker.run.lease import LEASE_S
 
 FORGOTTEN_AFTER_MS = 3_600_000
 """A destination stays known to producers for an hour after the last worker that served it."""
@@ -82,12 +84,14 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
 
 async def _wants_hint(redis: "Redis", destination: Destination, now_ms: int) -> bool:
     keys = Keys(destination.name)
-    async with redis.pipeline(transaction=False) as pipe:
-        pipe.get(keys.paused)
-        pipe.zcount(keys.due, "-inf", now_ms)
-        pipe.exists(*(keys.run_number(number) for number in range(destination.parallel_runs)))
-        paused, due, runs = await pipe.execute()
-    if paused is not None:
+    paused, due, runs = await redis.register_script(LOOK_SCRIPT)(
+        keys=[
+            *(keys.due, keys.away, keys.paused, keys.clock),
+            *(keys.run_number(number) for number in range(destination.parallel_runs)),
+        ],
+        args=[now_ms, int(LEASE_S * 1000)],
+    )
+    if paused:
         pause = Pause.from_json(paused)
         return not runs and pause.next_probe is not None and now_ms >= pause.next_probe
     if not runs:

@@ -87,3 +87,22 @@ async def test_a_small_limit_takes_no_slot_before_it_is_wanted(redis: FakeAsyncR
     assert await take(pacer, 1) == [1]
     assert await pacer.slot(wanted=lambda: False) is None
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_who_waits_behind_a_long_hold_is_let_go_when_it_is_no_longer_wanted(redis: FakeAsyncRedis) -> None:
+    pacer = Pacer(redis, "key", 10)
+    assert await pacer.slot() is not None
+    await pacer.slow(999_999_999)
+    leaving = asyncio.Event()
+    waiting = [asyncio.create_task(pacer.slot(wanted=lambda: not leaving.is_set())) for _ in range(5)]
+    await asyncio.wait(waiting, timeout=0.1)
+    assert not any(task.done() for task in waiting)
+    leaving.set()
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*waiting) == [None] * 5
+
+
+async def test_another_process_and_a_new_one_keep_the_hold(redis: FakeAsyncRedis) -> None:
+    await Pacer(redis, "key", 10).slow(600)
+    asked = iter([True, True, False])
+    assert await Pacer(redis, "key", 10).slot(wanted=lambda: next(asked)) is None

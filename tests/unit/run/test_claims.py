@@ -100,7 +100,7 @@ async def test_a_twin_that_is_forgotten_while_under_way_makes_no_duplicate_of_th
     async def forgotten(settle: Settle, settlement: Settlement, claimed: Claimed) -> int | None:
         del settlement
         if claimed.contact == b"u1":
-            keys = [KEYS.outbox + "u1", KEYS.due, KEYS.lease, KEYS.parked, KEYS.pending, KEYS.totals]
+            keys = [KEYS.outbox + "u1", KEYS.due, KEYS.lease, KEYS.parked, KEYS.pending, KEYS.totals, KEYS.away]
             await bench.redis.register_script(FORGET)(keys=keys, args=["u1"])
         return await settle()
 

@@ -14,14 +14,14 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Final, Literal
 
 from redis.asyncio import Redis
 
 from segue_producer.keys import rate_key
+from segue_producer.lua import CLOCK, WHEN_FULL, read_script
 
-PACE_SCRIPT: Final = files("segue_worker.pacing").joinpath("pace.lua").read_text(encoding="utf-8")
+PACE_SCRIPT: Final = read_script("segue_worker/pacing/pace", CLOCK, WHEN_FULL)
 WINDOW_MS: Final = 1012.0
 """One second, and 1.2 % for the jitter between leaving here and arriving there."""
 RECOVERY_PER_S: Final = 0.2
@@ -30,6 +30,11 @@ SLOWER: Final = 2
 MAX_SLOTS: Final = 64
 """Above this many requests a second, a slot stands for several, so that the shared state stays small."""
 
+LONGEST_HOLD_S: Final = 3600.0
+"""A longer `Retry-After` counts as this: after an hour one request asks again, whatever Loops wrote."""
+
+_ASK_AGAIN_S = 0.5
+"""How soon somebody who waits for a slot in vain asks again, and notices that it is no longer wanted."""
 _MANY = 10
 _KEPT_S = 0.1
 """How long what is left of a slot that stands for `_MANY` requests or more may be used; the last use counts as the
@@ -108,20 +113,24 @@ class Pacer:
         if self._has_left() and not self._turn.locked():
             return self._take_left() if wanted() else None
         async with self._turn:
-            if not wanted():
-                return None
-            if not self._has_left():
-                ahead, self._ahead = self._ahead, None
-                slot = await ahead if ahead else await self._take()
-                if self._is_old(slot):
-                    slot = await self._take()
-                if (wait := slot.opened - self._clock()) > 0:
-                    await asyncio.sleep(wait)
-                self._slot, self._left = slot, self._per_slot
-            return self._take_left()
+            while wanted():
+                if not self._has_left():
+                    ahead, self._ahead = self._ahead, None
+                    slot = await ahead if ahead else await self._take()
+                    if self._is_old(slot):
+                        slot = await self._take()
+                    wait = slot.opened - self._clock()
+                    if slot.number < 0:
+                        await asyncio.sleep(max(0.0, min(wait, _ASK_AGAIN_S)))
+                        continue
+                    if wait > 0:
+                        await asyncio.sleep(wait)
+                    self._slot, self._left = slot, self._per_slot
+                return self._take_left()
+            return None
 
     async def _take(self) -> Slot:
-        """Take the team's next slot, and report how those before it were used."""
+        """Take the team's next slot, and report how those before it were used; its number is -1 where none opens soon."""
         uses = [part for number, use in self._uses.items() for part in (number, round(use.late_ms, 1), use.said)]
         self._uses.clear()
         number, wait_us = await self._call("take", *uses)
@@ -180,10 +189,14 @@ class Pacer:
         return max(0.0, round_trip - shortest) if shortest < math.inf else round_trip
 
     async def slow(self, retry_after: float | None = None) -> None:
-        """Slow the whole team down after a 429: hold for `retry_after` seconds, then go on a little slower."""
+        """Slow the whole team down after a 429.
+
+        Args:
+            retry_after: seconds for which nobody sends, `LONGEST_HOLD_S` at most; after them it goes on a little slower.
+        """
         # Taken before it was known.
         self._ahead = None
-        hold = retry_after if retry_after is not None else 2 / self._slots
+        hold = min(retry_after, LONGEST_HOLD_S) if retry_after is not None else 2 / self._slots
         await self._call("slow", round(hold * 1000), SLOWER)
 
     async def _call(self, *args: Any) -> tuple[int, int]:

@@ -261,7 +261,7 @@ class Delivery:
             self._first_ms = earlier.first if earlier else 0
             await run.pause(PauseKind.REFUSED, decision.because)
         if not self._attempts:
-            await self._settle(self._backlog.settlement(Next.RELEASE))
+            await self._settle(self._backlog.settlement(Next.RETURN))
             return
         retry = decision if isinstance(decision, Retry) else self._pending
         wait_ms = int(retry.after * 1000) if retry else 0
@@ -270,7 +270,9 @@ class Delivery:
         self._backlog.note(request, "parked", sent=self._attempts, why=self._why, next_ms=now_ms + wait_ms)
         settlement = self._backlog.settlement(Next.PARK, park_for_ms=wait_ms)
         parked = Parked(
-            self._attempts, self._first_ms, now_ms + wait_ms, because, request.counted_from(self._backlog.head)
+            *(self._attempts, self._first_ms, now_ms + wait_ms, because),
+            request.counted_from(self._backlog.head),
+            self._claimed.since,
         )
         await self._settle(replace(settlement, parked=parked.to_json()))
 

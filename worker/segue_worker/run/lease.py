@@ -99,9 +99,10 @@ class Lease:
         """Let the heartbeat end, also where a library swallows its cancellation."""
         self._ended = True
 
-    async def keep(self) -> None:
-        """Renew until cancelled or ended."""
-        while not self._ended:
+    async def keep(self, seconds: float) -> None:
+        """Renew until cancelled or ended, but for so many seconds at most."""
+        until = self._loop.time() + seconds
+        while not self._ended and self._loop.time() < until:
             await asyncio.sleep(self._seconds / _BEATS_PER_LEASE)
             began = self._loop.time()
             holds = list(self._holds)

@@ -128,10 +128,11 @@ class Parked:
 
     Attributes:
         attempts: how often the request has been sent.
-        first: unix ms of the first attempt.
+        first: unix ms of the first attempt; 0 where none may have had an effect.
         next: unix ms of the next attempt.
         because: the last outcome, for people.
         request: what is resent, byte for byte.
+        since: unix ms since which the contact has been waiting; its place when its pause is over.
     """
 
     attempts: int
@@ -139,11 +140,13 @@ class Parked:
     next: int
     because: str
     request: Outgoing
+    since: int = 0
 
     def to_json(self) -> bytes:
         """The form in which it is kept in Redis."""
         return orjson.dumps(
             {
+                "since": self.since,
                 "attempts": self.attempts,
                 "first": self.first,
                 "next": self.next,
