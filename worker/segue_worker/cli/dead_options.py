@@ -11,7 +11,7 @@ import click
 from redis import Redis
 
 from segue_worker.cli.store import Known, choose
-from segue_worker.dead_letters import Filter, in_order, matching, parse_since
+from segue_worker.operating.dead_letters import Filter, in_order, matching, parse_since
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 
