@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from segue_worker.metrics.exposition import render
+from segue_worker.observing.metrics.exposition import render
 
 from .commands import start
 from .stack import Stack
