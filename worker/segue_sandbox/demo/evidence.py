@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from segue_sandbox.demo.scenario import Chapter, Kind
 from segue_sandbox.ledger import RequestRecord
+from segue_worker.delivery.requests import EVENTS_PATH, idempotency_key
 from segue_worker.outbox.dead_letter import DeadLetter
-from segue_worker.outbox.outgoing import EVENTS_PATH, idempotency_key
 
 DESTINATION: Final = "loops"
 EVENT_MAPPING: Final = "Send events"

@@ -17,7 +17,8 @@ from rich.text import Text
 
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
-from segue_worker.cli.store import known_destinations, opened
+from segue_worker.cli.store import opened
+from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.metrics.speed import Speed, read_speeds
 from segue_worker.observing.status import Status, read_statuses, utc_text
 from segue_worker.outbox.pause import Pause

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from segue_worker.delivery.coalesce import Mode, Piece, coalesce
 from segue_worker.delivery.journal import Journal, event_name
+from segue_worker.delivery.requests import outgoing
 from segue_worker.errors import MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
 from segue_worker.mapping.explain import unmet
@@ -13,7 +14,7 @@ from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import Fate, Waiting, read_entry
 from segue_worker.outbox.log_record import EventOutcome, EventPart, Fault, RequestOutcome
 from segue_worker.outbox.outbox import Next, Settlement, digest
-from segue_worker.outbox.outgoing import Outgoing, Ref, outgoing
+from segue_worker.outbox.outgoing import Outgoing, Ref
 
 _OUTCOMES: Final[dict[str, EventOutcome]] = {
     "delivered": "delivered",

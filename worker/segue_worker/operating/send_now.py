@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from segue_worker.config import Destination
+from segue_worker.delivery.requests import EVENTS_PATH, idempotency_key
 from segue_worker.loops import Answer, LoopsClient, NoAnswerError
 from segue_worker.mapping import Request, encode_body
-from segue_worker.outbox.outgoing import EVENTS_PATH, idempotency_key
 
 
 @dataclass(frozen=True, slots=True)
