@@ -3,6 +3,6 @@
 What it does is what docs/loops.md says: what Loops documents, what was measured of it, and what is assumed. Every assumption
 is a switch (`switches.Switches`), so that a client can be shown to be right under each reading.
 
-Three ways in: `segue sandbox` on the command line, `server.SandboxProcess` (a process of its own) and
+Three ways in: `segue sandbox` on the command line, `spawn.SandboxProcess` (a process of its own) and
 `server.SandboxServer` (a thread of this process). `core.Sandbox` is the same thing without HTTP.
 """

@@ -11,6 +11,7 @@ from segue_worker.delivery.requests import EVENTS_PATH, idempotency_key
 
 from segue_sandbox.demo.scenario import Chapter, Kind
 from segue_sandbox.ledger import RequestRecord
+from segue_worker.delivery.requests import EVENTS_PATH, idempotency_key
 from segue_worker.outbox.dead_letter import DeadLetter
 
 DESTINATION: Final = "loops"

@@ -31,7 +31,7 @@ class Chapter:
         text: what happens and why, for somebody who sees Segue for the first time.
         planned: its events, enqueued in one call.
         effects: how many requests must take effect at Loops.
-        faults: what the sandbox does wrong meanwhile (fields of `sandbox.faults.Fault`).
+        faults: what the sandbox does wrong meanwhile (fields of `segue_sandbox.faults.Fault`).
         subscribed: contact → ids of the lists it must be on afterwards.
     """
 
