@@ -15,6 +15,11 @@ SWEPT: Final = "segue:swept"
 """Present for a moment after a sweep."""
 SWEPT_MS: Final = 1500
 
+WORKERS: Final = "segue:workers"
+"""Sorted set: name of each worker → unix ms at which it last said that it lives."""
+WORKERS_SAY_S: Final = 5
+"""How often it does."""
+
 TRACKING_TOTALS: Final = "segue:tracking-api:totals"
 """Hash: what the Tracking API did since the start of data. `segue_tracking_api.counters` names the fields."""
 TRACKING_STATS: Final = "segue:tracking-api:stats:"
@@ -59,6 +64,7 @@ class Keys:
         "run",
         "seen",
         "settings",
+        "settled",
         "stats",
         "totals",
     )
@@ -88,6 +94,8 @@ class Keys:
         """Present for `RESUMED_S` after a person ended a pause: the breaker does not begin another."""
         self.settings = prefix + "settings"
         """What others must know of the destination's configuration: `max_pending`, `rate_limit`."""
+        self.settled = prefix + "settled"
+        """Unix ms at which events were last settled or an attempt was recorded: the sign that events move."""
         self.hinted = prefix + "hinted"
         """Present for a moment after a hint went out, so that a burst of appends sends one."""
         self.stats = prefix + "stats:"

@@ -19,7 +19,7 @@ from segue_worker import logs
 from segue_worker.config import Config, load_config
 from segue_worker.errors import SegueError
 from segue_worker.observing.redis_check import check_redis
-from segue_worker.process.consumer import SpareSweep
+from segue_worker.process.consumer import SignOfLife, SpareSweep
 from segue_worker.process.runtime import Runtime
 
 SWEEP_S: Final = 1.0
@@ -55,7 +55,7 @@ app.conf.broker_transport_options.update(
     unacked_restore_throttle=1,
 )
 
-app.steps["consumer"].add(SpareSweep)
+app.steps["consumer"].update({SignOfLife, SpareSweep})
 
 # Set by a signal, so no lock may be involved; and in memory that a pool of forked processes would share.
 _stopping = RawValue("b", 0)

@@ -1,50 +1,48 @@
 """Whether events move: what a container's health check asks. It looks at progress, not at processes."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
 
 from redis import Redis
 
-from segue_producer.keys import DESTINATIONS, Keys
+from segue_producer.keys import DESTINATIONS, WORKERS, WORKERS_SAY_S
+from segue_worker.observing.status import Status, read_statuses
 
-_MINUTE_MS: Final = 60_000
-_BY_PRODUCERS: Final = {b"enqueued"}
-"""Counters that producers raise; every other one is raised by a settle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a destination is.
-
-    Attributes:
-        destination: its name.
-        paused: whether it is held; then nothing is meant to move.
-        oldest_due_ms: unix ms from which the longest waiting contact might have been claimed, or None without any.
-        settling: whether anything was settled lately.
-    """
-
-    destination: str
-    paused: bool
-    oldest_due_ms: int | None
-    settling: bool
+ALIVE_WITHIN_MS = 4 * WORKERS_SAY_S * 1000
 
 
-def stalled(progress: Progress, now_ms: int, max_age_ms: int) -> str | None:
+def stalled(destination: str, status: Status, max_age_s: float, *, workers: int) -> str | None:
     """Why a destination is not healthy, or None where it is.
 
-    Events that wait for the rate limit behind others are no reason: the longest due is claimed first, so as long as
-    anything is settled its turn comes.
+    Events that wait for the rate limit behind others are no reason: the longest waiting is claimed first, so as long as
+    anything is settled its turn comes. Nor are parked ones: they wait for their next attempt.
+
+    Args:
+        destination: its name.
+        status: what it is doing.
+        max_age_s: for how long a contact may be due or claimed while nothing is settled.
+        workers: how many are alive.
     """
-    if progress.paused or progress.oldest_due_ms is None or progress.settling:
+    if status.paused is not None or status.idle_s <= max_age_s:
         return None
-    age_ms = now_ms - progress.oldest_due_ms
-    if age_ms <= max_age_ms:
+    if status.settled_s_ago is not None and status.settled_s_ago <= max_age_s:
         return None
-    return (
-        f"destination {progress.destination!r}: an event has been due for {age_ms / 1000:.0f} s (at most "
-        f"{max_age_ms / 1000:.0f} s) and nothing is settled; look at the workers' logs, and restart them"
+    last = (
+        "nothing was ever settled"
+        if status.settled_s_ago is None
+        else f"the last was settled {status.settled_s_ago:.0f} s ago"
     )
+    cause = "look at the workers' logs, and restart them" if workers else "no worker is alive; start one"
+    return (
+        f"destination {destination!r}: an event has waited for {status.idle_s:.0f} s (at most {max_age_s:.0f} s) and "
+        f"{last}; {cause}"
+    )
+
+
+def held(destination: str, status: Status) -> str | None:
+    """That a destination is paused, and why; None where it is not."""
+    if status.paused is None:
+        return None
+    return f"destination {destination!r} is paused: {status.paused.reason}; segue resume {destination} lets it go on"
 
 
 def unswept(announced_ms: Iterable[int], now_ms: int, max_age_ms: int) -> str | None:
@@ -66,15 +64,25 @@ def unswept(announced_ms: Iterable[int], now_ms: int, max_age_ms: int) -> str | 
     )
 
 
-def stalled_destinations(redis: Redis, destinations: Sequence[str], max_age_ms: int) -> list[str]:
-    """Why which of the destinations are not healthy.
+def workers_alive(redis: Redis) -> int:
+    """How many workers have said of late that they live. Raises redis.RedisError where Redis does not answer."""
+    alive: int = redis.zcount(WORKERS, _server_ms(redis) - ALIVE_WITHIN_MS, "+inf")
+    return alive
+
+
+def unhealthy(redis: Redis, destinations: Sequence[str], max_age_ms: int, *, strict: bool = False) -> list[str]:
+    """What is not healthy: no worker, or destinations that do not move; with `strict`, also those that are paused.
 
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    now_ms = _server_ms(redis)
-    found = [_progress(redis, name, now_ms, max_age_ms) for name in destinations]
-    return [reason for progress in found if (reason := stalled(progress, now_ms, max_age_ms))]
+    workers = workers_alive(redis)
+    statuses = read_statuses(redis, destinations)
+    reasons = ["no worker is alive; start one: celery -A segue_worker worker"] if not workers else []
+    for name, status in statuses.items():
+        reasons += filter(None, [stalled(name, status, max_age_ms / 1000, workers=workers)])
+        reasons += filter(None, [held(name, status)]) if strict else []
+    return reasons
 
 
 def missing_sweep(redis: Redis, max_age_ms: int) -> list[str]:
@@ -86,22 +94,6 @@ def missing_sweep(redis: Redis, max_age_ms: int) -> list[str]:
     announced = [int(at) for at in redis.hvals(DESTINATIONS)]
     reason = unswept(announced, _server_ms(redis), max_age_ms)
     return [reason] if reason else []
-
-
-def _progress(redis: Redis, destination: str, now_ms: int, max_age_ms: int) -> Progress:
-    keys = Keys(destination)
-    with redis.pipeline(transaction=False) as pipe:
-        pipe.exists(keys.paused)
-        pipe.zrange(keys.due, 0, 0, withscores=True)
-        for minute in range((now_ms - max_age_ms) // _MINUTE_MS, now_ms // _MINUTE_MS + 1):
-            pipe.hkeys(f"{keys.stats}{minute}")
-        paused, oldest, *counters = pipe.execute()
-    return Progress(
-        destination,
-        paused=bool(paused),
-        oldest_due_ms=int(oldest[0][1]) if oldest else None,
-        settling=any(set(names) - _BY_PRODUCERS for names in counters),
-    )
 
 
 def _server_ms(redis: Redis) -> int:

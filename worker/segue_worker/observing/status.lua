@@ -8,10 +8,12 @@
 -- KEYS[6] paused     string, present while the destination is held
 -- KEYS[7] totals     hash, counters since the start of data
 -- KEYS[8] away       zset  contact that is claimed or parked -> ms at which it waits again
+-- KEYS[9] settled    string, ms at which something was last settled
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] about how many parked contacts are looked at for the oldest
 --
--- Returns {pending, due, in flight, parked, dead, ms since the oldest began to wait, paused or '',
+-- Returns {pending, due, in flight, parked, dead, ms since the oldest that is due or claimed began to wait, ms since
+--          something was last settled or -1, ms since the oldest began to wait, paused or '',
 --          {counter, count, counter, count, ...}}.
 
 -- A killed run leaves its leases behind; they are over once their contacts may be claimed again. Of those that are
@@ -25,12 +27,16 @@ for _, contact in ipairs(redis.call('HKEYS', KEYS[3])) do
   end
 end
 
+local settled = tonumber(redis.call('GET', KEYS[9]) or '')
+
 return {
   tonumber(redis.call('GET', KEYS[1]) or 0),
   redis.call('ZCARD', KEYS[2]) + redis.call('ZCOUNT', KEYS[8], '-inf', now),
   in_flight,
   parked,
   redis.call('HLEN', KEYS[5]),
+  now - idle_since(KEYS[2], KEYS[3]),
+  settled and math.max(0, now - settled) or -1,
   now - waits_since(KEYS[2], KEYS[3], KEYS[4], ARGV[2]),
   redis.call('GET', KEYS[6]) or '',
   redis.call('HGETALL', KEYS[7]),

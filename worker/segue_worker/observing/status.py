@@ -35,6 +35,8 @@ class Status:
         paused: the pause in force, or None.
         oldest_pending_s: for how long the contact that waits longest has waited, claimed and parked ones included; 0
             where none waits.
+        idle_s: the same of contacts that are due or claimed, which ought to move; 0 where none is.
+        settled_s_ago: seconds since events were last settled or an attempt was recorded; None if never.
         counters: name → count since the start of data.
     """
 
@@ -45,6 +47,8 @@ class Status:
     dead: int
     paused: Pause | None
     oldest_pending_s: float
+    idle_s: float
+    settled_s_ago: float | None
     counters: Mapping[str, int]
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,14 +70,24 @@ class Status:
 def arguments(destination: str, *, now_ms: int = 0) -> tuple[list[str], list[int]]:
     """KEYS and ARGV of status.lua; `now_ms` 0 stands for the server's clock."""
     keys = Keys(destination)
-    names = [keys.pending, keys.due, keys.lease, keys.parked, keys.dead, keys.paused, keys.totals, keys.away]
+    names = [
+        keys.pending,
+        keys.due,
+        keys.lease,
+        keys.parked,
+        keys.dead,
+        keys.paused,
+        keys.totals,
+        keys.away,
+        keys.settled,
+    ]
     return names, [now_ms, PARKED_LOOKED_AT]
 
 
 def read_answer(answer: Sequence[Any]) -> Status:
     """Read the answer of status.lua."""
     *numbers, waited_ms, paused, totals = answer
-    pending, due, in_flight, parked, dead = (int(number) for number in numbers)
+    pending, due, in_flight, parked, dead, idle_ms, settled_ms = (int(number) for number in numbers)
     names, counts = totals[::2], totals[1::2]
     return Status(
         pending=pending,
@@ -83,6 +97,8 @@ def read_answer(answer: Sequence[Any]) -> Status:
         dead=dead,
         paused=Pause.from_json(paused) if paused else None,
         oldest_pending_s=waited_ms / 1000,
+        idle_s=idle_ms / 1000,
+        settled_s_ago=None if settled_ms < 0 else settled_ms / 1000,
         counters={name.decode(): int(count) for name, count in zip(names, counts, strict=True)},
     )
 

@@ -1,14 +1,14 @@
--- Since when the contact that waits longest has waited: for its turn, in a claim, or parked. Stands before the scripts
--- that ask for it. Reads only.
+-- Since when contacts have waited. Stands before the scripts that ask for it. Reads only.
 --
 -- due        key of the zset contact that waits -> ms since which it has
 -- lease      key of the hash contact -> who holds it, see outbox/claim.lua
 -- parked     key of the hash contact -> JSON
 -- looked_at  about how many parked contacts are looked at
 --
--- Returns ms; `now` where none waits.
+-- Each returns ms; `now` where none waits.
 
-local function waits_since(due, lease, parked, looked_at)
+-- Since when the longest waiting contact has waited for its turn, or in a claim: what ought to move.
+local function idle_since(due, lease)
   local oldest = now
   local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
   if first[2] then
@@ -17,6 +17,12 @@ local function waits_since(due, lease, parked, looked_at)
   for _, holder in ipairs(redis.call('HVALS', lease)) do
     oldest = math.min(oldest, tonumber(string.match(holder, '^[^:]*:%d+:%d+:%d+:(%d+)') or now))
   end
+  return oldest
+end
+
+-- The same, parked contacts included.
+local function waits_since(due, lease, parked, looked_at)
+  local oldest = idle_since(due, lease)
   local some = redis.call('HSCAN', parked, 0, 'COUNT', looked_at)[2]
   for i = 2, #some, 2 do
     -- Decoding each would parse its request too; the first of these names is the contact's own.

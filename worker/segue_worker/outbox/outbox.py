@@ -241,7 +241,7 @@ class Outbox:
         left: list[int] = await self._scripts["settle"](
             keys=[
                 *(keys.due, keys.lease, keys.parked, keys.pending, keys.dead, keys.dead_at),
-                *(self._stats_key(), keys.totals, keys.measures, keys.log, keys.because, keys.away),
+                *(self._stats_key(), keys.totals, keys.measures, keys.log, keys.because, keys.away, keys.settled),
             ],
             args=args,
         )

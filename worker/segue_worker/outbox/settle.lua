@@ -12,6 +12,7 @@
 -- KEYS[10] log       stream of what became of events
 -- KEYS[11] because   hash  digest -> why events were filtered
 -- KEYS[12] away      zset  contact that is claimed or parked -> ms at which it waits again
+-- KEYS[13] settled   string, ms at which something was last settled: events taken, or an attempt recorded
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] prefix of the outbox keys (of the same hash tag)
 -- ARGV[3] prefix of the seen keys (of the same hash tag)
@@ -75,6 +76,7 @@ local function explain(digest, why)
 end
 
 local gone = 0
+local moved = false
 local counters, measures = {}, {}
 
 local function add(sums, first, last)
@@ -114,6 +116,7 @@ local function settle()
     return string.sub(holder, 1, #will_hold) == will_hold and redis.call('LLEN', outbox) or -1
   end
 
+  moved = moved or taken > 0 or following == 'park'
   add(counters, counters_first, counters_last)
   add(measures, measures_first, measures_last)
   for i = dead_first, dead_last, 2 do
@@ -159,6 +162,9 @@ for i = 1, tonumber(ARGV[9]) do
 end
 
 -- Counted once for all settlements: most of what a settlement writes is counters.
+if moved then
+  redis.call('SET', KEYS[13], string.format('%d', now))
+end
 if gone > 0 then
   redis.call('DECRBY', KEYS[4], gone)
 end

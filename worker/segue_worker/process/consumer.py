@@ -1,6 +1,7 @@
 """The Celery consumer, but quick to start and to find a broker that is back, and with a sweep of its own."""
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 from celery import bootsteps
@@ -9,12 +10,16 @@ from kombu import Connection
 from kombu.exceptions import KombuError
 from redis import Redis, RedisError
 
-from segue_producer.keys import SWEPT, SWEPT_MS
+from segue_producer.keys import SWEPT, SWEPT_MS, WORKERS, WORKERS_SAY_S
 from segue_producer.settings import QUEUE, SWEEP, redis_url
 
 _REDIS_TIMEOUT_S = 1.0
 
 log = logging.getLogger(__name__)
+
+
+def _connect() -> Redis:
+    return Redis.from_url(redis_url(), socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S)
 
 
 class QuickConsumer(Consumer):
@@ -44,6 +49,40 @@ class QuickConsumer(Consumer):
         return super().ensure_connected(conn)
 
 
+class SignOfLife(bootsteps.StartStopStep):
+    """Says in Redis, every few seconds, that the worker lives; and when it stops, that it no longer does."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self._timer: Any = None
+        self._redis = _connect()
+
+    def start(self, parent: Any) -> None:
+        """Say so now, and again and again."""
+        self._say(parent.hostname)
+        self._timer = parent.timer.call_repeatedly(WORKERS_SAY_S, self._say, (parent.hostname,))
+
+    def stop(self, parent: Any) -> None:
+        """Take it back."""
+        if self._timer is not None:
+            self._timer.cancel()
+        with suppress(RedisError, OSError):
+            self._redis.zrem(WORKERS, parent.hostname)
+
+    def _say(self, name: str) -> None:
+        try:
+            seconds, micros = self._redis.time()
+            now_ms = int(seconds) * 1000 + int(micros) // 1000
+            with self._redis.pipeline(transaction=False) as pipe:
+                pipe.zadd(WORKERS, {name: now_ms})
+                pipe.zremrangebyscore(WORKERS, "-inf", now_ms - 3_600_000)
+                pipe.execute()
+        except (RedisError, OSError) as error:
+            log.debug("no sign of life: %s", type(error).__name__)
+
+
 class SpareSweep(bootsteps.StartStopStep):
     """Asks for a sweep when nobody has swept of late: beat was killed, or never started.
 
@@ -55,9 +94,7 @@ class SpareSweep(bootsteps.StartStopStep):
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self._timer: Any = None
-        self._redis = Redis.from_url(
-            redis_url(), socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
-        )
+        self._redis = _connect()
 
     def start(self, parent: Any) -> None:
         """Begin to look, each second and a half."""
