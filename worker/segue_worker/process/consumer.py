@@ -7,10 +7,11 @@ from celery import bootsteps
 from celery.worker.consumer import Consumer
 from kombu import Connection
 from kombu.exceptions import KombuError
-from redis import Redis, RedisError
+from redis import RedisError
 
+from segue_producer.clients import redis_client, redis_url
 from segue_producer.keys import SWEPT, SWEPT_MS
-from segue_producer.settings import QUEUE, SWEEP, redis_url
+from segue_producer.settings import QUEUE, SWEEP
 
 _REDIS_TIMEOUT_S = 1.0
 
@@ -55,9 +56,7 @@ class SpareSweep(bootsteps.StartStopStep):
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self._timer: Any = None
-        self._redis = Redis.from_url(
-            redis_url(), socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
-        )
+        self._redis = redis_client(redis_url(), timeout=_REDIS_TIMEOUT_S)
 
     def start(self, parent: Any) -> None:
         """Begin to look, each second and a half."""
