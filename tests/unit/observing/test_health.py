@@ -15,6 +15,7 @@ from segue_producer.keys import DESTINATIONS, Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
 from segue_worker.cli import segue
 from segue_worker.observing.health import Progress, stalled, unswept
+from segue_worker.outbox.counters import OLDEST
 from segue_worker.outbox.pause import Pause
 
 KEYS = Keys("loops")
@@ -99,6 +100,9 @@ def test_a_backlog_that_shrinks_is_healthy(redis: Redis, now_ms: int, environ: d
     redis.zadd(KEYS.due, {"u1": now_ms - 600_000})
     redis.hincrby(f"{KEYS.stats}{now_ms // 60_000}", "enqueued", 5)
     assert health(environ).exit_code == 1, "appending is no progress"
+    for name in (OLDEST, "replayed", "interrupted"):
+        redis.hincrby(f"{KEYS.stats}{now_ms // 60_000}", name, 5)
+    assert health(environ).exit_code == 1, "nor is a sweep, a replay, or a claim that lapsed"
     redis.hincrby(f"{KEYS.stats}{now_ms // 60_000 - 5}", "delivered", 5)
     assert health(environ).exit_code == 1, "nor is what was settled long ago"
     redis.hincrby(f"{KEYS.stats}{now_ms // 60_000}", "delivered", 5)

@@ -7,10 +7,11 @@ from typing import Final
 from redis import Redis
 
 from segue_producer.keys import DESTINATIONS, Keys
+from segue_worker.outbox.counters import COUNTERS
 
 _MINUTE_MS: Final = 60_000
-_BY_PRODUCERS: Final = {b"enqueued"}
-"""Counters that producers raise; every other one is raised by a settle."""
+_BY_DELIVERY: Final = frozenset(name.encode() for name, meaning in COUNTERS.items() if meaning.by == "delivery")
+"""Counters that show that something was settled; producers, people and the sweep raise others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def _progress(redis: Redis, destination: str, now_ms: int, max_age_ms: int) -> P
         destination,
         paused=bool(paused),
         oldest_due_ms=int(oldest[0][1]) if oldest else None,
-        settling=any(set(names) - _BY_PRODUCERS for names in counters),
+        settling=any(not _BY_DELIVERY.isdisjoint(names) for names in counters),
     )
 
 
