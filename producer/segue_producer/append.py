@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from redis import exceptions
 
+from segue_producer.clients import where
 from segue_producer.entries import entry_stamp
 from segue_producer.errors import InvalidEvent, OutboxFull, OutboxUnavailable, UnknownDestination
 from segue_producer.events import Identify, Prepared, Track, prepare
 from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEPT_S, Keys
 from segue_producer.lua import CLOCK, HINT, read_script
-from segue_producer.settings import where
 
 APPEND_SCRIPT: Final = read_script("segue_producer/append", CLOCK, HINT)
 BATCH: Final = 250

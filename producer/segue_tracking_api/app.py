@@ -19,7 +19,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from segue_producer.settings import redis_url as effective_redis_url
+from segue_producer.clients import async_redis_client
+from segue_producer.clients import redis_url as effective_redis_url
 from segue_tracking_api.answers import error_response
 from segue_tracking_api.counters import Counters
 from segue_tracking_api.description import BATCH_PATHS, CALL_PATHS, describe, page
@@ -50,9 +51,7 @@ def create_app(
         cors_origins: web origins whose pages may send events, `*` for any; none: no page of another origin may.
     """
     limits = limits or Limits()
-    client = redis.Redis.from_url(
-        effective_redis_url(redis_url), socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
-    )
+    client = async_redis_client(effective_redis_url(redis_url), timeout=_REDIS_TIMEOUT_S)
     counters = Counters(client)
     ingest = Ingest(sources, limits, counters, redis_url=redis_url, broker_url=broker_url)
 

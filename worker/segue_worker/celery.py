@@ -11,10 +11,12 @@ import threading
 from multiprocessing.sharedctypes import RawValue
 from typing import Any, Final
 
-from celery import Celery, signals
-from redis import Redis, RedisError
+from celery import signals
+from redis import RedisError
 
-from segue_producer.settings import QUEUE, SWEEP, broker_url, celery_settings, redis_url, where
+from segue_producer.broker import celery_app
+from segue_producer.clients import broker_url, redis_client, redis_url, where
+from segue_producer.settings import QUEUE, SWEEP
 from segue_worker import logs
 from segue_worker.config import Config, load_config
 from segue_worker.errors import SegueError
@@ -30,9 +32,8 @@ CONCURRENT_RUNS: Final = 32
 
 log = logging.getLogger(__name__)
 
-app = Celery("segue_worker", broker=broker_url(), include=["segue_worker.tasks"])
+app = celery_app("segue_worker", broker_url(), timeout=10.0, include=["segue_worker.tasks"])
 app.conf.update(
-    celery_settings(socket_timeout=10.0),
     worker_consumer="segue_worker.process.consumer:QuickConsumer",
     # A run mostly waits: for its turn, for Loops. Threads that share one event loop let one process serve many
     # destinations at once; a pool of processes would have the third destination wait while two are at it.
@@ -90,7 +91,7 @@ def _check(**_: object) -> None:
     """Refuse to start with a faulty configuration or a Redis that may lose events; no traceback, exit code 2."""
     try:
         config()
-        with Redis.from_url(redis_url(), socket_timeout=5, socket_connect_timeout=5) as redis:
+        with redis_client(redis_url(), timeout=5) as redis:
             for warning in check_redis(redis):
                 log.warning(warning)
     except SegueError as error:

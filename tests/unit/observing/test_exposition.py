@@ -7,7 +7,7 @@ from fakeredis import FakeRedis
 from prometheus_client.parser import text_string_to_metric_families
 
 from segue_producer.keys import Keys
-from segue_worker.observing.metrics.exposition import HISTOGRAMS, VALUES, mapping_counts, render
+from segue_worker.observing.metrics.exposition import VALUES, mapping_counts, render
 from segue_worker.observing.metrics.registry import METRICS, series_names
 from segue_worker.outbox.pause import Pause, PauseKind
 
@@ -30,7 +30,11 @@ def samples(text: bytes) -> dict[tuple[str, ...], float]:
 
 
 def test_every_metric_of_the_registry_has_a_source_and_no_other_has() -> None:
-    assert {metric.name for metric in METRICS} == VALUES.keys() | HISTOGRAMS.keys()
+    sources = {
+        metric.name: [metric.counters, metric.status, metric.measure, metric.name in VALUES] for metric in METRICS
+    }
+    assert {name: sum(map(bool, found)) for name, found in sources.items()} == dict.fromkeys(sources, 1)
+    assert VALUES.keys() <= sources.keys()
     assert len(METRICS) == len({metric.name for metric in METRICS})
 
 

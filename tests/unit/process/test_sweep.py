@@ -10,8 +10,9 @@ from pydantic import SecretStr
 from segue_producer.keys import STATS_KEPT_S, Keys
 from segue_worker.config import Destination
 from segue_worker.config.model import DeadLetterLimits, Retry
-from segue_worker.observing.queue_age import OLDEST, record_queue_age
+from segue_worker.observing.queue_age import record_queue_age
 from segue_worker.observing.status import read_statuses
+from segue_worker.outbox.counters import OLDEST
 from segue_worker.outbox.outgoing import Outgoing, Parked
 from segue_worker.process.sweep import sweep
 

@@ -11,8 +11,8 @@ from redis import Redis
 from rich.console import Console
 from rich.progress import Progress
 
+from segue_producer.clients import broker_url
 from segue_producer.hints import Hints
-from segue_producer.settings import broker_url
 from segue_worker.cli.dead_options import Selection, Wanted, filter_options, locate, select, split_names
 from segue_worker.cli.dead_output import COLUMNS, details, page, row, summary
 from segue_worker.cli.group import Failure

@@ -4,13 +4,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
-from redis import Redis
 from redis.exceptions import RedisError
 
-from segue_producer.settings import where
+from segue_producer.clients import where
 from segue_worker.cli.group import Failure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
+from segue_worker.cli.store import connect
 from segue_worker.config import load_config
 from segue_worker.config.durations import duration_text, parse_duration
 from segue_worker.observing.health import missing_sweep, unhealthy
@@ -55,7 +55,7 @@ def health(config: Path, redis_url: str, max_age: timedelta, *, sweep: bool, str
     names = [] if sweep else [each.name for each in load_config(config).destinations if each.enabled]
     max_age_ms = round(max_age.total_seconds() * 1000)
     try:
-        with Redis.from_url(redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S) as redis:
+        with connect(redis_url, timeout=_TIMEOUT_S) as redis:
             problems = missing_sweep(redis, max_age_ms) if sweep else unhealthy(redis, names, max_age_ms, strict=strict)
     except (RedisError, OSError) as error:
         problems = [

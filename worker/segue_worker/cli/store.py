@@ -4,26 +4,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis import AuthenticationError, Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from segue_producer.clients import redis_client, where
 from segue_producer.keys import DESTINATION_NAME, Keys
-from segue_producer.settings import where
 from segue_worker.cli.group import Failure, Refusal
 from segue_worker.observing.destinations import Known
 
 TIMEOUT_S = 5.0
 
 
+def connect(url: str, *, timeout: float = TIMEOUT_S) -> Redis:
+    """A client. A URL that is none ends the command with a message and exit code 2."""
+    try:
+        return redis_client(url, timeout=timeout)
+    except ValueError:
+        raise Refusal("--redis-url: no URL of a Redis; write it as redis://localhost:6379/0") from None
+
+
 @contextmanager
 def opened(url: str) -> Iterator["Redis"]:
     """A client that answers bytes. Inside, a Redis that fails ends the command with a message and exit code 1."""
-    try:
-        client = Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
-        )
-    except ValueError:
-        raise Refusal("--redis-url: no URL of a Redis; write it as redis://localhost:6379/0") from None
+    client = connect(url)
     try:
         with client:
             yield client

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from segue_producer.settings import broker_url
+from segue_producer.clients import broker_url
 from segue_worker.cli.group import Refusal
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.output import remark

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import takewhile
-from typing import Any, Final
+from typing import Any, Final, Unpack, cast
 
 from segue_worker.delivery.coalesce import Mode, Piece, coalesce
 from segue_worker.delivery.journal import Journal, event_name
@@ -10,13 +10,14 @@ from segue_worker.delivery.requests import outgoing
 from segue_worker.errors import MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
 from segue_worker.mapping.explain import unmet
+from segue_worker.outbox.counters import Counts
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import Fate, Waiting, read_entry
 from segue_worker.outbox.log_record import EventOutcome, EventPart, Fault, RequestOutcome
 from segue_worker.outbox.outbox import Next, Settlement, digest
 from segue_worker.outbox.outgoing import Outgoing, Ref
 
-_OUTCOMES: Final[dict[str, EventOutcome]] = {
+OUTCOMES: Final[dict[str, EventOutcome]] = {
     "delivered": "delivered",
     "filtered": "filtered",
     "duplicates": "duplicate",
@@ -122,10 +123,10 @@ class Backlog:
                 waiting.because = unmet(event, mappings)
         return pieces
 
-    def count(self, **counters: int) -> None:
+    def count(self, **counters: Unpack[Counts]) -> None:
         """Add to what the next settlement counts."""
         for name, count in counters.items():
-            self._counters[name] = self._counters.get(name, 0) + count
+            self._counters[name] = self._counters.get(name, 0) + cast("int", count)
 
     def record(self, refs: Sequence[Ref], fate: Fate) -> None:
         """Note what became of requests."""
@@ -208,7 +209,7 @@ class Backlog:
         for waiting in gone:
             fate = _fate(waiting)
             counters[fate] = counters.get(fate, 0) + 1
-            parts.append(self._part(waiting, _OUTCOMES[fate], now_ms))
+            parts.append(self._part(waiting, OUTCOMES[fate], now_ms))
         parts += self._parked
         self._parked = []
         dead = [letter for waiting in gone for letter in waiting.dead]

@@ -9,6 +9,7 @@ import orjson
 
 from segue_producer.keys import contact_digest
 from segue_worker.outbox import histogram
+from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
 from segue_worker.outbox.log_record import Attempt, EventPart, Record, RequestOutcome, RequestPart
 
 RECORDING: Final = os.environ.get("SEGUE_RECORD", "on") != "off"
@@ -73,9 +74,9 @@ class Journal:
         """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything."""
         if self.on:
             measures = self._measures
-            measures["mapped"] = measures.get("mapped", 0) + 1
+            measures[MAPPED] = measures.get(MAPPED, 0) + 1
             for mapping, fate in mappings.items():
-                name = f"failed:{mapping}" if fate == "failed" else f"fired:{mapping}"
+                name = f"{FAILED if fate == 'failed' else FIRED}:{mapping}"
                 measures[name] = measures.get(name, 0) + 1
 
     def waited(self, enqueued_ms: int, now_ms: int) -> None:

@@ -9,9 +9,8 @@ from redis.asyncio import Redis
 from segue_producer.keys import STATS_KEPT_S, Keys
 from segue_producer.lua import CLOCK, read_script
 from segue_worker.observing.status import PARKED_LOOKED_AT, WAITS_SINCE
+from segue_worker.outbox.counters import OLDEST
 
-OLDEST: Final = "oldest_ms"
-"""The field of a minute's counters: the longest that a contact had waited at any sweep, in ms."""
 log = logging.getLogger(__name__)
 _SCRIPT: Final = read_script("segue_worker/observing/queue_age", CLOCK, WAITS_SINCE)
 

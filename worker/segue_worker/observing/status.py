@@ -9,6 +9,7 @@ from redis import Redis
 
 from segue_producer.keys import Keys
 from segue_producer.lua import CLOCK, read_script
+from segue_worker.outbox.counters import COUNTERS
 from segue_worker.outbox.pause import Pause
 
 WAITS_SINCE: Final = "segue_worker/observing/waits_since"
@@ -18,8 +19,10 @@ PARKED_LOOKED_AT: Final = 1000
 """Parked contacts looked at for the oldest, about: a parked value holds a whole request, and a status is read each
 second. With more of them `oldest_pending_s` is a lower bound."""
 
-_COUNTERS: Final = ("delivered", "filtered", "duplicates", "requests", "retries", "rate_limited")
-_FURTHER_COUNTERS: Final = ("merged", "replayed", "dropped", "dead_dropped", "interrupted")
+COUNTED_AS: Final = {
+    name: "dead_total" if name == "dead" else name for name, meaning in COUNTERS.items() if meaning.by != "producer"
+}
+"""Counter → its name in `segue status --json`, where `dead` says how many dead letters are kept now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,7 @@ class Status:
             "dead": self.dead,
             "paused": None if self.paused is None else _pause_details(self.paused),
             "oldest_pending_s": self.oldest_pending_s,
-            **{name: self.counters.get(name, 0) for name in _COUNTERS},
-            **{name: self.counters.get(name, 0) for name in _FURTHER_COUNTERS},
-            "dead_total": self.counters.get("dead", 0),
+            **{name: self.counters.get(counter, 0) for counter, name in COUNTED_AS.items()},
         }
 
 

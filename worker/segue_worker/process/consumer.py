@@ -8,18 +8,15 @@ from celery import bootsteps
 from celery.worker.consumer import Consumer
 from kombu import Connection
 from kombu.exceptions import KombuError
-from redis import Redis, RedisError
+from redis import RedisError
 
+from segue_producer.clients import redis_client, redis_url
 from segue_producer.keys import SWEPT, SWEPT_MS, WORKERS, WORKERS_SAY_S
-from segue_producer.settings import QUEUE, SWEEP, redis_url
+from segue_producer.settings import QUEUE, SWEEP
 
 _REDIS_TIMEOUT_S = 1.0
 
 log = logging.getLogger(__name__)
-
-
-def _connect() -> Redis:
-    return Redis.from_url(redis_url(), socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S)
 
 
 class QuickConsumer(Consumer):
@@ -57,7 +54,7 @@ class SignOfLife(bootsteps.StartStopStep):
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self._timer: Any = None
-        self._redis = _connect()
+        self._redis = redis_client(redis_url(), timeout=_REDIS_TIMEOUT_S)
 
     def start(self, parent: Any) -> None:
         """Say so now, and again and again."""
@@ -94,7 +91,7 @@ class SpareSweep(bootsteps.StartStopStep):
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self._timer: Any = None
-        self._redis = _connect()
+        self._redis = redis_client(redis_url(), timeout=_REDIS_TIMEOUT_S)
 
     def start(self, parent: Any) -> None:
         """Begin to look, each second and a half."""

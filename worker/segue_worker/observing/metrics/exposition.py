@@ -15,7 +15,8 @@ from segue_worker.observing.metrics.minutes import read_counts
 from segue_worker.observing.metrics.registry import METRICS
 from segue_worker.observing.metrics.registry import Metric as Entry
 from segue_worker.observing.status import Status, read_statuses
-from segue_worker.outbox.histogram import BOUNDS_MS, Histogram, Measure
+from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
+from segue_worker.outbox.histogram import BOUNDS_MS, Histogram
 from segue_worker.outbox.pause import PauseKind
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
@@ -84,9 +85,9 @@ def mapping_counts(measures: Mapping[str, int]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for name, count in measures.items():
         outcome, separator, mapping = name.partition(":")
-        if separator and outcome in {"fired", "failed"}:
-            found.setdefault(mapping, {"fired": 0, "failed": 0})[outcome] = count
-    mapped = measures.get("mapped", 0)
+        if separator and outcome in {FIRED, FAILED}:
+            found.setdefault(mapping, {FIRED: 0, FAILED: 0})[outcome] = count
+    mapped = measures.get(MAPPED, 0)
     return {
         mapping: {**counts, "skipped": max(0, mapped - sum(counts.values()))}
         for mapping, counts in sorted(found.items())
@@ -112,14 +113,14 @@ class _Collector(Collector):
                 else GaugeMetricFamily(entry.name, help_text, labels=labels)
             )
             for destination, reading in self._readings.items():
-                for values, number in VALUES[entry.name](reading):
+                for values, number in _values(entry, reading):
                     family.add_metric([destination, *values], number)
             yield family
 
     def _histogram(self, entry: Entry) -> Metric:
         family = HistogramMetricFamily(entry.name, f"{entry.meaning}.", labels=["destination"])
         for destination, reading in self._readings.items():
-            histogram = Histogram.read(HISTOGRAMS[entry.name], reading.measures)
+            histogram = Histogram.read(entry.measure, reading.measures) if entry.measure else Histogram()
             family.add_metric([destination], _cumulative(histogram), histogram.sum_ms / 1000)
         return family
 
@@ -134,26 +135,19 @@ def _cumulative(histogram: Histogram) -> list[Any]:
     return buckets
 
 
-def _one(number: Callable[[Reading], float]) -> Callable[[Reading], Values]:
-    return lambda reading: [((), number(reading))]
-
-
-def _total(name: str) -> Callable[[Reading], Values]:
-    return _one(lambda reading: reading.status.counters.get(name, 0))
-
-
-def _totals(**counters: str) -> Callable[[Reading], Values]:
-    """One counter of the status for each value of the further label."""
-    return lambda reading: [((value,), reading.status.counters.get(name, 0)) for value, name in counters.items()]
+def _values(entry: Entry, reading: Reading) -> Values:
+    """What a counter or a gauge shows."""
+    if entry.counters:
+        counters = {**reading.measures, **reading.status.counters}
+        return [((value,) if value else (), counters.get(name, 0)) for value, name in entry.counters.items()]
+    if entry.status:
+        return [((), getattr(reading.status, entry.status))]
+    return VALUES[entry.name](reading)
 
 
 def _paused(reading: Reading) -> Values:
     pause = reading.status.paused
     return [((str(kind),), int(pause is not None and pause.kind == kind)) for kind in PauseKind]
-
-
-def _setting(name: str) -> Callable[[Reading], Values]:
-    return lambda reading: [((), reading.settings[name])] if name in reading.settings else []
 
 
 def _mappings(reading: Reading) -> Values:
@@ -163,27 +157,12 @@ def _mappings(reading: Reading) -> Values:
 
 
 VALUES: Final[dict[str, Callable[[Reading], Values]]] = {
-    "segue_pending_events": _one(lambda reading: reading.status.pending),
-    "segue_pending_events_limit": _one(lambda reading: reading.settings.get("max_pending", DEFAULT_MAX_PENDING)),
-    "segue_due_contacts": _one(lambda reading: reading.status.due),
-    "segue_in_flight_contacts": _one(lambda reading: reading.status.in_flight),
-    "segue_parked_contacts": _one(lambda reading: reading.status.parked),
-    "segue_dead_letters": _one(lambda reading: reading.status.dead),
+    "segue_pending_events_limit": lambda reading: [((), reading.settings.get("max_pending", DEFAULT_MAX_PENDING))],
     "segue_paused": _paused,
-    "segue_oldest_pending_seconds": _one(lambda reading: reading.status.oldest_pending_s),
-    "segue_rate_limit_requests_per_second": _setting("rate_limit"),
-    "segue_log_entries": _one(lambda reading: reading.log_entries),
-    "segue_events_enqueued_total": _one(lambda reading: reading.measures.get("enqueued", 0)),
-    "segue_events_settled_total": _totals(delivered="delivered", filtered="filtered", duplicate="duplicates"),
-    "segue_dead_letters_total": _total("dead"),
-    "segue_dead_letters_replayed_total": _total("replayed"),
-    "segue_dead_letters_dropped_total": _totals(hand="dropped", limit="dead_dropped"),
-    "segue_requests_total": _total("requests"),
-    "segue_interrupted_claims_total": _total("interrupted"),
-    "segue_retries_total": _total("retries"),
-    "segue_rate_limited_total": _total("rate_limited"),
-    "segue_requests_saved_total": _total("merged"),
+    "segue_rate_limit_requests_per_second": lambda reading: (
+        [((), reading.settings["rate_limit"])] if "rate_limit" in reading.settings else []
+    ),
+    "segue_log_entries": lambda reading: [((), reading.log_entries)],
     "segue_mapping_events_total": _mappings,
 }
-"""Where each metric comes from."""
-HISTOGRAMS: Final[dict[str, Measure]] = {"segue_delivery_seconds": "wait", "segue_request_seconds": "took"}
+"""Where the other metrics come from."""
