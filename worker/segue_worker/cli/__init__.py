@@ -12,6 +12,13 @@ segue = CommandGroup(
     help="Carry identify and track events to Loops: ordered, deduplicated, paced.",
     epilog="Each command explains itself: segue check --help",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    extras={
+        "dashboard": "dashboard",
+        "demo": "demo",
+        "import": "worker,import",
+        "sandbox": "worker,http",
+        "tracking-api": "worker,http",
+    },
     commands_in={
         "check": ("segue_worker.cli.check:check", "Say what is wrong with a configuration, or what it does."),
         "dashboard": (
