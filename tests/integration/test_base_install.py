@@ -104,7 +104,7 @@ def test_what_needs_an_extra_says_in_one_line_how_to_install_it(
 
 
 def test_the_command_it_says_installs_what_is_missing(python: Path) -> None:
-    status = [python.parent / "segue", "status"]
+    status = [str(python.parent / "segue"), "status"]
     said = subprocess.run(status, capture_output=True, text=True, check=False).stderr
     command = shlex.split(said.partition("; this needs: ")[2])
     in_path = {**environ, "PATH": f"{Path(sys.executable).parent}:{environ['PATH']}"}

@@ -27,6 +27,8 @@ segue = CommandGroup(
         ),
         "dead": ("segue_worker.cli.dead:dead", "List, show, replay or drop what was given up for good."),
         "demo": ("segue_worker.cli.demo:demo", "See it work: real processes, no key, no server."),
+        "doctor": ("segue_worker.cli.doctor:doctor", "Say what keeps events from Loops, and what to do about it."),
+        "init": ("segue_worker.cli.init:init", "Write a configuration to begin with."),
         "import": (
             "segue_worker.cli.import_:import_",
             "Turn a destination exported from Segment into a configuration.",
