@@ -11,8 +11,12 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests import needs
+
 from .browser import DashboardProcess, Visitor, open_browser, visit
 from .stack import KEYS, Stack, bodies, wait_until
+
+pytestmark = needs.chromium
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCREENSHOTS = os.environ.get("SEGUE_SCREENSHOTS") == "1"
