@@ -18,9 +18,8 @@ from .stack import KEYS, Stack, bodies, wait_until
 
 pytestmark = needs.chromium
 
-DOCS = Path(__file__).parents[2] / "docs"
-SCREENSHOTS = os.environ.get("SEGUE_SCREENSHOTS") == "1"
-"""Whether docs/dashboard-*.png are made anew."""
+SCREENSHOTS = os.environ.get("SEGUE_SCREENSHOTS")
+"""A folder for a picture of each page, if any; docs/ has those that its pages show."""
 SOON_MS = 2000
 DESKTOP, PHONE = 1280, 375
 MAPPINGS = [
@@ -242,7 +241,7 @@ async def examine(visitor: Visitor, name: str, scheme: str) -> None:
     page = visitor.page
     assert await visitor.serious_issues() == [], name
     if SCREENSHOTS:
-        await page.screenshot(path=DOCS / f"dashboard-{name}-{scheme}.png", full_page=name != "numbers")
+        await page.screenshot(path=Path(SCREENSHOTS) / f"dashboard-{name}-{scheme}.png", full_page=name != "numbers")
     await page.set_viewport_size({"width": PHONE, "height": 800})
     width = await page.evaluate("() => document.documentElement.scrollWidth")
     assert width <= PHONE, f"{name} is {width} px wide on a phone"
