@@ -40,7 +40,7 @@ def test_no_picture_is_kept_that_no_page_shows() -> None:
 
 
 def test_a_source_distribution_can_be_tested_and_read(tmp_path: Path) -> None:
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", tmp_path]
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     (made,) = tmp_path.iterdir()
     with tarfile.open(made) as archive:
