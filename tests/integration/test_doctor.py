@@ -27,7 +27,7 @@ def doctor(stack: Stack, *arguments: str) -> tuple[int, dict[str, Any]]:
 @contextmanager
 def setting(stack: Stack, name: str, value: str) -> Iterator[None]:
     """Redis with another setting for a while."""
-    before = stack.redis.config_get(name)[name]
+    before = str(stack.redis.config_get(name)[name])
     stack.redis.config_set(name, value)
     try:
         yield

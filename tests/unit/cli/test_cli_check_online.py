@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from segue_worker.cli import segue
 from segue_worker.loops import LoopsClient
+from segue_worker.sandbox.client import SandboxClient
 from segue_worker.sandbox.server import SandboxServer
 
 API_KEY = "sandbox-ada.secret"
@@ -31,7 +32,7 @@ def check(tmp_path: Path, base_url: str, *arguments: str, keys: tuple[str, ...] 
 
 
 def test_a_good_key_is_told_by_its_teams_name_and_asked_about_once(tmp_path: Path) -> None:
-    with SandboxServer() as sandbox:
+    with SandboxServer() as server, SandboxClient(server.base_url) as sandbox:
         result = check(tmp_path, sandbox.base_url, keys=(API_KEY, API_KEY, "sandbox-off"))
         (asked,) = sandbox.requests()
     assert result.exit_code == 0, result.stderr
@@ -40,7 +41,7 @@ def test_a_good_key_is_told_by_its_teams_name_and_asked_about_once(tmp_path: Pat
 
 
 def test_a_refused_key_is_a_finding_with_what_to_do(tmp_path: Path) -> None:
-    with SandboxServer() as sandbox:
+    with SandboxServer() as server, SandboxClient(server.base_url) as sandbox:
         sandbox.revoke(API_KEY)
         said = check(tmp_path, sandbox.base_url)
         data = check(tmp_path, sandbox.base_url, "--json")

@@ -18,7 +18,6 @@ from segue_worker.config.starter import Starter
 _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 _KEY_VARIABLE: Final = "LOOPS_API_KEY"
 _SOURCE_VARIABLE: Final = "SEGUE_WRITE_KEY"
-_PLACEHOLDER: Final = "not-set-yet"
 _EXAMPLE = """\b
 Example:
   segue init
@@ -128,7 +127,7 @@ def _ask_variable(question: str, default: str) -> str:
 
 def _is_sound(config: Path, starter: Starter) -> bool:
     """Whether a worker would take it, once the variables are set; remarks on it as `segue check` does."""
-    inspection = inspect_config(config, {**dict.fromkeys(starter.variables, _PLACEHOLDER), **os.environ})
+    inspection = inspect_config(config, {**{name: f"not-set-{name}" for name in starter.variables}, **os.environ})
     for problem in inspection.problems:
         remark(str(problem))
     for warning in inspection.warnings:

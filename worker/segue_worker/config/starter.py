@@ -50,7 +50,7 @@ class Starter:
 
     def text(self) -> str:
         """The configuration. Mappings end it, so that further ones can be added at the end of the file."""
-        sources = "".join(_SOURCE.format(variable=each, name=self.name) for each in self.sources)
+        sources = "".join(_SOURCE.format(variable=each, name=_text(self.name)) for each in self.sources)
         key = (
             f"api_key_file: {_text(self.api_key_file)}"
             if self.api_key_file
