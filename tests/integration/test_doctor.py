@@ -33,6 +33,8 @@ def setting(stack: Stack, name: str, value: str) -> Iterator[None]:
         yield
     finally:
         stack.redis.config_set(name, before)
+        # Until its first append-only file is written, Redis does not stop when it is told to.
+        wait_until(lambda: stack.redis.info("persistence")["aof_rewrite_in_progress"] == 0)
 
 
 def faults(found: dict[str, Any]) -> set[str]:

@@ -1,5 +1,6 @@
 """Segue's worker side: configuration, mappings, runs, and the `segue` command."""
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,5 +28,5 @@ def _app() -> Any:
         return import_module("segue_worker.celery").app
     except ModuleNotFoundError as missing:
         said = import_module("segue_worker.extras").not_installed(missing, "worker")
-        import_module("sys").stderr.write(f"{said}\n")
+        sys.stderr.write(f"{said}\n")
         raise SystemExit(2) from None
