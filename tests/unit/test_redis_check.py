@@ -40,15 +40,16 @@ def test_a_redis_without_persistence_is_warned_of(redis_server: EmbeddedRedis) -
 
 
 def test_a_redis_that_is_too_old_is_refused() -> None:
-    client = fakeredis.FakeRedis(version=(6,))
-    with patch.object(client, "info", return_value={"redis_version": "6.0.16", "aof_enabled": 1}):
-        with pytest.raises(RedisSetupError, match=r"Redis 6\.0\.16 is too old; use Redis 6\.2"):
-            check_redis(client)
+    client = fakeredis.FakeRedis()
+    facts = {"redis_version": "6.0.16", "aof_enabled": 1}
+    refused = pytest.raises(RedisSetupError, match=r"Redis 6\.0\.16 is too old; use Redis 6\.2")
+    with patch.object(client, "info", return_value=facts), refused:
+        check_redis(client)
 
 
 def test_a_managed_redis_that_does_not_tell_is_warned_of() -> None:
     client = fakeredis.FakeRedis()
-    refused = redis.NoPermissionError("this user has no permissions to run the 'info' command")
+    refused = redis.exceptions.NoPermissionError("this user has no permissions to run the 'info' command")
     with patch.object(client, "info", side_effect=refused):
         (warning,) = check_redis(client)
     assert "noeviction" in warning
