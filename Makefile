@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-demo)
 BENCH_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-bench)
 
-.PHONY: install lint test chaos demo bench clean
+.PHONY: install lint test containers chaos demo bench clean
 
 install: $(STAMP)
 
@@ -37,6 +37,10 @@ lint: $(STAMP)
 
 test: lint
 	$(BIN)/pytest
+
+# docker-compose.yml with real containers, by podman and base images of Debian's packages. Needs root.
+containers: $(STAMP)
+	$(BIN)/python -m tests.containers
 
 # `make bench JSON=file PLOT=file.svg QUICK=1`: all three may be left out.
 bench: $(BENCH_STAMP)
