@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-demo)
 BENCH_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-bench)
 
-.PHONY: install lint test bare chaos demo bench clean
+.PHONY: install lint test bare containers chaos demo bench clean
 
 install: $(STAMP)
 
@@ -41,6 +41,10 @@ test: lint
 # The same on a Debian that has nothing: `make bare`, or `make bare SUITE=forky`. Needs root and debootstrap.
 bare:
 	tests/bare.sh $(SUITE)
+
+# docker-compose.yml with real containers, by podman and base images of Debian's packages. Needs root.
+containers: $(STAMP)
+	$(BIN)/python -m tests.containers
 
 # `make bench JSON=file PLOT=file.svg QUICK=1`: all three may be left out.
 bench: $(BENCH_STAMP)

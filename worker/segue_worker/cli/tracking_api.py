@@ -60,7 +60,8 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
     from segue_producer.tracking_api import Limits, bind, create_app, serve  # noqa: PLC0415  --help needs no extra
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    sources = {source.write_key.get_secret_value(): source.destinations for source in load_config(config).sources}
+    read = load_config(config, serving=True)
+    sources = {source.write_key.get_secret_value(): source.destinations for source in read.sources}
     if not sources:
         raise Refusal(f"{config}: has no `sources`: without a write key nobody could send anything")
     limits = Limits(batch_bytes=max_batch_bytes)
