@@ -13,7 +13,7 @@ OLDEST: Final = (6, 2)
 
 
 def check_redis(redis: "Redis") -> list[str]:
-    """Check that Redis keeps what it is given (celery-redis-hazards C.1, row 9).
+    """Check that Redis keeps what it is given (docs/running.md#redis-settings).
 
     Args:
         redis: a connected client.
