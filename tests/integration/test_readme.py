@@ -71,7 +71,8 @@ def test_everything_it_enqueues_is_delivered(hour: FirstHour) -> None:
     assert (status.dead, status.parked, status.paused) == (0, 0, None)
     assert status.counters.get("dead", 0) == 0
     assert status.counters["delivered"] == enqueued
-    assert {record["status"] for record in requests} == {200}
+    # A request that a busy machine holds up on its way may meet the next ones there: 429, and it is sent again.
+    assert {record["status"] for record in requests} <= {200, 429}
     assert contacts["u1"] == "ada@example.com"
     assert contacts["user-19"] == "user-19@example.com"
     assert Counter(events) == {
