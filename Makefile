@@ -7,7 +7,7 @@ DEMO_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-demo)
 BENCH_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-bench)
 DOCS_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-docs)
 
-.PHONY: install lint test bare containers chaos demo bench reference docs clean
+.PHONY: install lint test bare containers chaos trickle demo bench reference docs clean
 
 install: $(STAMP)
 
@@ -68,3 +68,7 @@ clean:
 
 chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos $(SEED)
+
+# `make trickle KIND=quiet,busy,slow ROUNDS=5`: both may be left out.
+trickle: $(STAMP)
+	$(BIN)/python -m tests.chaos.trickle $(or $(KIND),all) $(or $(ROUNDS),5)
