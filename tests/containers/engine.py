@@ -56,7 +56,7 @@ class Engine:
             "DISABLE_HC_SYSTEMD": "true",
         }
         (directory / "storage.conf").write_text(_toml({
-            "storage": {"driver": "", "graphroot": str(directory / "storage"), "runroot": str(directory / "run")}
+            "storage": {"driver": _driver(), "graphroot": str(directory / "storage"), "runroot": str(directory / "run")}
         }))  # fmt: skip
         (directory / "containers.conf").write_text(_toml({
             "containers": {"default_ulimits": _ulimits()},
@@ -115,13 +115,18 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # All that this storage knows: other containers of the machine are in another one.
-        self.podman("rm", "--all", "--force", "--time", "0")
+        self.podman("pod", "rm", "--all", "--force", "--time", "0")
         self.podman("volume", "prune", "--force")
         self.podman("network", "prune", "--force")
         for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()[::-1]:
             mounted = line.split()[1]
             if Path(mounted).is_relative_to(self._directory):
                 run("umount", mounted)
+
+
+def _driver() -> str:
+    """overlay where the kernel has it; vfs, which copies whole images, where not."""
+    return "overlay" if "\toverlay\n" in Path("/proc/filesystems").read_text(encoding="utf-8") else "vfs"
 
 
 def _ulimits() -> list[str]:
