@@ -69,7 +69,7 @@ def check(engine: Engine, directory: Path) -> None:
     say(f"base images from the packages of Debian {SUITE}: {', '.join(make_base_images(engine, directory))}")
     engine.compose("build", "worker")
     say("image built: segue:local")
-    engine.compose("up", "--detach", "sandbox", *services)
+    engine.up(["sandbox", *services])
     engine.wait_healthy(["sandbox", *services])
     say(f"{len(services)} services started and healthy: {', '.join(services)}")
     wait_until(lambda: is_scraped(ports["SEGUE_PROMETHEUS_PORT"]))
@@ -80,7 +80,7 @@ def check(engine: Engine, directory: Path) -> None:
         say("one event posted from the host arrived at the sandbox")
 
         engine.variables["SEGUE_WORKERS"] = str(WORKERS)
-        engine.compose("up", "--detach", "sandbox", *services)
+        engine.up(["sandbox", *services])
         engine.wait_healthy(["worker"])
         found = [name for name in engine.containers() if name.startswith("worker_")]
         expect(len(found) == WORKERS, f"there are {found}, not {WORKERS} workers")

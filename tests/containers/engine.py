@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +17,10 @@ from tests.integration.compose import BIN, COMPOSE_FILE
 from tests.integration.stack import wait_until
 
 SANDBOX_FILE: Final = Path(__file__).with_name("sandbox.yml")
+PROJECT: Final = "segue"
 PROFILES: Final = ("tracking-api", "monitoring")
 _NAMES: Final = "{{.Names}}"
+_LONGEST_S: Final = 900
 _PODMAN_PROCESSES: Final = 32768
 """podman lowers its own limit to this, and may not give a container more."""
 
@@ -28,10 +31,21 @@ class ContainersError(Exception):
 
 def run(*command: str | Path, environ: Mapping[str, str] | None = None) -> str:
     """Run a program to its end and hand back what it wrote to stdout. Raises ContainersError where it fails."""
-    done = subprocess.run(command, env=environ, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        said = "\n".join([*done.stdout.splitlines(), *done.stderr.splitlines()][-40:])
-        raise ContainersError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{said}")
+    try:
+        done = subprocess.run(
+            command,
+            env=environ,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_LONGEST_S,
+        )
+    except subprocess.CalledProcessError as error:
+        said = "\n".join([*error.stdout.splitlines(), *error.stderr.splitlines()][-40:])
+        raise ContainersError(f"{' '.join(map(str, command))} ended with {error.returncode}:\n{said}") from None
+    except subprocess.TimeoutExpired:
+        raise ContainersError(f"{' '.join(map(str, command))} took longer than {_LONGEST_S} s") from None
     return done.stdout
 
 
@@ -52,11 +66,11 @@ class Engine:
             "PATH": os.environ["PATH"],
             "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
             "CONTAINERS_CONF": str(directory / "containers.conf"),
-            # Timers of systemd would run the health checks; `check_health` does, wherever this runs.
+            # systemd's timers would run the health checks; here `up` and `wait_healthy` do, on any machine.
             "DISABLE_HC_SYSTEMD": "true",
         }
         (directory / "storage.conf").write_text(_toml({
-            "storage": {"driver": "", "graphroot": str(directory / "storage"), "runroot": str(directory / "run")}
+            "storage": {"driver": _driver(), "graphroot": str(directory / "storage"), "runroot": str(directory / "run")}
         }))  # fmt: skip
         (directory / "containers.conf").write_text(_toml({
             "containers": {"default_ulimits": _ulimits()},
@@ -79,24 +93,34 @@ class Engine:
         env_file = self._directory / "env"
         env_file.write_text("".join(f"{name}={value}\n" for name, value in self.variables.items()), encoding="utf-8")
         profiles = [part for profile in PROFILES for part in ("--profile", profile)]
-        options = ["--project-name", "segue", "--env-file", str(env_file), *profiles]
+        options = ["--project-name", PROJECT, "--env-file", str(env_file), *profiles]
         files = ("--file", COMPOSE_FILE, "--file", SANDBOX_FILE)
         return run(BIN / "podman-compose", *options, *files, *arguments, environ=self._environ)
+
+    def up(self, services: Sequence[str]) -> None:
+        """Create and start what is missing of these services; those that wait until others are healthy hear of it."""
+        with ThreadPoolExecutor(1) as executor:
+            starting = executor.submit(self.compose, "up", "--detach", *services)
+            while not starting.done():
+                for name in self.podman("ps", "--format", _NAMES).split():
+                    self._is_healthy(name)
+                wait([starting], timeout=1)
+            starting.result()
 
     def containers(self) -> dict[str, dict[str, Any]]:
         """Service, underscore and number → what `podman inspect` says of the container."""
         names = self.podman("ps", "--all", "--format", _NAMES).split()
         inspected = json.loads(self.podman("inspect", *names)) if names else []
-        return {each["Name"].removeprefix("segue_"): each for each in inspected}
+        return {each["Name"].removeprefix(f"{PROJECT}_"): each for each in inspected}
 
     def wait_healthy(self, services: Sequence[str]) -> None:
         """Run the health checks of services, as the file gives them, until each container's says that all is well."""
         for name in self.containers():
             if name.rpartition("_")[0] in services:
-                wait_until(partial(self._is_healthy, name), within_s=120)
+                wait_until(partial(self._is_healthy, f"{PROJECT}_{name}"), within_s=120)
 
     def _is_healthy(self, name: str) -> bool:
-        command = ("podman", "healthcheck", "run", f"segue_{name}")
+        command = ("podman", "healthcheck", "run", name)
         return subprocess.run(command, env=self._environ, check=False, capture_output=True).returncode == 0
 
     def say_logs(self) -> None:
@@ -104,7 +128,10 @@ class Engine:
         for name, each in self.containers().items():
             sys.stderr.write(f"--- {name}: {each['State']['Status']}, exit code {each['State']['ExitCode']}\n")
             done = subprocess.run(
-                ("podman", "logs", "--tail", "20", f"segue_{name}"), env=self._environ, check=False, capture_output=True
+                ("podman", "logs", "--tail", "20", f"{PROJECT}_{name}"),
+                env=self._environ,
+                check=False,
+                capture_output=True,
             )
             sys.stderr.write((done.stdout + done.stderr).decode(errors="replace"))
 
@@ -115,13 +142,18 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # All that this storage knows: other containers of the machine are in another one.
-        self.podman("rm", "--all", "--force", "--time", "0")
+        self.podman("pod", "rm", "--all", "--force", "--time", "0")
         self.podman("volume", "prune", "--force")
         self.podman("network", "prune", "--force")
         for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()[::-1]:
             mounted = line.split()[1]
             if Path(mounted).is_relative_to(self._directory):
                 run("umount", mounted)
+
+
+def _driver() -> str:
+    """overlay where the kernel has it; vfs, which copies whole images, where not."""
+    return "overlay" if "\toverlay\n" in Path("/proc/filesystems").read_text(encoding="utf-8") else "vfs"
 
 
 def _ulimits() -> list[str]:

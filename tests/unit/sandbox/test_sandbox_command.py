@@ -1,5 +1,6 @@
 """`segue sandbox` as a process, and what it says about bad usage."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -85,13 +86,14 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     assert result.stderr.endswith(' -m pip install "segue[worker,http]"\n')
 
 
-def test_control_c_ends_it_without_a_word() -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_without_a_word(end: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "segue_worker.cli", "sandbox", "--port", "0"], stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr
         assert process.stderr.readline().startswith("listening on http://127.0.0.1:")
-        process.send_signal(2)
+        process.send_signal(end)
         assert process.stderr.read() == ""
     assert process.returncode == 0
 
