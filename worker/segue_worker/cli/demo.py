@@ -14,9 +14,11 @@ _NEEDED = ("uvicorn", "starlette", "httptools", "aiohttp")
 
 _NEXT = """
 Where to go next
-  The configuration, with comments     segue.example.yaml: copy it to segue.yaml, paste your Segment mappings
-  Is it right?                         segue check --config segue.yaml
+  The first hour, step by step         README.md: a sandbox, or your own Loops team
+  A configuration                      segue init; segue.example.yaml explains every setting
+  Is it right, is the key good?        segue check --online
   Workers for your own Loops team      celery -A segue_worker worker -B
+  Does everything work together?       segue doctor
   Enqueuing from your services         README.md, and examples/ for Django, FastAPI, Flask and a plain script"""
 
 
