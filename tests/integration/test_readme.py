@@ -90,7 +90,7 @@ def _settled(redis: Redis) -> bool:
     return not waiting
 
 
-def test_the_first_block_that_needs_docker_is_taken_by_compose() -> None:
+def test_blocks_for_docker_name_what_the_compose_file_has() -> None:
     services = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]
     profiles = {profile for service in services.values() for profile in service.get("profiles", ())}
     lines = [shlex.split(line) for _, text in blocks("sh") for line in text.splitlines() if line.startswith("docker")]
