@@ -19,8 +19,8 @@ FROM python:${PYTHON_VERSION}-slim
 LABEL org.opencontainers.image.title="Segue" \
       org.opencontainers.image.description="Segment-style identify and track events into Loops" \
       org.opencontainers.image.licenses="MIT"
-RUN groupadd --system --gid 10001 segue \
-    && useradd --system --uid 10001 --gid segue --no-create-home --shell /usr/sbin/nologin segue
+RUN groupadd --gid 10001 segue \
+    && useradd --uid 10001 --gid segue --no-create-home --shell /usr/sbin/nologin segue
 COPY --from=build /opt/segue /opt/segue
 ENV PATH=/opt/segue/bin:$PATH \
     PYTHONUNBUFFERED=1 \

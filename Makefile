@@ -7,7 +7,7 @@ DEMO_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-demo)
 BENCH_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-bench)
 DOCS_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-docs)
 
-.PHONY: install lint test chaos trickle demo bench reference docs clean
+.PHONY: install lint test bare containers chaos trickle demo bench reference docs clean
 
 install: $(STAMP)
 
@@ -43,6 +43,14 @@ lint: $(STAMP)
 
 test: lint
 	$(BIN)/pytest
+
+# The same on a Debian that has nothing: `make bare`, or `make bare SUITE=forky`. Needs root and debootstrap.
+bare:
+	tests/bare.sh $(SUITE)
+
+# docker-compose.yml with real containers, by podman and base images of Debian's packages. Needs root.
+containers: $(STAMP)
+	$(BIN)/python -m tests.containers
 
 # `make bench JSON=file PLOT=file.svg QUICK=1`: all three may be left out.
 bench: $(BENCH_STAMP)

@@ -18,6 +18,7 @@ from redis.retry import Retry
 
 from segue_producer.settings import DEFAULT_REDIS_URL
 
+_PORTS: Final = {"amqp": 5672, "amqps": 5671}
 ONCE_AGAIN: Final = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
 
 
@@ -36,7 +37,7 @@ def where(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return parts.path
-    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+    return f"{parts.hostname or 'localhost'}:{parts.port or _PORTS.get(parts.scheme, 6379)}"
 
 
 def redis_client(url: str, *, timeout: float) -> Redis:

@@ -1,6 +1,5 @@
 """The Tracking API on a port."""
 
-import signal
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -16,7 +15,7 @@ _BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 75
 
 
-def make_server(app: ASGIApp, limits: Limits, on_ready: Callable[[], None]) -> uvicorn.Server:
+def make_server(app: ASGIApp, limits: Limits, on_ready: Callable[[], None]) -> ReadyServer:
     """A server for `run(sockets=[...])`; `on_ready` is called once requests are answered."""
     config = uvicorn.Config(
         app,
@@ -47,6 +46,4 @@ def serve(app: ASGIApp, listener: socket.socket, limits: Limits, on_ready: Calla
     Raises:
         KeyboardInterrupt: SIGINT ended it.
     """
-    # uvicorn raises the signal once more when all is done; a service that stops in order ends with exit code 0.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    make_server(app, limits, on_ready).run(sockets=[listener])
+    make_server(app, limits, on_ready).run_until_stopped(listener)

@@ -36,7 +36,7 @@ def base_url(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{API_PREFIX}"
 
 
-def make_server(sandbox: Sandbox, on_ready: Callable[[], None]) -> uvicorn.Server:
+def make_server(sandbox: Sandbox, on_ready: Callable[[], None]) -> ReadyServer:
     """A server for `run(sockets=[...])`; `on_ready` is called once requests are answered."""
     config = uvicorn.Config(
         SandboxApp(sandbox),
@@ -64,7 +64,7 @@ def serve(sandbox: Sandbox, host: str, port: int, on_ready: Callable[[str], None
     url = base_url(listener)
     # A full collection walks the whole ledger (278 ms at 300,000 requests), and nobody is answered meanwhile.
     gc.disable()
-    make_server(sandbox, lambda: on_ready(url)).run(sockets=[listener])
+    make_server(sandbox, lambda: on_ready(url)).run_until_stopped(listener)
 
 
 class SandboxServer:

@@ -6,11 +6,14 @@ anywhere, nothing prefetched, and beat without a file, because its one entry nee
 
 import gc
 import logging
+import os
+import signal
 import sys
 import threading
 from multiprocessing.sharedctypes import RawValue
 from typing import Any, Final
 
+from billiard import active_children
 from celery import signals
 from redis import RedisError
 
@@ -19,6 +22,7 @@ from segue_producer.clients import broker_url, redis_client, redis_url, where
 from segue_producer.settings import QUEUE, SWEEP
 from segue_worker import logs
 from segue_worker.config import Config, load_config
+from segue_worker.delivery.run import RUN_S
 from segue_worker.errors import SegueError
 from segue_worker.observing.redis_check import check_redis
 from segue_worker.process.consumer import SignOfLife, SpareSweep
@@ -28,6 +32,7 @@ SWEEP_S: Final = 1.0
 LONGEST_TASK_S: Final = 120
 """No task takes this long; one whose worker vanished comes back a minute later (hints need not, but events may)."""
 SHUTDOWN_S: Final = 20
+"""How much longer than a run and its last request a stop may take: Redis may be away, and answer nothing."""
 CONCURRENT_RUNS: Final = 32
 
 log = logging.getLogger(__name__)
@@ -126,3 +131,19 @@ def _set_up_logs(logger: logging.Logger, **_: object) -> None:
 @signals.worker_shutting_down.connect
 def _stop(**_: object) -> None:
     _stopping.value = 1
+    loaded: Config | None = _process.get("config")
+    if loaded is not None:
+        longest = max(destination.timeout.total_seconds() for destination in loaded.destinations)
+        signal.signal(signal.SIGALRM, _end)
+        signal.setitimer(signal.ITIMER_REAL, RUN_S + longest + SHUTDOWN_S)
+
+
+def _end(*_: object) -> None:
+    """End a stop that hangs, before who asked for it kills the process: connections to a vanished host take minutes.
+
+    It costs what a kill costs: requests that were sent and not recorded are sent again, under their Idempotency-Keys.
+    """
+    os.write(2, b"The stop took too long (is Redis away?): ended; other workers take up what was under way\n")
+    for child in active_children():
+        child.terminate()
+    os._exit(0)

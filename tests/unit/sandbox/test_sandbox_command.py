@@ -1,5 +1,6 @@
 """`segue sandbox` as a process, and what it says about bad usage."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from segue_sandbox.spawn import SandboxProcess, SandboxStartError
+from segue_worker.cli import segue
 from segue_worker.cli.sandbox import sandbox as command
 
 from .calls import ADA
@@ -78,18 +80,20 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         PathFinder, "find_spec", lambda name, *rest: None if name == "uvicorn" else find_spec(name, *rest)
     )
-    result = CliRunner().invoke(command, ["--port", "0"])
+    result = CliRunner().invoke(segue, ["sandbox", "--port", "0"])
     assert result.exit_code == 2
-    assert "uvicorn is not installed: pip install 'segue[http]'" in result.stderr
+    assert result.stderr.startswith("uvicorn is not installed; this needs: ")
+    assert result.stderr.endswith(' -m pip install "segue[worker,http]"\n')
 
 
-def test_control_c_ends_it_without_a_word() -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_without_a_word(end: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "segue_worker.cli", "sandbox", "--port", "0"], stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr
         assert process.stderr.readline().startswith("listening on http://127.0.0.1:")
-        process.send_signal(2)
+        process.send_signal(end)
         assert process.stderr.read() == ""
     assert process.returncode == 0
 
