@@ -6,8 +6,9 @@ WORKERS ?= 3
 # The demo needs half of what development does; an environment that has it all will do.
 DEMO_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-demo)
 BENCH_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-bench)
+DOCS_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-docs)
 
-.PHONY: install lint test bare chaos demo bench clean
+.PHONY: install lint test bare chaos trickle demo bench reference docs clean
 
 install: $(STAMP)
 
@@ -24,6 +25,11 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt
 $(VENV)/.installed-bench: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	touch $@
+
+$(VENV)/.installed-docs: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@
 
 demo: $(DEMO_STAMP)
@@ -49,8 +55,19 @@ bare:
 bench: $(BENCH_STAMP)
 	$(BIN)/python -m benchmarks $(if $(JSON),--json $(JSON)) $(if $(PLOT),--plot $(PLOT)) $(if $(QUICK),--quick)
 
+# The pages that are made from the code: configuration, commands and metrics.
+reference: $(DOCS_STAMP)
+	$(BIN)/python docs/reference.py
+
+docs: reference
+	$(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos $(SEED)
+
+# `make trickle KIND=quiet,busy,slow ROUNDS=5`: both may be left out.
+trickle: $(STAMP)
+	$(BIN)/python -m tests.chaos.trickle $(or $(KIND),all) $(or $(ROUNDS),5)

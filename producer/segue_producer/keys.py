@@ -1,7 +1,7 @@
 """The Redis key schema, shared by producer and worker.
 
 Every key of a destination carries the hash tag `{destination}`, so that all of them live in one Redis Cluster slot
-and one script may touch any of them. What each key holds is said in DESIGN.md ("Outbox in Redis").
+and one script may touch any of them. What each key holds, and for how long, is in docs/design.md#redis-keys.
 """
 
 import hashlib
@@ -38,7 +38,9 @@ class Keys:
     """The keys of one destination."""
 
     __slots__ = (
+        "away",
         "because",
+        "clock",
         "dead",
         "dead_at",
         "due",
@@ -62,6 +64,11 @@ class Keys:
         self.outbox = prefix + "outbox:"
         """Prefix; the contact follows. List of event JSON in enqueue order."""
         self.due = prefix + "due"
+        """Sorted set: each contact that waits → unix ms since which it has, which is its place. None of `away`."""
+        self.away = prefix + "away"
+        """Sorted set: each contact that is claimed or parked → unix ms at which it waits again."""
+        self.clock = prefix + "clock"
+        """The time of the last claim or sweep, by which a clock that was set back is noticed."""
         self.lease = prefix + "lease"
         self.run = prefix + "run"
         """Owner token of the live run; further runs of the destination live at `run:1`, `run:2`, …"""

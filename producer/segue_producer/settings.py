@@ -36,8 +36,8 @@ def where(url: str) -> str:
 def celery_settings(*, socket_timeout: float) -> dict[str, Any]:
     """Celery settings that both sides of the broker need.
 
-    JSON only; a short socket timeout, keepalive and health checks, so that a half-open connection is noticed
-    (celery-redis-hazards C.1, rows 8 and 12).
+    JSON only; a short socket timeout, keepalive and health checks, so that a half-open connection is noticed;
+    and no results, which nobody reads and which would fill Redis.
 
     Args:
         socket_timeout: seconds to wait for the broker's socket.

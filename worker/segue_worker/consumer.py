@@ -71,7 +71,9 @@ class SpareSweep(bootsteps.StartStopStep):
 
     def _look(self, app: Any) -> None:
         try:
-            if self._redis.set(SWEPT, "1", nx=True, px=SWEPT_MS):
+            # A mark that lives for longer was set before the server's clock was set back.
+            if self._redis.set(SWEPT, "1", nx=True, px=SWEPT_MS) or self._redis.pttl(SWEPT) > SWEPT_MS:
+                self._redis.set(SWEPT, "1", px=SWEPT_MS)
                 app.send_task(SWEEP, queue=QUEUE, expires=2 * SWEPT_MS / 1000, ignore_result=True, retry=False)
         except (RedisError, OSError, KombuError) as error:
             log.debug("no spare sweep: %s", type(error).__name__)

@@ -67,7 +67,7 @@ class MappingError(SegueError):
 
 
 class PayloadError(SegueError):
-    """The payload a mapping made breaks its action's rules (segment-behaviour, d.4)."""
+    """The payload a mapping made breaks its action's rules (docs/segment.md#conversion-and-checks)."""
 
 
 class RedisSetupError(SegueError):

@@ -6,7 +6,7 @@ from segue_worker.errors import RedisSetupError
 
 
 def check_redis(redis: "Redis") -> list[str]:
-    """Check that Redis keeps what it is given (celery-redis-hazards C.1, row 9).
+    """Check that Redis keeps what it is given (docs/running.md#redis-settings).
 
     Args:
         redis: a connected client.

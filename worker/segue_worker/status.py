@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any, Final
 
 from redis import Redis
 
 from segue_producer.keys import Keys
+from segue_producer.lua import CLOCK, read_script
 from segue_worker.pause import Pause
 
-WAITS_SINCE: Final = files("segue_worker").joinpath("waits_since.lua").read_text(encoding="utf-8")
+WAITS_SINCE: Final = "segue_worker/waits_since"
 """Lua that defines `waits_since`, to be put before a script."""
-STATUS_SCRIPT: Final = WAITS_SINCE + files("segue_worker").joinpath("status.lua").read_text(encoding="utf-8")
+STATUS_SCRIPT: Final = read_script("segue_worker/status", CLOCK, WAITS_SINCE)
 PARKED_LOOKED_AT: Final = 1000
 """Parked contacts looked at for the oldest, about: a parked value holds a whole request, and a status is read each
 second. With more of them `oldest_pending_s` is a lower bound."""
@@ -33,8 +33,8 @@ class Status:
         parked: contacts that wait for a later attempt.
         dead: dead letters kept.
         paused: the pause in force, or None.
-        oldest_pending_s: for how long the contact that waits longest has waited: since it became due, or since the
-            first attempt of its parked request; 0 where none waits.
+        oldest_pending_s: for how long the contact that waits longest has waited, claimed and parked ones included; 0
+            where none waits.
         counters: name → count since the start of data.
     """
 
@@ -48,7 +48,7 @@ class Status:
     counters: Mapping[str, int]
 
     def to_dict(self) -> dict[str, Any]:
-        """The form of `segue status --json` (interfaces.md); `dead_total` counts the dead letters that are gone too."""
+        """The form of `segue status --json` (its names stay as they are, because other programs read them); `dead_total` counts the dead letters that are gone too."""
         return {
             "pending": self.pending,
             "due": self.due,
@@ -66,7 +66,7 @@ class Status:
 def arguments(destination: str, *, now_ms: int = 0) -> tuple[list[str], list[int]]:
     """KEYS and ARGV of status.lua; `now_ms` 0 stands for the server's clock."""
     keys = Keys(destination)
-    names = [keys.pending, keys.due, keys.lease, keys.parked, keys.dead, keys.paused, keys.totals]
+    names = [keys.pending, keys.due, keys.lease, keys.parked, keys.dead, keys.paused, keys.totals, keys.away]
     return names, [now_ms, PARKED_LOOKED_AT]
 
 

@@ -1,23 +1,29 @@
--- Since when the contact that waits longest has waited: since it became due, or since the first attempt of its parked
--- request. Stands before the scripts that ask for it. Reads only.
+-- Since when the contact that waits longest has waited: for its turn, in a claim, or parked. Stands before the scripts
+-- that ask for it. Reads only.
 --
--- due        key of the zset contact -> ms
+-- due        key of the zset contact that waits -> ms since which it has
+-- lease      key of the hash contact -> who holds it, see outbox/claim.lua
 -- parked     key of the hash contact -> JSON
--- now        ms
 -- looked_at  about how many parked contacts are looked at
 --
 -- Returns ms; `now` where none waits.
 
-local function waits_since(due, parked, now, looked_at)
+local function waits_since(due, lease, parked, looked_at)
   local oldest = now
-  local longest_due = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
-  if longest_due[2] then
-    oldest = math.min(oldest, tonumber(longest_due[2]))
+  local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
+  if first[2] then
+    oldest = math.min(oldest, tonumber(first[2]))
+  end
+  for _, holder in ipairs(redis.call('HVALS', lease)) do
+    oldest = math.min(oldest, tonumber(string.match(holder, '^[^:]*:%d+:%d+:%d+:(%d+)') or now))
   end
   local some = redis.call('HSCAN', parked, 0, 'COUNT', looked_at)[2]
   for i = 2, #some, 2 do
-    -- Decoding each would parse its request too; the first "first" is the contact's own.
-    oldest = math.min(oldest, tonumber(string.match(some[i], '"first":(%d+)') or now))
+    -- Decoding each would parse its request too; the first of these names is the contact's own.
+    local since = tonumber(string.match(some[i], '"since":([1-9]%d*)') or string.match(some[i], '"first":(%d+)') or 0)
+    if since > 0 then
+      oldest = math.min(oldest, since)
+    end
   end
   return oldest
 end

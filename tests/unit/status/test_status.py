@@ -27,12 +27,12 @@ def status_of(redis: FakeRedis) -> Status:
 def park(redis: FakeRedis, contact: str, *, first: int, due: int) -> None:
     request = Outgoing("POST", "/events/send", b'{"first":1}', "key", ())
     redis.hset(KEYS.parked, contact, Parked(2, first, due, "503", request).to_json())
-    redis.zadd(KEYS.due, {contact: due})
+    redis.zadd(KEYS.away, {contact: due})
 
 
-def claim(redis: FakeRedis, contact: str, *, until: int) -> None:
-    redis.hset(KEYS.lease, contact, "owner:0")
-    redis.zadd(KEYS.due, {contact: until})
+def claim(redis: FakeRedis, contact: str, *, until: int, since: int = NOW_MS) -> None:
+    redis.hset(KEYS.lease, contact, f"owner:1:0:2:{since}")
+    redis.zadd(KEYS.away, {contact: until})
 
 
 def test_a_destination_without_data_is_all_zeros(redis: FakeRedis) -> None:
@@ -100,3 +100,16 @@ def test_each_destination_has_its_own_and_the_servers_clock_is_the_default(redis
 
 def test_no_destination_is_no_status(redis: FakeRedis) -> None:
     assert read_statuses(redis, []) == {}
+
+
+def test_a_claimed_contact_has_waited_since_it_was_due(redis: FakeRedis) -> None:
+    claim(redis, "u1", until=NOW_MS + 8000, since=NOW_MS - 42_000)
+    redis.zadd(KEYS.due, {"u2": NOW_MS - 1000})
+    assert status_of(redis).oldest_pending_s == 42.0
+
+
+def test_a_parked_contact_has_waited_since_it_was_due_though_no_attempt_counts(redis: FakeRedis) -> None:
+    request = Outgoing("POST", "/events/send", b'{"first":1}', "key", ())
+    parked = Parked(1, 0, NOW_MS, "401", request, since=NOW_MS - 7000)
+    redis.hset(KEYS.parked, "u1", parked.to_json())
+    assert status_of(redis).oldest_pending_s == 7.0

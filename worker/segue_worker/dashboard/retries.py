@@ -2,19 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import islice
 from typing import Any, Final, Literal, cast
 
 from redis import Redis
 
 from segue_producer.keys import Keys
+from segue_producer.lua import CLOCK, HINT, read_script
+from segue_worker.outbox.outbox import AWAY
 from segue_worker.run.outgoing import Parked
 
 LOOKED_AT: Final = 2000
 """Contacts looked at, of those that are due and of those that are not: a page is rendered each second."""
 _AT_ONCE: Final = 200
-_RETRY_NOW: Final = files("segue_worker.dashboard").joinpath("retry_now.lua").read_text(encoding="utf-8")
+_RETRY_NOW: Final = read_script("segue_worker/dashboard/retry_now", CLOCK, HINT, AWAY)
 
 Outcome = Literal["now", "claimed", "gone"]
 
@@ -26,7 +27,7 @@ class Retry:
     Attributes:
         contact: its name.
         parked: what is remembered of it.
-        due: unix ms of its next attempt, or of the end of its lease.
+        due: unix ms of its next attempt, or of the end of its lease; in the past, since when it waits for its turn.
         claimed: whether a run is at it.
     """
 
@@ -54,17 +55,17 @@ def _waiting(redis: "Redis", destination: str) -> Iterator[Retry]:
     keys = Keys(destination)
     seconds, microseconds = redis.time()
     now = seconds * 1000 + microseconds // 1000
-    for low, high in (("-inf", str(now)), (f"({now}", "+inf")):
-        found = redis.zrangebyscore(keys.due, low, high, start=0, num=LOOKED_AT, withscores=True)
-        for some in _few_at_once(found):
-            names = [name for name, _ in some]
-            with redis.pipeline(transaction=False) as pipe:
-                pipe.hmget(keys.parked, names)
-                pipe.hmget(keys.lease, names)
-                parked, leases = pipe.execute()
-            for (name, due), raw, lease in zip(some, parked, leases, strict=True):
-                if raw is not None:
-                    yield Retry(name.decode(), Parked.from_json(raw), int(due), lease is not None and due > now)
+    waiting: Any = redis.zrange(keys.due, 0, LOOKED_AT - 1, withscores=True)
+    away: Any = redis.zrange(keys.away, 0, LOOKED_AT - 1, withscores=True)
+    for some in _few_at_once(waiting + away):
+        names = [name for name, _ in some]
+        with redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(keys.parked, names)
+            pipe.hmget(keys.lease, names)
+            parked, leases = pipe.execute()
+        for (name, due), raw, lease in zip(some, parked, leases, strict=True):
+            if raw is not None:
+                yield Retry(name.decode(), Parked.from_json(raw), int(due), lease is not None and due > now)
 
 
 def _few_at_once(found: Any) -> Iterator[list[tuple[bytes, float]]]:
@@ -79,9 +80,11 @@ def find_retry(redis: "Redis", destination: str, contact: str) -> Retry | None:
     with redis.pipeline(transaction=False) as pipe:
         pipe.hget(keys.parked, contact)
         pipe.zscore(keys.due, contact)
+        pipe.zscore(keys.away, contact)
         pipe.hexists(keys.lease, contact)
         pipe.time()
-        raw, due, leased, (seconds, _) = pipe.execute()
+        raw, waiting, away, leased, (seconds, _) = pipe.execute()
+    due = waiting or away
     if raw is None or due is None:
         return None
     return Retry(contact, Parked.from_json(raw), int(due), bool(leased) and due > seconds * 1000)
@@ -109,6 +112,6 @@ def retry_now(redis: "Redis", destination: str, contact: str, *, now_ms: int = 0
     """
     keys = Keys(destination)
     script = redis.register_script(_RETRY_NOW)
-    names = [keys.due, keys.lease, keys.parked, keys.run, keys.hinted, keys.paused]
+    names = [keys.due, keys.lease, keys.parked, keys.run, keys.hinted, keys.paused, keys.away]
     outcome, hint = script(keys=names, args=[now_ms, contact])
     return cast("Outcome", outcome.decode()), bool(hint)

@@ -1,37 +1,29 @@
 -- Bring a parked contact's next attempt forward to now.
 --
--- KEYS[1] due        zset  contact -> ms
--- KEYS[2] lease      hash  contact -> owner token ':' what claim.lua says
+-- KEYS[1] due        zset  contact that waits -> ms since which it has
+-- KEYS[2] lease      hash  contact -> who holds it, see outbox/claim.lua
 -- KEYS[3] parked     hash  contact -> JSON
 -- KEYS[4] run        string, present while a run is alive
 -- KEYS[5] hinted     string, present for a moment after a hint
 -- KEYS[6] paused     string, present while the destination is held
+-- KEYS[7] away       zset  contact that is claimed or parked -> ms at which it waits again
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] contact
 --
--- Returns {outcome, hint}. Outcome: 'now', its attempt is due; 'claimed', a run is at it, nothing changed; 'gone', it is
--- not parked (any more), nothing changed. Hint: 1 where the caller is to send one.
+-- Returns {outcome, hint}. Outcome: 'now', it waits for its turn; 'claimed', a run is at it, nothing changed; 'gone', it
+-- is not parked (any more), nothing changed. Hint: 1 where the caller is to send one.
 
 local contact = ARGV[2]
-local due = tonumber(redis.call('ZSCORE', KEYS[1], contact) or '')
-if not due or redis.call('HEXISTS', KEYS[3], contact) == 0 then
+if redis.call('HEXISTS', KEYS[3], contact) == 0 then
   return {'gone', 0}
 end
-local now = tonumber(ARGV[1])
-if now == 0 then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
--- A killed run leaves its leases behind; they are over once their contacts are due again.
-if due > now and redis.call('HEXISTS', KEYS[2], contact) == 1 then
+local back = tonumber(redis.call('ZSCORE', KEYS[7], contact) or 0)
+-- A killed run leaves its leases behind; they are over once their contacts wait again.
+if back > now and redis.call('HEXISTS', KEYS[2], contact) == 1 then
   return {'claimed', 0}
 end
-if due > now then
-  redis.call('ZADD', KEYS[1], now, contact)
+if back > 0 then
+  redis.call('ZADD', KEYS[1], since_of(contact, KEYS[2], KEYS[3]), contact)
+  redis.call('ZREM', KEYS[7], contact)
 end
-local hint = 0
-if redis.call('EXISTS', KEYS[4]) == 0 and redis.call('EXISTS', KEYS[6]) == 0
-   and redis.call('SET', KEYS[5], '1', 'NX', 'PX', 1000) then
-  hint = 1
-end
-return {'now', hint}
+return {'now', hint_wanted(KEYS[4], KEYS[6], KEYS[5])}

@@ -3,18 +3,18 @@
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from importlib.resources import files
 from typing import Final
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from segue_producer.keys import Keys
+from segue_producer.lua import CLOCK, read_script
 from segue_worker.config import duration_text
 
 AT_ONCE: Final = 500
-_DROP: Final = files("segue_worker.dead_letters").joinpath("drop.lua").read_text(encoding="utf-8")
-_TRIM: Final = files("segue_worker.dead_letters").joinpath("trim.lua").read_text(encoding="utf-8")
+_DROP: Final = read_script("segue_worker/dead_letters/drop")
+_TRIM: Final = read_script("segue_worker/dead_letters/trim", CLOCK)
 
 log = logging.getLogger(__name__)
 

@@ -1,14 +1,13 @@
 """Replaying dead letters: their events go to the end of their contact's outbox, for the mappings that failed.
 
 A replay is deliberate: its entries are no duplicates, whatever was settled before, and their requests carry new
-Idempotency-Keys (DESIGN.md, invariant 4).
+Idempotency-Keys (docs/design.md#retries-pauses-and-dead-letters).
 """
 
 import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import islice
 from typing import Any, Final, Literal, NamedTuple
 
@@ -17,6 +16,7 @@ from redis import Redis
 from segue_producer import InvalidEvent
 from segue_producer.events import contact_of, prepare
 from segue_producer.keys import LOG_ENTRIES, STATS_KEPT_S, Keys, contact_digest
+from segue_producer.lua import CLOCK, HINT, read_script
 from segue_worker.dead_letter import DeadLetter
 from segue_worker.run.entry import partial_entry, read_entry
 from segue_worker.trace.journal import event_name
@@ -24,7 +24,7 @@ from segue_worker.trace.record import EventPart, Record
 
 BATCH: Final = 100
 """Letters replayed in one round trip."""
-_SCRIPT: Final = files("segue_worker.dead_letters").joinpath("replay.lua").read_text(encoding="utf-8")
+_SCRIPT: Final = read_script("segue_worker/dead_letters/replay", CLOCK, HINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def _arguments(destination: str, item: Replay) -> tuple[list[str], list[Any]]:
     minute = int(time.time()) // 60
     names = [
         *(keys.dead, keys.dead_at, keys.outbox + item.contact, keys.due, keys.pending),
-        *(keys.run, keys.hinted, keys.paused, f"{keys.stats}{minute}", keys.totals, keys.log),
+        *(keys.run, keys.hinted, keys.paused, f"{keys.stats}{minute}", keys.totals, keys.log, keys.away),
     ]
     return names, [0, item.id, item.contact, STATS_KEPT_S, _record(item), LOG_ENTRIES, *item.entries]
 

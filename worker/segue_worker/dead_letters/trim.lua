@@ -10,12 +10,6 @@
 --
 -- Returns how many were forgotten; as many as ARGV[4] allows: there may be more.
 
-local now = tonumber(ARGV[1])
-if now == 0 then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
 local old = redis.call('ZCOUNT', KEYS[2], '-inf', now - ARGV[2])
 local beyond = redis.call('ZCARD', KEYS[2]) - ARGV[3]
 local count = math.min(math.max(old, beyond), tonumber(ARGV[4]))

@@ -6,13 +6,13 @@ Counters and remembered messageIds stay: they are numbers and digests, and name 
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
-from importlib.resources import files
 from typing import Any, Final
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from segue_producer.keys import Keys, contact_name
+from segue_producer.lua import read_script
 from segue_worker.config import Destination
 from segue_worker.dead_letter import DeadLetter
 from segue_worker.dead_letters import Filter, drop, matching
@@ -20,7 +20,7 @@ from segue_worker.loops import LoopsClient, LoopsRefusedError
 from segue_worker.pacing import Pacer
 from segue_worker.trace.log import forget_contact
 
-_SCRIPT: Final = files("segue_worker.forget").joinpath("forget.lua").read_text(encoding="utf-8")
+_SCRIPT: Final = read_script("segue_worker/forget/forget")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ def forget_here(redis: "Redis", destination: str, user_id: str) -> Forgotten:
     keys = Keys(destination)
     contact = contact_name(user_id)
     events = redis.register_script(_SCRIPT)(
-        keys=[keys.outbox + contact, keys.due, keys.lease, keys.parked, keys.pending, keys.totals], args=[contact]
+        keys=[keys.outbox + contact, keys.due, keys.lease, keys.parked, keys.pending, keys.totals, keys.away],
+        args=[contact],
     )
     ids = [letter.id for letter in matching(redis, destination, Filter()) if _concerns(letter, user_id, contact)]
     dropped = sum(drop(redis, destination, ids))

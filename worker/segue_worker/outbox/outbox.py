@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from importlib.resources import files
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
 
 from segue_producer.keys import EXPLANATIONS, EXPLANATIONS_KEPT_S, LOG_ENTRIES, STATS_KEPT_S, Keys
+from segue_producer.lua import CLOCK, WHEN_FULL, read_script
 from segue_worker.dead_letter import DeadLetter
 from segue_worker.outbox.together import Together
 from segue_worker.pause import Pause
@@ -20,10 +20,20 @@ EVENTS_PER_CLAIM: Final = 100
 """Events taken of one contact at a time: enough for any merge worth having, and a bound on memory."""
 BYTES_PER_CLAIM: Final = 4 * 1024 * 1024
 
-_TEXTS: Final = {
-    name: files("segue_worker.outbox").joinpath(f"{name}.lua").read_text(encoding="utf-8")
-    for name in ("start", "claim", "renew", "settle", "seen", "finish", "replace_pause")
+AWAY: Final = "segue_worker/outbox/away"
+"""Lua that brings contacts back which were claimed or parked, to be put before a script; see `read_script`."""
+_ALIVE: Final = "segue_worker/outbox/alive"
+_SHARED: Final = {
+    "start": (CLOCK, WHEN_FULL, _ALIVE),
+    "claim": (CLOCK, WHEN_FULL, AWAY),
+    "renew": (CLOCK, WHEN_FULL, _ALIVE),
+    "settle": (CLOCK, WHEN_FULL),
+    "seen": (CLOCK,),
+    "finish": (CLOCK, WHEN_FULL),
+    "replace_pause": (),
 }
+LOOK_SCRIPT: Final = read_script("segue_worker/outbox/look", CLOCK, WHEN_FULL, AWAY, _ALIVE)
+_TEXTS: Final = {name: read_script(f"segue_worker/outbox/{name}", *shared) for name, shared in _SHARED.items()}
 
 
 class Claimed(NamedTuple):
@@ -36,6 +46,7 @@ class Claimed(NamedTuple):
         token: of the claim, for `settle`.
         interrupted: how many earlier claims of it were interrupted since something was last recorded of it: no settle
             ended them, and the last request of each may have been sent without being recorded.
+        since: unix ms since which it had been waiting.
     """
 
     contact: bytes
@@ -43,6 +54,7 @@ class Claimed(NamedTuple):
     entries: list[bytes]
     token: str
     interrupted: int
+    since: int = 0
 
 
 class Next(StrEnum):
@@ -50,6 +62,9 @@ class Next(StrEnum):
 
     KEEP = "keep"
     RELEASE = "release"
+    """It has had its turn: whatever it still has waits behind all others."""
+    RETURN = "return"
+    """Its turn was cut short: it waits where it waited before."""
     PARK = "park"
 
 
@@ -59,7 +74,7 @@ class Settlement:
 
     Attributes:
         taken: events to take off the head of the outbox.
-        remainder: what replaces the then oldest event, or None.
+        replaced: what replaces events that stay, by their place counted from the then oldest.
         next: what happens to the contact.
         park_for_ms: for `Next.PARK`, until when it waits.
         parked: for `Next.PARK`, what is remembered of the attempt.
@@ -72,7 +87,7 @@ class Settlement:
     """
 
     taken: int = 0
-    remainder: bytes | None = None
+    replaced: Mapping[int, bytes] = field(default_factory=dict)
     next: Next = Next.KEEP
     park_for_ms: int = 0
     parked: bytes | None = None
@@ -121,36 +136,55 @@ class Outbox:
         self._clock_ms = clock_ms
         self._run_key = self.keys.run
         self._claims = 0
+        self._told = (int(time.time() * 1000), time.monotonic())
         self._scripts = {name: redis.register_script(text) for name, text in _TEXTS.items()}
         self._settle = Together(self._settle_all)
 
     async def start(self, parallel_runs: int) -> bool:
         """Begin a run, unless as many as allowed are alive. Returns whether it began."""
         runs = [self.keys.run_number(number) for number in range(parallel_runs)]
-        number = await self._scripts["start"](keys=[self.keys.hinted, *runs], args=[self._owner, self._lease_ms])
+        number, now_ms = await self._scripts["start"](
+            keys=[self.keys.hinted, *runs], args=[self._clock_ms(), self._owner, self._lease_ms]
+        )
+        self._note_time(now_ms)
         if number < 0:
             return False
         self._run_key = runs[number]
         return True
 
     async def claim(self, contacts: int) -> list[Claimed]:
-        """Claim up to `contacts` due contacts, longest due first; none while the destination is paused."""
+        """Claim up to `contacts` due contacts, longest waiting first; none while the destination is paused."""
         keys = self.keys
         # Of its own, so that a settlement that is repeated late, when this run has claimed the contact again, is not
         # taken for one of the new claim.
         self._claims += 1
         token = f"{self._owner}:{self._claims}"
-        found = await self._scripts["claim"](
-            keys=[keys.due, keys.lease, keys.parked, keys.paused, self._stats_key(), keys.totals],
+        now_ms, *found = await self._scripts["claim"](
+            keys=[
+                *(keys.due, keys.lease, keys.parked, keys.paused, self._stats_key(), keys.totals),
+                *(keys.away, keys.clock),
+            ],
             args=[
                 *(self._clock_ms(), token, self._lease_ms, contacts),
                 *(EVENTS_PER_CLAIM, BYTES_PER_CLAIM, keys.outbox, STATS_KEPT_S),
             ],
         )
+        self._note_time(now_ms)
         return [
-            Claimed(contact, parked or None, entries, token, interrupted)
-            for contact, parked, interrupted, *entries in found
+            Claimed(contact, parked or None, entries, token, interrupted, int(since))
+            for contact, parked, interrupted, since, *entries in found
         ]
+
+    def now_ms(self) -> int:
+        """Unix ms by Redis's clock, as its last answer told and this machine counted since; no call of its own.
+
+        All workers compare times that others have written; their own clocks need not agree.
+        """
+        told_ms, at = self._told
+        return self._clock_ms() or told_ms + int((time.monotonic() - at) * 1000)
+
+    def _note_time(self, now_ms: int) -> None:
+        self._told = (int(now_ms), time.monotonic())
 
     async def seen(self, digests: Sequence[bytes]) -> list[bool]:
         """Which of the messageIds were settled within the dedupe window."""
@@ -161,13 +195,15 @@ class Outbox:
         )
         return [bool(flag) for flag in flags]
 
-    async def renew(self, contacts: Sequence[bytes]) -> tuple[bool, list[bytes]]:
-        """Heartbeat. Returns whether the run is still this owner's, and the contacts that are not."""
+    async def renew(self, claims: Sequence[Claimed]) -> tuple[bool, set[int]]:
+        """Heartbeat. Returns whether the run is still this owner's, and the places of the claims that hold no longer."""
+        args: list[Any] = [self._clock_ms(), self._owner, self._lease_ms]
+        for claimed in claims:
+            args += (claimed.contact, claimed.token)
         alive, *lost = await self._scripts["renew"](
-            keys=[self._run_key, self.keys.due, self.keys.lease],
-            args=[self._clock_ms(), self._owner, self._lease_ms, *contacts],
+            keys=[self._run_key, self.keys.away, self.keys.lease, self.keys.due], args=args
         )
-        return bool(alive), lost
+        return bool(alive), {int(place) - 1 for place in lost}
 
     async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int) -> int | None:
         """Record a settlement.
@@ -182,8 +218,6 @@ class Outbox:
             how many events are left, or None where the claim is gone.
         """
         holds, will_hold = f"{claimed.token}:{step}", f"{claimed.token}:{step + 1}"
-        if claimed.interrupted and step == 0:
-            holds += f":{claimed.interrupted}"
         left = await self._settle((claimed.contact, holds, will_hold, settlement))
         return None if left < 0 else left
 
@@ -194,7 +228,8 @@ class Outbox:
             *(STATS_KEPT_S, LOG_ENTRIES, EXPLANATIONS_KEPT_S, EXPLANATIONS, len(settlements)),
         ]
         for contact, holds, will_hold, settlement in settlements:
-            args += (contact, holds, will_hold, settlement.taken, settlement.remainder or b"")
+            args += (contact, holds, will_hold, settlement.taken)
+            args += (len(settlement.replaced), *chain.from_iterable(settlement.replaced.items()))
             args += (settlement.next, settlement.park_for_ms, settlement.parked or b"", settlement.record)
             args += (len(settlement.digests), *settlement.digests)
             for numbers in (settlement.counters, settlement.measures):
@@ -206,7 +241,7 @@ class Outbox:
         left: list[int] = await self._scripts["settle"](
             keys=[
                 *(keys.due, keys.lease, keys.parked, keys.pending, keys.dead, keys.dead_at),
-                *(self._stats_key(), keys.totals, keys.measures, keys.log, keys.because),
+                *(self._stats_key(), keys.totals, keys.measures, keys.log, keys.because, keys.away),
             ],
             args=args,
         )
@@ -214,13 +249,14 @@ class Outbox:
 
     def _stats_key(self) -> str:
         """Key of the counters of this minute."""
-        return f"{self.keys.stats}{(self._clock_ms() or int(time.time() * 1000)) // 60_000}"
+        return f"{self.keys.stats}{self.now_ms() // 60_000}"
 
     async def finish(self, *, leave: bool) -> str:
         """End the run: `"ended"`; `"hint"`, ended with work due; or `"go on"`, which `leave` rules out."""
         keys = self.keys
         answer = await self._scripts["finish"](
-            keys=[self._run_key, keys.due, keys.paused, keys.hinted], args=[self._clock_ms(), self._owner, int(leave)]
+            keys=[self._run_key, keys.due, keys.paused, keys.hinted, keys.away],
+            args=[self._clock_ms(), self._owner, int(leave)],
         )
         return ("ended", "hint", "go on")[answer]
 

@@ -1,6 +1,6 @@
 -- Record what became of the oldest events of claimed contacts, and say what happens to each contact next.
 --
--- KEYS[1] due        zset  contact -> ms
+-- KEYS[1] due        zset  contact that waits -> ms since which it has
 -- KEYS[2] lease      hash  contact -> who holds it, see claim.lua
 -- KEYS[3] parked     hash  contact -> JSON
 -- KEYS[4] pending    string, number of events in all outboxes
@@ -11,6 +11,7 @@
 -- KEYS[9] measures   hash, further counters since the start of data
 -- KEYS[10] log       stream of what became of events
 -- KEYS[11] because   hash  digest -> why events were filtered
+-- KEYS[12] away      zset  contact that is claimed or parked -> ms at which it waits again
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] prefix of the outbox keys (of the same hash tag)
 -- ARGV[3] prefix of the seen keys (of the same hash tag)
@@ -21,12 +22,13 @@
 -- ARGV[8] how many explanations are kept at most
 -- ARGV[9] number of settlements; then of each:
 --          contact
---          who holds the contact by now: what claim.lua or the settle before this one has put there
---          who holds it after this one: token of the claim ':' number of settles
+--          who holds the contact by now: token of the claim ':' number of settles before this one
+--          who holds it after this one: the same with one settle more
 --          number of events to take off the head of the outbox
---          what replaces the event then at the head, or '' to leave it
---          next: 'keep' the contact claimed, 'release' it, or 'park' it
---          for 'park': ms from now until it is due
+--          number of events then replaced, then place, counted from the new head, and entry of each
+--          next: 'keep' the contact claimed; 'release' it, behind all that wait by now; 'return' it to the place it
+--          had; or 'park' it
+--          for 'park': ms from now until it waits again
 --          for 'park': JSON of the parked hash
 --          entry of the log, or ''
 --          number of digests, then the digests of the settled messageIds, 16 bytes each
@@ -38,20 +40,9 @@
 -- Returns for each settlement how many events are left in the outbox; or -1 where the claim is gone: then
 -- nothing of it was recorded. A repeat, after an answer that was lost, changes nothing either.
 
-local now = tonumber(ARGV[1])
-local precise = now
-if now == 0 then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-  precise = time[1] * 1000 + time[2] / 1000
-end
 local window_ms = tonumber(ARGV[4])
 local window = math.floor(now / window_ms)
 local seen = ARGV[3] .. window .. ':'
-
--- A first write that needs no memory: the rest of the script is then let through even where Redis is full, and
--- delivering is what empties it.
-redis.call('PERSIST', KEYS[1])
 
 local at = 9
 local function read()
@@ -93,18 +84,21 @@ local function add(sums, first, last)
 end
 
 local function settle()
-  local contact, holds, will_hold, taken, remainder = read(), read(), read(), tonumber(read()), read()
+  local contact, holds, will_hold, taken = read(), read() .. ':', read() .. ':', tonumber(read())
+  local replaced_first, replaced_last = pairs_read()
   local following, park_ms, parked, entry = read(), read(), read(), read()
   local outbox = ARGV[2] .. contact
-  local holder = redis.call('HGET', KEYS[2], contact)
-  local good = holder == holds
+  local holder = redis.call('HGET', KEYS[2], contact) or ''
+  local good = string.sub(holder, 1, #holds) == holds
 
   if good and taken > 0 then
     redis.call('LTRIM', outbox, taken, -1)
     gone = gone + taken
   end
-  if good and remainder ~= '' then
-    redis.call('LSET', outbox, 0, remainder)
+  if good then
+    for i = replaced_first, replaced_last, 2 do
+      redis.call('LSET', outbox, ARGV[i], ARGV[i + 1])
+    end
   end
   for _ = 1, tonumber(read()) do
     local digest = read()
@@ -117,7 +111,7 @@ local function settle()
   local dead_first, dead_last = pairs_read()
   local because_first, because_last = pairs_read()
   if not good then
-    return holder == will_hold and redis.call('LLEN', outbox) or -1
+    return string.sub(holder, 1, #will_hold) == will_hold and redis.call('LLEN', outbox) or -1
   end
 
   add(counters, counters_first, counters_last)
@@ -136,19 +130,22 @@ local function settle()
   end
 
   local left = redis.call('LLEN', outbox)
+  local _, _, claimed, since = string.find(holder, '^(%d+):(%d+)', #holds + 1)
   if following == 'park' then
-    redis.call('ZADD', KEYS[1], now + park_ms, contact)
+    redis.call('ZREM', KEYS[1], contact)
+    redis.call('ZADD', KEYS[12], now + park_ms, contact)
     redis.call('HSET', KEYS[3], contact, parked)
     redis.call('HDEL', KEYS[2], contact)
     return left
   end
   redis.call('HDEL', KEYS[3], contact)
   if following == 'keep' then
-    redis.call('HSET', KEYS[2], contact, will_hold)
+    redis.call('HSET', KEYS[2], contact, string.format('%s%d:%s', will_hold, claimed - taken, since))
     return left
   end
+  redis.call('ZREM', KEYS[12], contact)
   if left > 0 then
-    redis.call('ZADD', KEYS[1], now, contact)
+    redis.call('ZADD', KEYS[1], following == 'return' and since or now, contact)
   else
     redis.call('ZREM', KEYS[1], contact)
   end

@@ -23,6 +23,10 @@ IDLE_POLL_S: Final = 0.02
 """How often a run with free places looks for contacts that became due: no append sends it a hint."""
 STOP_POLL_S: Final = 0.05
 REDIS_PATIENCE_S: Final = 10.0
+LEAVE_S: Final = 60.0
+"""Beyond the time of one request, how long deliveries may take to end once the run must leave: longer than settlements
+are tried. A delivery that has not ended by then hangs; it is cancelled, and its claim lapses."""
+CANCEL_S: Final = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +49,9 @@ async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
     if not await context.outbox.start(context.destination.parallel_runs):
         return False
     began = asyncio.get_running_loop().time()
-    keeping = asyncio.create_task(context.lease.keep())
+    leave_s = LEAVE_S + context.destination.timeout.total_seconds()
+    # A heartbeat proves that the run is alive, not that it gets on: so it ends by itself.
+    keeping = asyncio.create_task(context.lease.keep(seconds + leave_s + CANCEL_S))
     watching = asyncio.create_task(_watch(context, seconds))
     try:
         if await _held(context) or await _deliver_due(context):
@@ -54,6 +60,7 @@ async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
         reach("hand_over")
         return wanted
     finally:
+        context.lease.end()
         keeping.cancel()
         watching.cancel()
         _tell_of(context, asyncio.get_running_loop().time() - began)
@@ -87,16 +94,17 @@ async def _deliver_due(context: RunContext) -> bool:
     try:
         while context.may_send() and not ended:
             free = places - len(deliveries)
+            since = asyncio.get_running_loop().time()
             claimed = await _claim(context, free) if 2 * free >= places else []
             if claimed:
                 reach("after_claim")
-                await _begin(claimed, context, deliveries)
+                await _begin(claimed, context, deliveries, since=since)
             elif not deliveries:
                 ended = await _finish(context, leave=False) == "ended"
             else:
                 await deliveries.one_ends(within_s=IDLE_POLL_S if 2 * free >= places else None)
     finally:
-        await deliveries.all_end()
+        await deliveries.all_end(within_s=LEAVE_S + context.destination.timeout.total_seconds())
     return ended
 
 
@@ -125,9 +133,15 @@ class _Deliveries:
                 await self._ended.wait()
         self._ended.clear()
 
-    async def all_end(self) -> None:
+    async def all_end(self, *, within_s: float) -> None:
+        """Wait for all, and cancel what has not ended in time."""
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=within_s)
+        if hanging := tuple(self._tasks):
+            log.error("%d deliveries hang and are cancelled; their contacts are tried again", len(hanging))
+            for task in hanging:
+                task.cancel()
+            await asyncio.wait(hanging, timeout=CANCEL_S)
 
 
 async def _claim(context: RunContext, places: int) -> list[Claimed]:
@@ -140,11 +154,17 @@ async def _claim(context: RunContext, places: int) -> list[Claimed]:
         return []
 
 
-async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _Deliveries) -> None:
-    begun = [Delivery(item, context) for item in claimed]
+async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _Deliveries, *, since: float) -> None:
+    begun = [Delivery(item, context, since=since) for item in claimed]
     digests = [digest for delivery in begun for digest in delivery.digests]
     ids = [message_id for delivery in begun for message_id in delivery.message_ids]
-    flags: list[bool] = await _patiently(context.outbox.seen, digests)
+    try:
+        flags: list[bool] = await _patiently(context.outbox.seen, digests)
+    except BaseException:
+        # Nothing of them was sent; their claims lapse.
+        for delivery in begun:
+            delivery.end()
+        raise
     seen = {message_id for message_id, flag in zip(ids, flags, strict=True) if flag}
     for delivery in begun:
         deliveries.add(delivery.deliver(seen))

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any, Final, Literal
 
 import orjson
 from redis import Redis
 
 from segue_producer.keys import Keys
+from segue_producer.lua import CLOCK, read_script
 from segue_worker.dead_letter import DeadLetter
 from segue_worker.outbox.outbox import digest
 from segue_worker.status import utc_text_ms
@@ -25,7 +25,7 @@ What = Literal[
 ]  # fmt: skip
 DAY_MS: Final = 86_400_000
 _PASSING: Final = {"interrupted", "attempt", "apart", "enqueued", "failed", "replayed"}
-_SEEN: Final = files("segue_worker.outbox").joinpath("seen.lua").read_text(encoding="utf-8")
+_SEEN: Final = read_script("segue_worker/outbox/seen", CLOCK)
 
 
 @dataclass(frozen=True, slots=True)

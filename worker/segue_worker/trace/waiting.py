@@ -39,7 +39,7 @@ class Found:
 
 
 def find_waiting(redis: "Redis", destination: str, message_id: str) -> Found | None:
-    """Find an event that waits, the one that has waited longest where there are several.
+    """Find an event that waits, one that is claimed or parked, or has waited longest, where there are several.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -58,9 +58,14 @@ def _may_hold(raw: bytes, message_id: str) -> bool:
 
 
 def _outboxes(redis: "Redis", keys: Keys) -> Iterator[tuple[bytes, float, list[bytes]]]:
-    """Each contact with its due time and its entries, longest due first."""
+    """Each contact with its due time and its entries: those that are claimed or parked, then the longest waiting."""
+    for key in (keys.away, keys.due):
+        yield from _outboxes_of(redis, keys, key)
+
+
+def _outboxes_of(redis: "Redis", keys: Keys, key: str) -> Iterator[tuple[bytes, float, list[bytes]]]:
     for start in range(0, CONTACTS_LOOKED_AT, _AT_ONCE):
-        found: Any = redis.zrange(keys.due, start, start + _AT_ONCE - 1, withscores=True)
+        found: Any = redis.zrange(key, start, start + _AT_ONCE - 1, withscores=True)
         with redis.pipeline(transaction=False) as pipe:
             for contact, _ in found:
                 pipe.lrange(keys.outbox.encode() + contact, 0, ENTRIES_LOOKED_AT - 1)
