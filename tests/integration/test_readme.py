@@ -14,10 +14,10 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_worker.cli import segue
 from segue_worker.config import load_config
 from segue_worker.config.schema import DestinationShape, MappingShape
-from segue_worker.embedded_redis import EmbeddedRedis
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -119,7 +119,7 @@ async def test_an_answer_of_redis_that_took_long_counts_as_lateness(server: Fake
 
     class Distant(FakeAsyncRedis):
         async def execute_command(self, *args: Any, **options: Any) -> Any:
-            answer = await super().execute_command(*args, **options)
+            answer = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
             clock.now += next(trips_ms) / 1000
             return answer
 
@@ -139,5 +139,5 @@ async def test_an_answer_of_redis_that_took_long_counts_as_lateness(server: Fake
 
 async def ring(redis: FakeAsyncRedis) -> list[float]:
     """When the slots were used, in milliseconds of Redis's clock."""
-    state = json.loads(await redis.get(rate_key("key")))
+    state = json.loads(await redis.get(rate_key("key")) or "")
     return [float(at) for at in state["ring"]]

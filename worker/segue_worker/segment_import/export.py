@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from segue_worker.errors import SegueError
+from segue_worker.segment_import.expression import Expression
 
 _REFERENCE: Final = re.compile(r"(?:\$\{\s*)?segment_destination\.([\w-]+)(?:\[[^\]]*\])?\.id(?:\s*\})?")
 _REPEATING: Final = {"forEach": "for_each", "count": "count"}
@@ -18,16 +19,6 @@ _REPEATING: Final = {"forEach": "for_each", "count": "count"}
 
 class ExportError(SegueError):
     """A file is no export, or holds nothing of a Loops destination."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A value that only Terraform can work out, as it is written."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
 
 
 @dataclass(frozen=True, slots=True)
