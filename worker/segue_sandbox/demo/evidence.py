@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from segue_worker.delivery.requests import EVENTS_PATH, idempotency_key
-
 from segue_sandbox.demo.scenario import Chapter, Kind
 from segue_sandbox.ledger import RequestRecord
 from segue_worker.delivery.requests import EVENTS_PATH, idempotency_key

@@ -13,7 +13,7 @@ from segue_worker.observing.status import PARKED_LOOKED_AT, WAITS_SINCE
 OLDEST: Final = "oldest_ms"
 """The field of a minute's counters: the longest that a contact had waited at any sweep, in ms."""
 log = logging.getLogger(__name__)
-_SCRIPT: Final = read_script("segue_worker/queue_age", CLOCK, WAITS_SINCE)
+_SCRIPT: Final = read_script("segue_worker/observing/queue_age", CLOCK, WAITS_SINCE)
 
 
 async def record_queue_age(redis: "Redis", destinations: Sequence[str], now_ms: int) -> None:

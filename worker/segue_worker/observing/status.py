@@ -11,9 +11,9 @@ from segue_producer.keys import Keys
 from segue_producer.lua import CLOCK, read_script
 from segue_worker.outbox.pause import Pause
 
-WAITS_SINCE: Final = "segue_worker/waits_since"
+WAITS_SINCE: Final = "segue_worker/observing/waits_since"
 """Lua that defines `waits_since`, to be put before a script."""
-STATUS_SCRIPT: Final = read_script("segue_worker/status", CLOCK, WAITS_SINCE)
+STATUS_SCRIPT: Final = read_script("segue_worker/observing/status", CLOCK, WAITS_SINCE)
 PARKED_LOOKED_AT: Final = 1000
 """Parked contacts looked at for the oldest, about: a parked value holds a whole request, and a status is read each
 second. With more of them `oldest_pending_s` is a lower bound."""

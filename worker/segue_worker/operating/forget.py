@@ -20,7 +20,7 @@ from segue_worker.operating.dead_letters import Filter, drop, matching
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.pacing import Pacer
 
-_SCRIPT: Final = read_script("segue_worker/forget/forget")
+_SCRIPT: Final = read_script("segue_worker/operating/forget")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from segue_worker.outbox.outgoing import Parked
 LOOKED_AT: Final = 2000
 """Contacts looked at, of those that are due and of those that are not: a page is rendered each second."""
 _AT_ONCE: Final = 200
-_RETRY_NOW: Final = read_script("segue_worker/dashboard/retry_now", CLOCK, HINT, AWAY)
+_RETRY_NOW: Final = read_script("segue_worker/operating/retry_now", CLOCK, HINT, AWAY)
 
 Outcome = Literal["now", "claimed", "gone"]
 

@@ -13,8 +13,8 @@ from segue_producer.lua import CLOCK, read_script
 from segue_worker.config import duration_text
 
 AT_ONCE: Final = 500
-_DROP: Final = read_script("segue_worker/dead_letters/drop")
-_TRIM: Final = read_script("segue_worker/dead_letters/trim", CLOCK)
+_DROP: Final = read_script("segue_worker/operating/dead_letters/drop")
+_TRIM: Final = read_script("segue_worker/operating/dead_letters/trim", CLOCK)
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from segue_worker.outbox.log_record import EventPart, Record
 
 BATCH: Final = 100
 """Letters replayed in one round trip."""
-_SCRIPT: Final = read_script("segue_worker/dead_letters/replay", CLOCK, HINT)
+_SCRIPT: Final = read_script("segue_worker/operating/dead_letters/replay", CLOCK, HINT)
 
 
 @dataclass(frozen=True, slots=True)
