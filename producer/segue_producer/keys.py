@@ -25,6 +25,9 @@ DEFAULT_MAX_PENDING: Final = 1_000_000
 STATS_KEPT_S: Final = 8 * 24 * 3600
 """How long the counters of one minute are kept, in seconds."""
 
+RESUMED_S: Final = 600
+"""For how long what a person resumed is not paused again for refused requests, in seconds."""
+
 LOG_ENTRIES: Final = 100_000
 """Entries the log of a destination keeps, about: one for each request and each group of events that made none."""
 EXPLANATIONS: Final = 10_000
@@ -52,6 +55,7 @@ class Keys:
         "parked",
         "paused",
         "pending",
+        "resumed",
         "run",
         "seen",
         "settings",
@@ -80,6 +84,8 @@ class Keys:
         self.paused = prefix + "paused"
         self.pending = prefix + "pending"
         """Number of events in all outboxes of the destination."""
+        self.resumed = prefix + "resumed"
+        """Present for `RESUMED_S` after a person ended a pause: the breaker does not begin another."""
         self.settings = prefix + "settings"
         """What others must know of the destination's configuration: `max_pending`, `rate_limit`."""
         self.hinted = prefix + "hinted"

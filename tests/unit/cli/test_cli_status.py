@@ -155,7 +155,7 @@ def test_a_pause_of_segue_becomes_one_by_hand_and_keeps_its_beginning(run: Run, 
 def test_resume_ends_any_pause_and_says_where_there_is_none(run: Run, redis: "Redis") -> None:
     redis.set(KEYS.paused, Pause("Loops refuses the API key", 1000, 61_000).to_json())
     result = run("resume", "loops")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "loops goes on\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "loops is resumed\n")
     assert redis.exists(KEYS.paused) == 0
     result = run("resume", "loops")
     assert (result.exit_code, result.stderr) == (0, "loops is not paused\n")

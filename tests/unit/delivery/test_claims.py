@@ -132,7 +132,10 @@ async def test_a_folded_event_that_was_sent_before_is_recorded_before_its_update
     """So that nobody resends it under the same key with another body, whenever this process is killed."""
     bench.settings = {"coalesce": "updates_into_events"}
     update = {"type": "identify", "traits": {"email": "u1@example.com", "plan": "pro"}}
-    bench.sandbox.faults.add(Fault(status=409, path="/events/send", count=1))
+    await bench.enqueue({**TRACK, "messageId": "m"})
+    await bench.run()
+    # A run sent the event, and what it recorded is gone, as when it is killed.
+    await bench.redis.flushall()
     await bench.enqueue(update, {"type": "identify", "traits": {"plan": "team"}}, {**TRACK, "messageId": "m"})
     killed: list[bool] = []
 
@@ -148,9 +151,9 @@ async def test_a_folded_event_that_was_sent_before_is_recorded_before_its_update
         await bench.run()
     bench.now_ms += 60_000
     await bench.run()
-    assert [request["path"] for request in bench.requests].count("/events/send") == 1
+    assert [request["path"] for request in bench.requests].count("/events/send") == 2
     # Together, so that the contact is never taken back to an older value.
-    assert [body["plan"] for body in bench.bodies] == ["team", "team", "team"]
+    assert [body["plan"] for body in bench.bodies[1:]] == ["team", "team", "team"]
     assert (await bench.counters())["delivered"] == 3
     assert await bench.pending() == 0
 

@@ -55,7 +55,7 @@ def test_a_streak_of_failures_calls_for_a_pause_and_one_success_ends_it() -> Non
 def test_the_breaker_trips_when_most_become_dead_letters() -> None:
     watch = Watch()
     watch.ended(delivered=BREAKER_LEAST - 1)
-    watch.ended(dead=BREAKER_LEAST)
+    watch.ended(refused=BREAKER_LEAST)
     trouble = watch.trouble()
     assert trouble is not None
     assert trouble[0] is PauseKind.BREAKER
@@ -65,7 +65,7 @@ def test_the_breaker_trips_when_most_become_dead_letters() -> None:
 def test_a_destination_that_delivers_at_least_as_much_as_it_loses_is_never_broken_off(order: list[bool]) -> None:
     watch = Watch()
     for turn in order:
-        first, second = ({"delivered": 1}, {"dead": 1}) if turn else ({"delivered": 2}, {"dead": 1})
+        first, second = ({"delivered": 1}, {"refused": 1}) if turn else ({"delivered": 2}, {"refused": 1})
         watch.ended(**first)
         watch.ended(**second)
         assert watch.trouble() is None

@@ -115,7 +115,7 @@ class Backlog:
                 continue
             if request is not None:
                 waiting.left.add(mapping.name)
-                pieces.append(Piece(place, request))
+                pieces.append(Piece(place, request, mapping.name in waiting.apart))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
             if self.journal.on:
@@ -134,6 +134,17 @@ class Backlog:
             waiting.left.discard(ref.mapping)
             waiting.done[ref.mapping] = fate
             waiting.changed = True
+
+    def take_apart(self, request: Outgoing) -> list[Outgoing]:
+        """What is sent in place of a merged request that was refused.
+
+        Of an event it is recorded with the next settlement, so that whoever plans it again sends it under the same key.
+        """
+        if request.key:
+            ref = request.refs[-1]
+            self._events[ref.event].apart.add(ref.mapping)
+            self._events[ref.event].changed = True
+        return list(request.parts)
 
     def note(self, request: Outgoing, outcome: RequestOutcome, *, sent: int, **details: Any) -> None:
         """Note for the log what followed from sending a request; `details` are further ones of `Journal.request`."""

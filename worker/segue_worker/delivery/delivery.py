@@ -33,6 +33,7 @@ from segue_worker.delivery.retry import (
     decide,
     describe,
     is_down,
+    own_fault,
 )
 from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
@@ -164,7 +165,7 @@ class Delivery:
             self._backlog.record(request.refs, "delivered")
         elif decision.reason == "refused" and request.parts:
             self._backlog.note(request, "apart", sent=self._attempts, why=decision.reason)
-            return list(request.parts)
+            return self._backlog.take_apart(request)
         else:
             letter = self._backlog.bury(
                 request,
@@ -243,11 +244,20 @@ class Delivery:
         decision = decide(
             outcome,
             idempotent=request.key is not None,
+            sent_before=self._attempts > 1 or bool(self._claimed.interrupted),
             attempt=self._attempts,
             age=self._age_s(),
             max_age=run.destination.retry.max_age.total_seconds(),
             jitter=run.jitter,
         )
+        if isinstance(decision, PauseDestination) and not decision.certain and await run.key_is_taken():
+            decision = own_fault(
+                decision,
+                attempt=self._attempts,
+                age=self._age_s(),
+                max_age=run.destination.retry.max_age.total_seconds(),
+                jitter=run.jitter,
+            )
         self._pending = decision if isinstance(decision, Retry) else None
         return decision
 
@@ -306,7 +316,10 @@ class Delivery:
         self._run.counts.update(settlement.counters)
         for letter in settlement.dead:
             self._tell_of(letter)
-        self._run.watch.ended(delivered=settlement.counters.get("delivered", 0), dead=len(settlement.dead))
+        self._run.watch.ended(
+            delivered=settlement.counters.get("delivered", 0),
+            refused=sum(letter.reason == "refused" for letter in settlement.dead),
+        )
         trouble = self._run.watch.trouble()
         if trouble is not None:
             await self._run.pause(*trouble)

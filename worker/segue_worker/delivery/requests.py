@@ -33,23 +33,23 @@ def outgoing(group: Group, destination: str, events: Sequence[tuple[str, str]]) 
         destination: name of the destination.
         events: messageId and variant of each event that the pieces' places refer to.
     """
-
-    def single(group: Group, variant: str) -> Outgoing:
-        request, last = group.request, group.pieces[-1]
-        message_id, own_variant = events[last.event]
-        key = None
-        if request.path == EVENTS_PATH:
-            key = idempotency_key(destination, last.request.mapping, message_id, own_variant + variant)
-        refs = tuple(Ref(piece.event, piece.request.mapping) for piece in group.pieces)
-        return Outgoing(request.method, request.path, encode_body(request.body), key, refs)
-
-    def updates() -> tuple[Outgoing, ...]:
-        folded = group.pieces[:-1] if group.request.path == EVENTS_PATH else ()
-        return tuple(outgoing(part, destination, events) for part in coalesce(folded, "updates"))
-
-    whole = single(group, "")
+    request, last = group.request, group.pieces[-1]
+    message_id, variant = events[last.event]
+    key = None
+    if request.path == EVENTS_PATH:
+        # A refused merge has taken no effect, so its event goes again under a key of its own; were it the same key, a
+        # Loops that spends keys on refused requests would answer 409 and the event be lost.
+        key = idempotency_key(destination, last.request.mapping, message_id, variant + ("apart" if last.apart else ""))
+    refs = tuple(Ref(piece.event, piece.request.mapping) for piece in group.pieces)
+    whole = Outgoing(request.method, request.path, encode_body(request.body), key, refs)
     if len(group.pieces) == 1:
         return whole
-    # A refused merge has taken no effect, so its event may go again under a key of its own; were it the same key, a
-    # Loops that spends keys on refused requests would answer 409 and the event be lost.
-    return replace(whole, apart=lambda: tuple(single(part, "apart") for part in apart(group)), updates=updates)
+
+    def parts() -> tuple[Outgoing, ...]:
+        return tuple(outgoing(part, destination, events) for part in apart(group))
+
+    def updates() -> tuple[Outgoing, ...]:
+        folded = group.pieces[:-1] if request.path == EVENTS_PATH else ()
+        return tuple(outgoing(part, destination, events) for part in coalesce(folded, "updates"))
+
+    return replace(whole, apart=parts, updates=updates)

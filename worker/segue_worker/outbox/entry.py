@@ -33,7 +33,8 @@ class Waiting:
         state: `open` until it is planned; `filtered` where no mapping fires; `duplicate`; else `sending`.
         dead: dead letters to record together with what is recorded of this event next.
         because: where it is filtered, by which mapping for which reason.
-        changed: whether `done` says more than its entry in the outbox.
+        apart: names of the mappings whose request goes by itself, because one that it was merged into was refused.
+        changed: whether `done` or `apart` say more than its entry in the outbox.
     """
 
     raw: bytes
@@ -47,6 +48,7 @@ class Waiting:
     state: Literal["open", "filtered", "duplicate", "sending"] = "open"
     dead: list[DeadLetter] = field(default_factory=list)
     because: dict[str, str] = field(default_factory=dict)
+    apart: set[str] = field(default_factory=set)
     changed: bool = False
 
     @property
@@ -56,7 +58,7 @@ class Waiting:
 
     def partial(self) -> bytes:
         """The entry of the outbox for what is left of it."""
-        return partial_entry(self.text, done=self.done, only=self.only, replay=self.replay)
+        return partial_entry(self.text, done=self.done, only=self.only, replay=self.replay, apart=sorted(self.apart))
 
 
 def read_entry(raw: bytes) -> Waiting:
@@ -71,6 +73,7 @@ def read_entry(raw: bytes) -> Waiting:
         waiting.done = dict(entry["done"])
         waiting.only = None if entry["only"] is None else tuple(entry["only"])
         waiting.replay = entry["replay"]
+        waiting.apart = set(entry.get("apart", ()))
         return waiting
     if not isinstance(entry, dict) or not isinstance(entry.get("messageId"), str):
         return Waiting(raw, None, "")
@@ -93,7 +96,12 @@ def _unix_ms(received: Any) -> int:
 
 
 def partial_entry(
-    event: str, *, done: Mapping[str, Fate] | None = None, only: Sequence[str] | None = None, replay: str = ""
+    event: str,
+    *,
+    done: Mapping[str, Fate] | None = None,
+    only: Sequence[str] | None = None,
+    replay: str = "",
+    apart: Sequence[str] = (),
 ) -> bytes:
     """An entry of the outbox for part of an event.
 
@@ -103,6 +111,7 @@ def partial_entry(
         only: the mappings it is for; all where left out.
         replay: id of the dead letter it is a deliberate replay of. Such an entry is no duplicate, whatever was settled
             before, and its requests carry Idempotency-Keys of their own.
+        apart: the mappings whose request is not merged again.
     """
-    fields = {"type": PARTIAL, "event": event, "done": dict(done or {}), "only": only, "replay": replay}
-    return orjson.dumps(fields)
+    fields: dict[str, Any] = {"type": PARTIAL, "event": event, "done": dict(done or {}), "only": only, "replay": replay}
+    return orjson.dumps(fields | {"apart": apart} if apart else fields)

@@ -264,6 +264,10 @@ class Outbox:
         """Hold the destination, unless it is held already. Returns whether it was this that held it."""
         return bool(await self._redis.set(self.keys.paused, pause.to_json(), nx=True))
 
+    async def was_resumed(self) -> bool:
+        """Whether somebody ended a pause within the last minutes (`Keys.resumed`)."""
+        return bool(await self._redis.exists(self.keys.resumed))
+
     async def paused(self) -> Pause | None:
         """The pause in force, if any."""
         raw = await self._redis.get(self.keys.paused)
