@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WORKERS ?= 3
 # The demo needs half of what development does; an environment that has it all will do.
 DEMO_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-demo)
 BENCH_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-bench)
@@ -41,8 +42,10 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pip check
 
+# Most slow tests wait rather than compute: three at once are not too many for two processors. A file stays with one
+# of them, for its fixtures; the slowest come first.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # The same on a Debian that has nothing: `make bare`, or `make bare SUITE=forky`. Needs root and debootstrap.
 bare:

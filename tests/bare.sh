@@ -50,6 +50,7 @@ scripts=/usr/share/debootstrap/scripts
 [ -e "$scripts/$suite" ] && script="" || script=$scripts/sid
 
 root=$(mktemp --directory --tmpdir=/var/tmp segue-bare.XXXXXX)
+chmod 755 "$root"
 trap 'rm -rf --one-file-system "$root"' EXIT
 # Certificates: git brings them where recommended packages are installed, as they are unless somebody objects.
 debootstrap --variant=minbase --include=git,make,python3,python3-venv,ca-certificates "$suite" "$root" "" $script \

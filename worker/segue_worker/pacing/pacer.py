@@ -51,10 +51,12 @@ class Slot:
     Attributes:
         number: which slot of the team's.
         opened: time of the clock at which it opened, in seconds.
+        unsure: seconds by which Redis may have meant an earlier time: its answer took so much longer than usual.
     """
 
     number: int
     opened: float
+    unsure: float = 0.0
 
 
 @dataclass(slots=True)
@@ -63,6 +65,25 @@ class _Use:
 
     late_ms: float = 0.0
     said: float | Literal["refused", ""] = ""
+
+
+class _RoundTrips:
+    """How much longer than usual a round trip takes; usual is the shortest one of late."""
+
+    def __init__(self) -> None:
+        self._trips: deque[float] = deque(maxlen=_HISTORY)
+        self._shortest = math.inf
+
+    def beyond_shortest(self, trip: float) -> float:
+        """By how many seconds a round trip is longer than the shortest of those before it; remembers it."""
+        shortest, trips = self._shortest, self._trips
+        forgotten = trips[0] if len(trips) == _HISTORY else math.inf
+        trips.append(trip)
+        if trip <= shortest:
+            self._shortest = trip
+        elif forgotten <= shortest:
+            self._shortest = min(trips)
+        return max(0.0, trip - shortest) if shortest < math.inf else trip
 
 
 class Pacer:
@@ -95,8 +116,8 @@ class Pacer:
         self._slot = Slot(0, 0.0)
         self._left = 0
         self._uses: dict[int, _Use] = {}
-        self._round_trips: deque[float] = deque(maxlen=_HISTORY)
-        self._shortest = math.inf
+        self._to_loops = _RoundTrips()
+        self._to_redis = _RoundTrips()
 
     async def slot(self, *, wanted: Callable[[], bool] = lambda: True) -> Slot | None:
         """Wait for leave to send one request.
@@ -133,8 +154,10 @@ class Pacer:
         """Take the team's next slot, and report how those before it were used; its number is -1 where none opens soon."""
         uses = [part for number, use in self._uses.items() for part in (number, round(use.late_ms, 1), use.said)]
         self._uses.clear()
+        asked = self._clock()
         number, wait_us = await self._call("take", *uses)
-        return Slot(number, self._clock() + wait_us / 1e6)
+        given = self._clock()
+        return Slot(number, given + wait_us / 1e6, self._to_redis.beyond_shortest(given - asked))
 
     def _is_old(self, slot: Slot) -> bool:
         """Whether a slot opened so long ago that what is left of it is not worth its lateness."""
@@ -159,7 +182,8 @@ class Pacer:
 
         The request arrived some time between `sent` and `answered`. Whatever the round trip took beyond the shortest
         one of late may have passed before it arrived, so it counts as lateness: a window then never holds one request
-        too many, at the price of a little speed where answers take very unequal times.
+        too many, at the price of a little speed where answers take very unequal times. The same goes for the round
+        trip to Redis, which the slot was given by: Redis counts the wait from when it answered.
 
         Args:
             slot: the slot.
@@ -168,7 +192,7 @@ class Pacer:
             remaining: requests that Loops then said were left in the window, or None.
             refused: whether the answer was a 429.
         """
-        late = (sent - slot.opened + self._beyond_shortest(answered - sent)) * 1000
+        late = (sent - slot.opened + slot.unsure + self._to_loops.beyond_shortest(answered - sent)) * 1000
         use = self._uses.setdefault(slot.number, _Use())
         if late > _FORGIVEN_MS:
             use.late_ms = max(use.late_ms, late)
@@ -176,17 +200,6 @@ class Pacer:
             use.said = "refused"
         elif remaining is not None:
             use.said = max(0.0, (self._rate_limit - remaining) / self._per_slot)
-
-    def _beyond_shortest(self, round_trip: float) -> float:
-        """By how many seconds a round trip is longer than the shortest of those before it; remembers it."""
-        shortest, trips = self._shortest, self._round_trips
-        forgotten = trips[0] if len(trips) == _HISTORY else math.inf
-        trips.append(round_trip)
-        if round_trip <= shortest:
-            self._shortest = round_trip
-        elif forgotten <= shortest:
-            self._shortest = min(trips)
-        return max(0.0, round_trip - shortest) if shortest < math.inf else round_trip
 
     async def slow(self, retry_after: float | None = None) -> None:
         """Slow the whole team down after a 429.
