@@ -5,8 +5,9 @@ STAMP := $(VENV)/.installed
 # The demo needs half of what development does; an environment that has it all will do.
 DEMO_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-demo)
 BENCH_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-bench)
+DOCS_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-docs)
 
-.PHONY: install lint test containers chaos demo bench clean
+.PHONY: install lint test bare containers chaos trickle demo bench reference docs clean
 
 install: $(STAMP)
 
@@ -25,6 +26,11 @@ $(VENV)/.installed-bench: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	touch $@
 
+$(VENV)/.installed-docs: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
 demo: $(DEMO_STAMP)
 	$(BIN)/segue demo
 
@@ -38,6 +44,10 @@ lint: $(STAMP)
 test: lint
 	$(BIN)/pytest
 
+# The same on a Debian that has nothing: `make bare`, or `make bare SUITE=forky`. Needs root and debootstrap.
+bare:
+	tests/bare.sh $(SUITE)
+
 # docker-compose.yml with real containers, by podman and base images of Debian's packages. Needs root.
 containers: $(STAMP)
 	$(BIN)/python -m tests.containers
@@ -46,8 +56,19 @@ containers: $(STAMP)
 bench: $(BENCH_STAMP)
 	$(BIN)/python -m benchmarks $(if $(JSON),--json $(JSON)) $(if $(PLOT),--plot $(PLOT)) $(if $(QUICK),--quick)
 
+# The pages that are made from the code: configuration, commands and metrics.
+reference: $(DOCS_STAMP)
+	$(BIN)/python docs/reference.py
+
+docs: reference
+	$(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos $(SEED)
+
+# `make trickle KIND=quiet,busy,slow ROUNDS=5`: both may be left out.
+trickle: $(STAMP)
+	$(BIN)/python -m tests.chaos.trickle $(or $(KIND),all) $(or $(ROUNDS),5)

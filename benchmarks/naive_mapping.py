@@ -1,6 +1,6 @@
 """Segment's mapping rules read anew for every event: the plain interpreter the compiled mappings are measured against.
 
-It follows segment-behaviour part by part, as Segment's own code does: the trigger is parsed, the mapping validated
+It works step by step, as Segment's own code does: the trigger is parsed, the mapping validated
 and walked for each event. It shares with the compiled version what is no interpretation (texts of numbers, the email
 and date checks, Liquid), so that the ratio shows compiling alone.
 """

@@ -129,7 +129,17 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._exit.close()
+        try:
+            if kind is None:
+                self._check_books()
+        finally:
+            self._exit.close()
+
+    def _check_books(self) -> None:
+        """Raise RuntimeError where a duplicate was counted: every messageId was enqueued once, so one was lost."""
+        duplicates = int(self.redis.hget(KEYS.totals, "duplicates") or 0)
+        if duplicates:
+            raise RuntimeError(f"{duplicates} events were dropped as duplicates, though each was enqueued once")
 
 
 def wait_until(condition: Callable[[], bool], *, within_s: float = 120, poll_s: float = _POLL_S) -> None:

@@ -7,12 +7,21 @@ import pytest
 import redis
 from hypothesis import settings
 
-from segue_worker.embedded_redis import EmbeddedRedis
+from segue_worker.embedded_redis import EmbeddedRedis, describe_server, find_server
+from segue_worker.errors import RedisServerError
 
 # The same examples each time on CI, where a change is judged; new ones at every run elsewhere, where they are found.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+def pytest_report_header() -> str:
+    """Name the server that the tests use; without one, stop before the first of them."""
+    try:
+        return f"Redis: {describe_server(find_server())}"
+    except RedisServerError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Segment-spec events: what is accepted, and the form in which they wait in the outbox.
 
-The limits are Segment's: 32 KB for an event, 100 characters for a `messageId`, and an identity (segment-behaviour,
-d.6). An accepted event keeps every field as the caller wrote it, unknown ones included.
+The limits are Segment's: 32 KB for an event, 100 characters for a `messageId`, and an identity. An
+accepted event keeps every field as the caller wrote it, unknown ones included.
 """
 
 import uuid

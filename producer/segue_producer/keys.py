@@ -1,7 +1,7 @@
 """The Redis key schema, shared by producer and worker.
 
 Every key of a destination carries the hash tag `{destination}`, so that all of them live in one Redis Cluster slot
-and one script may touch any of them. What each key holds is said in DESIGN.md ("Outbox in Redis").
+and one script may touch any of them. What each key holds, and for how long, is in docs/design.md#redis-keys.
 """
 
 import hashlib

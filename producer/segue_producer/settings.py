@@ -5,6 +5,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
+_PORTS: Final = {"amqp": 5672, "amqps": 5671}
 QUEUE: Final = "segue"
 """Celery queue of all Segue tasks, so that a broker shared with other applications keeps them apart."""
 
@@ -30,14 +31,14 @@ def where(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return parts.path
-    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+    return f"{parts.hostname or 'localhost'}:{parts.port or _PORTS.get(parts.scheme, 6379)}"
 
 
 def celery_settings(*, socket_timeout: float) -> dict[str, Any]:
     """Celery settings that both sides of the broker need.
 
-    JSON only; a short socket timeout, keepalive and health checks, so that a half-open connection is noticed
-    (celery-redis-hazards C.1, rows 8 and 12).
+    JSON only; a short socket timeout, keepalive and health checks, so that a half-open connection is noticed;
+    and no results, which nobody reads and which would fill Redis.
 
     Args:
         socket_timeout: seconds to wait for the broker's socket.

@@ -15,10 +15,11 @@ from segue_producer.keys import LOG_ENTRIES, contact_digest
 from segue_worker.run.delivery import QUICK_ATTEMPTS
 from segue_worker.sandbox.ledger import RequestRecord
 from segue_worker.trace.log import newest
-from segue_worker.trace.record import Record
+from segue_worker.trace.record import EventOutcome, Record
 from tests.integration.stack import KEYS, Stack
 
 TOO_MANY = 429
+ENDINGS: tuple[EventOutcome, ...] = ("delivered", "filtered", "duplicate", "dead")
 
 
 @dataclass(slots=True)
@@ -127,7 +128,9 @@ def _unequal(
         "filtered, log": (counters["filtered"], ended["filtered"]),
         "duplicates, log": (counters["duplicates"], ended["duplicate"]),
         "dead, log": (counters["dead"], len(letters)),
-        "enqueued, ended": (enqueued, sum(ended[each] for each in ("delivered", "filtered", "duplicate", "dead"))),
+        "enqueued, ended": (enqueued, sum(ended[each] for each in ENDINGS)),
+        # A duplicate is one because another of its messageId ended otherwise, and only one did.
+        "messageIds that ended but as a duplicate, not once": (0, not_once(log)),
         "requests, log": (counters["requests"], len(recorded)),
         "requests, ledger": (counters["requests"], received - unrecorded),
         "rate limited, log": (counters["rate_limited"], recorded.count(TOO_MANY)),
@@ -137,6 +140,16 @@ def _unequal(
     for name, (one, other) in equations.items():
         if one != other:
             yield f"{name}: {one} and {other}"
+
+
+def not_once(log: Iterable[Record]) -> int:
+    """How many messageIds ended not at all but as a duplicate, which is a loss, or more than once. Pure."""
+    endings: defaultdict[str, list[EventOutcome]] = defaultdict(list)
+    for record in log:
+        for part in record.events:
+            if part.outcome in ENDINGS:
+                endings[part.message_id].append(part.outcome)
+    return sum(1 for found in endings.values() if len(found) - found.count("duplicate") != 1)
 
 
 def _is_part(some: Iterable[int], whole: Iterable[int]) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from segue_producer.keys import contact_digest
-from segue_worker.trace.record import Attempt, Record, RequestPart
+from segue_worker.trace.record import Attempt, EventOutcome, EventPart, Record, RequestPart
 
-from .books import Account, read_accounts
+from .books import Account, not_once, read_accounts
 
 EXACT = Account(received=[503, 0, 200], repeats=2, recorded=[503, 0, 200], retries=2)
 REPEATED = Account(received=[503, 200, 0, 200], repeats=3, recorded=[503, 200], retries=1, interrupted=1)
@@ -57,3 +57,19 @@ def test_an_account_is_read_from_ledger_and_log() -> None:
     assert read_accounts(ledger, log) == {
         digest: Account(received=[0, 200, 200], repeats=1, recorded=[0, 200], retries=1, interrupted=1)
     }
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "wrong"),
+    [
+        (["delivered"], 0),
+        (["begun", "parked", "dead"], 0),
+        (["delivered", "duplicate", "duplicate"], 0),
+        (["parked"], 0),
+        (["duplicate"], 1),
+        (["delivered", "filtered"], 1),
+    ],
+)
+def test_a_duplicate_of_what_never_ended_otherwise_is_a_loss(outcomes: list[EventOutcome], wrong: int) -> None:
+    log = [Record("", [EventPart("m", "E", outcome, 1)], None) for outcome in outcomes]
+    assert not_once(log) == wrong

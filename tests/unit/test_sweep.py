@@ -83,3 +83,22 @@ async def test_it_is_what_the_status_says(redis: FakeAsyncRedis, server: FakeSer
     with FakeRedis(server=server) as reader:
         said = read_statuses(reader, ["loops"], now_ms=NOW_MS)["loops"].oldest_pending_s
     assert (await oldest(redis, STATS), said) == (60_000, 60.0)
+
+
+@pytest.mark.parametrize("damaged", [KEYS.parked, KEYS.paused, KEYS.dead_at, KEYS.settings, STATS])
+async def test_a_damaged_key_of_one_destination_ends_no_hint_of_another(
+    redis: FakeAsyncRedis, caplog: pytest.LogCaptureFixture, damaged: str
+) -> None:
+    await redis.sadd(damaged, "no such thing is kept here")
+    await redis.zadd(Keys("other").due, {"u1": NOW_MS})
+    seconds, _ = await redis.time()
+    await redis.sadd(f"{KEYS.stats}{seconds // 60}", "nor here")
+    assert await sweep(redis, [destination("loops"), destination("other")]) == ["other"]
+    assert "loops" in caplog.text or "destinations" in caplog.text
+    assert await redis.keys(f"{Keys('other').stats}*")
+
+
+async def test_the_hint_of_a_destination_does_not_wait_for_its_chores(redis: FakeAsyncRedis) -> None:
+    await redis.sadd(KEYS.parked, "no such thing is kept here")
+    await redis.zadd(KEYS.due, {"u1": NOW_MS})
+    assert await sweep(redis, [destination("loops")]) == ["loops"]

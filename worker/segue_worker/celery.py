@@ -1,6 +1,6 @@
 """The Celery application: `celery -A segue_worker worker`, and `beat` or `worker -B`.
 
-The settings answer celery-redis-hazards C.1: JSON only (Celery's own default is kept by name), no results, no ETA
+The settings follow from how Celery behaves on Redis (docs/design.md#why-it-is-so): JSON only (Celery's own default is kept by name), no results, no ETA
 anywhere, nothing prefetched, and beat without a file, because its one entry needs no memory.
 """
 
@@ -54,7 +54,7 @@ app.conf.update(
     beat_schedule={"sweep": {"task": SWEEP, "schedule": SWEEP_S, "options": {"queue": QUEUE, "expires": 2 * SWEEP_S}}},
 )
 app.conf.broker_transport_options.update(
-    # A message whose worker was killed comes back within seconds, not after 100 (row 3).
+    # A message whose worker was killed comes back within seconds of its timeout; by default it may take 100 more.
     visibility_timeout=LONGEST_TASK_S + 60,
     unacked_restore_interval=1,
     unacked_restore_throttle=1,

@@ -4,8 +4,8 @@ Pure. Two requests are merged only where sending the merged one leaves the conta
 
 - they name the same contact: the same userId, and no two different emails;
 - the later one does not change `subscribed` after the earlier one joined a list, and does not join a list that the
-  earlier one left (Loops adds nobody to a list who is unsubscribed or has left it, loops-sandbox-rules 6.5 and 6.6:
-  who is on the list stays on it by one request, and is off it by two);
+  earlier one left: Loops adds nobody to a list who is unsubscribed or has left it (docs/loops.md#mailing-lists), so
+  two requests take a member off the list that one merged request would leave on it;
 - folded into an event, no contact property is named like a field of the event itself.
 """
 

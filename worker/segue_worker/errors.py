@@ -7,6 +7,7 @@
     ├── MappingError                   a mapping's fields are at fault; carries every problem
     ├── PayloadError                   an event's payload breaks the action's rules
     ├── RedisSetupError                Redis is set up so that it may lose events
+    ├── RedisServerError               no Redis server of one's own could be started
     └── LoopsError                     an answer, or none, from Loops (see `segue_worker.loops.errors`)
 
 Messages say what is wrong, where, and what to do. None carries an API key or personal data.
@@ -14,7 +15,16 @@ Messages say what is wrong, where, and what to do. None carries an API key or pe
 
 from segue_producer.errors import SegueError
 
-__all__ = ["ConfigError", "LoopsError", "MappingError", "PayloadError", "RedisSetupError", "SegueError", "TriggerError"]
+__all__ = [
+    "ConfigError",
+    "LoopsError",
+    "MappingError",
+    "PayloadError",
+    "RedisServerError",
+    "RedisSetupError",
+    "SegueError",
+    "TriggerError",
+]
 
 
 class ConfigError(SegueError):
@@ -57,11 +67,15 @@ class MappingError(SegueError):
 
 
 class PayloadError(SegueError):
-    """The payload a mapping made breaks its action's rules (segment-behaviour, d.4)."""
+    """The payload a mapping made breaks its action's rules (docs/segment.md#conversion-and-checks)."""
 
 
 class RedisSetupError(SegueError):
     """Redis is set up so that it may lose events; the message says which setting to change."""
+
+
+class RedisServerError(SegueError):
+    """No Redis server of one's own could be started, for the demo, tests and benchmarks; says which were looked for."""
 
 
 class LoopsError(SegueError):

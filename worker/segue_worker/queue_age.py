@@ -1,5 +1,6 @@
 """Each minute's queue age, which nobody can count up afterwards: the sweep records it, for the plots."""
 
+import logging
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Final
@@ -11,11 +12,14 @@ from segue_worker.status import PARKED_LOOKED_AT, WAITS_SINCE
 
 OLDEST: Final = "oldest_ms"
 """The field of a minute's counters: the longest that a contact had waited at any sweep, in ms."""
+log = logging.getLogger(__name__)
 _SCRIPT: Final = WAITS_SINCE + files("segue_worker").joinpath("queue_age.lua").read_text(encoding="utf-8")
 
 
 async def record_queue_age(redis: "Redis", destinations: Sequence[str], now_ms: int) -> None:
     """Record for how long the oldest of each destination has waited, in one round trip, as `status.read_statuses` says it.
+
+    A destination of which it cannot be told, because one of its keys is damaged, is named in the log.
 
     Args:
         redis: client that answers bytes.
@@ -34,4 +38,7 @@ async def record_queue_age(redis: "Redis", destinations: Sequence[str], now_ms: 
                 args=[now_ms, PARKED_LOOKED_AT, OLDEST, STATS_KEPT_S],
                 client=pipe,
             )
-        await pipe.execute()
+        ages = await pipe.execute(raise_on_error=False)
+    for name, age in zip(destinations, ages, strict=True):
+        if isinstance(age, Exception):
+            log.error("the queue age of %s could not be recorded: %s", name, age)

@@ -10,7 +10,7 @@
 | other 4xx (413 as a page too) | dead: this request will never be taken |
 | anything retried past `max_age` | dead: Loops forgets an Idempotency-Key after 24 h |
 
-From DESIGN.md ("Send") and loops-sandbox-rules, section 10.
+The reasons are in docs/design.md#retries-pauses-and-dead-letters and docs/loops.md#answers-and-what-they-mean.
 """
 
 from collections.abc import Callable

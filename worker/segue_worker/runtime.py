@@ -1,7 +1,7 @@
 """What one worker process needs to deliver: an event loop in a thread, Redis, and an HTTP client per destination.
 
 Made after the fork and kept for the life of the process; an asyncio client must never be shared between event loops
-or inherited by a child (celery-redis-hazards C.1, row 13).
+or inherited by a child, where it hangs or mixes up answers.
 """
 
 import asyncio

@@ -48,7 +48,7 @@ class Status:
     counters: Mapping[str, int]
 
     def to_dict(self) -> dict[str, Any]:
-        """The form of `segue status --json` (interfaces.md); `dead_total` counts the dead letters that are gone too."""
+        """The form of `segue status --json` (its names stay as they are, because other programs read them); `dead_total` counts the dead letters that are gone too."""
         return {
             "pending": self.pending,
             "due": self.due,

@@ -1,8 +1,12 @@
 """The sweep: each second, find destinations with work that nobody is at. This alone repairs every crash."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from segue_producer.keys import DESTINATIONS, SWEPT, SWEPT_MS, Keys
 from segue_worker.config import Destination
@@ -14,10 +18,16 @@ from segue_worker.queue_age import record_queue_age
 FORGOTTEN_AFTER_MS = 3_600_000
 """A destination stays known to producers for an hour after the last worker that served it."""
 _WORTH_ANOTHER_RUN = 64
+_Result = TypeVar("_Result")
+
+log = logging.getLogger(__name__)
 
 
 async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str]:
-    """Tell producers which destinations exist, find those that want a hint, and record how long the oldest have waited.
+    """Find the destinations that want a hint, tell producers which exist, and record how long the oldest have waited.
+
+    What fails for one destination, such as a damaged key, is logged and ends nothing for the others, and no chore ends
+    the hints.
 
     Args:
         redis: client that answers bytes.
@@ -25,17 +35,36 @@ async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str
 
     Returns:
         names of the enabled destinations that have due contacts and room for a run, or a pause to probe.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
     """
-    await redis.set(SWEPT, "1", px=SWEPT_MS)
+    await _attempt("note that it swept", redis.set(SWEPT, "1", px=SWEPT_MS))
     seconds, micros = await redis.time()
     now_ms = int(seconds) * 1000 + int(micros) // 1000
-    await announce(redis, destinations, now_ms)
+    await _attempt("announce its destinations", announce(redis, destinations, now_ms))
     reach("in_sweep")
+    wanting = [
+        item.name
+        for item in destinations
+        if item.enabled and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item, now_ms))
+    ]
     for item in destinations:
-        await trim(redis, item.name, item.dead_letter.keep, item.dead_letter.max)
-    wanting = [item.name for item in destinations if item.enabled and await _wants_hint(redis, item, now_ms)]
-    await record_queue_age(redis, [item.name for item in destinations], now_ms)
+        limits = item.dead_letter
+        await _attempt(f"trim the dead letters of {item.name}", trim(redis, item.name, limits.keep, limits.max))
+    await _attempt("record queue ages", record_queue_age(redis, [item.name for item in destinations], now_ms))
     return wanting
+
+
+async def _attempt(what: str, work: Awaitable[_Result]) -> _Result | None:
+    """Do a part of the sweep. Returns None where it failed for itself; raises where Redis does not answer."""
+    try:
+        return await work
+    except (RedisConnectionError, RedisTimeoutError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever one destination holds, the others have work too
+        log.error("the sweep could not %s: %s: %s", what, type(error).__name__, error)  # noqa: TRY400 - said each second
+        return None
 
 
 async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: int) -> None:
@@ -43,9 +72,8 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
     known = await redis.hgetall(DESTINATIONS)
     stale = [name for name, at in known.items() if int(at) < now_ms - FORGOTTEN_AFTER_MS]
     for item in destinations:
-        await redis.hset(
-            Keys(item.name).settings, mapping={"max_pending": item.max_pending, "rate_limit": item.rate_limit}
-        )
+        settings: dict[Any, Any] = {"max_pending": item.max_pending, "rate_limit": item.rate_limit}
+        await _attempt(f"announce {item.name}", redis.hset(Keys(item.name).settings, mapping=settings))
     await redis.hset(DESTINATIONS, mapping={item.name: now_ms for item in destinations})
     gone = set(stale) - {item.name.encode() for item in destinations}
     if gone:

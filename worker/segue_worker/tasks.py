@@ -1,4 +1,4 @@
-"""The Celery tasks. Each may vanish or arrive twice at any moment (invariant 5)."""
+"""The Celery tasks. Each may vanish or arrive twice at any moment; nothing depends on it (docs/design.md#the-invariants)."""
 
 import logging
 from collections.abc import Mapping, Sequence

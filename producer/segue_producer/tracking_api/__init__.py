@@ -1,6 +1,7 @@
 """The Tracking API: an HTTP endpoint that takes what unmodified Segment and RudderStack SDKs send.
 
-What clients send, and what they make of an answer, is in tracking-api-clients.md, E.1 to E.4. Needs the extra `http`.
+What clients send, and what they make of an answer, is in docs/segment.md#sdks-and-the-tracking-api. Needs the extra
+`http`.
 """
 
 from segue_producer.serving import bind

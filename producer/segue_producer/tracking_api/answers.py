@@ -1,7 +1,7 @@
 """What the Tracking API answers.
 
 Success is exactly 200: older Python clients send again on 202 and 204. Every error has `code` and `message`, since the
-same clients send again where one of them is missing, even after a 400 (tracking-api-clients, E.2, E.4).
+same clients send again where one of them is missing, even after a 400 (docs/segment.md#sdks-and-the-tracking-api).
 """
 
 from collections.abc import Mapping

@@ -143,7 +143,7 @@ def _other_routes(client: redis.Redis, limits: Limits) -> list[BaseRoute]:
 
 
 def _cors(origins: Sequence[str]) -> Middleware:
-    # Any header: SDKs send Authorization, Content-Type, X-Retry-Count, AnonymousId, SentAt and Rsa-* (E.3).
+    # Any header: SDKs send Authorization, Content-Type, X-Retry-Count, AnonymousId, SentAt and Rsa-*.
     return Middleware(
         CORSMiddleware,
         allow_origins=list(origins),

@@ -13,7 +13,7 @@ CALL_PATHS: Final = {
     for call in ("identify", "track", "page", "screen", "group", "alias")
     for name in (call, call[0])
 }
-"""Path → call. Browsers use the first letter (tracking-api-clients, E.3)."""
+"""Path → call. Browsers use the first letter."""
 
 _TITLE: Final = "Segue Tracking API"
 _ABOUT: Final = (

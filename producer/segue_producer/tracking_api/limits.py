@@ -6,7 +6,7 @@ from typing import Final
 from segue_producer.events import MAX_EVENT_BYTES
 
 MAX_EVENTS: Final = 2500
-"""Events in one batch (tracking-api-clients, E.1)."""
+"""Events in one batch: Segment's limit."""
 
 DEFAULT_BATCH_BYTES: Final = 500 * 1024
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""Timestamps freed of the client's clock: `receivedAt - (sentAt - originalTimestamp)` (tracking-api-clients, E.1)."""
+"""Timestamps freed of the client's clock: `receivedAt - (sentAt - originalTimestamp)`."""
 
 from datetime import UTC, datetime
 from typing import Any

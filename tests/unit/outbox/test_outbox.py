@@ -50,23 +50,34 @@ async def test_a_heartbeat_keeps_the_claim(enqueue: Enqueue, outbox_of: OutboxOf
     first = outbox_of("first")
     await first.start(1)
     await enqueue(("u1", "a"))
-    await first.claim(10)
+    claims = await first.claim(10)
     clock.ms += LEASE_MS - 1
-    assert await first.renew([b"u1"]) == (True, [])
+    assert await first.renew(claims) == (True, set())
     clock.ms += LEASE_MS - 1
     assert await outbox_of("second").claim(10) == []
 
 
-async def test_a_heartbeat_names_the_contacts_that_were_lost(
-    enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock
-) -> None:
+async def test_a_heartbeat_tells_which_claims_were_lost(enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock) -> None:
     first = outbox_of("first")
     await first.start(1)
     await enqueue(("u1", "a"), ("u2", "b"))
-    await first.claim(1)
+    (lost,) = await first.claim(1)
+    (kept,) = await first.claim(1)
     clock.ms += LEASE_MS
+    await first.renew([kept])
     await outbox_of("second").claim(10)
-    assert await first.renew([b"u1"]) == (True, [b"u1"])
+    assert await first.renew([kept, lost]) == (True, {1})
+
+
+async def test_a_heartbeat_of_an_earlier_claim_of_the_same_run_is_told_that_it_is_lost(
+    enqueue: Enqueue, outbox_of: OutboxOf
+) -> None:
+    await enqueue(("u1", "a"), ("u1", "b"))
+    run = outbox_of("run")
+    (first,) = await run.claim(1)
+    await run.settle(first, DONE, step=0)
+    (second,) = await run.claim(1)
+    assert await run.renew([first, second]) == (True, {0})
 
 
 async def test_a_stale_owner_changes_nothing(
@@ -124,7 +135,7 @@ async def test_a_claim_that_no_settle_ended_is_counted_as_interrupted_and_told_o
     assert await third.settle(u1, Settlement(taken=1), step=1) is None
     assert await third.settle(u1, Settlement(taken=1), step=0) == 1
     assert await third.settle(u1, Settlement(taken=1), step=0) == 1, "a repeat"
-    assert await third.renew([b"u1"]) == (True, [])
+    assert await third.renew([u1]) == (True, set())
     clock.ms += LEASE_MS
     (u1,) = await outbox_of("fourth").claim(1)
     assert u1.interrupted == 1
@@ -181,7 +192,7 @@ async def test_settlements_that_come_together_are_judged_each_by_itself(
 
     assert await run.settle(claims[1], settlement(b"u2"), step=0) == 1
     clock.ms += LEASE_MS
-    await run.renew([b"u1", b"u2", b"u4"])
+    await run.renew([claims[0], claims[1], claims[3]])
     await outbox_of("other").claim(4)
     lefts = await asyncio.gather(*(run.settle(claimed, settlement(claimed.contact), step=0) for claimed in claims))
     assert lefts == [1, 1, None, 1]
@@ -237,16 +248,33 @@ async def test_a_parked_contact_waits_with_its_later_events_and_keeps_its_reques
     assert (item.parked, ids(item.entries)) == (b"request", ["a", "b"])
 
 
-async def test_a_partly_delivered_head_is_replaced_by_its_remainder(
+async def test_partly_delivered_events_are_replaced_where_they_stand(
     enqueue: Enqueue, outbox_of: OutboxOf, redis: FakeAsyncRedis
 ) -> None:
     await enqueue(("u1", "a"), ("u1", "b"), ("u1", "c"))
     run = outbox_of("run")
     (u1,) = await run.claim(1)
-    await run.settle(u1, Settlement(taken=1, remainder=b"rest of b"), step=0)
-    head, tail = await redis.lrange(KEYS.outbox + "u1", 0, -1)
-    assert head == b"rest of b"
-    assert ids([tail]) == ["c"]
+    await run.settle(u1, Settlement(taken=1, replaced={0: b"rest of b"}), step=0)
+    await run.settle(u1, Settlement(replaced={1: b"rest of c"}), step=1)
+    assert await redis.lrange(KEYS.outbox + "u1", 0, -1) == [b"rest of b", b"rest of c"]
+
+
+async def test_after_an_interrupted_claim_only_its_events_are_claimed_until_one_ends(
+    enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock
+) -> None:
+    await enqueue(("u1", "a"), ("u1", "b"), ("u1", "c"))
+    killed = outbox_of("killed")
+    (u1,) = await killed.claim(1)
+    await killed.settle(u1, Settlement(taken=1), step=0)
+    await enqueue(("u1", "d"))
+    for owner in ("next", "and the next"):
+        clock.ms += LEASE_MS
+        run = outbox_of(owner)
+        (u1,) = await run.claim(1)
+        assert ids(u1.entries) == ["b", "c"]
+    await run.settle(u1, DONE, step=0)
+    (u1,) = await run.claim(1)
+    assert ids(u1.entries) == ["c", "d"]
 
 
 async def test_settled_message_ids_are_remembered_for_at_least_a_window_and_then_forgotten(

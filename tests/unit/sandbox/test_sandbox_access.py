@@ -1,4 +1,4 @@
-"""Sections 1 and 2: keys, routes, methods, rate limit."""
+"""Keys, routes, methods (docs/loops.md#keys-paths-and-transport), rate limit (docs/loops.md#rate-limit)."""
 
 import httpx
 import pytest

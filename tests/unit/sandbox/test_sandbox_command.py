@@ -11,6 +11,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from segue_worker.cli import segue
 from segue_worker.cli.sandbox import sandbox as command
 from segue_worker.sandbox.spawn import SandboxProcess, SandboxStartError
 
@@ -79,9 +80,10 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         PathFinder, "find_spec", lambda name, *rest: None if name == "uvicorn" else find_spec(name, *rest)
     )
-    result = CliRunner().invoke(command, ["--port", "0"])
+    result = CliRunner().invoke(segue, ["sandbox", "--port", "0"])
     assert result.exit_code == 2
-    assert "uvicorn is not installed: pip install 'segue[http]'" in result.stderr
+    assert result.stderr.startswith("uvicorn is not installed; this needs: ")
+    assert result.stderr.endswith(' -m pip install "segue[worker,http]"\n')
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])

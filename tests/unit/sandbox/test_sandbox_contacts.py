@@ -1,4 +1,4 @@
-"""Section 5 and 8.1 to 8.4: which contact a request is about."""
+"""Which contact a request is about (docs/loops.md#finding-the-contact)."""
 
 from typing import NamedTuple
 
@@ -23,11 +23,11 @@ class Known(NamedTuple):
 
 
 KNOWN = [
-    Known("5.1 by email", {"email": ADA}),
-    Known("5.1 by userId", {"userId": "u1"}),
-    Known("5.4", {"email": ADA, "userId": "u1"}),
-    Known("5.6", {"email": "new@example.com", "userId": "u1"}, email="new@example.com"),
-    Known("5.7", {"email": ADA, "userId": "u2"}, user_id="u2"),
+    Known("by email", {"email": ADA}),
+    Known("by userId", {"userId": "u1"}),
+    Known("by both", {"email": ADA, "userId": "u1"}),
+    Known("a new email", {"email": "new@example.com", "userId": "u1"}, email="new@example.com"),
+    Known("a new userId", {"email": ADA, "userId": "u2"}, user_id="u2"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Section 7."""
+"""Events, and the keys that keep them from having effect twice (docs/loops.md#events)."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Section 9, without sockets."""
+"""Faults on demand, without sockets (docs/loops.md#faults-that-happen)."""
 
 from collections import Counter
 from typing import Any

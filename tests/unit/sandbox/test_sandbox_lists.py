@@ -1,4 +1,4 @@
-"""Section 6."""
+"""Who gets onto which list (docs/loops.md#mailing-lists)."""
 
 from collections.abc import Callable
 

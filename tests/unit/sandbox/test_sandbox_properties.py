@@ -1,4 +1,4 @@
-"""Sections 3 and 4: what bodies may hold."""
+"""What bodies may hold (docs/loops.md#bodies, docs/loops.md#properties)."""
 
 import httpx
 import pytest

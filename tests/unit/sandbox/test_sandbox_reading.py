@@ -1,4 +1,4 @@
-"""8.5 and 8.6."""
+"""Contact properties and event patterns, as they are read (docs/loops.md#other-endpoints)."""
 
 import httpx
 import pytest

@@ -42,12 +42,10 @@ def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, re
     People sign in with a token of at least 16 characters; without one it does not start. It speaks HTTP: to reach it
     from elsewhere, put a proxy that speaks HTTPS before it, or a tunnel. /healthz and /metrics need no token.
     """
-    try:
-        from segue_worker.dashboard import Dashboard, create_app  # noqa: PLC0415 - needs the extra `dashboard`
-        from segue_worker.dashboard.server import serve  # noqa: PLC0415 - same
-        from segue_worker.dashboard.sessions import Sessions  # noqa: PLC0415 - same
-    except ModuleNotFoundError as missing:
-        raise click.UsageError(f"{missing.name} is not installed: pip install 'segue[dashboard]'") from None
+    from segue_worker.dashboard import Dashboard, create_app  # noqa: PLC0415 - needs the extra `dashboard`
+    from segue_worker.dashboard.server import serve  # noqa: PLC0415 - same
+    from segue_worker.dashboard.sessions import Sessions  # noqa: PLC0415 - same
+
     try:
         sessions = Sessions(_token(token_file))
     except ValueError as error:

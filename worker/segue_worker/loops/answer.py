@@ -28,7 +28,7 @@ class Answer:
 
     @property
     def delivered(self) -> bool:
-        """Whether Loops took the request: any 2xx, whatever the body (loops-sandbox-rules 10.2)."""
+        """Whether Loops took the request: any 2xx, whatever the body (docs/loops.md#answers-and-what-they-mean)."""
         return 200 <= self.status < 300  # noqa: PLR2004 - the HTTP success class
 
     def describe(self) -> str:

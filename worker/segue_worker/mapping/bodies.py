@@ -1,4 +1,4 @@
-"""From a checked payload to the body of the action's request (segment-behaviour, a.2 and a.3)."""
+"""From a checked payload to the body of the action's request (docs/segment.md#actions)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final

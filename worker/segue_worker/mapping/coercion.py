@@ -1,4 +1,4 @@
-"""Converts and checks single fields of a payload (segment-behaviour, d.4)."""
+"""Converts and checks single fields of a payload (docs/segment.md#conversion-and-checks)."""
 
 import re
 from collections.abc import Callable

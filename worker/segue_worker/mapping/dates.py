@@ -1,4 +1,4 @@
-"""Which texts Segment takes for dates (segment-behaviour, d.4)."""
+"""Which texts Segment takes for dates (docs/segment.md#conversion-and-checks)."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""The two Loops actions: their fields and defaults (segment-behaviour, a.2 and a.3)."""
+"""The two Loops actions: their fields and defaults (docs/segment.md#actions)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""JSON as JavaScript reads and writes it (segment-behaviour, a.5)."""
+"""JSON as JavaScript reads and writes it (docs/segment.md#json-as-javascript-writes-it)."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What Loops is known, or expected, to refuse in a request (loops-api, section 6; sandbox rules 3.2 and 4.8).
+"""What Loops is known, or expected, to refuse in a request (docs/loops.md#bodies, docs/loops.md#properties).
 
 Segment sends such requests all the same; whoever calls this decides.
 """

@@ -1,6 +1,6 @@
 """What a mapping or trigger may cost, and the meter that holds an event to it.
 
-Segment runs mappings without limits (segment-behaviour, b.3). A queue worker cannot: one mapping that doubles its
+Segment runs mappings without limits (docs/segment.md#where-segue-differs). A queue worker cannot: one mapping that doubles its
 text a hundred times would stop every contact. The limits are far above what events of 32 KB need.
 """
 

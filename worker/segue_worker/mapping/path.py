@@ -1,4 +1,4 @@
-"""Paths into an event (segment-behaviour, b.2), compiled into direct lookups."""
+"""Paths into an event (docs/segment.md#paths), compiled into direct lookups."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""From the result of a mapping to a payload its action accepts (segment-behaviour, d.3 and d.4)."""
+"""From the result of a mapping to a payload its action accepts (docs/segment.md#empty-values, docs/segment.md#conversion-and-checks)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final

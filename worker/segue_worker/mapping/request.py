@@ -28,7 +28,7 @@ class Request(NamedTuple):
 
 
 def encode_body(body: dict[str, Any]) -> bytes:
-    """Serialise a body as Segment's JavaScript does (segment-behaviour, a.5).
+    """Serialise a body as Segment's JavaScript does (docs/segment.md#json-as-javascript-writes-it).
 
     Compact UTF-8; numbers in JavaScript's spelling; integer-like keys of every object first, ascending.
     """

@@ -1,4 +1,4 @@
-"""Compiles mapping values into closures (segment-behaviour, b.1).
+"""Compiles mapping values into closures (docs/segment.md#fields).
 
 A closure takes the data (the event, or whatever a directive hands down) and the event's meter, and returns a value
 or `UNDEFINED`. Nothing of the mapping is looked at again while events are rendered.

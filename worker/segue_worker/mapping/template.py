@@ -1,4 +1,4 @@
-"""Placeholders in text: `{{path}}` and `{{{path}}}` (segment-behaviour, b.3 `@template`)."""
+"""Placeholders in text: `{{path}}` and `{{{path}}}` (docs/segment.md#templates)."""
 
 from collections.abc import Callable
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What Segment checks of a mapping before any event (segment-behaviour, b.4 and b.5), with all problems together."""
+"""What Segment checks of a mapping before any event (docs/segment.md#checks-of-a-mapping)."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -97,23 +97,3 @@ def series_names() -> set[str]:
         else:
             names.add(metric.name)
     return names
-
-
-def as_markdown() -> str:
-    """The list for `docs/metrics.md`."""
-    lines = [
-        "# Metrics",
-        "",
-        "What `segue metrics` prints and the dashboard's `/metrics` serves, in Prometheus's text format. Every number",
-        "is kept in Redis, so it is true across all processes and survives their restarts; counters run since the",
-        "start of data. Each metric has the label `destination`. Made from `segue_worker/metrics/registry.py` by",
-        "`python -m segue_worker.metrics`.",
-        "",
-        "| metric | kind | unit | further labels | meaning |",
-        "|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| `{each.name}` | {each.kind} | {each.unit} | {', '.join(f'`{label}`' for label in each.labels)} | {each.meaning} |"
-        for each in METRICS
-    ]
-    return "\n".join(lines) + "\n"

@@ -1,8 +1,9 @@
 -- Claim due contacts for one owner, until its lease ends.
 --
 -- KEYS[1] due        zset  contact -> ms
--- KEYS[2] lease      hash  contact -> token of the claim ':' number of settles since; before the first settle also, where
---                    there were any, ':' number of interrupted claims that no settle has recorded yet
+-- KEYS[2] lease      hash  contact -> token of the claim ':' number of settles since ':' how many of the events claimed
+--                    are not settled yet; before the first settle also, where there were any, ':' number of interrupted
+--                    claims that no settle has recorded yet
 -- KEYS[3] parked     hash  contact -> JSON
 -- KEYS[4] paused     string, present while the destination is held
 -- KEYS[5] stats      hash, counters of this minute
@@ -21,6 +22,10 @@
 --
 -- A contact that is due while it has an owner was claimed before, and no settle has ended that claim: it was
 -- interrupted, and is counted. A repeat, after an answer that was lost, finds the contacts of the first time not due.
+--
+-- After an interrupted claim only those events are taken that it had. Its last request may have arrived without being
+-- recorded; planned from the same events, that request is the same one again. With later events merged into it, it could
+-- be refused for one of them, and then be sent apart, which would take the contact back to older values.
 
 if redis.call('EXISTS', KEYS[4]) == 1 then
   return {}
@@ -42,19 +47,23 @@ for _, contact in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMI
   if bytes >= tonumber(ARGV[6]) then
     break
   end
-  local events = redis.call('LRANGE', ARGV[7] .. contact, 0, ARGV[5] - 1)
+  local before = redis.call('HGET', KEYS[2], contact)
+  local most = tonumber(ARGV[5])
+  if before then
+    most = math.max(1, math.min(most, tonumber(string.match(before, '^[^:]*:%d+:%d+:(%d+)') or most)))
+  end
+  local events = redis.call('LRANGE', ARGV[7] .. contact, 0, most - 1)
   if #events == 0 then
     redis.call('ZREM', KEYS[1], contact)
     redis.call('HDEL', KEYS[2], contact)
     redis.call('HDEL', KEYS[3], contact)
   else
     redis.call('ZADD', KEYS[1], now + ARGV[3], contact)
-    local holder = ARGV[2] .. ':0'
-    local before = redis.call('HGET', KEYS[2], contact)
+    local holder = ARGV[2] .. ':0:' .. #events
     local unrecorded = 0
     if before then
       interrupted = interrupted + 1
-      unrecorded = 1 + tonumber(string.match(before, '^[^:]*:%d+:0:(%d+)$') or 0)
+      unrecorded = 1 + tonumber(string.match(before, '^[^:]*:%d+:0:%d+:(%d+)$') or 0)
       holder = holder .. ':' .. unrecorded
     end
     redis.call('HSET', KEYS[2], contact, holder)

@@ -59,7 +59,7 @@ class Settlement:
 
     Attributes:
         taken: events to take off the head of the outbox.
-        remainder: what replaces the then oldest event, or None.
+        replaced: what replaces events that stay, by their place counted from the then oldest.
         next: what happens to the contact.
         park_for_ms: for `Next.PARK`, until when it waits.
         parked: for `Next.PARK`, what is remembered of the attempt.
@@ -72,7 +72,7 @@ class Settlement:
     """
 
     taken: int = 0
-    remainder: bytes | None = None
+    replaced: Mapping[int, bytes] = field(default_factory=dict)
     next: Next = Next.KEEP
     park_for_ms: int = 0
     parked: bytes | None = None
@@ -161,13 +161,13 @@ class Outbox:
         )
         return [bool(flag) for flag in flags]
 
-    async def renew(self, contacts: Sequence[bytes]) -> tuple[bool, list[bytes]]:
-        """Heartbeat. Returns whether the run is still this owner's, and the contacts that are not."""
-        alive, *lost = await self._scripts["renew"](
-            keys=[self._run_key, self.keys.due, self.keys.lease],
-            args=[self._clock_ms(), self._owner, self._lease_ms, *contacts],
-        )
-        return bool(alive), lost
+    async def renew(self, claims: Sequence[Claimed]) -> tuple[bool, set[int]]:
+        """Heartbeat. Returns whether the run is still this owner's, and the places of the claims that hold no longer."""
+        args: list[Any] = [self._clock_ms(), self._owner, self._lease_ms]
+        for claimed in claims:
+            args += (claimed.contact, claimed.token)
+        alive, *lost = await self._scripts["renew"](keys=[self._run_key, self.keys.due, self.keys.lease], args=args)
+        return bool(alive), {int(place) - 1 for place in lost}
 
     async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int) -> int | None:
         """Record a settlement.
@@ -182,8 +182,6 @@ class Outbox:
             how many events are left, or None where the claim is gone.
         """
         holds, will_hold = f"{claimed.token}:{step}", f"{claimed.token}:{step + 1}"
-        if claimed.interrupted and step == 0:
-            holds += f":{claimed.interrupted}"
         left = await self._settle((claimed.contact, holds, will_hold, settlement))
         return None if left < 0 else left
 
@@ -194,7 +192,8 @@ class Outbox:
             *(STATS_KEPT_S, LOG_ENTRIES, EXPLANATIONS_KEPT_S, EXPLANATIONS, len(settlements)),
         ]
         for contact, holds, will_hold, settlement in settlements:
-            args += (contact, holds, will_hold, settlement.taken, settlement.remainder or b"")
+            args += (contact, holds, will_hold, settlement.taken)
+            args += (len(settlement.replaced), *chain.from_iterable(settlement.replaced.items()))
             args += (settlement.next, settlement.park_for_ms, settlement.parked or b"", settlement.record)
             args += (len(settlement.digests), *settlement.digests)
             for numbers in (settlement.counters, settlement.measures):

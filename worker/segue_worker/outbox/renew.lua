@@ -2,13 +2,13 @@
 --
 -- KEYS[1] run        string, owner token
 -- KEYS[2] due        zset  contact -> ms
--- KEYS[3] lease      hash  contact -> owner token ':' what claim.lua says
+-- KEYS[3] lease      hash  contact -> who holds it, see claim.lua
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] owner token
 -- ARGV[3] length of the lease in ms, of the run and of its contacts
--- ARGV[3 + i]        contact i
+-- ARGV[2 + 2i], ARGV[3 + 2i]   contact and token of claim i
 --
--- Returns {1 or 0: whether the run is still the owner's, contact, contact, ...}: the contacts that are not.
+-- Returns {1 or 0: whether the run is still the owner's, i, i, ...}: the claims that hold no longer.
 
 local now = tonumber(ARGV[1])
 if now == 0 then
@@ -27,13 +27,13 @@ if owner == ARGV[2] or not owner then
 else
   lost[1] = 0
 end
-local prefix = ARGV[2] .. ':'
-for i = 4, #ARGV do
-  local holder = redis.call('HGET', KEYS[3], ARGV[i])
+for i = 4, #ARGV, 2 do
+  local contact, prefix = ARGV[i], ARGV[i + 1] .. ':'
+  local holder = redis.call('HGET', KEYS[3], contact)
   if holder and string.sub(holder, 1, #prefix) == prefix then
-    redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[i])
+    redis.call('ZADD', KEYS[2], now + ARGV[3], contact)
   else
-    lost[#lost + 1] = ARGV[i]
+    lost[#lost + 1] = i / 2 - 1
   end
 end
 return lost

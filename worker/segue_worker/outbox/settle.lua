@@ -21,10 +21,10 @@
 -- ARGV[8] how many explanations are kept at most
 -- ARGV[9] number of settlements; then of each:
 --          contact
---          who holds the contact by now: what claim.lua or the settle before this one has put there
---          who holds it after this one: token of the claim ':' number of settles
+--          who holds the contact by now: token of the claim ':' number of settles before this one
+--          who holds it after this one: the same with one settle more
 --          number of events to take off the head of the outbox
---          what replaces the event then at the head, or '' to leave it
+--          number of events then replaced, then place, counted from the new head, and entry of each
 --          next: 'keep' the contact claimed, 'release' it, or 'park' it
 --          for 'park': ms from now until it is due
 --          for 'park': JSON of the parked hash
@@ -93,18 +93,21 @@ local function add(sums, first, last)
 end
 
 local function settle()
-  local contact, holds, will_hold, taken, remainder = read(), read(), read(), tonumber(read()), read()
+  local contact, holds, will_hold, taken = read(), read() .. ':', read() .. ':', tonumber(read())
+  local replaced_first, replaced_last = pairs_read()
   local following, park_ms, parked, entry = read(), read(), read(), read()
   local outbox = ARGV[2] .. contact
-  local holder = redis.call('HGET', KEYS[2], contact)
-  local good = holder == holds
+  local holder = redis.call('HGET', KEYS[2], contact) or ''
+  local good = string.sub(holder, 1, #holds) == holds
 
   if good and taken > 0 then
     redis.call('LTRIM', outbox, taken, -1)
     gone = gone + taken
   end
-  if good and remainder ~= '' then
-    redis.call('LSET', outbox, 0, remainder)
+  if good then
+    for i = replaced_first, replaced_last, 2 do
+      redis.call('LSET', outbox, ARGV[i], ARGV[i + 1])
+    end
   end
   for _ = 1, tonumber(read()) do
     local digest = read()
@@ -117,7 +120,7 @@ local function settle()
   local dead_first, dead_last = pairs_read()
   local because_first, because_last = pairs_read()
   if not good then
-    return holder == will_hold and redis.call('LLEN', outbox) or -1
+    return string.sub(holder, 1, #will_hold) == will_hold and redis.call('LLEN', outbox) or -1
   end
 
   add(counters, counters_first, counters_last)
@@ -144,7 +147,8 @@ local function settle()
   end
   redis.call('HDEL', KEYS[3], contact)
   if following == 'keep' then
-    redis.call('HSET', KEYS[2], contact, will_hold)
+    local claimed = tonumber(string.match(holder, '^%d+', #holds + 1))
+    redis.call('HSET', KEYS[2], contact, will_hold .. claimed - taken)
     return left
   end
   if left > 0 then

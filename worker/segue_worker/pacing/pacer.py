@@ -1,6 +1,6 @@
 """The shared limiter: at most so many requests of a Loops team in any one second, over all workers and machines.
 
-Measured rule (DESIGN.md, "Pace"): slots spread over a window 1.2 % wider than a second use 98.7 % of the limit
+Measured rule (docs/design.md#pacing): slots spread over a window 1.2 % wider than a second use 98.7 % of the limit
 without a 429, for sliding and for fixed windows. Lateness is reported back, because what Loops counts is when a
 request arrives, not when it was meant to leave.
 

@@ -9,7 +9,7 @@ from segue_worker.dead_letter import DeadLetter
 from segue_worker.errors import MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
 from segue_worker.outbox.outbox import Next, Settlement, digest
-from segue_worker.run.entry import Fate, Waiting, partial_entry, read_entry
+from segue_worker.run.entry import Fate, Waiting, read_entry
 from segue_worker.run.outgoing import Outgoing, Ref, outgoing
 from segue_worker.trace.explain import unmet
 from segue_worker.trace.journal import Journal, event_name
@@ -132,6 +132,7 @@ class Backlog:
             waiting = self._events[ref.event]
             waiting.left.discard(ref.mapping)
             waiting.done[ref.mapping] = fate
+            waiting.changed = True
 
     def note(self, request: Outgoing, outcome: RequestOutcome, *, sent: int, **details: Any) -> None:
         """Note for the log what followed from sending a request; `details` are further ones of `Journal.request`."""
@@ -183,13 +184,12 @@ class Backlog:
         return self.contact.decode("utf-8", "replace")
 
     def settlement(self, then: Next, *, park_for_ms: int = 0) -> Settlement:
-        """What may be recorded now: the oldest events as far as they are finished, and a partly finished one behind.
+        """What may be recorded now: the oldest events as far as they are finished, and what is finished of those behind.
 
         Recorded is recorded: the next settlement goes on from there.
         """
         gone = list(takewhile(lambda waiting: waiting.state != "open" and not waiting.left, self._events[self.head :]))
         self.head += len(gone)
-        remainder = None
         counters, now_ms = self._counters, self._now_ms()
         self._counters = {}
         parts = []
@@ -200,12 +200,15 @@ class Backlog:
         parts += self._parked
         self._parked = []
         dead = [letter for waiting in gone for letter in waiting.dead]
-        if self.head < len(self._events) and (head := self._events[self.head]).done:
-            remainder = partial_entry(head.text, done=head.done, only=head.only, replay=head.replay)
-            dead += head.dead
-            if faults := _faults(head):
-                parts.append(EventPart(head.message_id, event_name(head.event), "begun", 0, faults=faults))
-            head.dead = []
+        replaced = {}
+        for place, waiting in enumerate(self._events[self.head :]):
+            if waiting.changed or (place == 0 and waiting.dead):
+                replaced[place] = waiting.partial()
+                waiting.changed = False
+                dead += waiting.dead
+                if faults := _faults(waiting):
+                    parts.append(EventPart(waiting.message_id, event_name(waiting.event), "begun", 0, faults=faults))
+                waiting.dead = []
         if not parts and self.journal.wants_event and self.head < len(self._events):
             head = self._events[self.head]
             parts.append(EventPart(head.message_id, event_name(head.event), "interrupted", head.enqueued))
@@ -213,7 +216,7 @@ class Backlog:
         record, measures, explanations = self.journal.take(parts)
         return Settlement(
             taken=len(gone),
-            remainder=remainder,
+            replaced=replaced,
             next=then,
             park_for_ms=park_for_ms,
             digests=[

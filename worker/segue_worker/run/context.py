@@ -14,7 +14,7 @@ from segue_worker.loops import LoopsClient
 from segue_worker.outbox import Outbox
 from segue_worker.pacing import Pacer
 from segue_worker.pause import PauseKind, begin
-from segue_worker.run.lease import Lease
+from segue_worker.run.lease import Hold, Lease
 from segue_worker.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class RunContext:
         stopping: whether the process is being shut down.
         now_ms: unix ms.
         jitter: a number from 0 to 1, different each time.
-        in_flight: messageIds of the events being delivered now.
+        in_flight: messageId of each event being delivered now → the hold of the latest claim that has it.
         counts: what the run has settled, by counter.
         leaving: set when nothing new may be sent: the run's time is over, it lost its place, or it paused.
     """
@@ -53,7 +53,7 @@ class RunContext:
     stopping: Callable[[], bool]
     now_ms: Callable[[], int] = unix_ms
     jitter: Callable[[], float] = random.random
-    in_flight: set[str] = field(default_factory=set)
+    in_flight: dict[str, Hold] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -47,12 +47,12 @@ class Delivery:
     Args:
         claimed: the contact and its events.
         run: what the deliveries of the run share.
+        since: time of the event loop at which the claim was asked for.
     """
 
-    def __init__(self, claimed: Claimed, run: RunContext) -> None:
+    def __init__(self, claimed: Claimed, run: RunContext, *, since: float) -> None:
         self._run = run
         self._claimed = claimed
-        self._contact = claimed.contact
         journal = Journal(claimed.contact, interrupted=claimed.interrupted)
         self._backlog = Backlog(claimed.contact, claimed.entries, now_ms=run.now_ms, journal=journal)
         self._parked = Parked.from_json(claimed.parked) if claimed.parked else None
@@ -60,12 +60,12 @@ class Delivery:
         self._attempts = 0
         self._first_ms = 0
         self._why = ""
-        ids = {message_id for message_id in self._backlog.message_ids if message_id}
-        # An event on its way for another contact is a duplicate here; see `seen` for those already settled.
-        self._elsewhere = ids & run.in_flight
-        self._ids = ids - self._elsewhere
-        run.in_flight |= self._ids
-        run.lease.hold(self._contact)
+        self._hold = run.lease.hold(claimed, since)
+        # Of a messageId that is under way for another contact, the later delivery waits for the earlier one. What is
+        # under way for this contact by an earlier claim was settled, or given back, before this claim: `seen` tells.
+        others = (run.in_flight.get(message_id) for message_id in self.message_ids)
+        self._twins = {other for other in others if other and other.claimed.contact != claimed.contact}
+        run.in_flight.update(dict.fromkeys(self.message_ids, self._hold))
 
     @property
     def message_ids(self) -> list[str]:
@@ -85,6 +85,8 @@ class Delivery:
             seen: messageIds settled before.
         """
         try:
+            if self._twins:
+                seen = await self._seen_after_twins()
             await self._deliver(seen)
         except _ClaimGoneError:
             log.info("a contact of %s was taken over by another run", self._run.destination.name)
@@ -94,8 +96,25 @@ class Delivery:
             # The claim lapses, and the contact is tried again then.
             log.exception("the delivery of a contact of %s failed unexpectedly", self._run.destination.name)
         finally:
-            self._run.in_flight -= self._ids
-            self._run.lease.let_go(self._contact)
+            self.end()
+
+    def end(self) -> None:
+        """Let go of all that the claim has in what the run shares; a later claim of the contact keeps its own."""
+        in_flight = self._run.in_flight
+        for message_id in self.message_ids:
+            if in_flight.get(message_id) is self._hold:
+                del in_flight[message_id]
+        self._run.lease.let_go(self._hold)
+
+    async def _seen_after_twins(self) -> set[str]:
+        """The messageIds settled before, once no earlier delivery has one of them under way.
+
+        A twin is a duplicate only if it was settled: one that was given back unsent, or forgotten, is not.
+        """
+        for twin in self._twins:
+            await twin.ended.wait()
+        flags = await self._run.outbox.seen(self.digests)
+        return {message_id for message_id, flag in zip(self.message_ids, flags, strict=True) if flag}
 
     async def _deliver(self, seen: set[str]) -> None:
         destination = self._run.destination
@@ -105,7 +124,7 @@ class Delivery:
                 destination.mappings,
                 destination=destination.name,
                 mode=destination.coalesce,
-                seen=seen | self._elsewhere,
+                seen=seen,
                 frozen=frozen,
             )
         )
@@ -125,10 +144,12 @@ class Delivery:
         """Note the end of a request. Returns what must be sent in its place."""
         if isinstance(decision, Delivered):
             self._backlog.note(request, "delivered", sent=self._attempts)
-            if decision.before and request.updates and self._attempts == 1 and not earlier:
-                # Another run sent this event, and perhaps with fewer updates folded in: they go on their own.
+            only_sent_here = self._attempts > 1 and not self._claimed.interrupted
+            if decision.before and not only_sent_here and not earlier and (updates := request.updates()):
+                # Another run sent this event, and perhaps with fewer updates folded in: they go once more without it,
+                # and together, so that the contact is not taken back to older values.
                 self._backlog.record(request.refs[-1:], "delivered")
-                return list(request.updates)
+                return list(updates)
             self._backlog.count(merged=len(request.refs) - 1)
             self._backlog.record(request.refs, "delivered")
         elif decision.reason == "refused" and request.parts:
@@ -176,7 +197,7 @@ class Delivery:
         except (RedisError, OSError):
             # Without the shared limiter nothing may be sent.
             return None
-        if slot is None or not run.lease.holds(self._contact):
+        if slot is None or not self._hold.good():
             return None
         reach("before_send")
         loop = asyncio.get_running_loop()
@@ -186,7 +207,7 @@ class Delivery:
         self._backlog.count(requests=1, retries=int(self._attempts > 1))
         outcome: Outcome
         try:
-            async with run.lease.guard(self._contact):
+            async with self._hold.guard():
                 outcome = await run.client.send(request.method, request.path, request.body, idempotency_key=request.key)
         except NoAnswerError as error:
             outcome = error

@@ -33,6 +33,7 @@ class Waiting:
         state: `open` until it is planned; `filtered` where no mapping fires; `duplicate`; else `sending`.
         dead: dead letters to record together with what is recorded of this event next.
         because: where it is filtered, by which mapping for which reason.
+        changed: whether `done` says more than its entry in the outbox.
     """
 
     raw: bytes
@@ -46,11 +47,16 @@ class Waiting:
     state: Literal["open", "filtered", "duplicate", "sending"] = "open"
     dead: list[DeadLetter] = field(default_factory=list)
     because: dict[str, str] = field(default_factory=dict)
+    changed: bool = False
 
     @property
     def text(self) -> str:
         """The event's JSON."""
         return self.raw.decode("utf-8", "replace")
+
+    def partial(self) -> bytes:
+        """The entry of the outbox for what is left of it."""
+        return partial_entry(self.text, done=self.done, only=self.only, replay=self.replay)
 
 
 def read_entry(raw: bytes) -> Waiting:

@@ -1,6 +1,9 @@
-"""The hold a run has on its contacts, kept by heartbeat.
+"""The holds that a run has on the contacts it has claimed, kept by heartbeat.
 
-Whoever loses the hold must not send: another run may already have claimed the contact. So a request that is under way
+A hold belongs to one claim. A contact may be claimed again by the same run while the delivery of its earlier claim still
+waits for the answer to its last settlement; whatever the earlier one then ends is its own.
+
+Whoever loses a hold must not send: another run may already have claimed the contact. So a request that is under way
 when the hold runs out is broken off, and what Redis says later is believed only through the owner check of `settle`.
 """
 
@@ -12,7 +15,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from segue_worker.outbox import Outbox
+from segue_worker.outbox import Claimed, Outbox
 
 LEASE_S: Final = 6.0
 """A killed run's contacts are due again after this long."""
@@ -20,6 +23,48 @@ _BEATS_PER_LEASE = 5
 _MARGIN_S = 1.0
 
 log = logging.getLogger(__name__)
+
+
+class Hold:
+    """The hold of one claim on its contact.
+
+    Args:
+        claimed: the claim.
+        until: time of the event loop until which it holds, unless a heartbeat extends it.
+
+    Attributes:
+        ended: set when the claim's delivery has ended.
+    """
+
+    __slots__ = ("_guards", "_loop", "_until", "claimed", "ended")
+
+    def __init__(self, claimed: Claimed, until: float) -> None:
+        self.claimed = claimed
+        self.ended = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._until = until
+        self._guards: set[asyncio.Timeout] = set()
+
+    def good(self) -> bool:
+        """Whether a request for the contact may be sent now."""
+        return self._loop.time() < self._until
+
+    @asynccontextmanager
+    async def guard(self) -> AsyncIterator[None]:
+        """Break off what is inside with TimeoutError when the hold runs out or is lost."""
+        async with asyncio.timeout_at(self._until) as timeout:
+            self._guards.add(timeout)
+            try:
+                yield
+            finally:
+                self._guards.discard(timeout)
+
+    def lasts(self, until: float) -> None:
+        """Let it hold until another time of the event loop; the present one where it is lost."""
+        self._until = until
+        for timeout in self._guards:
+            if not timeout.expired():
+                timeout.reschedule(until)
 
 
 class Lease:
@@ -34,54 +79,39 @@ class Lease:
         self._outbox = outbox
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._until = self._loop.time() + seconds - _MARGIN_S
-        self._contacts: dict[bytes, set[asyncio.Timeout]] = {}
+        self._holds: set[Hold] = set()
+        self._ended = False
         self.run_lost = False
         """Whether the destination's run belongs to somebody else by now."""
 
-    def hold(self, contact: bytes) -> None:
-        """Begin to renew a contact that was just claimed."""
-        self._contacts[contact] = set()
+    def hold(self, claimed: Claimed, since: float) -> Hold:
+        """Begin to renew a claim that was asked for at the time `since` of the event loop."""
+        hold = Hold(claimed, since + self._seconds - _MARGIN_S)
+        self._holds.add(hold)
+        return hold
 
-    def let_go(self, contact: bytes) -> None:
-        """Stop renewing a contact."""
-        self._contacts.pop(contact, None)
+    def let_go(self, hold: Hold) -> None:
+        """Stop renewing a claim, because its delivery has ended."""
+        self._holds.discard(hold)
+        hold.ended.set()
 
-    def holds(self, contact: bytes) -> bool:
-        """Whether a request for the contact may be sent now."""
-        return contact in self._contacts and self._loop.time() < self._until
-
-    @asynccontextmanager
-    async def guard(self, contact: bytes) -> AsyncIterator[None]:
-        """Break off what is inside with TimeoutError when the hold on the contact is lost."""
-        guards = self._contacts.get(contact, set())
-        async with asyncio.timeout(None) as timeout:
-            guards.add(timeout)
-            try:
-                yield
-            finally:
-                guards.discard(timeout)
+    def end(self) -> None:
+        """Let the heartbeat end, also where a library swallows its cancellation."""
+        self._ended = True
 
     async def keep(self) -> None:
-        """Renew until cancelled."""
-        while True:
+        """Renew until cancelled or ended."""
+        while not self._ended:
             await asyncio.sleep(self._seconds / _BEATS_PER_LEASE)
             began = self._loop.time()
+            holds = list(self._holds)
             try:
-                # A heartbeat that hangs must not keep the rest of this from noticing.
+                # A heartbeat that hangs must not keep the next one from being tried.
                 async with asyncio.timeout(self._seconds / _BEATS_PER_LEASE):
-                    alive, lost = await self._outbox.renew(list(self._contacts))
+                    alive, lost = await self._outbox.renew([hold.claimed for hold in holds])
             except (RedisError, OSError, TimeoutError) as error:
                 log.debug("heartbeat failed: %s", type(error).__name__)
-                if self._loop.time() >= self._until:
-                    self._break_off(list(self._contacts))
                 continue
-            self._until = began + self._seconds - _MARGIN_S
             self.run_lost = self.run_lost or not alive
-            self._break_off(lost)
-
-    def _break_off(self, contacts: list[bytes]) -> None:
-        for contact in contacts:
-            for timeout in self._contacts.get(contact, ()):
-                if not timeout.expired():
-                    timeout.reschedule(self._loop.time())
+            for place, hold in enumerate(holds):
+                hold.lasts(self._loop.time() if place in lost else began + self._seconds - _MARGIN_S)

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
-from segue_worker.coalesce import Group, apart
+from segue_worker.coalesce import Group, apart, coalesce
 from segue_worker.mapping.request import encode_body
 
 EVENTS_PATH: Final = "/events/send"
@@ -31,6 +31,8 @@ class Outgoing:
         key: Idempotency-Key, on events only.
         refs: what it stands for, in order.
         apart: makes the requests it was merged from, which are seldom wanted; none where it was not merged.
+        updates: makes the request of the contact updates that were folded into an event, without the event; none where
+            none were, and of a request that was parked: then it is known what was sent before.
     """
 
     method: str
@@ -39,21 +41,18 @@ class Outgoing:
     key: str | None
     refs: tuple[Ref, ...]
     apart: Callable[[], tuple["Outgoing", ...]] = tuple
+    updates: Callable[[], tuple["Outgoing", ...]] = tuple
 
     @property
     def parts(self) -> tuple["Outgoing", ...]:
         """The requests it was merged from; empty where it was not."""
         return self.apart()
 
-    @property
-    def updates(self) -> tuple["Outgoing", ...]:
-        """The contact updates that were folded into an event; empty where none were."""
-        return self.parts[:-1] if self.path == EVENTS_PATH else ()
-
     def counted_from(self, head: int) -> "Outgoing":
         """The same with places counted from the event at place `head`."""
         refs = tuple(Ref(event - head, mapping) for event, mapping in self.refs)
-        return replace(self, refs=refs, apart=lambda: tuple(part.counted_from(head) for part in self.parts))
+        apart = tuple(part.counted_from(head) for part in self.parts)
+        return replace(self, refs=refs, apart=lambda: apart, updates=tuple)
 
     def to_dict(self) -> dict[str, Any]:
         """The form in which a parked request is kept (JSON)."""
@@ -81,7 +80,7 @@ class Outgoing:
 
 
 def idempotency_key(destination: str, mapping: str, message_id: str, variant: str = "") -> str:
-    """The Idempotency-Key of an event: 38 characters, the same for every attempt (invariant 4).
+    """The Idempotency-Key of an event: 38 characters, the same for every attempt (docs/design.md#the-invariants).
 
     Args:
         destination: name of the destination.
@@ -102,20 +101,25 @@ def outgoing(group: Group, destination: str, events: Sequence[tuple[str, str]]) 
         events: messageId and variant of each event that the pieces' places refer to.
     """
 
-    def single(group: Group, variant: str, parts: Callable[[], tuple[Outgoing, ...]] = tuple) -> Outgoing:
+    def single(group: Group, variant: str) -> Outgoing:
         request, last = group.request, group.pieces[-1]
         message_id, own_variant = events[last.event]
         key = None
         if request.path == EVENTS_PATH:
             key = idempotency_key(destination, last.request.mapping, message_id, own_variant + variant)
         refs = tuple(Ref(piece.event, piece.request.mapping) for piece in group.pieces)
-        return Outgoing(request.method, request.path, encode_body(request.body), key, refs, parts)
+        return Outgoing(request.method, request.path, encode_body(request.body), key, refs)
 
+    def updates() -> tuple[Outgoing, ...]:
+        folded = group.pieces[:-1] if group.request.path == EVENTS_PATH else ()
+        return tuple(outgoing(part, destination, events) for part in coalesce(folded, "updates"))
+
+    whole = single(group, "")
     if len(group.pieces) == 1:
-        return single(group, "")
+        return whole
     # A refused merge has taken no effect, so its event may go again under a key of its own; were it the same key, a
     # Loops that spends keys on refused requests would answer 409 and the event be lost.
-    return single(group, "", lambda: tuple(single(part, "apart") for part in apart(group)))
+    return replace(whole, apart=lambda: tuple(single(part, "apart") for part in apart(group)), updates=updates)
 
 
 @dataclass(frozen=True, slots=True)

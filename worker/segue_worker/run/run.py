@@ -54,6 +54,7 @@ async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
         reach("hand_over")
         return wanted
     finally:
+        context.lease.end()
         keeping.cancel()
         watching.cancel()
         _tell_of(context, asyncio.get_running_loop().time() - began)
@@ -87,10 +88,11 @@ async def _deliver_due(context: RunContext) -> bool:
     try:
         while context.may_send() and not ended:
             free = places - len(deliveries)
+            since = asyncio.get_running_loop().time()
             claimed = await _claim(context, free) if 2 * free >= places else []
             if claimed:
                 reach("after_claim")
-                await _begin(claimed, context, deliveries)
+                await _begin(claimed, context, deliveries, since=since)
             elif not deliveries:
                 ended = await _finish(context, leave=False) == "ended"
             else:
@@ -140,11 +142,17 @@ async def _claim(context: RunContext, places: int) -> list[Claimed]:
         return []
 
 
-async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _Deliveries) -> None:
-    begun = [Delivery(item, context) for item in claimed]
+async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _Deliveries, *, since: float) -> None:
+    begun = [Delivery(item, context, since=since) for item in claimed]
     digests = [digest for delivery in begun for digest in delivery.digests]
     ids = [message_id for delivery in begun for message_id in delivery.message_ids]
-    flags: list[bool] = await _patiently(context.outbox.seen, digests)
+    try:
+        flags: list[bool] = await _patiently(context.outbox.seen, digests)
+    except BaseException:
+        # Nothing of them was sent; their claims lapse.
+        for delivery in begun:
+            delivery.end()
+        raise
     seen = {message_id for message_id, flag in zip(ids, flags, strict=True) if flag}
     for delivery in begun:
         deliveries.add(delivery.deliver(seen))

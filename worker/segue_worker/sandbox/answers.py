@@ -1,4 +1,4 @@
-"""What the sandbox answers with: the value object, the refusals, and the standard bodies of rules 1.x and 2.x."""
+"""What the sandbox answers with: the value object, the refusals, and the bodies that every endpoint shares."""
 
 import json
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def json_answer(value: object, *, status: int = 200, applied: bool = False, cont
 
 
 def error_answer(status: int, message: str, switches: Switches) -> Answer:
-    """An error in the common envelope (1.6)."""
+    """An error in the common envelope."""
     body = {"success": False, "message": message}
     if switches.legacy_error_keys:
         body["error"] = message
@@ -57,19 +57,19 @@ def error_answer(status: int, message: str, switches: Switches) -> Answer:
 
 
 def unauthorized() -> Answer:
-    """401 for a missing, malformed, unknown or revoked key (1.2). The old `error` key is part of what was observed."""
+    """401 for a missing, malformed, unknown or revoked key. The old `error` key is part of what was observed."""
     text = "Invalid API key"
     return json_answer({"success": False, "message": text, "error": text}, status=401)
 
 
 def html_answer(status: int, title: str) -> Answer:
-    """A page as a proxy or web framework in front of the API writes it (1.7, 3.3, 9.1)."""
+    """A page as a proxy or web framework in front of the API writes it."""
     page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
     return Answer(status, page.encode(), HTML_TYPE)
 
 
 def too_many_requests(switches: Switches, now: float) -> Answer:
-    """429 with the body and the Retry-After of the switches (2.3 to 2.5). `now` in unix seconds."""
+    """429 with the body and the Retry-After of the switches. `now` in unix seconds."""
     headers = retry_after_header(switches, now)
     if switches.body_429 == "json":
         limited = error_answer(429, "Rate limit exceeded", switches)
@@ -80,7 +80,7 @@ def too_many_requests(switches: Switches, now: float) -> Answer:
 
 
 def retry_after_header(switches: Switches, now: float) -> Headers:
-    """The Retry-After header of a 429 (2.5): none, whole seconds, or an HTTP date one second ahead."""
+    """The Retry-After header of a 429: none, whole seconds, or an HTTP date one second ahead."""
     if switches.retry_after_429 == "seconds":
         return (("retry-after", "1"),)
     if switches.retry_after_429 == "date":

@@ -94,7 +94,7 @@ class Sandbox:
     def leave_list(
         self, list_id: str, *, email: str | None = None, user_id: str | None = None, team: str | None = None
     ) -> None:
-        """A contact leaves a list in the Preference Center, for good (6.6). Without `team` the first that has it.
+        """A contact leaves a list in the Preference Center, for good. Without `team` the first that has it.
 
         Raises:
             LookupError: there is no such contact.
@@ -158,14 +158,14 @@ class Sandbox:
         return entry
 
     def _spend_key_on_failure(self, passage: Passage, answer: Answer) -> None:
-        """Under `key_spent_on: any_authenticated` a request that Loops itself failed on uses its key up too (7.25)."""
+        """Under `key_spent_on: any_authenticated` a request that Loops itself failed on uses its key up too."""
         route, team = passage.route, passage.team
         failed = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         if route is not None and team is not None and route.path == EVENTS_SEND and failed:
             spend_on_failure(passage.call(route, team))
 
     def _rate_headers(self, admission: Admission | None, answer: Answer) -> Headers:
-        """The two headers of 2.2. A proxy's error page has none, nor has an answer given before a team is known."""
+        """The two headers of the rate limit. A proxy's error page has none, nor has an answer given before a team is known."""
         if admission is None:
             if not self.switches.rate_headers_without_team:
                 return ()

@@ -1,4 +1,4 @@
-"""What a client sees of a fault (section 9)."""
+"""What a client sees of a fault."""
 
 from dataclasses import replace
 from http import HTTPStatus

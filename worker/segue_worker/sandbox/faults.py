@@ -1,4 +1,4 @@
-"""Faults on demand (section 9): which request meets which fault. Pure, but for the random numbers of a given seed."""
+"""Faults on demand (docs/loops.md#faults-that-happen): which request meets which. Pure, but for the random numbers of a given seed."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -26,11 +26,11 @@ BodyKind = Literal["json", "html", "text", "empty"]
 class Fault(BaseModel):
     """What goes wrong, and for which requests. Every condition given must hold; none given matches every request.
 
-    Kinds: `status` answers `status` with a `body`, not applied (9.1, 9.5, 9.6). `drop_before_apply` and
-    `drop_after_apply` close the connection without an answer (9.3). `delay` applies at once and answers `delay_ms`
-    late, `delay_before_apply` answers 504 that late and applies nothing (9.2). `invalid_json` applies and answers 200
-    with a body that is no JSON (9.4). `not_mailed` accepts an event that Loops never acts on: a mark in the
-    events list (9.7).
+    Kinds: `status` answers `status` with a `body`, not applied. `drop_before_apply` and
+    `drop_after_apply` close the connection without an answer. `delay` applies at once and answers `delay_ms`
+    late, `delay_before_apply` answers 504 that late and applies nothing. `invalid_json` applies and answers 200
+    with a body that is no JSON. `not_mailed` accepts an event that Loops never acts on: a mark in the
+    events list.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -92,7 +92,7 @@ class Fault(BaseModel):
         )
 
 
-# What `--fail` chooses from: each of the five kinds of rule 9 that a client must survive, equally often.
+# What `--fail` chooses from: the five kinds that a client must survive, equally often.
 RANDOM_FAULTS: tuple[tuple[Fault, ...], ...] = (
     (Fault(status=429),),
     (Fault(status=500),),

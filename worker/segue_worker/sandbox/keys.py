@@ -1,4 +1,4 @@
-"""API keys and the teams they belong to (1.2, 1.3)."""
+"""API keys and the teams they belong to (docs/loops.md#keys-paths-and-transport)."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""The team's rate limit (2.1 to 2.9) and the peaks a witness wants to know. Pure: times are arguments."""
+"""The team's rate limit (docs/loops.md#rate-limit) and the peaks a witness wants to know. Pure: times are arguments."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class PeakWindow:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The limiter's word on one request: whether it may pass, and what the two headers say (2.2)."""
+    """The limiter's word on one request: whether it may pass, and what the two headers say."""
 
     allowed: bool
     limit: int

@@ -1,4 +1,4 @@
-"""A request's way through the API, in the order of section 0: route, key, limit, method, size, endpoint."""
+"""A request's way through the API, in order: route, key, limit, method, size, endpoint."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Passage:
         route, team, admission: None where the path or the key is unknown; no admission without both.
         now: the data's time, unix seconds.
         delay: seconds until the answer leaves.
-        mailed: False while Loops accepts events and acts on none (9.7).
+        mailed: False while Loops accepts events and acts on none.
     """
 
     request: Request
@@ -47,7 +47,7 @@ class Passage:
 
 
 def process(passage: Passage) -> tuple[Answer, float]:
-    """The API's answer, and the delay with which it leaves (longer than asked for where a key is waited for, 7.27)."""
+    """The API's answer, and the delay with which it leaves (longer than asked for where a key is waited for)."""
     switches, delay = passage.switches, passage.delay
     entered = _enter(passage)
     if isinstance(entered, Answer):

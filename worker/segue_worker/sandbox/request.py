@@ -21,7 +21,7 @@ class Request:
     Attributes:
         path: what follows the base URL, as `/contacts/update`, decoded.
         headers: names in lower case.
-        body: at most a byte more than the size limit (3.3), so that a longer one shows.
+        body: at most a byte more than the size limit, so that a longer one shows.
         arrival: when it reached the sandbox, unix seconds.
     """
 
@@ -47,7 +47,7 @@ class Request:
 
     @property
     def idempotency_key(self) -> str | None:
-        """The Idempotency-Key header; an empty one counts as absent (7.20)."""
+        """The Idempotency-Key header; an empty one counts as absent."""
         return self.headers.get("idempotency-key") or None
 
 

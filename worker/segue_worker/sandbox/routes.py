@@ -1,4 +1,4 @@
-"""Which paths there are, and what serves them (8.7: nothing else exists)."""
+"""Which paths there are, and what serves them; nothing else exists."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -38,7 +38,7 @@ class Route(NamedTuple):
 
 
 def find_route(path: str) -> Route | None:
-    """The route of a path below the base URL; None makes a 404 page (1.7)."""
+    """The route of a path below the base URL; None makes a 404 page."""
     handlers = _FIXED.get(path)
     if handlers is not None:
         return Route(path, handlers)

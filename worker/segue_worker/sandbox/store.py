@@ -10,7 +10,7 @@ from segue_worker.sandbox.limits import RateLimiter
 PropertyType = Literal["string", "number", "boolean", "date"]
 IDEMPOTENCY_WINDOW_S = 24 * 60 * 60.0
 
-DEFAULT_PROPERTY_TYPES: dict[str, PropertyType] = {  # 4.1
+DEFAULT_PROPERTY_TYPES: dict[str, PropertyType] = {
     "email": "string",
     "firstName": "string",
     "lastName": "string",
@@ -43,7 +43,7 @@ class Contact:
 
 
 class ContactStore:
-    """Contacts of a team, found by email (3.8) and by userId."""
+    """Contacts of a team, found by email and by userId."""
 
     def __init__(self, team: str) -> None:
         self._team = team
@@ -78,7 +78,7 @@ class ContactStore:
         return contact
 
     def identify(self, contact: Contact, email: str | None, user_id: str | None) -> None:
-        """Give a contact the identifiers that were sent (5.4, 5.6, 5.7); None leaves one as it is."""
+        """Give a contact the identifiers that were sent; None leaves one as it is."""
         if email is not None and email != contact.email:
             self._forget_email(contact)
             contact.email = email
@@ -103,7 +103,7 @@ class ContactStore:
 
 @dataclass(frozen=True, slots=True)
 class MailingList:
-    """A mailing list, defined for every team of the sandbox (6.8)."""
+    """A mailing list, defined for every team of the sandbox."""
 
     id: str
     name: str
@@ -120,7 +120,7 @@ DEFAULT_LISTS: tuple[MailingList, ...] = (
 
 @dataclass(slots=True)
 class EventPattern:
-    """An event name in use, and the type each of its properties got from its first value (7.2, 7.7)."""
+    """An event name in use, and the type each of its properties got from its first value."""
 
     id: str
     name: str
@@ -129,7 +129,7 @@ class EventPattern:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedEvent:
-    """An event as it was recorded (7.11). `at` in unix seconds of the sandbox's movable clock."""
+    """An event as it was recorded. `at` in unix seconds of the sandbox's movable clock."""
 
     n: int
     at: float
@@ -144,7 +144,7 @@ class AcceptedEvent:
 
 
 class IdempotencyKeys:
-    """Keys spent within the past 24 h (7.22, 7.24)."""
+    """Keys spent within the past 24 h."""
 
     def __init__(self) -> None:
         self._spent: dict[str, tuple[float, float]] = {}
@@ -162,7 +162,7 @@ class IdempotencyKeys:
 
 
 class Team:
-    """Everything the sandbox holds for one team (1.3). Lists and the record of events are shared by all teams."""
+    """Everything the sandbox holds for one team. Lists and the record of events are shared by all teams."""
 
     def __init__(self, name: str, lists: dict[str, MailingList], events: list[AcceptedEvent]) -> None:
         self.name = name

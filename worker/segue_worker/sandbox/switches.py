@@ -1,4 +1,4 @@
-"""Every switch of the sandbox, with its default and the rule it belongs to.
+"""Every switch of the sandbox, with its default and what it is about (docs/loops.md).
 
 A switch exists where Loops documents nothing: a client has to be right under each of its values.
 """
@@ -28,65 +28,65 @@ class Switches(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
-    rate_limit: int = Field(10, ge=1, description="2.1: requests in any one second for the whole team")
-    window: Literal["sliding", "fixed"] = Field("sliding", description="2.6: any second, or the clock's seconds")
-    rejected_use_quota: bool = Field(False, description="2.8: a 429 itself counts against the limit")
-    drain: int = Field(0, ge=0, description="2.9: requests per second taken by other senders of the team")
-    rate_headers_without_team: bool = Field(False, description="2.2: x-ratelimit-* on 401 and unknown paths too")
-    body_429: Literal["json", "text", "empty"] = Field("json", description="2.4: body of a 429")
-    retry_after_429: Literal["none", "seconds", "date"] = Field("none", description="2.5: Retry-After of a 429")
+    rate_limit: int = Field(10, ge=1, description="requests in any one second for the whole team")
+    window: Literal["sliding", "fixed"] = Field("sliding", description="any second, or the clock's seconds")
+    rejected_use_quota: bool = Field(False, description="a 429 itself counts against the limit")
+    drain: int = Field(0, ge=0, description="requests per second taken by other senders of the team")
+    rate_headers_without_team: bool = Field(False, description="x-ratelimit-* on 401 and unknown paths too")
+    body_429: Literal["json", "text", "empty"] = Field("json", description="body of a 429")
+    retry_after_429: Literal["none", "seconds", "date"] = Field("none", description="Retry-After of a 429")
 
-    post_update_ok: bool = Field(True, description="1.5: POST /contacts/update works like PUT; off: 405")
-    legacy_error_keys: bool = Field(False, description="1.6: errors repeat their text in the deprecated `error`")
+    post_update_ok: bool = Field(True, description="POST /contacts/update works like PUT; off: 405")
+    legacy_error_keys: bool = Field(False, description="errors repeat their text in the deprecated `error`")
 
-    max_body_bytes: int = Field(1_048_576, ge=1, description="3.3: a longer body is answered 413")
-    numeric_user_id: Literal["reject", "accept"] = Field("reject", description="3.7: a number as userId")
+    max_body_bytes: int = Field(1_048_576, ge=1, description="a longer body is answered 413")
+    numeric_user_id: Literal["reject", "accept"] = Field("reject", description="a number as userId")
     email_matching: Literal["folded", "exact"] = Field(
-        "folded", description="3.8: folded trims addresses and ignores case when matching; exact does neither"
+        "folded", description="folded trims addresses and ignores case when matching; exact does neither"
     )
     reserved_keys: Annotated[Literal["ignore", "400"], _text] = Field(
-        "ignore", description="3.9: id, listId, softDeleteAt, teamId, updatedAt as a property"
+        "ignore", description="id, listId, softDeleteAt, teamId, updatedAt as a property"
     )
 
-    unknown_property: Literal["create", "ignore"] = Field("create", description="4.5: a property not yet defined")
+    unknown_property: Literal["create", "ignore"] = Field("create", description="a property not yet defined")
     type_clash: Annotated[Literal["400", "ignore", "coerce"], _text] = Field(
-        "400", description="4.7: a value of another type than its contact property has"
+        "400", description="a value of another type than its contact property has"
     )
     nested_value: Annotated[Literal["400", "ignore", "stringify"], _text] = Field(
-        "400", description="4.8, 7.8: an object or array as a property's value"
+        "400", description="an object or array as a property's value"
     )
 
     list_value: Annotated[Literal["400", "coerce"], _text] = Field(
-        "400", description='6.3: a mailingLists value that is no boolean; coerce takes "true" and "false"'
+        "400", description='a mailingLists value that is no boolean; coerce takes "true" and "false"'
     )
-    unknown_list: Annotated[Literal["400", "ignore"], _text] = Field("400", description="6.4: no list has that id")
+    unknown_list: Annotated[Literal["400", "ignore"], _text] = Field("400", description="no list has that id")
     add_unsubscribed: Annotated[Literal["ignore", "400"], _text] = Field(
-        "ignore", description="6.5: adding an unsubscribed contact to a list"
+        "ignore", description="adding an unsubscribed contact to a list"
     )
     add_after_leaving: Annotated[Literal["ignore", "400"], _text] = Field(
-        "ignore", description="6.6: adding somebody who left the list in the Preference Center"
+        "ignore", description="adding somebody who left the list in the Preference Center"
     )
 
     colon_in_event_name: Annotated[Literal["accept", "400"], _text] = Field(
-        "accept", description="7.3: a new event name with a colon"
+        "accept", description="a new event name with a colon"
     )
     text_409_key: Literal["key", "different_body", "processed"] = Field(
-        "key", description="7.23: which of the known texts a used idempotency key is answered with"
+        "key", description="which of the known texts a used idempotency key is answered with"
     )
     key_spent_on: Literal["success", "any_authenticated"] = Field(
         "success",
-        description="7.25: what uses up an idempotency key: an accepted event, or any attempt (also 400, 500)",
+        description="what uses up an idempotency key: an accepted event, or any attempt (also 400, 500)",
     )
     concurrent_key: Literal["conflict", "wait"] = Field(
         "conflict",
-        description="7.27: two requests at once with one key: the second gets 409 at once, or after the first",
+        description="two requests at once with one key: the second gets 409 at once, or after the first",
     )
 
     text_409_create: Literal["on_list", "already_exists"] = Field(
-        "on_list", description="8.1: which text creating an existing contact is answered with"
+        "on_list", description="which text creating an existing contact is answered with"
     )
     delete_user_id_array: Annotated[Literal["400", "first"], _text] = Field(
-        "400", description="8.4: userId as an array on contacts/delete; first takes its first element"
+        "400", description="userId as an array on contacts/delete; first takes its first element"
     )
 
     latency_ms: float = Field(0, ge=0, description="every answer comes this long after its request")

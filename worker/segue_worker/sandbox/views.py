@@ -45,14 +45,14 @@ class Summary(TypedDict):
 
 
 def contact_records(sandbox: Sandbox, team: str | None = None) -> Iterator[dict[str, Any]]:
-    """Every contact as contacts/find shows it, with its `team` and the `leftLists` of 6.6."""
+    """Every contact as contacts/find shows it, with its `team` and the lists it has left for good."""
     for owner in _teams(sandbox, team):
         for contact in owner.contacts:
             yield {**show(contact), "team": owner.name, "leftLists": sorted(contact.left_lists)}
 
 
 def event_records(sandbox: Sandbox, team: str | None = None) -> Iterator[EventRecord]:
-    """Accepted events in order of arrival (7.11)."""
+    """Accepted events in order of arrival."""
     for event in sandbox.events:
         if team is None or event.team == team:
             yield {

@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from segue_worker.errors import SegueError
+from segue_worker.extras import not_installed
 
 _REFERENCE: Final = re.compile(r"(?:\$\{\s*)?segment_destination\.([\w-]+)(?:\[[^\]]*\])?\.id(?:\s*\})?")
 _REPEATING: Final = {"forEach": "for_each", "count": "count"}
@@ -127,8 +128,8 @@ def read_export(text: str, export: Export) -> None:
         from segue_worker.segment_import import hcl  # noqa: PLC0415  needs the extra `import`; JSON does not
     except ModuleNotFoundError as missing:
         raise ExportError(
-            f"reading Terraform's language needs {missing.name}: pip install 'segue[import]'; or convert the JSON that "
-            "`terraform show -json` prints"
+            f"Terraform's language: {not_installed(missing, 'import')}; or convert the JSON that `terraform show -json` "
+            "prints"
         ) from None
     try:
         resources = hcl.read_resources(text)

@@ -1,4 +1,4 @@
-"""Mapping-kit's directives, each compiled into a closure (segment-behaviour, b.3)."""
+"""Mapping-kit's directives, each compiled into a closure (docs/segment.md#directives)."""
 
 from collections.abc import Mapping
 from typing import Final

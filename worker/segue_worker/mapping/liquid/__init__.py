@@ -1,4 +1,4 @@
-"""The template language of `@liquid`, as LiquidJS renders it under Segment's restrictions (segment-behaviour, b.3).
+"""The template language of `@liquid`, as LiquidJS renders it under Segment's restrictions (docs/segment.md#liquid).
 
 python-liquid parses; what it parses is compiled into closures here, because LiquidJS differs from it in truth, text,
 numbers, comparisons and most filters. Nothing but event data and the listed filters is reachable from a template.

@@ -1,4 +1,4 @@
-"""Conditions of a trigger: what they ask of an event, compiled, and in words (segment-behaviour, c.3)."""
+"""Conditions of a trigger: what they ask of an event, compiled, and in words (docs/segment.md#triggers)."""
 
 import operator
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Reads tokens into conditions, and refuses what Segment's parser reads differently (segment-behaviour, c.2)."""
+"""Reads tokens into conditions, and refuses what Segment's parser reads differently (docs/segment.md#triggers)."""
 
 from difflib import get_close_matches
 from typing import Final, Literal

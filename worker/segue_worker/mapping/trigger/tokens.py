@@ -1,4 +1,4 @@
-"""Cuts a trigger into tokens, and refuses what Segment's scanner cuts elsewhere (segment-behaviour, c.1)."""
+"""Cuts a trigger into tokens, and refuses what Segment's scanner cuts elsewhere (docs/segment.md#triggers)."""
 
 import re
 from collections.abc import Callable

@@ -15,7 +15,7 @@ class Call:
         argument: what follows the route's path, where the route has a parameter.
         now: the data's time (it can be moved), unix seconds.
         answer_delay: how long after `now` the answer will leave, seconds.
-        mailed: False while Loops accepts events and sends no mail (9.7).
+        mailed: False while Loops accepts events and sends no mail.
     """
 
     request: Request

@@ -1,4 +1,4 @@
-"""contacts/update, create, delete, find (section 5, 8.1 to 8.4)."""
+"""contacts/update, create, delete, find (docs/loops.md#finding-the-contact, docs/loops.md#other-endpoints)."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ def find(call: Call) -> Answer:
 
 
 def show(contact: Contact) -> JsonObject:
-    """A contact as contacts/find gives it; unset default properties as 4.3 says, custom ones left out."""
+    """A contact as contacts/find gives it; a default property that is unset is null or empty, a custom one is left out."""
     custom = {name: value for name, value in contact.properties.items() if name not in _SHOWN}
     return {
         "id": contact.id,

@@ -1,4 +1,4 @@
-"""events/send with its idempotency keys (section 7)."""
+"""events/send with its idempotency keys (docs/loops.md#events)."""
 
 from contextlib import suppress
 
@@ -19,10 +19,10 @@ _KEY_409 = {
 
 
 class KeyUsedError(Refusal):
-    """The idempotency key was used within the past 24 h (7.22).
+    """The idempotency key was used within the past 24 h.
 
     Attributes:
-        first_answered_at: when the answer to the request that used it leaves (7.27), the data's time.
+        first_answered_at: when the answer to the request that used it leaves, the data's time.
     """
 
     def __init__(self, message: str, first_answered_at: float) -> None:
@@ -31,9 +31,9 @@ class KeyUsedError(Refusal):
 
 
 def send(call: Call) -> Answer:
-    """POST /events/send: make or update the contact and record the event, in one step (7.5)."""
+    """POST /events/send: make or update the contact and record the event, in one step."""
     if len(call.request.idempotency_key or "") > MAX_KEY:
-        raise Refusal(400, f"Idempotency-Key is longer than {MAX_KEY} characters")  # 7.21
+        raise Refusal(400, f"Idempotency-Key is longer than {MAX_KEY} characters")
     if call.switches.key_spent_on == "any_authenticated":
         _spend_key(call)
     body = read_object(call.request, call.switches)
@@ -44,17 +44,17 @@ def send(call: Call) -> Answer:
     properties = read_event_properties(body.get("eventProperties", {}), types, call.switches)
     found = find_contact(call.team.contacts, upsert.identity, call.switches)
     if found is None and upsert.identity.email is None:
-        raise Refusal(400, "Contact not found.")  # 7.4
+        raise Refusal(400, "Contact not found.")
     upsert = keep_allowed_lists(upsert, found, call)
     if call.switches.key_spent_on == "success":
-        _spend_key(call)  # 7.29: after every check
+        _spend_key(call)  # after every check
     contact = apply_upsert(upsert, found, call)
     _record(name, properties, contact, call)
     return json_answer({"success": True}, applied=True, contact_id=contact.id)
 
 
 def spend_on_failure(call: Call) -> None:
-    """Use the key up though the request failed at Loops' end, where the switch says so (7.25)."""
+    """Use the key up though the request failed at Loops' end, where the switch says so."""
     if call.switches.key_spent_on == "any_authenticated":
         with suppress(KeyUsedError):
             _spend_key(call)
@@ -73,9 +73,9 @@ def _spend_key(call: Call) -> None:
 def _read_name(body: JsonObject, call: Call) -> str:
     name = body.get("eventName")
     if not isinstance(name, str) or not name.strip():
-        raise Refusal(400, "eventName is required")  # 7.1
+        raise Refusal(400, "eventName is required")
     if ":" in name and call.switches.colon_in_event_name == "400" and name not in call.team.patterns:
-        raise Refusal(400, "eventName must not contain a colon")  # 7.3
+        raise Refusal(400, "eventName must not contain a colon")
     return name
 
 

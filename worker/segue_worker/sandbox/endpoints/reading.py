@@ -1,4 +1,4 @@
-"""The endpoints that describe the team: api-key, lists, contact properties, event patterns (1.10, 6.8, 8.5, 8.6)."""
+"""The endpoints that describe the team: api-key, lists, contact properties, event patterns (docs/loops.md#other-endpoints)."""
 
 import re
 from math import ceil

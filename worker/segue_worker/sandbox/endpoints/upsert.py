@@ -36,7 +36,7 @@ def keep_allowed_lists(upsert: Upsert, contact: Contact | None, call: Call) -> U
     """The upsert with the list changes that can happen to this contact (None: about to be made).
 
     Raises:
-        Refusal: 400, where a switch makes an impossible one an error (6.5, 6.6).
+        Refusal: 400, where a switch makes an impossible one an error.
     """
     allowed = allowed_lists(upsert.lists, contact, call.switches, subscribed=upsert.properties.subscribed)
     return replace(upsert, lists=allowed)
@@ -47,7 +47,7 @@ def apply_upsert(upsert: Upsert, contact: Contact | None, call: Call) -> Contact
     identity = upsert.identity
     if contact is None:
         contact = call.team.contacts.add(identity.email or "", identity.user_id)
-        contact.properties["source"] = "API"  # 4.10
+        contact.properties["source"] = "API"
     else:
         email = None if _same_address(identity.email, contact, call) else identity.email
         call.team.contacts.identify(contact, email, identity.user_id)

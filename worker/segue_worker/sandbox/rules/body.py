@@ -1,4 +1,4 @@
-"""Checks on the body as a whole: JSON, lengths, names Loops keeps for itself (section 3)."""
+"""Checks on the body as a whole: JSON, lengths, names Loops keeps for itself (docs/loops.md#bodies)."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ JsonObject = dict[str, Any]
 
 
 def read_object(request: Request, switches: Switches) -> JsonObject:
-    """The body as a JSON object whose keys and values are short enough (3.1, 3.2, 3.9).
+    """The body as a JSON object whose keys and values are short enough.
 
     Raises:
         Refusal: 400.
@@ -35,7 +35,7 @@ def read_object(request: Request, switches: Switches) -> JsonObject:
 
 
 def check_length(value: str | float) -> None:
-    """Refuse a scalar whose JSON text, quotes included, is longer than allowed (3.2).
+    """Refuse a scalar whose JSON text, quotes included, is longer than allowed.
 
     Raises:
         Refusal: 400.

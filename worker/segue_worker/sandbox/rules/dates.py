@@ -1,4 +1,4 @@
-"""Which values a date property takes (4.6)."""
+"""Which values a date property takes (docs/loops.md#properties)."""
 
 import re
 from datetime import UTC, datetime

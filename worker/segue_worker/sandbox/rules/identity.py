@@ -1,4 +1,4 @@
-"""Who a request is about, and which contact that is (3.4 to 3.8, 5.1 to 5.7, 7.4)."""
+"""Who a request is about, and which contact that is (docs/loops.md#finding-the-contact)."""
 
 import re
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ def read_identity(body: JsonObject, switches: Switches) -> Identity:
     """The identifiers of a body.
 
     Raises:
-        Refusal: 400, for none (3.5), a bad address (3.6) or a wrong type (3.7).
+        Refusal: 400, for none, a bad address or a wrong type.
     """
     email, user_id = body.get("email"), body.get("userId")
     if email in (None, "") and user_id in (None, ""):
@@ -51,7 +51,7 @@ def find_contact(contacts: ContactStore, identity: Identity, switches: Switches)
     """The one contact that either identifier names; None if there is none.
 
     Raises:
-        Refusal: 400, if the two name different contacts (5.5).
+        Refusal: 400, if the two name different contacts.
     """
     email, user_id = identity.email, identity.user_id
     by_email = None if email is None else contacts.by_email(email, folded=switches.email_matching == "folded")

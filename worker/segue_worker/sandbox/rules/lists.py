@@ -1,4 +1,4 @@
-"""Mailing lists in a body: who may be put on which (section 6)."""
+"""Mailing lists in a body: who may be put on which (docs/loops.md#mailing-lists)."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def read_lists(body: JsonObject, known: dict[str, MailingList], switches: Switch
     """What a body asks for, list id to joined or left.
 
     Raises:
-        Refusal: 400, for a wrong shape (6.3) or an unknown list (6.4).
+        Refusal: 400, for a wrong shape or an unknown list.
     """
     if "mailingLists" not in body:
         return {}
@@ -33,7 +33,7 @@ def allowed_lists(
     """What of `wanted` happens to this contact (None: about to be made), given the request's own `subscribed`.
 
     Raises:
-        Refusal: 400, where a switch makes an add that is not applied an error (6.5, 6.6).
+        Refusal: 400, where a switch makes an add that is not applied an error.
     """
     is_subscribed = subscribed if subscribed is not None else contact.subscribed if contact else True
     allowed = {}

@@ -1,4 +1,4 @@
-"""Contact properties and event properties: types, resets, unknown names (sections 4 and 7.7)."""
+"""Contact properties and event properties: types, resets, unknown names (docs/loops.md#properties)."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from segue_worker.sandbox.switches import Switches
 Scalar = str | int | float | bool
 PropertyTypes = dict[str, PropertyType]
 
-# Not properties in the sense of this module: identifiers, what has rules of its own, what the API cannot set (4.11).
+# Not properties in the sense of this module: identifiers, what has rules of its own, what the API cannot set.
 _SPECIAL = RESERVED_KEYS | {"email", "userId", "subscribed", "mailingLists", "notes"}
 EVENT_KEYS = frozenset({"eventName", "eventProperties"})
 
@@ -25,8 +25,8 @@ class PropertyChanges:
 
     Attributes:
         values: new values, ready to be stored.
-        resets: properties to empty (4.3).
-        new_types: properties that come into being, with the type of their first value (4.5).
+        resets: properties to empty.
+        new_types: properties that come into being, with the type of their first value.
         subscribed: None where the body leaves it alone.
     """
 
@@ -46,7 +46,7 @@ def read_properties(
     """
     subscribed = body.get("subscribed")
     if "subscribed" in body and not isinstance(subscribed, bool):
-        raise Refusal(400, "subscribed must be a boolean")  # 4.9
+        raise Refusal(400, "subscribed must be a boolean")
     changes = PropertyChanges(subscribed=subscribed)
     for name, sent in body.items():
         if name in _SPECIAL or name in skip:
@@ -66,7 +66,7 @@ def read_properties(
 
 
 def read_event_properties(value: Any, types: PropertyTypes, switches: Switches) -> dict[str, Scalar]:
-    """An event's properties, names trimmed; what cannot become its declared type is dropped (7.7, 7.8).
+    """An event's properties, names trimmed; what cannot become its declared type is dropped.
 
     Raises:
         Refusal: 400, for anything but an object, or a nested value where the switch says so.
@@ -108,7 +108,7 @@ def _fit_contact(name: str, value: Scalar, kind: PropertyType, switches: Switche
 
 
 def _flat(name: str, value: Any, switches: Switches) -> Scalar | None:
-    """A scalar as it is; an object or array by the switch (4.8): refused, left out (None), or as JSON text."""
+    """A scalar as it is; an object or array by the switch: refused, left out (None), or as JSON text."""
     if isinstance(value, str | int | float):
         return value
     if switches.nested_value == "400":
