@@ -7,7 +7,7 @@ RUN python -m venv --without-pip /opt/segue
 WORKDIR /src
 # The dependencies of an empty distribution first: a change of the source keeps this layer.
 COPY pyproject.toml constraints.txt ./
-RUN mkdir -p producer/segue_producer worker/segue_worker \
+RUN mkdir -p producer/segue_producer producer/segue_tracking_api worker/segue_worker worker/segue_sandbox \
     && touch README.md producer/segue_producer/__init__.py worker/segue_worker/__init__.py \
     && pip --python /opt/segue/bin/python install -c constraints.txt '.[worker,http,dashboard]' flower
 COPY README.md LICENSE ./

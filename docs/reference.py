@@ -12,7 +12,7 @@ import click
 
 from segue_worker.cli import segue
 from segue_worker.config import json_schema
-from segue_worker.metrics.registry import METRICS
+from segue_worker.observing.metrics.registry import METRICS
 
 _HERE: Final = Path(__file__).parent
 _MADE: Final = "<!-- Made by docs/reference.py from the code: change the code, then run `make reference`. -->\n\n"

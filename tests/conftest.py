@@ -7,7 +7,7 @@ import pytest
 import redis
 from hypothesis import settings
 
-from segue_worker.embedded_redis import EmbeddedRedis, describe_server, find_server
+from segue_sandbox.embedded_redis import EmbeddedRedis, describe_server, find_server
 from segue_worker.errors import RedisServerError
 
 # The same examples each time on CI, where a change is judged; new ones at every run elsewhere, where they are found.

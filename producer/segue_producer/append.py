@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from redis import exceptions
 
+from segue_producer.clients import where
 from segue_producer.entries import entry_stamp
 from segue_producer.errors import InvalidEvent, OutboxFull, OutboxUnavailable, UnknownDestination
 from segue_producer.events import Identify, Prepared, Track, prepare
 from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEPT_S, Keys
-from segue_producer.settings import where
 
 APPEND_SCRIPT: Final = files("segue_producer").joinpath("append.lua").read_text(encoding="utf-8")
 BATCH: Final = 250

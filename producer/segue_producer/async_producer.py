@@ -16,12 +16,12 @@ from redis.backoff import NoBackoff
 from segue_producer import append
 from segue_producer.append import EventInput
 from segue_producer.calls import Call, identify_event, track_event
+from segue_producer.clients import broker_url, redis_url
 from segue_producer.errors import EnqueueError
 from segue_producer.events import Prepared
 from segue_producer.hints import Hints
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_producer.producer import KNOWN_FOR_S
-from segue_producer.settings import broker_url, redis_url
 
 
 class AsyncProducer:

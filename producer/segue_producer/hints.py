@@ -4,7 +4,8 @@ import logging
 
 from celery import Celery
 
-from segue_producer.settings import DELIVER, HINT_EXPIRES_S, QUEUE, celery_settings
+from segue_producer.broker import celery_settings
+from segue_producer.settings import DELIVER, HINT_EXPIRES_S, QUEUE
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ SWEPT: Final = "segue:swept"
 SWEPT_MS: Final = 1500
 
 TRACKING_TOTALS: Final = "segue:tracking-api:totals"
-"""Hash: what the Tracking API did since the start of data. `segue_producer.tracking_api.counters` names the fields."""
+"""Hash: what the Tracking API did since the start of data. `segue_tracking_api.counters` names the fields."""
 TRACKING_STATS: Final = "segue:tracking-api:stats:"
 """Prefix; the unix minute follows. The same counters, of that minute."""
 
@@ -82,10 +82,10 @@ class Keys:
         self.totals = prefix + "totals"
         """The same counters since the start of data."""
         self.measures = prefix + "measures"
-        """Hash, since the start of data: `enqueued`; histograms (`segue_worker.metrics.histogram`); and how often each
-        mapping fired, failed, and had an event before it (`segue_worker.trace.journal`)."""
+        """Hash, since the start of data: `enqueued`; histograms (`segue_worker.outbox.histogram`); and how often each
+        mapping fired, failed, and had an event before it (`segue_worker.delivery.journal`)."""
         self.log = prefix + "log"
-        """Stream: what became of events, newest last, about `LOG_ENTRIES` entries (`segue_worker.trace.record`). It
+        """Stream: what became of events, newest last, about `LOG_ENTRIES` entries (`segue_worker.outbox.log_record`). It
         holds messageIds and a digest of the contact, and nothing else of a person."""
         self.because = prefix + "because"
         """Hash: digest → why events were filtered, as JSON; the log names the digest."""

@@ -13,11 +13,11 @@ from redis.retry import Retry
 from segue_producer import append
 from segue_producer.append import EventInput
 from segue_producer.calls import Call, identify_event, track_event
+from segue_producer.clients import broker_url, redis_url
 from segue_producer.errors import EnqueueError
 from segue_producer.events import Prepared
 from segue_producer.hints import Hints
 from segue_producer.keys import DESTINATIONS, Keys
-from segue_producer.settings import broker_url, redis_url
 
 KNOWN_FOR_S: Final = 30
 """Seconds for which the list of known destinations is believed."""

@@ -19,8 +19,8 @@ import orjson
 from ruamel.yaml import YAML
 from tenacity import RetryError
 
-from segue_worker.embedded_redis import free_port
-from segue_worker.sandbox.client import SandboxClient
+from segue_sandbox.client import SandboxClient
+from segue_sandbox.embedded_redis import free_port
 from tests.containers.engine import ContainersError, Engine
 from tests.containers.images import ENTRYPOINTS, SUITE, make_base_images
 from tests.integration.compose import COMPOSE_FILE

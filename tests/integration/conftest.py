@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from segue_worker.embedded_redis import EmbeddedRedis
+from segue_sandbox.embedded_redis import EmbeddedRedis
 
 from .stack import Stack
 

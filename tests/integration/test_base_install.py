@@ -12,8 +12,8 @@ from venv import EnvBuilder
 import pytest
 from redis import Redis
 
-from segue_worker.embedded_redis import EmbeddedRedis
-from segue_worker.run.entry import read_entry
+from segue_sandbox.embedded_redis import EmbeddedRedis
+from segue_worker.outbox.entry import read_entry
 
 from .stack import KEYS
 

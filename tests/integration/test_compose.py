@@ -18,12 +18,12 @@ from ruamel.yaml import YAML
 
 from segue_producer import Producer
 from segue_producer.settings import ENQUEUE, QUEUE
-from segue_producer.tracking_api import Limits
+from segue_sandbox.embedded_redis import find_server, free_port
+from segue_sandbox.spawn import SandboxProcess
+from segue_tracking_api import Limits
 from segue_worker.celery import SHUTDOWN_S
 from segue_worker.config import load_config
-from segue_worker.embedded_redis import find_server, free_port
-from segue_worker.run.run import RUN_S
-from segue_worker.sandbox.spawn import SandboxProcess
+from segue_worker.delivery.run import RUN_S
 from tests import needs
 
 from .compose import BIN, COMPOSE_FILE, ROOT, ComposeError, Service, ServiceProcess, grace_s, resolve

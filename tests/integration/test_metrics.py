@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from segue_worker.metrics.exposition import render
+from segue_worker.observing.metrics.exposition import render
 from tests import needs
 
 from .commands import start

@@ -16,10 +16,10 @@ from redis import Redis
 from ruamel.yaml import YAML
 
 from segue_producer.settings import QUEUE
+from segue_sandbox.client import SandboxClient
 from segue_worker.cli import segue
 from segue_worker.config import load_config
-from segue_worker.sandbox.client import SandboxClient
-from segue_worker.status import read_statuses
+from segue_worker.observing.status import read_statuses
 
 from .readme import LONGEST_S, README, ROOT, FirstHour, blocks, first_hour
 from .stack import KEYS, wait_until

@@ -16,15 +16,17 @@ from typing import Any, Final
 from billiard import active_children
 from celery import Celery, signals
 from redis import Redis, RedisError
+from segue_producer.broker import celery_settings
+from segue_producer.clients import broker_url, redis_url, where
 
-from segue_producer.settings import QUEUE, SWEEP, broker_url, celery_settings, redis_url, where
+from segue_producer.settings import QUEUE, SWEEP
 from segue_worker import logs
 from segue_worker.config import Config, load_config
-from segue_worker.consumer import SpareSweep
+from segue_worker.delivery.run import RUN_S
 from segue_worker.errors import SegueError
-from segue_worker.redis_check import check_redis
-from segue_worker.run.run import RUN_S
-from segue_worker.runtime import Runtime
+from segue_worker.observing.redis_check import check_redis
+from segue_worker.process.consumer import SpareSweep
+from segue_worker.process.runtime import Runtime
 
 SWEEP_S: Final = 1.0
 LONGEST_TASK_S: Final = 120
@@ -38,7 +40,7 @@ log = logging.getLogger(__name__)
 app = Celery("segue_worker", broker=broker_url(), include=["segue_worker.tasks"])
 app.conf.update(
     celery_settings(socket_timeout=10.0),
-    worker_consumer="segue_worker.consumer:QuickConsumer",
+    worker_consumer="segue_worker.process.consumer:QuickConsumer",
     # A run mostly waits: for its turn, for Loops. Threads that share one event loop let one process serve many
     # destinations at once; a pool of processes would have the third destination wait while two are at it.
     worker_pool="threads",

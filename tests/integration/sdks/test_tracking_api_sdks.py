@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from segue_worker.embedded_redis import EmbeddedRedis, free_port
+from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
 from tests import needs
 from tests.integration.stack import API_KEY, Stack, wait_until
 from tests.integration.tracking import WRITE_KEY, TrackingApiProcess, write_config

@@ -8,10 +8,10 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from segue_sandbox.client import SandboxClient
+from segue_sandbox.server import SandboxServer
 from segue_worker.cli import segue
 from segue_worker.loops import LoopsClient
-from segue_worker.sandbox.client import SandboxClient
-from segue_worker.sandbox.server import SandboxServer
 
 API_KEY = "sandbox-ada.secret"
 
@@ -66,7 +66,7 @@ def test_another_answer_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: httpx.Response, said: str
 ) -> None:
     client = partial(LoopsClient, transport=httpx.MockTransport(lambda _: answer))
-    monkeypatch.setattr("segue_worker.api_keys.LoopsClient", client)
+    monkeypatch.setattr("segue_worker.observing.api_keys.LoopsClient", client)
     result = check(tmp_path, "https://loops.example.com/api/v1")
     assert result.exit_code == 1
     assert said in result.stderr
@@ -76,7 +76,7 @@ def test_another_answer_is_a_finding(
 def test_a_teams_name_does_not_speak_to_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = httpx.Response(200, json={"success": True, "teamName": "Ada\x1b[2J\nLtd."})
     client = partial(LoopsClient, transport=httpx.MockTransport(lambda _: answer))
-    monkeypatch.setattr("segue_worker.api_keys.LoopsClient", client)
+    monkeypatch.setattr("segue_worker.observing.api_keys.LoopsClient", client)
     result = check(tmp_path, "https://loops.example.com/api/v1")
     assert result.exit_code == 0
     assert r"team: Ada\x1b[2J\nLtd." in result.stdout

@@ -11,8 +11,8 @@ from segue_producer.keys import Keys
 from segue_worker.dashboard import Dashboard, create_app
 from segue_worker.dashboard.sessions import Sessions
 from segue_worker.dashboard.throttle import Throttle
-from segue_worker.dead_letter import DeadLetter
-from segue_worker.run.outgoing import Outgoing, Parked, Ref
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.outgoing import Outgoing, Parked, Ref
 
 KEYS: Final = Keys("loops")
 TOKEN: Final = "a-token-for-tests-only"  # noqa: S105 - nothing to protect

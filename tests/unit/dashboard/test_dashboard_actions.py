@@ -11,9 +11,9 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from segue_worker.dashboard.context import Dashboard
 from segue_worker.dashboard.jobs import Job, Jobs
-from segue_worker.dashboard.retries import retry_now, waiting_retries
-from segue_worker.dead_letter import DeadLetter
-from segue_worker.pause import Pause
+from segue_worker.operating.retry_now import retry_now, waiting_retries
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.pause import Pause
 
 from .conftest import EMAIL, KEYS, NOW_MS, Visitor
 

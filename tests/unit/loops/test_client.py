@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from segue_sandbox.faults import Fault, FaultKind
+from segue_sandbox.server import SandboxServer
 from segue_worker.loops import LoopsClient, LoopsConnectionError, LoopsTimeoutError
 from segue_worker.loops.answer import read_answer
-from segue_worker.sandbox.faults import Fault, FaultKind
-from segue_worker.sandbox.server import SandboxServer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 KEY = "sandbox-key"

@@ -13,8 +13,8 @@ from segue_producer import append
 from segue_producer.events import prepare
 from segue_producer.keys import Keys
 from segue_worker.outbox import Claimed, Next, Outbox, Settlement
+from segue_worker.outbox.entry import partial_entry, read_entry
 from segue_worker.outbox.outbox import digest
-from segue_worker.run.entry import partial_entry, read_entry
 
 from .conftest import DAY_MS, LEASE_MS, Clock
 

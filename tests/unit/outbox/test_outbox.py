@@ -10,11 +10,11 @@ from fakeredis import FakeAsyncRedis
 
 from segue_producer import OutboxFull
 from segue_producer.keys import Keys
-from segue_worker.dead_letter import DeadLetter
 from segue_worker.outbox import Next, Outbox, Settlement
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.entry import read_entry
 from segue_worker.outbox.outbox import digest
-from segue_worker.pause import Pause
-from segue_worker.run.entry import read_entry
+from segue_worker.outbox.pause import Pause
 
 from .conftest import DAY_MS, LEASE_MS, Clock
 

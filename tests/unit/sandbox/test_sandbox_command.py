@@ -11,9 +11,9 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from segue_sandbox.spawn import SandboxProcess, SandboxStartError
 from segue_worker.cli import segue
 from segue_worker.cli.sandbox import sandbox as command
-from segue_worker.sandbox.spawn import SandboxProcess, SandboxStartError
 
 from .calls import ADA
 
@@ -74,7 +74,7 @@ def test_help_has_an_example_and_the_key_rule() -> None:
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith(("uvicorn", "segue_worker.sandbox.server"))]:
+    for name in [name for name in sys.modules if name.startswith(("uvicorn", "segue_sandbox.server"))]:
         monkeypatch.delitem(sys.modules, name)
     find_spec = PathFinder.find_spec
     monkeypatch.setattr(
@@ -100,7 +100,7 @@ def test_it_ends_without_a_word(end: signal.Signals) -> None:
 
 def test_the_core_needs_no_server_library() -> None:
     code = (
-        "import sys; import segue_worker.cli.sandbox, segue_worker.sandbox.core; "
+        "import sys; import segue_worker.cli.sandbox, segue_sandbox.core; "
         "print(sorted({'uvicorn', 'starlette', 'httptools', 'httpx'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())

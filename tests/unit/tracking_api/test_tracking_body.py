@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue_producer.tracking_api.answers import RequestRefused
-from segue_producer.tracking_api.body import decode, parse
+from segue_tracking_api.answers import RequestRefused
+from segue_tracking_api.body import decode, parse
 
 LIMIT = 10_000
 

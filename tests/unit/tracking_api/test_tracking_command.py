@@ -61,7 +61,7 @@ def test_values_out_of_range_are_refused(tmp_path: Path, options: tuple[str, str
 
 def test_the_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
-    for name in [name for name in sys.modules if name.startswith(("segue_producer.tracking_api", "uvicorn"))]:
+    for name in [name for name in sys.modules if name.startswith(("segue_tracking_api", "uvicorn"))]:
         monkeypatch.delitem(sys.modules, name)
     find = PathFinder.find_spec
     monkeypatch.setattr(

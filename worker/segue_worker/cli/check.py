@@ -13,7 +13,7 @@ from segue_worker.cli.output import emit_json, emit_table, remark, visible
 from segue_worker.config import Config, Inspection, inspect_config, json_schema
 
 if TYPE_CHECKING:
-    from segue_worker.api_keys import KeyCheck
+    from segue_worker.observing.api_keys import KeyCheck
 
 
 @click.command(
@@ -54,7 +54,7 @@ def check(config: Path, *, as_json: bool, schema: bool, online: bool) -> None:
 
 
 def _ask(config: Config) -> "list[KeyCheck]":
-    from segue_worker.api_keys import check_keys  # noqa: PLC0415 - reading a file needs no HTTP client
+    from segue_worker.observing.api_keys import check_keys  # noqa: PLC0415 - reading a file needs no HTTP client
 
     return asyncio.run(check_keys([each for each in config.destinations if each.enabled]))
 

@@ -9,9 +9,9 @@ import click
 from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from segue_producer.clients import broker_url
 
 from segue_producer.hints import Hints
-from segue_producer.settings import broker_url
 from segue_worker.cli.group import Refusal
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.store import TIMEOUT_S

@@ -32,8 +32,8 @@ def demo(*, keep: bool) -> None:
     """
     for module in _NEEDED:
         import_module(module)
-    from segue_worker.demo.play import play  # noqa: PLC0415 - only now is it sure that it can be imported
-    from segue_worker.demo.stage import GONE  # noqa: PLC0415 - same
+    from segue_sandbox.demo.play import play  # noqa: PLC0415 - only now is it sure that it can be imported
+    from segue_sandbox.demo.stage import GONE  # noqa: PLC0415 - same
 
     console = Console()
     if not console.is_terminal:

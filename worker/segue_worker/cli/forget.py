@@ -12,8 +12,9 @@ from redis.asyncio import Redis as AsyncRedis
 from segue_worker.cli.group import Failure, Refusal
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
-from segue_worker.cli.store import Known, known_destinations, opened
-from segue_worker.forget import forget_at_loops, forget_here
+from segue_worker.cli.store import opened
+from segue_worker.observing.destinations import Known, known_destinations
+from segue_worker.operating.forget import forget_at_loops, forget_here
 
 
 @click.command(

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 from redis import Redis
 from redis.exceptions import RedisError
+from segue_producer.clients import where
 
-from segue_producer.settings import where
 from segue_worker.cli.group import Failure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
 from segue_worker.config import load_config
 from segue_worker.config.durations import duration_text, parse_duration
-from segue_worker.health import missing_sweep, stalled_destinations
+from segue_worker.observing.health import missing_sweep, stalled_destinations
 
 _TIMEOUT_S = 3.0
 _LONGEST = timedelta(days=1)

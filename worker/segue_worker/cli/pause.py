@@ -8,8 +8,9 @@ import click
 from segue_producer.keys import Keys
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.output import remark
-from segue_worker.cli.store import choose, known_destinations, opened
-from segue_worker.pause import Pause
+from segue_worker.cli.store import choose, opened
+from segue_worker.observing.destinations import known_destinations
+from segue_worker.outbox.pause import Pause
 
 
 @click.command(

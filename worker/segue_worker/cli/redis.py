@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
+from segue_sandbox.embedded_redis import describe_server, find_server
 from segue_worker.cli.group import Failure
 from segue_worker.cli.output import remark
-from segue_worker.embedded_redis import describe_server, find_server
 
 
 @click.command(epilog="Example: segue redis --port 6379", short_help="Serve a Redis to try things with.")

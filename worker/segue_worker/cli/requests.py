@@ -6,7 +6,7 @@ from rich.console import Console
 from segue_worker.cli.output import emit_table
 from segue_worker.mapping import Request, encode_body
 from segue_worker.mapping.known_refusals import refusals
-from segue_worker.preview import Preview
+from segue_worker.observing.preview import Preview
 
 
 def show_preview(found: Preview) -> None:

@@ -17,10 +17,11 @@ from rich.text import Text
 
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
-from segue_worker.cli.store import known_destinations, opened
-from segue_worker.metrics.speed import Speed, read_speeds
-from segue_worker.pause import Pause
-from segue_worker.status import Status, read_statuses, utc_text
+from segue_worker.cli.store import opened
+from segue_worker.observing.destinations import known_destinations
+from segue_worker.observing.metrics.speed import Speed, read_speeds
+from segue_worker.observing.status import Status, read_statuses, utc_text
+from segue_worker.outbox.pause import Pause
 
 EVERY_S: Final = 1.0
 _WIDTH_OF_A_PIPE: Final = 100

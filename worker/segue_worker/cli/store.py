@@ -8,9 +8,9 @@ from pathlib import Path
 from redis import AuthenticationError, Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from segue_producer.clients import where
 
 from segue_producer.keys import DESTINATION_NAME, DESTINATIONS, Keys
-from segue_producer.settings import where
 from segue_worker.cli.group import Failure, Refusal
 from segue_worker.config import Config, inspect_config
 

@@ -5,8 +5,8 @@ import logging
 from pathlib import Path
 
 import click
+from segue_producer.clients import broker_url
 
-from segue_producer.settings import broker_url
 from segue_worker.cli.group import Refusal
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.output import remark
@@ -57,7 +57,7 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
 
     The configuration's `sources` say which write keys are let in, and where their events go. GET /docs describes it.
     """
-    from segue_producer.tracking_api import Limits, bind, create_app, serve  # noqa: PLC0415  --help needs no extra
+    from segue_tracking_api import Limits, bind, create_app, serve  # noqa: PLC0415  --help needs no extra
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     read = load_config(config, serving=True)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from segue_worker.metrics.histogram import Histogram
-from segue_worker.queue_age import OLDEST
+from segue_worker.observing.queue_age import OLDEST
+from segue_worker.outbox.histogram import Histogram
 
 PERCENTS: Final = {"delivery": (50, 95, 99), "request": (50, 95)}
 MINUTE_MS: Final = 60_000

@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 from redis.asyncio import Redis
 
 from segue_producer.keys import EXPLANATIONS, EXPLANATIONS_KEPT_S, LOG_ENTRIES, STATS_KEPT_S, Keys
-from segue_worker.dead_letter import DeadLetter
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.pause import Pause
 from segue_worker.outbox.together import Together
-from segue_worker.pause import Pause
 
 EVENTS_PER_CLAIM: Final = 100
 """Events taken of one contact at a time: enough for any merge worth having, and a bound on memory."""

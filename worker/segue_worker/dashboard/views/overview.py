@@ -8,8 +8,8 @@ from starlette.responses import JSONResponse, Response
 from segue_worker.dashboard.context import Call, configured
 from segue_worker.dashboard.pages import render
 from segue_worker.dashboard.series import MINUTE_MS, PERCENTS, RANGES, Range, plot_series
-from segue_worker.metrics.minutes import read_minutes
-from segue_worker.status import read_statuses
+from segue_worker.observing.metrics.minutes import read_minutes
+from segue_worker.observing.status import read_statuses
 
 _HEADINGS: Final = {
     "rate_limited": "429s",

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from segue_producer.keys import Keys
 from segue_worker.dashboard.context import Call
 from segue_worker.dashboard.pages import go_to, render
-from segue_worker.pause import Pause, PauseKind, begin
+from segue_worker.outbox.pause import Pause, PauseKind, begin
 
 LONGEST_REASON: Final = 200
 

@@ -1,0 +1,157 @@
+"""`segue health`, and the rules behind it."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+from redis import Redis
+
+from segue_producer.keys import DESTINATIONS, Keys
+from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
+from segue_worker.cli import segue
+from segue_worker.observing.health import Progress, stalled, unswept
+from segue_worker.outbox.pause import Pause
+
+KEYS = Keys("loops")
+CONFIG = """\
+destinations:
+  - name: loops
+    api_key: sandbox-key
+  - name: held-back
+    api_key: sandbox-key
+    enabled: false
+"""
+
+
+@pytest.fixture
+def redis(redis_server: EmbeddedRedis) -> Iterator[Redis]:
+    with Redis.from_url(redis_server.url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def now_ms(redis: Redis) -> int:
+    seconds, micros = redis.time()
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "segue.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def environ(config: Path, redis_server: EmbeddedRedis) -> dict[str, str]:
+    return {"SEGUE_CONFIG": str(config), "SEGUE_REDIS_URL": redis_server.url}
+
+
+def health(environ: dict[str, str], *arguments: str) -> Result:
+    return CliRunner().invoke(segue, ["health", *arguments], env=environ)
+
+
+@given(age_ms=st.integers(-(10**6), 10**7), max_age_ms=st.integers(1, 10**6), settling=st.booleans())
+def test_a_destination_stalls_only_when_overdue_and_still(age_ms: int, max_age_ms: int, *, settling: bool) -> None:
+    now_ms = 1_800_000_000_000
+    progress = Progress("loops", paused=False, oldest_due_ms=now_ms - age_ms, settling=settling)
+    assert bool(stalled(progress, now_ms, max_age_ms)) == (age_ms > max_age_ms and not settling)
+
+
+@given(oldest=st.none() | st.integers(0, 2 * 10**12), settling=st.booleans())
+def test_a_paused_destination_never_stalls(oldest: int | None, *, settling: bool) -> None:
+    assert stalled(Progress("loops", paused=True, oldest_due_ms=oldest, settling=settling), 2 * 10**12, 1) is None
+
+
+@given(ages=st.lists(st.integers(0, 10**6)), max_age_ms=st.integers(1, 10**6))
+def test_the_latest_sweep_counts(ages: list[int], max_age_ms: int) -> None:
+    now_ms = 1_800_000_000_000
+    healthy = any(age <= max_age_ms for age in ages)
+    assert (unswept([now_ms - age for age in ages], now_ms, max_age_ms) is None) == healthy
+
+
+def test_an_idle_destination_is_healthy(redis: Redis, environ: dict[str, str]) -> None:
+    assert redis.dbsize() == 0
+    result = health(environ)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "healthy\n")
+
+
+def test_an_event_due_for_too_long_is_not(redis: Redis, now_ms: int, environ: dict[str, str]) -> None:
+    redis.zadd(KEYS.due, {"u1": now_ms - 90_000, "u2": now_ms})
+    result = health(environ)
+    assert result.exit_code == 1
+    assert re.match(r"destination 'loops': an event has been due for \d+ s \(at most 60 s\)", result.stderr)
+    assert health(environ, "--max-age", "2m").exit_code == 0
+
+
+def test_a_contact_that_is_claimed_or_parked_is_not_due(redis: Redis, now_ms: int, environ: dict[str, str]) -> None:
+    redis.zadd(KEYS.due, {"claimed": now_ms + 30_000, "parked": now_ms + 3_600_000})
+    assert health(environ).exit_code == 0
+
+
+def test_a_backlog_that_shrinks_is_healthy(redis: Redis, now_ms: int, environ: dict[str, str]) -> None:
+    redis.zadd(KEYS.due, {"u1": now_ms - 600_000})
+    redis.hincrby(f"{KEYS.stats}{now_ms // 60_000}", "enqueued", 5)
+    assert health(environ).exit_code == 1, "appending is no progress"
+    redis.hincrby(f"{KEYS.stats}{now_ms // 60_000 - 5}", "delivered", 5)
+    assert health(environ).exit_code == 1, "nor is what was settled long ago"
+    redis.hincrby(f"{KEYS.stats}{now_ms // 60_000}", "delivered", 5)
+    assert health(environ).exit_code == 0
+
+
+def test_nothing_is_meant_to_move_while_paused_or_off(redis: Redis, now_ms: int, environ: dict[str, str]) -> None:
+    redis.zadd(KEYS.due, {"u1": now_ms - 600_000})
+    redis.zadd(Keys("held-back").due, {"u1": now_ms - 600_000})
+    redis.set(KEYS.paused, Pause("by hand", now_ms, None).to_json())
+    assert health(environ).exit_code == 0
+
+
+def test_the_sweep_is_healthy_while_it_is_recent(redis: Redis, now_ms: int, environ: dict[str, str]) -> None:
+    without_config = {"SEGUE_REDIS_URL": environ["SEGUE_REDIS_URL"], "SEGUE_CONFIG": "no such file"}
+    never = health(without_config, "--sweep")
+    assert (never.exit_code, never.stderr) == (1, "no sweep has run yet; start beat and a worker\n")
+    redis.hset(DESTINATIONS, mapping={"gone": now_ms - 600_000, "loops": now_ms})
+    assert health(without_config, "--sweep").exit_code == 0
+    redis.hset(DESTINATIONS, "loops", now_ms - 70_000)
+    late = health(without_config, "--sweep")
+    assert late.exit_code == 1
+    assert re.match(r"the last sweep ran \d+ s ago \(at most 60 s\)", late.stderr)
+
+
+def test_problems_are_data_in_json(redis: Redis, now_ms: int, environ: dict[str, str]) -> None:
+    result = health(environ, "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"healthy": True, "problems": []})
+    redis.zadd(KEYS.due, {"u1": now_ms - 90_000})
+    result = health(environ, "--json")
+    said = json.loads(result.stdout)
+    assert (result.exit_code, result.stderr, said["healthy"]) == (1, "", False)
+    assert said["problems"][0].startswith("destination 'loops'")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--sweep",)])
+def test_a_redis_that_is_away_is_said_without_its_password(config: Path, arguments: tuple[str, ...]) -> None:
+    port = free_port()
+    url = f"redis://segue:the-password@127.0.0.1:{port}/0"
+    result = health({"SEGUE_CONFIG": str(config), "SEGUE_REDIS_URL": url}, *arguments)
+    assert result.exit_code == 1
+    assert f"Redis at 127.0.0.1:{port} does not answer (ConnectionError)" in result.stderr
+    assert "the-password" not in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("span", ["60", "soon", "0s", "2d"])
+def test_a_span_that_is_none_is_bad_usage(environ: dict[str, str], span: str) -> None:
+    result = health(environ, "--max-age", span)
+    assert result.exit_code == 2
+    assert "--max-age" in result.stderr
+
+
+def test_a_faulty_configuration_is_named(environ: dict[str, str], config: Path) -> None:
+    config.write_text("destinations: []\n", encoding="utf-8")
+    assert health(environ).exit_code == 2

@@ -1,0 +1,159 @@
+"""A request on its way: the bytes to send, and the events and mappings it stands for."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple, Self
+
+import orjson
+
+from segue_worker.delivery.coalesce import Group, apart, coalesce
+from segue_worker.mapping.request import encode_body
+
+EVENTS_PATH: Final = "/events/send"
+
+
+class Ref(NamedTuple):
+    """One mapping of one event; `event` counts from the head of the outbox."""
+
+    event: int
+    mapping: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request, ready to be sent any number of times, byte for byte the same.
+
+    Attributes:
+        method: `PUT` or `POST`.
+        path: what follows the base URL.
+        body: JSON text.
+        key: Idempotency-Key, on events only.
+        refs: what it stands for, in order.
+        apart: makes the requests it was merged from, which are seldom wanted; none where it was not merged.
+        updates: makes the request of the contact updates that were folded into an event, without the event; none where
+            none were, and of a request that was parked: then it is known what was sent before.
+    """
+
+    method: str
+    path: str
+    body: bytes
+    key: str | None
+    refs: tuple[Ref, ...]
+    apart: Callable[[], tuple["Outgoing", ...]] = tuple
+    updates: Callable[[], tuple["Outgoing", ...]] = tuple
+
+    @property
+    def parts(self) -> tuple["Outgoing", ...]:
+        """The requests it was merged from; empty where it was not."""
+        return self.apart()
+
+    def counted_from(self, head: int) -> "Outgoing":
+        """The same with places counted from the event at place `head`."""
+        refs = tuple(Ref(event - head, mapping) for event, mapping in self.refs)
+        apart = tuple(part.counted_from(head) for part in self.parts)
+        return replace(self, refs=refs, apart=lambda: apart, updates=tuple)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form in which a parked request is kept (JSON)."""
+        return {
+            "method": self.method,
+            "path": self.path,
+            "body": self.body.decode(),
+            "key": self.key,
+            "refs": [tuple(ref) for ref in self.refs],
+            "parts": [part.to_dict() for part in self.parts],
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Read what `to_dict` made."""
+        parts = tuple(cls.from_dict(part) for part in fields["parts"])
+        return cls(
+            fields["method"],
+            fields["path"],
+            fields["body"].encode(),
+            fields["key"],
+            tuple(Ref(event, mapping) for event, mapping in fields["refs"]),
+            lambda: parts,
+        )
+
+
+def idempotency_key(destination: str, mapping: str, message_id: str, variant: str = "") -> str:
+    """The Idempotency-Key of an event: 38 characters, the same for every attempt (docs/design.md#the-invariants).
+
+    Args:
+        destination: name of the destination.
+        mapping: name of the mapping.
+        message_id: of the event.
+        variant: sets a deliberate second sending apart from the first.
+    """
+    parts = f"{destination}\0{mapping}\0{message_id}\0{variant}".encode("utf-8", "surrogatepass")
+    return "segue-" + hashlib.blake2b(parts, digest_size=16).hexdigest()
+
+
+def outgoing(group: Group, destination: str, events: Sequence[tuple[str, str]]) -> Outgoing:
+    """Make the request of a group.
+
+    Args:
+        group: pieces that go in one request.
+        destination: name of the destination.
+        events: messageId and variant of each event that the pieces' places refer to.
+    """
+
+    def single(group: Group, variant: str) -> Outgoing:
+        request, last = group.request, group.pieces[-1]
+        message_id, own_variant = events[last.event]
+        key = None
+        if request.path == EVENTS_PATH:
+            key = idempotency_key(destination, last.request.mapping, message_id, own_variant + variant)
+        refs = tuple(Ref(piece.event, piece.request.mapping) for piece in group.pieces)
+        return Outgoing(request.method, request.path, encode_body(request.body), key, refs)
+
+    def updates() -> tuple[Outgoing, ...]:
+        folded = group.pieces[:-1] if group.request.path == EVENTS_PATH else ()
+        return tuple(outgoing(part, destination, events) for part in coalesce(folded, "updates"))
+
+    whole = single(group, "")
+    if len(group.pieces) == 1:
+        return whole
+    # A refused merge has taken no effect, so its event may go again under a key of its own; were it the same key, a
+    # Loops that spends keys on refused requests would answer 409 and the event be lost.
+    return replace(whole, apart=lambda: tuple(single(part, "apart") for part in apart(group)), updates=updates)
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """What is remembered of a parked contact.
+
+    Attributes:
+        attempts: how often the request has been sent.
+        first: unix ms of the first attempt.
+        next: unix ms of the next attempt.
+        because: the last outcome, for people.
+        request: what is resent, byte for byte.
+    """
+
+    attempts: int
+    first: int
+    next: int
+    because: str
+    request: Outgoing
+
+    def to_json(self) -> bytes:
+        """The form in which it is kept in Redis."""
+        return orjson.dumps(
+            {
+                "attempts": self.attempts,
+                "first": self.first,
+                "next": self.next,
+                "because": self.because,
+                "request": self.request.to_dict(),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> Self:
+        """Read what `to_json` wrote."""
+        fields = orjson.loads(raw)
+        return cls(**{**fields, "request": Outgoing.from_dict(fields["request"])})
