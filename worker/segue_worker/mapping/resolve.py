@@ -99,10 +99,7 @@ class Compiler:
         resolve = self.compile(mapping, scope)
 
         def run(data: Any, meter: Meter) -> Any:
-            if data.__class__ is dict:
-                return resolve(data, meter)
-            if data is UNDEFINED:
-                return resolve({}, meter)
+            data = {} if data is UNDEFINED else data
             if not isinstance(data, dict):
                 raise MappingError((f"data must be an object, got {type_name(data)}",))
             return resolve(data, meter)

@@ -6,7 +6,7 @@ from segue_worker.errors import MappingError
 from segue_worker.mapping import json_text
 from segue_worker.mapping.javascript import is_falsy
 from segue_worker.mapping.limits import Meter
-from segue_worker.mapping.resolve import Compiler, Keep, Resolve, Scope, charge_size, constant
+from segue_worker.mapping.resolve import Compiler, Keep, Resolve, Scope, charge_size
 from segue_worker.mapping.undefined import UNDEFINED
 
 __all__ = ["compile_json"]
@@ -31,11 +31,10 @@ def compile_json(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
 
 def _only_resolving(resolve: Resolve) -> Resolve:
     """Resolve the value, which may fail, and yield nothing: what Segment does with modes spelt otherwise."""
-    nothing = constant(UNDEFINED)
 
     def run(data: Any, meter: Meter) -> Any:
         resolve(data, meter)
-        return nothing(data, meter)
+        return UNDEFINED
 
     return run
 

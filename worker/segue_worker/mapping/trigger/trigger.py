@@ -5,7 +5,7 @@ from typing import Any
 from segue_worker.errors import TriggerError
 from segue_worker.mapping.limits import MAX_TRIGGER_LENGTH
 from segue_worker.mapping.shape import has_lone_surrogate
-from segue_worker.mapping.trigger.conditions import Condition, Group, Match, compile_condition, compile_unmet, explain
+from segue_worker.mapping.trigger.conditions import Condition, Group, compile_condition, compile_unmet, explain
 from segue_worker.mapping.trigger.parser import parse
 
 __all__ = ["Trigger", "compile_trigger"]
@@ -16,21 +16,20 @@ class Trigger:
 
     Attributes:
         text: the trigger as written.
-        match: the same answer without the check that the event is an object; what hot paths call.
         unmet: names the condition that an event (an object) fails, as `explain` does but without event data.
     """
 
-    __slots__ = ("_conditions", "match", "text", "unmet")
+    __slots__ = ("_conditions", "_holds", "text", "unmet")
 
     def __init__(self, text: str, conditions: Condition | Group) -> None:
         self.text = text
-        self.match: Match = compile_condition(conditions)
+        self._holds = compile_condition(conditions)
         self.unmet = compile_unmet(conditions)
         self._conditions = conditions
 
     def __call__(self, event: Any) -> bool:
         """Answer whether `event` (any JSON value) matches. Never raises, never changes the event."""
-        return self.match(event) if event.__class__ is dict else _match_any(self.match, event)
+        return event is not None and self._holds(event if isinstance(event, dict) else {})
 
     def __repr__(self) -> str:
         return f"Trigger({self.text!r})"
@@ -44,10 +43,6 @@ class Trigger:
         if event is None:
             return "there is no event"
         return explain(self._conditions, event if isinstance(event, dict) else {})
-
-
-def _match_any(match: Match, event: Any) -> bool:
-    return event is not None and match(event if isinstance(event, dict) else {})
 
 
 def compile_trigger(text: str) -> Trigger:

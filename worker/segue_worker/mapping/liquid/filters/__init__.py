@@ -14,9 +14,7 @@ from segue_worker.mapping.liquid.filters.texts import TEXTS
 from segue_worker.mapping.liquid.filters.values import VALUES
 from segue_worker.mapping.liquid.filters.web import WEB
 
-__all__ = ["DISABLED", "FILTERS", "Apply"]
-
-Apply = Callable[..., Any]
+__all__ = ["DISABLED", "FILTERS"]
 
 DISABLED: Final = frozenset(
     {
@@ -44,4 +42,4 @@ DISABLED: Final = frozenset(
     }
 )
 
-FILTERS: Final[Mapping[str, Apply]] = {**DATES, **LISTS, **NUMBERS, **TEXTS, **VALUES, **WEB}
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {**DATES, **LISTS, **NUMBERS, **TEXTS, **VALUES, **WEB}
