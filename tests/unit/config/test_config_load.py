@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segue_worker.config import Config, DeadLetterLimits, Inspection, Retry, load_config
+from segue_worker.config import Config, DeadLetterLimits, Inspection, RetryLimits, load_config
 from segue_worker.errors import ConfigError
 
 Found = Callable[..., list[tuple[int | None, str, str]]]
@@ -30,7 +30,7 @@ def test_three_lines_make_a_configuration_with_sensible_defaults(inspect: Inspec
     assert destination.enabled is True
     assert destination.rate_limit == 10
     assert destination.coalesce == "updates"
-    assert destination.retry == Retry(max_age=timedelta(hours=24))
+    assert destination.retry == RetryLimits(max_age=timedelta(hours=24))
     assert destination.dedupe_window == timedelta(hours=24)
     assert destination.max_pending == 1_000_000
     assert destination.parallel_runs == 1

@@ -58,12 +58,12 @@ def read_credentials(document: Document, directory: Path) -> dict[Where, SecretS
         for index, entry in entries(document.data, kind.members):
             where: Where = (kind.members, index)
             used = _used(kind, entry, where, findings)
-            if used is None or findings.is_settled((*where, used)):
+            if used is None or findings.is_silenced((*where, used)):
                 continue
             try:
                 key = _read(kind, entry[used], directory if used != kind.name else None)
             except _NoKeyError as error:
-                findings.lack((*where, used), str(error))
+                findings.missing_value((*where, used), str(error))
             except ValueError as error:
                 findings.problem((*where, used), str(error))
             else:

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from segue_worker.config.document import Document
 from segue_worker.config.problems import Findings, Where, key_text, path_text
+from segue_worker.config.pydantic_errors import nearest
 from segue_worker.config.schema import FileShape, MappingShape
-from segue_worker.config.wording import nearest
 from segue_worker.mapping import ACTIONS, default_fields
 
 _DAY_S = 24 * 3600

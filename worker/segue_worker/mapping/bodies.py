@@ -8,9 +8,9 @@ from segue_worker.mapping.mailing_lists import chosen, subscriptions
 from segue_worker.mapping.payload import PASSED_THROUGH
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["BODIES", "Body"]
+__all__ = ["BODIES"]
 
-Body = Callable[[dict[str, Any]], dict[str, Any]]
+MakeBody = Callable[[dict[str, Any]], dict[str, Any]]
 """Takes a payload, which it may change; returns the body."""
 
 
@@ -50,4 +50,4 @@ def _event_body(payload: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-BODIES: Final[Mapping[ActionName, Body]] = {"createOrUpdateContact": _contact_body, "sendEvent": _event_body}
+BODIES: Final[Mapping[ActionName, MakeBody]] = {"createOrUpdateContact": _contact_body, "sendEvent": _event_body}

@@ -12,6 +12,7 @@ __all__ = [
     "WHITESPACE",
     "array_index",
     "article",
+    "has_lone_surrogate",
     "is_falsy",
     "number_text",
     "own_entries",
@@ -31,6 +32,7 @@ _FIXED_NOTATION_BELOW: Final = 1e21
 _EXPONENT_NOTATION_TO: Final = -6
 _MAX_ARRAY_INDEX: Final = 2**32 - 2
 _HALVES: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ARRAY_INDEX: Final = re.compile(r"(?:0|[1-9][0-9]{0,9})\Z")
 
 
@@ -94,6 +96,11 @@ def paired(value: str) -> str:
     if value.isascii() or _HALVES.search(value) is None:
         return value
     return _utf16(value).decode("utf-16-le", "surrogatepass")
+
+
+def has_lone_surrogate(value: str) -> bool:
+    """Tell whether `value` holds half a surrogate pair, which no UTF-8 can carry."""
+    return not value.isascii() and _LONE_SURROGATE.search(value) is not None
 
 
 def _utf16(value: str) -> bytes:

@@ -9,12 +9,12 @@ from typing import Any, Final
 from segue_worker.mapping import json_text
 from segue_worker.mapping.request import Request
 
-__all__ = ["MAX_VALUE_LENGTH", "refusals"]
+__all__ = ["refusals"]
 
-MAX_VALUE_LENGTH: Final = 500
+_MAX_LENGTH: Final = 500
 """Characters of JSON text, quotes included, a key or value may have."""
 
-_CERTAIN_BELOW: Final = MAX_VALUE_LENGTH // 6 - 2
+_CERTAIN_BELOW: Final = _MAX_LENGTH // 6 - 2
 _SHOWN: Final = 40
 _OBJECTS: Final = frozenset({"eventProperties", "mailingLists"})
 
@@ -39,15 +39,15 @@ def _refusals(body: dict[str, Any]) -> Iterator[str]:
 
 def _refusal(shown: str, key: str, value: Any) -> Iterator[str]:
     if _is_long(key):
-        yield f"{shown}…: the key is longer than {MAX_VALUE_LENGTH} characters, quotes included"
+        yield f"{shown}…: the key is longer than {_MAX_LENGTH} characters, quotes included"
     if isinstance(value, (dict, list)):
         yield f"{shown}: {'an object' if isinstance(value, dict) else 'a list'} is no property value; flatten or drop it"
     elif isinstance(value, (str, int, float)) and _is_long(value):
-        yield f"{shown}: the value is longer than {MAX_VALUE_LENGTH} characters, quotes included"
+        yield f"{shown}: the value is longer than {_MAX_LENGTH} characters, quotes included"
 
 
 def _is_long(value: str | float) -> bool:
     """Measure JSON text; an escape takes at most six characters, so short texts need no encoding."""
     if isinstance(value, str) and len(value) <= _CERTAIN_BELOW:
         return False
-    return len(json_text.encode(value)) > MAX_VALUE_LENGTH
+    return len(json_text.encode(value)) > _MAX_LENGTH

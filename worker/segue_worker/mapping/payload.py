@@ -4,20 +4,20 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from segue_worker.errors import PayloadError
-from segue_worker.mapping.coercion import Coerce, Refusal, compile_coercion
+from segue_worker.mapping.coercion import Coerce, ValueRefused, compile_coercion
 from segue_worker.mapping.fields import Action
 from segue_worker.mapping.javascript import type_name
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["PASSED_THROUGH", "Check", "compile_check"]
+__all__ = ["PASSED_THROUGH", "CheckPayload", "compile_check"]
 
 PASSED_THROUGH: Final = "dynamicAuthSettings"
 """The one unknown field Segment does not drop."""
 
-Check = Callable[[Any], dict[str, Any]]
+CheckPayload = Callable[[Any], dict[str, Any]]
 
 
-def compile_check(action: Action) -> Check:
+def compile_check(action: Action) -> CheckPayload:
     """Compile the payload rules of an action.
 
     The function it returns takes what the mapping yielded (any value, or `UNDEFINED`) and returns a new payload:
@@ -38,7 +38,7 @@ def compile_check(action: Action) -> Check:
                 coerce = coercions.get(name)
                 if coerce is not None:
                     payload[name] = coerce(value)
-        except Refusal:
+        except ValueRefused:
             raise _refused(result, coercions, required) from None
         for name in required:
             if name not in payload:
@@ -67,6 +67,6 @@ def _refused(result: Mapping[str, Any], coercions: Mapping[str, Coerce], require
         if name in present:
             try:
                 coerce(present[name])
-            except Refusal as refusal:
+            except ValueRefused as refusal:
                 problems.extend(refusal.problems)
     return PayloadError(" ".join(problems))

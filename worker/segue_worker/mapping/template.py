@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from segue_worker.mapping.compiler import Resolve, constant
 from segue_worker.mapping.javascript import WHITESPACE, paired, text
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.path import compile_lookup, look_up
-from segue_worker.mapping.resolve import Resolve, constant
 from segue_worker.mapping.undefined import UNDEFINED
 
 __all__ = ["compile_template", "render"]

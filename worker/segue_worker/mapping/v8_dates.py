@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from segue_worker.mapping.calendar import days_from_civil
+from segue_worker.mapping.gregorian import days_from_civil
 from segue_worker.mapping.v8_lenient_dates import SIGNIFICANT_DIGITS, parse_leniently, read_milliseconds
 
 __all__ = ["parse_v8_date"]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-from segue_worker.mapping.calendar import days_from_civil
+from segue_worker.mapping.gregorian import days_from_civil
 from segue_worker.mapping.javascript import WHITESPACE
 
 __all__ = ["SIGNIFICANT_DIGITS", "parse_leniently", "read_milliseconds"]

@@ -23,7 +23,7 @@ _LONGEST_DESTINATION: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class ConvertedMapping:
     """A mapping, or one that could not be carried over.
 
     Attributes:
@@ -38,7 +38,7 @@ class Mapping:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class ConvertedDestination:
     """A Loops destination.
 
     Attributes:
@@ -53,7 +53,7 @@ class Destination:
     title: str
     variable: str
     enabled: bool
-    mappings: tuple[Mapping, ...]
+    mappings: tuple[ConvertedMapping, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Conversion:
         problems: what could not be carried over, each with its place and reason; further lines are indented.
     """
 
-    destinations: tuple[Destination, ...]
+    destinations: tuple[ConvertedDestination, ...]
     problems: tuple[str, ...]
 
 
@@ -111,7 +111,7 @@ def convert(export: Export) -> Conversion:
             faults.append("the export holds no subscriptions of it: add the file that does")
         problems += [f"{name}: {fault}" for fault in faults]
         destinations.append(
-            Destination(
+            ConvertedDestination(
                 name=name,
                 title=group.destination.name,
                 variable="LOOPS_API_KEY" if len(loops) == 1 else f"LOOPS_API_KEY_{name.upper().replace('-', '_')}",
@@ -163,10 +163,10 @@ def _any_key(group: _Group) -> str:
     return min(group.destination.keys, default="(not named)")
 
 
-def _mappings(group: _Group) -> tuple[tuple[Mapping, ...], list[str]]:
+def _mappings(group: _Group) -> tuple[tuple[ConvertedMapping, ...], list[str]]:
     """The mappings of a destination, and what could not be carried over."""
     names: set[str] = set()
-    mappings: list[Mapping] = []
+    mappings: list[ConvertedMapping] = []
     problems = []
     for subscription in group.subscriptions:
         name = _unique(_printable(subscription.name) or "Unnamed", names, _LONGEST_NAME)
@@ -179,7 +179,7 @@ def _mappings(group: _Group) -> tuple[tuple[Mapping, ...], list[str]]:
 
 def _mapping(
     subscription: ExportedSubscription, name: str, destination: ExportedDestination, *, full: bool
-) -> tuple[Mapping, list[str]]:
+) -> tuple[ConvertedMapping, list[str]]:
     """One mapping, and what of it could not be carried over."""
     slug = subscription.action or destination.actions.get(subscription.action_id, "")
     action = action_of(subscription, destination)
@@ -201,14 +201,14 @@ def _mapping(
         obstacles.append(f"a destination has at most {MAX_MAPPINGS} mappings")
     obstacles += [] if obstacles else _refusals(entry)
     if obstacles:
-        return Mapping(
+        return ConvertedMapping(
             entry, tuple(f"Not carried over: {obstacle}" for obstacle in obstacles), carried=False
         ), obstacles
     dropped = dict(_dropped(action, fields))
     notes = [f"{reason} Segment ignores it; left out." for reason in dropped.values()]
     told = () if slug else ("The export does not name the action; the fields tell it.",)
     entry["fields"] = {field: value for field, value in fields.items() if field not in dropped}
-    return Mapping(entry, (*told, *notes), carried=True), notes
+    return ConvertedMapping(entry, (*told, *notes), carried=True), notes
 
 
 def _refusals(entry: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ import orjson
 
 from segue_worker.errors import SegueError
 from segue_worker.extras import not_installed
-from segue_worker.segment_import.expression import Expression
+from segue_worker.segment_import.expression import TerraformExpression
 
 _REFERENCE: Final = re.compile(r"(?:\$\{\s*)?segment_destination\.([\w-]+)(?:\[[^\]]*\])?\.id(?:\s*\})?")
 _REPEATING: Final = {"forEach": "for_each", "count": "count"}
@@ -216,14 +216,14 @@ def _is_constant(value: Any) -> bool:
     pending = [value]
     while pending:
         item = pending.pop()
-        if isinstance(item, Expression):
+        if isinstance(item, TerraformExpression):
             return False
         pending.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
     return True
 
 
 def _unknown(name: str, value: Any) -> str:
-    if not isinstance(value, Expression | dict | list):
+    if not isinstance(value, TerraformExpression | dict | list):
         return f"{name} is missing or not what Segment exports"
     shown = " ".join(str(value).split())[:80]
     return f"{name} is worked out by Terraform ({shown}): convert what `terraform show -json` prints"

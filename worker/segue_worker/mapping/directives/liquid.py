@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from segue_worker.errors import MappingError
+from segue_worker.mapping.compiler import Compiler, Resolve, Scope, constant
 from segue_worker.mapping.javascript import utf16_length
 from segue_worker.mapping.liquid import compile_liquid
-from segue_worker.mapping.resolve import Compiler, Resolve, Scope, constant
 
 __all__ = ["compile_liquid_directive"]
 

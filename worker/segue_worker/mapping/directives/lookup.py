@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from segue_worker.errors import MappingError
+from segue_worker.mapping.compiler import Compiler, Keep, Resolve, Scope
 from segue_worker.mapping.javascript import type_name
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.path import compile_lookup, look_up, without_root
-from segue_worker.mapping.resolve import Compiler, Keep, Resolve, Scope
 from segue_worker.mapping.template import compile_template, render
 from segue_worker.mapping.undefined import UNDEFINED
 

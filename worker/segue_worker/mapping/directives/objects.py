@@ -3,9 +3,9 @@
 from typing import Any
 
 from segue_worker.errors import MappingError
+from segue_worker.mapping.compiler import Compiler, Keep, Resolve, Scope, charge_size, failing
 from segue_worker.mapping.javascript import is_falsy, own_entries, type_name, utf16_units
 from segue_worker.mapping.limits import Meter
-from segue_worker.mapping.resolve import Compiler, Keep, Resolve, Scope, charge_size, failing
 from segue_worker.mapping.undefined import UNDEFINED
 from segue_worker.mapping.validate import validated
 

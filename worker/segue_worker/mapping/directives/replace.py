@@ -6,9 +6,9 @@ from functools import cache
 from typing import Any, Final
 
 from segue_worker.errors import MappingError
+from segue_worker.mapping.compiler import Compiler, Keep, Resolve, Scope, constant
 from segue_worker.mapping.javascript import is_falsy, text, utf16_length
 from segue_worker.mapping.limits import MAX_PATTERN_LENGTH, MAX_REPLACEMENT_LENGTH, Meter
-from segue_worker.mapping.resolve import Compiler, Keep, Resolve, Scope, constant
 from segue_worker.mapping.undefined import UNDEFINED
 
 __all__ = ["compile_replace"]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from segue_worker.mapping.calendar import civil_from_days, days_from_civil
+from segue_worker.mapping.gregorian import civil_from_days, days_from_civil
 from segue_worker.mapping.limits import Meter
 
 __all__ = ["Moment", "strftime"]

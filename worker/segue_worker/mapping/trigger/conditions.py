@@ -10,7 +10,7 @@ import orjson
 from segue_worker.mapping.path import Lookup, compile_keys
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["Condition", "Group", "Match", "Test", "compile_condition", "compile_unmet", "explain"]
+__all__ = ["Condition", "ConditionGroup", "Match", "Test", "compile_condition", "compile_unmet", "explain"]
 
 Match = Callable[[dict[str, Any]], bool]
 
@@ -38,11 +38,11 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ConditionGroup:
     """Conditions and groups of which all (`and`) or any (`or`) must hold."""
 
     conditional: Literal["and", "or"]
-    members: tuple["Condition | Group", ...]
+    members: tuple["Condition | ConditionGroup", ...]
 
 
 _STATES: Final[dict[str, Callable[[Any], bool]]] = {
@@ -69,9 +69,9 @@ _TEXT_TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-def compile_condition(condition: Condition | Group) -> Match:
+def compile_condition(condition: Condition | ConditionGroup) -> Match:
     """Compile into a function that takes an event (an object) and answers whether the condition holds."""
-    if isinstance(condition, Group):
+    if isinstance(condition, ConditionGroup):
         return _compile_group(condition.conditional, tuple(map(compile_condition, condition.members)))
     if len(condition.keys) == 1 and condition.test == "=":
         return _top_level_equals(condition.keys[0], condition.expected)
@@ -128,7 +128,7 @@ def _compile_text_test(test: Callable[[Any, Any], bool], lookup: Lookup, expecte
     return match
 
 
-def compile_unmet(condition: Condition | Group) -> Callable[[dict[str, Any]], str | None]:
+def compile_unmet(condition: Condition | ConditionGroup) -> Callable[[dict[str, Any]], str | None]:
     """Compile into a function that names the condition an event fails, or returns None; the text holds no event data.
 
     As with `explain`, of an `and` group the first that fails is named, of an `or` group all.
@@ -145,7 +145,7 @@ def compile_unmet(condition: Condition | Group) -> Callable[[dict[str, Any]], st
 _LONGEST_SHOWN: Final = 60
 
 
-def explain(condition: Condition | Group, event: dict[str, Any]) -> str | None:
+def explain(condition: Condition | ConditionGroup, event: dict[str, Any]) -> str | None:
     """Say why a condition does not hold, with the values found, or return None when it holds.
 
     Of an `and` group the first condition that fails is named, of an `or` group all. The text holds event data.

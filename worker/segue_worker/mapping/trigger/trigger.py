@@ -3,9 +3,9 @@
 from typing import Any
 
 from segue_worker.errors import TriggerError
+from segue_worker.mapping.javascript import has_lone_surrogate
 from segue_worker.mapping.limits import MAX_TRIGGER_LENGTH
-from segue_worker.mapping.shape import has_lone_surrogate
-from segue_worker.mapping.trigger.conditions import Condition, Group, compile_condition, compile_unmet, explain
+from segue_worker.mapping.trigger.conditions import Condition, ConditionGroup, compile_condition, compile_unmet, explain
 from segue_worker.mapping.trigger.parser import parse
 
 __all__ = ["Trigger", "compile_trigger"]
@@ -21,7 +21,7 @@ class Trigger:
 
     __slots__ = ("_conditions", "_holds", "text", "unmet")
 
-    def __init__(self, text: str, conditions: Condition | Group) -> None:
+    def __init__(self, text: str, conditions: Condition | ConditionGroup) -> None:
         self.text = text
         self._holds = compile_condition(conditions)
         self.unmet = compile_unmet(conditions)

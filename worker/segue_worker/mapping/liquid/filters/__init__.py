@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from segue_worker.mapping.liquid.filters.dates import DATES
+from segue_worker.mapping.liquid.filters.encoding import ENCODINGS
 from segue_worker.mapping.liquid.filters.lists import LISTS
 from segue_worker.mapping.liquid.filters.numbers import NUMBERS
 from segue_worker.mapping.liquid.filters.texts import TEXTS
-from segue_worker.mapping.liquid.filters.values import VALUES
 from segue_worker.mapping.liquid.filters.web import WEB
 
 __all__ = ["DISABLED", "FILTERS"]
@@ -42,4 +42,4 @@ DISABLED: Final = frozenset(
     }
 )
 
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {**DATES, **LISTS, **NUMBERS, **TEXTS, **VALUES, **WEB}
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {**DATES, **LISTS, **NUMBERS, **TEXTS, **ENCODINGS, **WEB}

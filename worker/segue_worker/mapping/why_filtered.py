@@ -9,7 +9,7 @@ EVERY_MAPPING: Final = ""
 """Stands for all mappings, where the event itself is kept back."""
 
 
-def unmet(event: dict[str, Any], mappings: Sequence[CompiledMapping]) -> dict[str, str]:
+def filter_reasons(event: dict[str, Any], mappings: Sequence[CompiledMapping]) -> dict[str, str]:
     """Name the condition that failed, for each mapping that does not fire, in configured order.
 
     The texts are those of the configuration, so there are only about as many as mappings have conditions.

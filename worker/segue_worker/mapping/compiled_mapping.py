@@ -5,10 +5,10 @@ from typing import Any
 
 from segue_worker.errors import MappingError, PayloadError
 from segue_worker.mapping.bodies import BODIES
-from segue_worker.mapping.compile import Transform, compile_transform
 from segue_worker.mapping.fields import ACTIONS, Action, default_fields
 from segue_worker.mapping.payload import compile_check
 from segue_worker.mapping.request import Request
+from segue_worker.mapping.transform import Transform, compile_with_faults
 from segue_worker.mapping.trigger import Trigger, compile_trigger
 
 __all__ = ["CompiledMapping", "compile_destination_mapping"]
@@ -94,7 +94,7 @@ def compile_destination_mapping(  # noqa: PLR0913 - the keys of a mapping's conf
     mapping = {**default_fields(known.name), **fields} if defaults else dict(fields)
     if defaults:
         mapping = {field: value for field, value in mapping.items() if value is not None}
-    transform, faults = compile_transform(mapping)
+    transform, faults = compile_with_faults(mapping)
     if faults:
         raise MappingError(faults)
     return CompiledMapping(name=name, action=known, trigger=compiled_trigger, enabled=enabled, transform=transform)

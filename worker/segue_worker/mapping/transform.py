@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from segue_worker.mapping.compiler import Compiler, Resolve, Scope, charge_size
 from segue_worker.mapping.directives import DIRECTIVES
+from segue_worker.mapping.json_check import check_json
 from segue_worker.mapping.limits import Meter
-from segue_worker.mapping.resolve import Compiler, Resolve, Scope, charge_size
-from segue_worker.mapping.shape import check_shape
 from segue_worker.mapping.undefined import UNDEFINED
 from segue_worker.mapping.validate import validated
 
-__all__ = ["Transform", "compile_mapping", "compile_transform"]
+__all__ = ["Transform", "compile_mapping", "compile_with_faults"]
 
 Transform = Callable[..., Any]
 """Takes an event (nothing: `{}`); returns the mapping's result, or `UNDEFINED`."""
@@ -29,17 +29,17 @@ def compile_mapping(mapping: Mapping[str, Any]) -> Transform:
     Raises:
         MappingError: `mapping` is not what Segment would accept, or larger than a mapping may be.
     """
-    transform, _ = compile_transform(mapping)
+    transform, _ = compile_with_faults(mapping)
     return transform
 
 
-def compile_transform(mapping: Mapping[str, Any]) -> tuple[Transform, tuple[str, ...]]:
+def compile_with_faults(mapping: Mapping[str, Any]) -> tuple[Transform, tuple[str, ...]]:
     """Do what `compile_mapping` does, and name what Segment accepts though it cannot but fail when reached.
 
     Returns:
         The function, and those faults, each as `/path problem.`
     """
-    check_shape(mapping)
+    check_json(mapping)
     compiler = Compiler(DIRECTIVES)
     resolve = compiler.compile_root(validated(dict(mapping)), Scope())
     return _entry(resolve, metered=compiler.metered, grows=compiler.grows), tuple(compiler.faults)

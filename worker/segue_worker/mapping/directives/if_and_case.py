@@ -3,9 +3,9 @@
 from typing import Any
 
 from segue_worker.errors import MappingError
+from segue_worker.mapping.compiler import Compiler, Keep, Resolve, Scope, constant
 from segue_worker.mapping.javascript import is_falsy, text
 from segue_worker.mapping.limits import Meter
-from segue_worker.mapping.resolve import Compiler, Keep, Resolve, Scope, constant
 from segue_worker.mapping.undefined import UNDEFINED
 
 __all__ = ["compile_case", "compile_if"]

@@ -4,9 +4,9 @@ from typing import Any
 
 from segue_worker.errors import MappingError
 from segue_worker.mapping import json_text
+from segue_worker.mapping.compiler import Compiler, Keep, Resolve, Scope, charge_size
 from segue_worker.mapping.javascript import is_falsy
 from segue_worker.mapping.limits import Meter
-from segue_worker.mapping.resolve import Compiler, Keep, Resolve, Scope, charge_size
 from segue_worker.mapping.undefined import UNDEFINED
 
 __all__ = ["compile_json"]
