@@ -285,7 +285,7 @@ def render(*, action: str, trigger: str, fields: Mapping[str, Any], event: dict[
         return None
     result = transform(dict(fields), event)
     if not isinstance(result, dict):
-        raise PayloadError("The root value must be an object.")
+        raise PayloadError("The mapping must return an object.")
     payload: dict[str, Any] = {}
     problems: list[str] = []
     for name, value in result.items():

@@ -116,7 +116,7 @@ class MessageSorter:
     def reject_rest(self, index: int, count: int) -> None:
         """Reject all messages from `index` on, in one entry."""
         self.intake.unlisted = count - 1
-        message = f"a batch has at most {MAX_EVENTS} events; this one and the {count - 1} after it were not taken"
+        message = f"a batch has at most {MAX_EVENTS} events; this one and the {count - 1} after it were not accepted"
         self.intake.rejected.append(Rejected(index, None, "too_many_events", message))
 
     def _complete(self, event: dict[str, Any]) -> None:

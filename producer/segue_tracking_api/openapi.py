@@ -75,7 +75,7 @@ def docs_page(description: dict[str, Any]) -> str:
 
 def _all_refusals() -> Iterator[tuple[str, str]]:
     yield from _REFUSALS.items()
-    yield "503", "Events cannot be stored at the moment; come again after the seconds in Retry-After."
+    yield "503", "Events cannot be stored at the moment; try again after the number of seconds in Retry-After."
 
 
 def _post(summary: str, schema: str, path: str) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class RequestHandler:
         self._in_flight += 1
         try:
             if self._in_flight > self._limits.in_flight:
-                raise _unavailable("overloaded", "too many requests at once; come again", BUSY_RETRY_S)
+                raise _unavailable("overloaded", "too many requests at once; try again shortly", BUSY_RETRY_S)
             intake = await self._take(request, call)
         except RequestRefused as refused:
             self._counters.refused(refused.status)
@@ -157,10 +157,14 @@ class RequestHandler:
 def _backpressure(error: EnqueueError) -> RequestRefused:
     """What a client is told: to come again, and nothing about the servers behind this one."""
     if isinstance(error, OutboxFull):
-        return _unavailable("outbox_full", "too many events are waiting already; come again", FULL_RETRY_S)
+        return _unavailable("outbox_full", "too many events are waiting already; try again later", FULL_RETRY_S)
     if isinstance(error, UnknownDestination):
-        return _unavailable("unknown_destination", "no worker serves the destination yet; come again", FULL_RETRY_S)
-    return _unavailable("outbox_unavailable", "events cannot be stored at the moment; come again", UNAVAILABLE_RETRY_S)
+        return _unavailable(
+            "unknown_destination", "no worker serves the destination yet; try again later", FULL_RETRY_S
+        )
+    return _unavailable(
+        "outbox_unavailable", "events cannot be stored at the moment; try again shortly", UNAVAILABLE_RETRY_S
+    )
 
 
 def _unavailable(code: str, message: str, retry_after: int) -> RequestRefused:

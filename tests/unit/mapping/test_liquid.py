@@ -205,5 +205,5 @@ def test_what_segment_disables_or_fails_at_fails(template: str) -> None:
     ],
 )
 def test_bombs_are_defused(template: str) -> None:
-    with pytest.raises(MappingError, match="more of this event"):
+    with pytest.raises(MappingError, match="makes too much of this event"):
         _render(template)

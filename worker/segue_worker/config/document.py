@@ -59,7 +59,7 @@ def _read(path: Path) -> bytes:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DocumentError(f"cannot be read: {reason}", None) from None
     if len(content) > MAX_BYTES:
-        raise DocumentError(f"larger than {MAX_BYTES // 1_000_000} MB, which no configuration is", 1)
+        raise DocumentError(f"larger than {MAX_BYTES // 1_000_000} MB, more than any configuration needs", 1)
     return content
 
 

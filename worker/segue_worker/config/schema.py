@@ -62,7 +62,7 @@ def _base_url(value: str) -> str:
     try:
         url = TypeAdapter(HttpUrl).validate_python(value)
     except ValidationError:
-        raise refuse(f"is no http:// or https:// address, such as {DEFAULT_BASE_URL}") from None
+        raise refuse(f"is not an http:// or https:// address, such as {DEFAULT_BASE_URL}") from None
     if url.username or url.password:
         raise refuse("must not hold a user name or password: the API key goes into `api_key`")
     if url.query is not None or url.fragment is not None:

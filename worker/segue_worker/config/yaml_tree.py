@@ -174,7 +174,7 @@ class _Builder:
     def _scalar(self, event: ScalarEvent, where: Where) -> Scalar:
         text = str(event.value)
         if has_lone_surrogate(text):
-            self._fault(where, _line(event), "half of a surrogate pair (\\ud800 to \\udfff), which is no character")
+            self._fault(where, _line(event), "half of a surrogate pair (\\ud800 to \\udfff), which is not a character")
             text = "?"
         if event.style is not None or event.ctag is not None:
             return Scalar(text, text)

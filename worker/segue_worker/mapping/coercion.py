@@ -13,11 +13,11 @@ from segue_worker.mapping.undefined import UNDEFINED
 __all__ = ["Coerce", "ValueRefused", "compile_coercion"]
 
 Coerce = Callable[[Any], Any]
-"""Takes a field's value (neither missing, null nor ""); returns what to send. Raises `ValueRefused`."""
+"""Takes a field's value (not missing, null or ""), and returns what to send. Raises `ValueRefused`."""
 
 
 class ValueRefused(Exception):
-    """A value its field does not take; the payload collects these into one `PayloadError`."""
+    """A field does not accept its value. The check of the payload collects these into one `PayloadError`."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__(" ".join(problems))
@@ -39,7 +39,7 @@ def _with_article(kind: str) -> str:
 
 
 def _as_text(title: str, value: Any, expected: str = "string") -> str:
-    """Convert what is no text: numbers and booleans, and a list of one scalar."""
+    """Convert a value that is not text: a number, a boolean, or a list of one of these or of one text."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
         if value is None or value is UNDEFINED:
@@ -104,7 +104,7 @@ def _datetime(title: str) -> Coerce:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return value
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-            # The reference neither unwraps a text nor stops checking it.
+            # Segment does not take the text out of the list, and goes on to check it as a date.
             refused = _must_be(title, "string or number", value[0])
             raise refused if is_date_like(value[0]) else ValueRefused(*refused.problems, not_a_date)
         text = value if isinstance(value, str) else _as_text(title, value, "string or number")

@@ -1,4 +1,4 @@
-"""JavaScript's ideas of truth, type, text and order, where mapping-kit's results depend on them."""
+"""Truth, types, text and order as JavaScript has them, as far as results of mapping-kit depend on them."""
 
 import math
 import re
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 WHITESPACE: Final = "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-"""What `String.prototype.trim` removes; Python's `str.strip` has another set."""
+"""The characters that `String.prototype.trim` removes; Python's `str.strip` removes others."""
 
 _SAFE_INTEGER: Final = 2**53
 _FIXED_NOTATION_BELOW: Final = 1e21
@@ -57,7 +57,7 @@ def article(noun: str) -> str:
 
 
 def is_falsy(value: Any) -> bool:
-    """Tell whether JavaScript takes `value` for false: empty lists and objects are true there."""
+    """Tell whether JavaScript counts `value` as false. Empty lists and objects count as true there."""
     if isinstance(value, (dict, list)):
         return False
     return not value or (isinstance(value, float) and math.isnan(value))
@@ -77,7 +77,7 @@ def utf16_length(value: str) -> int:
 
 
 def utf16_unit(value: str, index: int) -> str | None:
-    """Return the UTF-16 unit at `index`, or None beyond the end; half of a pair is a lone surrogate."""
+    """Return the UTF-16 unit at `index`, or None beyond the end. Half of a pair comes as a lone surrogate."""
     if value.isascii():
         return value[index] if index < len(value) else None
     return _utf16(value)[2 * index : 2 * index + 2].decode("utf-16-le", "surrogatepass") or None
@@ -92,7 +92,7 @@ def utf16_units(value: str) -> list[str]:
 
 
 def paired(value: str) -> str:
-    """Join halves of pairs that came to stand side by side, as they are one character in UTF-16."""
+    """Join the halves of surrogate pairs that have come to stand side by side: in UTF-16 they are one character."""
     if value.isascii() or _HALVES.search(value) is None:
         return value
     return _utf16(value).decode("utf-16-le", "surrogatepass")
@@ -135,7 +135,7 @@ def number_text(value: float) -> str:
 
 
 def _float_text(value: float) -> str:
-    """Lay the shortest digits of a finite number out by ECMAScript's `Number::toString`."""
+    """Write the shortest digits of a finite number in the layout of ECMAScript's `Number::toString`."""
     sign = "-" if value < 0 else ""
     mantissa, _, exponent_text = repr(abs(value)).partition("e")
     whole, _, fraction = mantissa.partition(".")
@@ -158,7 +158,7 @@ def text(value: Any, meter: Meter, depth: int = 0) -> str:
     """Convert any value to text as `String(value)` does.
 
     Raises:
-        MappingError: a list is nested too deep, or its text grows past the event's limit.
+        MappingError: a list is nested too deep, or its text exceeds what the event may cost.
     """
     if isinstance(value, str):
         return value

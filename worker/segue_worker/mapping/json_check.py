@@ -13,10 +13,10 @@ _Pending = list[tuple[Any, str, int]]
 
 
 def check_json(mapping: Any) -> None:
-    """Refuse a mapping that is no JSON object, or passes a limit of `segue_worker.mapping.limits`.
+    """Refuse a mapping that is not a JSON object, or exceeds a limit of `segue_worker.mapping.limits`.
 
     Raises:
-        MappingError: with the first such problem, as `/path problem.`
+        MappingError: with the first problem found, as `/path problem.`
     """
     if not isinstance(mapping, dict):
         kind = "array" if isinstance(mapping, list) else type(mapping).__name__

@@ -1,4 +1,4 @@
-"""JavaScript's `undefined`, which mapping-kit tells apart from `null`."""
+"""JavaScript's `undefined`, which mapping-kit distinguishes from `null`."""
 
 from typing import Final, Literal
 
@@ -19,4 +19,4 @@ class Undefined:
 
 
 UNDEFINED: Final = Undefined()
-"""No value at all. `None` is JSON's null, which is a value."""
+"""No value at all. JSON's null, which is a value, is `None`."""

@@ -1,4 +1,4 @@
-"""What Segment checks of a mapping before any event (docs/segment.md#checks-of-a-mapping)."""
+"""Checks a mapping as Segment does before any event comes (docs/segment.md#checks-of-a-mapping)."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -18,10 +18,10 @@ Check = Callable[[Any, MappingPath], Iterator[str]]
 
 
 def validated(mapping: dict[str, Any]) -> dict[str, Any]:
-    """Return the mapping to resolve: `mapping` itself, or its root directive with the rest put inside.
+    """Return the mapping to compile: `mapping` itself, or its root directive with the rest put inside.
 
     Raises:
-        MappingError: with every problem, each in Segment's words.
+        MappingError: with every problem, in Segment's words.
     """
     rewritten = _with_root_directive(mapping)
     problems = tuple(dict.fromkeys(_value(rewritten, ())))
@@ -62,7 +62,7 @@ def _mismatch(path: MappingPath, expected: str, value: Any) -> str:
 
 
 def _value(value: Any, path: MappingPath) -> Iterator[str]:
-    """Check what may be anything. Lists are not looked into: faults there surface when they are resolved."""
+    """Check a value of any kind. Segment does not look into lists here, so their faults show when they are reached."""
     kind = _kind(value)
     if kind == "directive":
         yield from _directive(value, path)
@@ -149,7 +149,7 @@ def _anything(_value: Any, _path: MappingPath) -> Iterator[str]:
 
 
 def _is_directive_or(kind: str) -> Check:
-    """Check the kind alone, of a value whose inside is checked already."""
+    """Check only the kind of a value, as what is inside it has been checked already."""
 
     def check(value: Any, path: MappingPath) -> Iterator[str]:
         if _kind(value) not in {"directive", kind}:
@@ -159,9 +159,9 @@ def _is_directive_or(kind: str) -> Check:
 
 
 def _options(*, required: dict[str, Check] | None = None, optional: dict[str, Check] | None = None) -> Check:
-    """Check an options object: every member for itself, then what kind the fields of the directive are.
+    """Check an object of options: first every member by itself, then the kinds of those that the directive knows.
 
-    The second look stays at the surface: to descend twice at every level would take exponential time.
+    The second check does not descend, because descending twice at every level would take exponential time.
     """
 
     def check(value: Any, path: MappingPath) -> Iterator[str]:

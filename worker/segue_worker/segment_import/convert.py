@@ -108,7 +108,7 @@ def convert(export: Export) -> Conversion:
         name = "loops" if len(loops) == 1 else _unique(_slug(group.destination.name), taken, _LONGEST_DESTINATION)
         mappings, faults = _mappings(group)
         if not mappings:
-            faults.append("the export holds no subscriptions of it: add the file that does")
+            faults.append("the export has no subscriptions for it: add the file that has them")
         problems += [f"{name}: {fault}" for fault in faults]
         destinations.append(
             ConvertedDestination(
@@ -195,7 +195,9 @@ def _mapping(
     obstacles = [*subscription.obstacles]
     if not action:
         obstacles.append(
-            f"{slug} is no action of Loops" if slug else "the export does not name its action, and its fields fit none"
+            f"{slug} is not an action of the Loops destination"
+            if slug
+            else "the export does not name its action, and its fields fit none"
         )
     if full:
         obstacles.append(f"a destination has at most {MAX_MAPPINGS} mappings")
@@ -219,7 +221,7 @@ def _refusals(entry: dict[str, Any]) -> list[str]:
     except TriggerError as error:
         refusals.append("trigger:\n" + indent(point_out(error), "    "))
     if _ROOT_DIRECTIVE in entry["fields"]:
-        return [*refusals, f"{_ROOT_DIRECTIVE} (linked audiences, data graph) has no counterpart"]
+        return [*refusals, f"{_ROOT_DIRECTIVE} (linked audiences, data graph) has no counterpart in Segue"]
     try:
         compile_destination_mapping(
             name=entry["name"],

@@ -179,13 +179,13 @@ def _destination(found: dict[str, Any], keys: frozenset[str]) -> ExportedDestina
 
 
 def _subscription(found: dict[str, Any]) -> ExportedSubscription:
-    obstacles = [f"Terraform repeats it ({name})" for key, name in _REPEATING.items() if key in found]
+    obstacles = [f"Terraform creates it more than once ({name})" for key, name in _REPEATING.items() if key in found]
     settings = found.get("settings")
     if isinstance(settings, str):
         try:
             settings = orjson.loads(settings)
         except orjson.JSONDecodeError:
-            obstacles.append("its settings are no JSON")
+            obstacles.append("its settings are not JSON")
     if not isinstance(settings, dict) and not obstacles:
         obstacles.append(_unknown("settings", settings))
     trigger, enabled = found.get("trigger"), found.get("enabled")
@@ -226,7 +226,7 @@ def _unknown(name: str, value: Any) -> str:
     if not isinstance(value, TerraformExpression | dict | list):
         return f"{name} is missing or not what Segment exports"
     shown = " ".join(str(value).split())[:80]
-    return f"{name} is worked out by Terraform ({shown}): convert what `terraform show -json` prints"
+    return f"{name} is computed by Terraform ({shown}): convert what `terraform show -json` prints"
 
 
 def _text(found: dict[str, Any], key: str) -> str:

@@ -1,4 +1,4 @@
-"""`@json`: values to JSON text and back."""
+"""`@json`: turns values into JSON text and back."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ __all__ = ["compile_json"]
 
 
 def compile_json(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@json`: encode to compact JSON text, or decode text that is JSON."""
+    """`@json`: encodes a value as compact JSON text, or decodes a text if it is JSON."""
     if not isinstance(value, dict):
         return compiler.fault('@json requires an object with a "value" key')
     for key in ("mode", "value"):
@@ -30,7 +30,7 @@ def compile_json(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
 
 
 def _only_resolving(resolve: Resolve) -> Resolve:
-    """Resolve the value, which may fail, and yield nothing: what Segment does with modes spelt otherwise."""
+    """Resolve the value, which may fail, and return nothing, as Segment does for modes in any other spelling."""
 
     def run(data: Any, meter: Meter) -> Any:
         resolve(data, meter)

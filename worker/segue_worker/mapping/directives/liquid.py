@@ -1,4 +1,4 @@
-"""`@liquid`: a Liquid template over the event."""
+"""`@liquid`: renders a Liquid template."""
 
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ _MAX_LENGTH: Final = 1000
 
 
 def compile_liquid_directive(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@liquid`: text rendered from a template of at most 1,000 characters whose root is the data."""
+    """`@liquid`: renders a template of at most 1,000 characters, whose variables are the keys of the data."""
     del scope  # the result is always text
     if not isinstance(value, str):
         return compiler.fault("liquid template value must be a string")

@@ -1,4 +1,4 @@
-"""Conditions of a trigger: what they ask of an event, compiled, and in words (docs/segment.md#triggers)."""
+"""Conditions of a trigger: compiled into functions of the event, and explained in words (docs/segment.md#triggers)."""
 
 import operator
 from collections.abc import Callable
@@ -22,12 +22,12 @@ Test = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One comparison or function.
+    """One comparison, or one call of `contains` or `match`.
 
     Attributes:
-        keys: where its field lies in the event.
-        test: what is asked of the value there.
-        expected: text or number it is compared with; unused by the tests that need none.
+        keys: the path of its field in the event.
+        test: what is asked of the value found there.
+        expected: the text or number that the value is compared with; not used by tests that need none.
         source: the condition as the trigger spells it.
     """
 
@@ -70,7 +70,7 @@ _TEXT_TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 
 def compile_condition(condition: Condition | ConditionGroup) -> Match:
-    """Compile into a function that takes an event (an object) and answers whether the condition holds."""
+    """Compile a condition into a function that takes an event (an object) and tells whether the condition holds."""
     if isinstance(condition, ConditionGroup):
         return _compile_group(condition.conditional, tuple(map(compile_condition, condition.members)))
     if len(condition.keys) == 1 and condition.test == "=":
@@ -129,9 +129,9 @@ def _compile_text_test(test: Callable[[Any, Any], bool], lookup: Lookup, expecte
 
 
 def compile_unmet(condition: Condition | ConditionGroup) -> Callable[[dict[str, Any]], str | None]:
-    """Compile into a function that names the condition an event fails, or returns None; the text holds no event data.
+    """Compile a condition into a function that names what an event fails, without event data, or returns None.
 
-    As with `explain`, of an `and` group the first that fails is named, of an `or` group all.
+    As with `explain`, the first failing condition of an `and` group is named, and all of an `or` group.
     """
     holds = compile_condition(condition)
     if isinstance(condition, Condition):
@@ -148,7 +148,7 @@ _LONGEST_SHOWN: Final = 60
 def explain(condition: Condition | ConditionGroup, event: dict[str, Any]) -> str | None:
     """Say why a condition does not hold, with the values found, or return None when it holds.
 
-    Of an `and` group the first condition that fails is named, of an `or` group all. The text holds event data.
+    The first failing condition of an `and` group is named, and all of an `or` group. The text quotes event data.
     """
     if isinstance(condition, Condition):
         if compile_condition(condition)(event):

@@ -1,4 +1,4 @@
-"""Reads tokens into conditions, and refuses what Segment's parser reads differently (docs/segment.md#triggers)."""
+"""Builds conditions from tokens, and refuses what Segment's parser would read differently (docs/segment.md#triggers)."""
 
 from difflib import get_close_matches
 from typing import Final, Literal
@@ -156,7 +156,7 @@ class _Parser:
         )
 
     def _pattern(self, value: Token, field: Token) -> tuple[str, str]:
-        """Read a `match` pattern: Segment knows one `*`, at the beginning or the end."""
+        """Read the pattern of `match`, in which Segment allows one `*`, at the beginning or at the end."""
         pattern = value.text
         if pattern.count("*") == 1 and pattern.endswith("*"):
             return "starts", pattern[:-1]
@@ -275,9 +275,9 @@ def _grouped(depth: int) -> str:
 
 
 def parse(text: str) -> ConditionGroup:
-    """Read a trigger.
+    """Read a trigger into its conditions.
 
     Raises:
-        TriggerError: it is none, or Segment would not evaluate it the way it reads.
+        TriggerError: the text is not a trigger, or Segment would not evaluate it the way it reads.
     """
     return _Parser(text).parse()

@@ -1,7 +1,7 @@
-"""LiquidJS's filters, but for those Segment disables.
+"""The filters of LiquidJS, except those that Segment disables.
 
-A filter takes the event's meter, the value and its arguments, and returns a value. It ignores arguments too many,
-as JavaScript does, and raises `ValueError` where LiquidJS fails.
+A filter takes the event's meter, the value and its arguments, and returns a value. It ignores surplus arguments, as
+JavaScript functions do, and raises `ValueError` where LiquidJS fails. A named argument comes as a pair.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ DISABLED: Final = frozenset(
         "reject",
         "reject_exp",
         "reverse",
-        "sample",  # not one of Segment's, but its result is random: a retry would send something else
+        "sample",  # Segment allows it, but its result is random: a retry would send something else
         "sort",
         "sort_natural",
         "type",

@@ -1,4 +1,4 @@
-"""Filters that encode values: JSON, Base64, digests."""
+"""Filters that encode values: as JSON, as Base64, and as digests."""
 
 import base64
 import hashlib
@@ -47,7 +47,7 @@ def _base64_decode(meter: Meter, value: Any, *_: Any) -> str:
     if len(encoded) % _QUANTUM == 0:
         encoded = re.sub(r"==?\Z", "", encoded)
     if len(encoded) % _QUANTUM == 1 or not _BASE64.match(encoded):
-        raise ValueError("it is no Base64")
+        raise ValueError("the text is not Base64")
     return base64.b64decode(encoded + "=" * (-len(encoded) % _QUANTUM)).decode("utf-8", "replace")
 
 

@@ -1,4 +1,4 @@
-"""Filters on numbers. What is no number counts as 0, a missing argument makes NaN."""
+"""Filters on numbers. What cannot be read as a number counts as 0; a missing argument makes the result NaN."""
 
 import math
 from collections.abc import Callable, Mapping
