@@ -39,6 +39,7 @@ class Keys:
 
     __slots__ = (
         "because",
+        "damaged",
         "dead",
         "dead_at",
         "due",
@@ -61,6 +62,8 @@ class Keys:
         prefix = f"segue:{{{destination}}}:"
         self.outbox = prefix + "outbox:"
         """Prefix; the contact follows. List of event JSON in enqueue order."""
+        self.damaged = prefix + "damaged:"
+        """Prefix; the contact follows. What was found in place of its outbox, and is no list."""
         self.due = prefix + "due"
         self.lease = prefix + "lease"
         self.run = prefix + "run"

@@ -6,6 +6,7 @@
     ├── TriggerError                   a trigger Segment would misread, or no trigger at all
     ├── MappingError                   a mapping's fields are at fault; carries every problem
     ├── PayloadError                   an event's payload breaks the action's rules
+    ├── DamagedError                   what Redis holds of one contact cannot be read
     ├── RedisSetupError                Redis is set up so that it may lose events
     └── LoopsError                     an answer, or none, from Loops (see `segue_worker.loops.errors`)
 
@@ -14,7 +15,16 @@ Messages say what is wrong, where, and what to do. None carries an API key or pe
 
 from segue_producer.errors import SegueError
 
-__all__ = ["ConfigError", "LoopsError", "MappingError", "PayloadError", "RedisSetupError", "SegueError", "TriggerError"]
+__all__ = [
+    "ConfigError",
+    "DamagedError",
+    "LoopsError",
+    "MappingError",
+    "PayloadError",
+    "RedisSetupError",
+    "SegueError",
+    "TriggerError",
+]
 
 
 class ConfigError(SegueError):
@@ -58,6 +68,10 @@ class MappingError(SegueError):
 
 class PayloadError(SegueError):
     """The payload a mapping made breaks its action's rules (docs/segment.md#conversion-and-checks)."""
+
+
+class DamagedError(SegueError):
+    """What Redis holds of one contact cannot be read: it is damaged, or another version wrote it."""
 
 
 class RedisSetupError(SegueError):

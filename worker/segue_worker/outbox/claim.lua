@@ -17,8 +17,8 @@
 -- ARGV[7] prefix of the outbox keys (of the same hash tag)
 -- ARGV[8] for how many seconds the counters of a minute are kept
 --
--- Returns a list of {contact, parked JSON or '', number of interrupted claims that no settle has recorded yet, event,
--- event, ...}, longest due first.
+-- Returns a list of {contact, parked JSON or '', number of interrupted claims that no settle has recorded yet, '' or
+-- why the contact's outbox cannot be read, event, event, ...}, longest due first.
 --
 -- A contact that is due while it has an owner was claimed before, and no settle has ended that claim: it was
 -- interrupted, and is counted. A repeat, after an answer that was lost, finds the contacts of the first time not due.
@@ -52,8 +52,10 @@ for _, contact in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMI
   if before then
     most = math.max(1, math.min(most, tonumber(string.match(before, '^[^:]*:%d+:%d+:(%d+)') or most)))
   end
-  local events = redis.call('LRANGE', ARGV[7] .. contact, 0, most - 1)
-  if #events == 0 then
+  -- An outbox that is no list is the fault of its own contact, and the others go on.
+  local events = redis.pcall('LRANGE', ARGV[7] .. contact, 0, most - 1)
+  local damage = events.err or ''
+  if #events == 0 and damage == '' then
     redis.call('ZREM', KEYS[1], contact)
     redis.call('HDEL', KEYS[2], contact)
     redis.call('HDEL', KEYS[3], contact)
@@ -67,9 +69,9 @@ for _, contact in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMI
       holder = holder .. ':' .. unrecorded
     end
     redis.call('HSET', KEYS[2], contact, holder)
-    local item = {contact, redis.call('HGET', KEYS[3], contact) or '', unrecorded}
+    local item = {contact, redis.call('HGET', KEYS[3], contact) or '', unrecorded, damage}
     for i, event in ipairs(events) do
-      item[3 + i] = event
+      item[4 + i] = event
       bytes = bytes + #event
     end
     claimed[#claimed + 1] = item

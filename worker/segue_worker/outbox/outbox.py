@@ -10,15 +10,19 @@ from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
 
 from segue_producer.keys import EXPLANATIONS, EXPLANATIONS_KEPT_S, LOG_ENTRIES, STATS_KEPT_S, Keys
 from segue_worker.dead_letter import DeadLetter
+from segue_worker.errors import DamagedError
 from segue_worker.outbox.together import Together
 from segue_worker.pause import Pause
 
 EVENTS_PER_CLAIM: Final = 100
 """Events taken of one contact at a time: enough for any merge worth having, and a bound on memory."""
 BYTES_PER_CLAIM: Final = 4 * 1024 * 1024
+_LASTING: Final = ("WRONGTYPE", "attempt to", "not an integer", "not a valid float")
+"""What Redis says of a key that holds something else than it should."""
 
 _TEXTS: Final = {
     name: files("segue_worker.outbox").joinpath(f"{name}.lua").read_text(encoding="utf-8")
@@ -36,6 +40,7 @@ class Claimed(NamedTuple):
         token: of the claim, for `settle`.
         interrupted: how many earlier claims of it were interrupted since something was last recorded of it: no settle
             ended them, and the last request of each may have been sent without being recorded.
+        damage: why its outbox cannot be read, or "".
     """
 
     contact: bytes
@@ -43,6 +48,7 @@ class Claimed(NamedTuple):
     entries: list[bytes]
     token: str
     interrupted: int
+    damage: str = ""
 
 
 class Next(StrEnum):
@@ -82,6 +88,16 @@ class Settlement:
     record: bytes = b""
     measures: Mapping[str, int] = field(default_factory=dict)
     explanations: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether an error says that Redis is away or cannot now, so that the same step may succeed later.
+
+    What a script says of the keys it was given does not pass.
+    """
+    if isinstance(error, ResponseError):
+        return not any(sign in str(error) for sign in _LASTING)
+    return isinstance(error, RedisError | OSError)
 
 
 def digest(message_id: str) -> bytes:
@@ -148,8 +164,8 @@ class Outbox:
             ],
         )
         return [
-            Claimed(contact, parked or None, entries, token, interrupted)
-            for contact, parked, interrupted, *entries in found
+            Claimed(contact, parked or None, entries, token, interrupted, damage.decode("utf-8", "replace"))
+            for contact, parked, interrupted, damage, *entries in found
         ]
 
     async def seen(self, digests: Sequence[bytes]) -> list[bool]:
@@ -180,29 +196,25 @@ class Outbox:
 
         Returns:
             how many events are left, or None where the claim is gone.
+
+        Raises:
+            DamagedError: a key does not hold what it should; nothing was recorded.
         """
         holds, will_hold = f"{claimed.token}:{step}", f"{claimed.token}:{step + 1}"
-        left = await self._settle((claimed.contact, holds, will_hold, settlement))
+        # Written here and not where many go together: what cannot be written is the fault of this one.
+        left = await self._settle([claimed.contact, holds, will_hold, *_arguments(settlement)])
+        if isinstance(left, bytes):
+            raise DamagedError(left.decode("utf-8", "replace"))
         return None if left < 0 else left
 
-    async def _settle_all(self, settlements: Sequence[tuple[bytes, str, str, Settlement]]) -> list[int]:
+    async def _settle_all(self, settlements: Sequence[Sequence[Any]]) -> list[int | bytes]:
         keys = self.keys
         args: list[Any] = [
             *(self._clock_ms(), keys.outbox, keys.seen, self._window_ms),
-            *(STATS_KEPT_S, LOG_ENTRIES, EXPLANATIONS_KEPT_S, EXPLANATIONS, len(settlements)),
+            *(STATS_KEPT_S, LOG_ENTRIES, EXPLANATIONS_KEPT_S, EXPLANATIONS, keys.damaged, len(settlements)),
+            *chain.from_iterable(settlements),
         ]
-        for contact, holds, will_hold, settlement in settlements:
-            args += (contact, holds, will_hold, settlement.taken)
-            args += (len(settlement.replaced), *chain.from_iterable(settlement.replaced.items()))
-            args += (settlement.next, settlement.park_for_ms, settlement.parked or b"", settlement.record)
-            args += (len(settlement.digests), *settlement.digests)
-            for numbers in (settlement.counters, settlement.measures):
-                args += (len(numbers), *chain.from_iterable(numbers.items()))
-            args.append(len(settlement.dead))
-            for letter in settlement.dead:
-                args += (letter.id, letter.to_json())
-            args += (len(settlement.explanations), *chain.from_iterable(settlement.explanations.items()))
-        left: list[int] = await self._scripts["settle"](
+        left: list[int | bytes] = await self._scripts["settle"](
             keys=[
                 *(keys.due, keys.lease, keys.parked, keys.pending, keys.dead, keys.dead_at),
                 *(self._stats_key(), keys.totals, keys.measures, keys.log, keys.because),
@@ -247,3 +259,18 @@ class Outbox:
                 pipe.zadd(self.keys.dead_at, {letter.id: letter.at})
             pipe.hincrby(self.keys.totals, "dead", len(letters))
             await pipe.execute()
+
+
+def _arguments(settlement: Settlement) -> list[Any]:
+    """What settle.lua is told of a settlement, behind the contact and who holds it."""
+    args: list[Any] = [settlement.taken]
+    args += (len(settlement.replaced), *chain.from_iterable(settlement.replaced.items()))
+    args += (settlement.next, settlement.park_for_ms, settlement.parked or b"", settlement.record)
+    args += (len(settlement.digests), *settlement.digests)
+    for numbers in (settlement.counters, settlement.measures):
+        args += (len(numbers), *chain.from_iterable(numbers.items()))
+    args.append(len(settlement.dead))
+    for letter in settlement.dead:
+        args += (letter.id, letter.to_json())
+    args += (len(settlement.explanations), *chain.from_iterable(settlement.explanations.items()))
+    return args

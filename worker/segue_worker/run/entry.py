@@ -15,6 +15,8 @@ Fate = Literal["delivered", "dead", "failed"]
 """`dead`: its request was given up; `failed`: there never was one, because the mapping failed."""
 PARTIAL: Final = "segue.partial"
 """The `type` of an outbox entry that stands for part of an event: a remainder, or a replay."""
+_OWN: Final = "segue."
+"""How the `type` of every entry begins that is Segue's own, and no event."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class Waiting:
         dead: dead letters to record together with what is recorded of this event next.
         because: where it is filtered, by which mapping for which reason.
         changed: whether `done` says more than its entry in the outbox.
+        damaged: whether the entry is one of Segue's own that this version cannot read.
     """
 
     raw: bytes
@@ -48,6 +51,7 @@ class Waiting:
     dead: list[DeadLetter] = field(default_factory=list)
     because: dict[str, str] = field(default_factory=dict)
     changed: bool = False
+    damaged: bool = False
 
     @property
     def text(self) -> str:
@@ -66,18 +70,27 @@ def read_entry(raw: bytes) -> Waiting:
         entry = orjson.loads(text)
     except orjson.JSONDecodeError:
         return Waiting(raw, None, "")
-    if isinstance(entry, dict) and entry.get("type") == PARTIAL:
-        waiting = read_entry(entry["event"].encode())
-        waiting.done = dict(entry["done"])
-        waiting.only = None if entry["only"] is None else tuple(entry["only"])
-        waiting.replay = entry["replay"]
-        return waiting
+    if isinstance(entry, dict) and str(entry.get("type")).startswith(_OWN):
+        try:
+            return _read_partial(entry)
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            return Waiting(raw, None, "", damaged=True)
     if not isinstance(entry, dict) or not isinstance(entry.get("messageId"), str):
         return Waiting(raw, None, "")
     if enqueued and "receivedAt" not in entry:
         received = entry["receivedAt"] = _iso(enqueued)
         text = b'%b,"receivedAt":"%b"}' % (text[:-1], received.encode())
     return Waiting(text, entry, entry["messageId"], enqueued or _unix_ms(entry.get("receivedAt")))
+
+
+def _read_partial(entry: Mapping[str, Any]) -> Waiting:
+    if entry["type"] != PARTIAL:
+        raise ValueError("another version wrote it")
+    waiting = read_entry(entry["event"].encode())
+    waiting.done = dict(entry["done"])
+    waiting.only = None if entry["only"] is None else tuple(entry["only"])
+    waiting.replay = entry["replay"]
+    return waiting
 
 
 @lru_cache(maxsize=256)

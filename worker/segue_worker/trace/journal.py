@@ -70,11 +70,16 @@ class Journal:
         return bool(self.on and self._interrupted and self._request is None)
 
     def mapped(self, mappings: Mapping[str, str]) -> None:
-        """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything."""
+        """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything.
+
+        "" stands for no mapping in particular, which is none to be counted.
+        """
         if self.on:
             measures = self._measures
             measures["mapped"] = measures.get("mapped", 0) + 1
             for mapping, fate in mappings.items():
+                if not mapping:
+                    continue
                 name = f"failed:{mapping}" if fate == "failed" else f"fired:{mapping}"
                 measures[name] = measures.get(name, 0) + 1
 
