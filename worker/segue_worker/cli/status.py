@@ -20,6 +20,7 @@ from segue_worker.cli.output import emit_json, remark
 from segue_worker.cli.store import known_destinations, opened
 from segue_worker.metrics.speed import Speed, read_speeds
 from segue_worker.pause import Pause
+from segue_worker.printable import visible
 from segue_worker.status import Status, read_statuses, utc_text
 
 EVERY_S: Final = 1.0
@@ -107,7 +108,7 @@ def as_tables(reading: Reading) -> RenderableType:
         speed.add_row(name, *_speed_cells(reading.speeds[name]))
         since.add_row(name, *(f"{fields[column]:,}" for column in _SINCE))
     paused = ((name, each.paused) for name, each in reading.statuses.items() if each.paused)
-    pauses = [Text(f"{name} is paused {_explained(pause)}") for name, pause in paused]
+    pauses = [Text(visible(f"{name} is paused {_explained(pause)}")) for name, pause in paused]
     return Group(now, *pauses, Text(), speed, Text(), since)
 
 

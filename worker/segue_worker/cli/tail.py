@@ -12,6 +12,7 @@ from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
 from segue_worker.cli.store import choose, known_destinations, opened
 from segue_worker.cli.trace import interruption
+from segue_worker.printable import visible
 from segue_worker.status import utc_text_ms
 from segue_worker.trace.log import Logged, end_of, follow
 
@@ -67,7 +68,7 @@ class Line:
         merged = f"  merged from {self.merged}" if self.merged > 1 else ""
         mapping = f"  {self.mapping!r}" if self.mapping else ""
         before = f"  ({interruption(self.interrupted)})" if self.interrupted else ""
-        return (
+        return visible(
             f"{utc_text_ms(self.at)}  {self.destination}  {self.outcome:<11}  {self.message_id}  {self.event}"
             f"{mapping}{answer}{merged}{before}"
         )

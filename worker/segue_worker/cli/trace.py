@@ -11,6 +11,7 @@ from segue_worker.cli.group import Failure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json
 from segue_worker.cli.store import Known, choose, known_destinations, opened
+from segue_worker.printable import visible
 from segue_worker.trace.explain import EVERY_MAPPING
 from segue_worker.trace.trail import Step, Trail, What, read_trail
 
@@ -57,7 +58,7 @@ def as_text(trail: Trail) -> str:
     for step in trail.steps:
         fields = step.to_dict()
         lines.append(f"  {fields['at'] or 'now':<24}  {describe(step)}")
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def describe(step: Step) -> str:

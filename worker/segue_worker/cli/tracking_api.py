@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from segue_producer.settings import broker_url
+from segue_worker import logs
 from segue_worker.cli.group import Refusal
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.output import remark
@@ -61,7 +62,7 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
         from segue_producer.tracking_api import Limits, bind, create_app, serve  # noqa: PLC0415  --help needs no extra
     except ModuleNotFoundError as missing:
         raise click.UsageError(f"{missing.name} is not installed: pip install 'segue[http]'") from None
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.to_stderr(logging.INFO)
     sources = {source.write_key.get_secret_value(): source.destinations for source in load_config(config).sources}
     if not sources:
         raise Refusal(f"{config}: has no `sources`: without a write key nobody could send anything")
