@@ -19,10 +19,10 @@ from benchmarks.naive_worker import API_KEY
 from benchmarks.traces import Event
 from segue_producer import Producer
 from segue_producer.keys import Keys
-from segue_worker.embedded_redis import EmbeddedRedis
-from segue_worker.pause import Pause
-from segue_worker.sandbox.spawn import SandboxProcess
-from segue_worker.worker_process import WorkerProcess
+from segue_sandbox.embedded_redis import EmbeddedRedis
+from segue_sandbox.spawn import SandboxProcess
+from segue_sandbox.worker_process import WorkerProcess
+from segue_worker.outbox.pause import Pause
 
 KEYS: Final = Keys("loops")
 NO_LIMIT: Final = 10_000

@@ -30,8 +30,8 @@ from ruamel.yaml import YAML
 
 from benchmarks.report import table
 from benchmarks.results import Row, ratios
+from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_worker.cli.tracking_api import READY_LINE
-from segue_worker.embedded_redis import EmbeddedRedis
 
 PUBLISHED_RATE: Final = 1700.0
 """RudderStack's, in events a second; it reaches them at 4.2 ms."""

@@ -17,6 +17,8 @@ def enqueue(*events: dict[str, object], destinations: tuple[str, ...] = ("loops"
 
 if __name__ == "__main__":
     enqueue(
+        # Who it is comes first: Loops refuses events of contacts it does not have.
+        {"type": "identify", "userId": "u3", "traits": {"email": "katherine@example.com"}},
         # With messageIds of your own, a task that is sent twice takes effect once.
-        {"type": "track", "messageId": "order-4711", "userId": "u1", "event": "Order Completed"},
+        {"type": "track", "messageId": "order-1003", "userId": "u3", "event": "Order Completed"},
     )

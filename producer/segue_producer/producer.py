@@ -7,22 +7,18 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from segue_producer import append
 from segue_producer.append import EventInput
 from segue_producer.calls import Call, identify_event, track_event
+from segue_producer.clients import ONCE_AGAIN, broker_url, redis_client, redis_url
 from segue_producer.errors import EnqueueError
 from segue_producer.events import Prepared
 from segue_producer.hints import Hints
 from segue_producer.keys import DESTINATIONS, Keys
-from segue_producer.settings import broker_url, redis_url
 
 KNOWN_FOR_S: Final = 30
 """Seconds for which the list of known destinations is believed."""
-# One immediate retry, for a connection that the server has closed meanwhile; never for a timeout.
-_ONCE_AGAIN: Final = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
 
 
 class Producer:
@@ -151,10 +147,7 @@ class _Connection:
     def __init__(self, url: str, broker: str, timeout: float, destinations: Sequence[str]) -> None:
         self.pid = os.getpid()
         self._url = url
-        self._pool = redis.ConnectionPool.from_url(
-            url, socket_timeout=timeout, socket_connect_timeout=timeout, socket_keepalive=True, retry=_ONCE_AGAIN
-        )
-        self._redis = redis.Redis.from_pool(self._pool)
+        self._redis = redis_client(url, timeout=timeout)
         self._sha = self._redis.register_script(append.APPEND_SCRIPT).sha
         # redis-py's connections, whose methods it does not type.
         self._spare: list[Any] = []
@@ -187,8 +180,8 @@ class _Connection:
         try:
             connection = self._spare.pop()
         except IndexError:
-            connection = self._pool.make_connection()
-        answer = _ONCE_AGAIN.call_with_retry(
+            connection = self._redis.connection_pool.make_connection()
+        answer = ONCE_AGAIN.call_with_retry(
             lambda: _evaluate(connection, self._sha, args), lambda _: connection.disconnect()
         )
         # One that raised is not kept: what was on its way there must not be taken for another call's answer.

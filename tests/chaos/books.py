@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segue_producer.keys import LOG_ENTRIES, contact_digest
-from segue_worker.run.delivery import QUICK_ATTEMPTS
-from segue_worker.sandbox.ledger import RequestRecord
-from segue_worker.trace.log import newest
-from segue_worker.trace.record import EventOutcome, Record
+from segue_sandbox.ledger import RequestRecord
+from segue_worker.delivery.delivery import QUICK_ATTEMPTS
+from segue_worker.observing.log import newest
+from segue_worker.outbox.log_record import EventOutcome, Record
 from tests.integration.stack import KEYS, Stack
 
 TOO_MANY = 429

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from segue_producer import Producer
 from segue_producer.keys import LOG_ENTRIES, Keys
-from segue_worker.embedded_redis import EmbeddedRedis
-from segue_worker.trace.log import newest
+from segue_sandbox.embedded_redis import EmbeddedRedis
+from segue_worker.observing.log import newest
 from tests.chaos.slow_link import SlowLink
 from tests.integration.stack import Stack, wait_until
 

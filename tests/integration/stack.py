@@ -12,9 +12,9 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from segue_producer import Producer
 from segue_producer.keys import Keys
-from segue_worker.embedded_redis import EmbeddedRedis
-from segue_worker.sandbox.spawn import SandboxProcess
-from segue_worker.worker_process import WorkerProcess
+from segue_sandbox.embedded_redis import EmbeddedRedis
+from segue_sandbox.spawn import SandboxProcess
+from segue_sandbox.worker_process import WorkerProcess
 
 API_KEY = "sandbox-key"
 KEYS = Keys("loops")

@@ -13,7 +13,7 @@ import pytest
 
 from segue_producer import OutboxUnavailable, Producer
 from segue_producer.keys import Keys
-from segue_worker.embedded_redis import EmbeddedRedis, free_port
+from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
 
 from .stack import Stack, wait_until
 

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from segue_worker.queue_age import OLDEST
+from segue_worker.outbox.counters import OLDEST
 
 from .commands import segue, start
 from .stack import KEYS, Stack, wait_until

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from segue_worker.trace.trail import read_trail
+from segue_worker.observing.trace import read_trail
 
 from .commands import segue, start
 from .stack import KEYS, Stack, wait_until

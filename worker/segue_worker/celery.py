@@ -6,34 +6,40 @@ anywhere, nothing prefetched, and beat without a file, because its one entry nee
 
 import gc
 import logging
+import os
+import signal
 import sys
 import threading
 from multiprocessing.sharedctypes import RawValue
 from typing import Any, Final
 
-from celery import Celery, signals
-from redis import Redis, RedisError
+from billiard import active_children
+from celery import signals
+from redis import RedisError
 
-from segue_producer.settings import QUEUE, SWEEP, broker_url, celery_settings, redis_url, where
+from segue_producer.broker import celery_app
+from segue_producer.clients import broker_url, redis_client, redis_url, where
+from segue_producer.settings import QUEUE, SWEEP
 from segue_worker import logs
 from segue_worker.config import Config, load_config
-from segue_worker.consumer import SpareSweep
+from segue_worker.delivery.run import RUN_S
 from segue_worker.errors import SegueError
-from segue_worker.redis_check import check_redis
-from segue_worker.runtime import Runtime
+from segue_worker.observing.redis_check import check_redis
+from segue_worker.process.consumer import SignOfLife, SpareSweep
+from segue_worker.process.runtime import Runtime
 
 SWEEP_S: Final = 1.0
 LONGEST_TASK_S: Final = 120
 """No task takes this long; one whose worker vanished comes back a minute later (hints need not, but events may)."""
 SHUTDOWN_S: Final = 20
+"""How much longer than a run and its last request a stop may take: Redis may be away, and answer nothing."""
 CONCURRENT_RUNS: Final = 32
 
 log = logging.getLogger(__name__)
 
-app = Celery("segue_worker", broker=broker_url(), include=["segue_worker.tasks"])
+app = celery_app("segue_worker", broker_url(), timeout=10.0, include=["segue_worker.tasks"])
 app.conf.update(
-    celery_settings(socket_timeout=10.0),
-    worker_consumer="segue_worker.consumer:QuickConsumer",
+    worker_consumer="segue_worker.process.consumer:QuickConsumer",
     # A run mostly waits: for its turn, for Loops. Threads that share one event loop let one process serve many
     # destinations at once; a pool of processes would have the third destination wait while two are at it.
     worker_pool="threads",
@@ -55,7 +61,7 @@ app.conf.broker_transport_options.update(
     unacked_restore_throttle=1,
 )
 
-app.steps["consumer"].add(SpareSweep)
+app.steps["consumer"].update({SignOfLife, SpareSweep})
 
 # Set by a signal, so no lock may be involved; and in memory that a pool of forked processes would share.
 _stopping = RawValue("b", 0)
@@ -90,7 +96,7 @@ def _check(**_: object) -> None:
     """Refuse to start with a faulty configuration or a Redis that may lose events; no traceback, exit code 2."""
     try:
         config()
-        with Redis.from_url(redis_url(), socket_timeout=5, socket_connect_timeout=5) as redis:
+        with redis_client(redis_url(), timeout=5) as redis:
             for warning in check_redis(redis):
                 log.warning(warning)
     except SegueError as error:
@@ -125,3 +131,19 @@ def _set_up_logs(logger: logging.Logger, **_: object) -> None:
 @signals.worker_shutting_down.connect
 def _stop(**_: object) -> None:
     _stopping.value = 1
+    loaded: Config | None = _process.get("config")
+    if loaded is not None:
+        longest = max(destination.timeout.total_seconds() for destination in loaded.destinations)
+        signal.signal(signal.SIGALRM, _end)
+        signal.setitimer(signal.ITIMER_REAL, RUN_S + longest + SHUTDOWN_S)
+
+
+def _end(*_: object) -> None:
+    """End a stop that hangs, before who asked for it kills the process: connections to a vanished host take minutes.
+
+    It costs what a kill costs: requests that were sent and not recorded are sent again, under their Idempotency-Keys.
+    """
+    os.write(2, b"The stop took too long (is Redis away?): ended; other workers take up what was under way\n")
+    for child in active_children():
+        child.terminate()
+    os._exit(0)

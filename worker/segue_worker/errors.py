@@ -8,6 +8,7 @@
     ├── PayloadError                   an event's payload breaks the action's rules
     ├── DamagedError                   what Redis holds of one contact cannot be read
     ├── RedisSetupError                Redis is set up so that it may lose events
+    ├── RedisServerError               no Redis server of one's own could be started
     └── LoopsError                     an answer, or none, from Loops (see `segue_worker.loops.errors`)
 
 Messages say what is wrong, where, and what to do. None carries an API key or personal data.
@@ -21,6 +22,7 @@ __all__ = [
     "LoopsError",
     "MappingError",
     "PayloadError",
+    "RedisServerError",
     "RedisSetupError",
     "SegueError",
     "TriggerError",
@@ -76,6 +78,10 @@ class DamagedError(SegueError):
 
 class RedisSetupError(SegueError):
     """Redis is set up so that it may lose events; the message says which setting to change."""
+
+
+class RedisServerError(SegueError):
+    """No Redis server of one's own could be started, for the demo, tests and benchmarks; says which were looked for."""
 
 
 class LoopsError(SegueError):

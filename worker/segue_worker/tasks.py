@@ -10,8 +10,9 @@ from celery.worker.request import Request
 from redis.exceptions import RedisError
 
 from segue_producer import EnqueueError, InvalidEvent, OutboxFull, OutboxUnavailable, Producer
+from segue_producer.clients import redis_url
 from segue_producer.events import prepare
-from segue_producer.settings import DELIVER, ENQUEUE, SWEEP, redis_url
+from segue_producer.settings import DELIVER, ENQUEUE, SWEEP
 from segue_worker.celery import app, config, runtime, stopping
 
 log = logging.getLogger(__name__)

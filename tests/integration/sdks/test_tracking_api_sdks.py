@@ -8,16 +8,21 @@ from typing import Any, Final
 
 import pytest
 
-from segue_worker.embedded_redis import EmbeddedRedis, free_port
+from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
+from tests import needs
 from tests.integration.stack import API_KEY, Stack, wait_until
 from tests.integration.tracking import WRITE_KEY, TrackingApiProcess, write_config
 
-from .installed import CHROMIUM, HAS_BROWSER, SDKS, Installed, Sdk, finish
+from .installed import NODE_SDKS, PYTHON_SDKS, Installed, Sdk, finish
 
 COUNT: Final = 25
 """Events each SDK tracks: more than one batch for some."""
 
-each_sdk = pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.name)
+each_sdk = pytest.mark.parametrize(
+    "sdk",
+    [*PYTHON_SDKS, *(pytest.param(sdk, marks=needs.node) for sdk in NODE_SDKS)],
+    ids=lambda sdk: sdk.name,
+)
 
 
 class Route:
@@ -79,13 +84,13 @@ def test_an_outage_loses_and_doubles_nothing(route: Route, sdk: Sdk) -> None:
     route.assert_arrived(user, COUNT)
 
 
-if HAS_BROWSER:
-
-    def test_a_page_sends_from_another_origin(route: Route) -> None:
-        user = "browser"
-        arguments = (str(CHROMIUM), str(route.page_port), route.api.url, WRITE_KEY, user)
-        seen = json.loads(finish(route.installed.start_node("browser.mjs", *arguments)))
-        assert seen["problems"] == []
-        assert sorted(seen["answers"]) == [["/v1/i", 200], ["/v1/p", 200], ["/v1/t", 200]]
-        assert set(seen["preflights"]) == {"/v1/i", "/v1/p", "/v1/t"}
-        route.assert_arrived(user, 1)
+@needs.node
+@needs.chromium
+def test_a_page_sends_from_another_origin(route: Route) -> None:
+    user = "browser"
+    arguments = (needs.CHROMIUM, str(route.page_port), route.api.url, WRITE_KEY, user)
+    seen = json.loads(finish(route.installed.start_node("browser.mjs", *arguments)))
+    assert seen["problems"] == []
+    assert sorted(seen["answers"]) == [["/v1/i", 200], ["/v1/p", 200], ["/v1/t", 200]]
+    assert set(seen["preflights"]) == {"/v1/i", "/v1/p", "/v1/t"}
+    route.assert_arrived(user, 1)

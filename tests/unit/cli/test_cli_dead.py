@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 from redis import Redis
 
 from segue_producer.keys import DESTINATIONS, Keys
+from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_worker.cli import segue
 from segue_worker.cli.dead import SHOWN
-from segue_worker.dead_letter import DeadLetter
-from segue_worker.embedded_redis import EmbeddedRedis
+from segue_worker.outbox.dead_letter import DeadLetter
 
 KEYS = Keys("loops")
 PRIVATE = "a value of the event"

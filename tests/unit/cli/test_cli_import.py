@@ -109,5 +109,5 @@ def test_terraforms_language_needs_its_library_and_json_does_not(monkeypatch: py
     Path("main.tf").write_text('resource "segment_destination" "x" {}\n', encoding="utf-8")
     result = run("import", "main.tf")
     assert result.exit_code == 2
-    assert "pip install 'segue[import]'" in result.stderr
+    assert ' -m pip install "segue[import]"; or convert the JSON' in result.stderr
     assert run("import", "good.json").exit_code == 0

@@ -10,13 +10,13 @@ from redis import Redis
 
 from segue_producer import Producer
 from segue_producer.keys import DESTINATIONS, Keys
+from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_worker.cli import segue
 from segue_worker.cli.tail import lines
-from segue_worker.dead_letter import DeadLetter
-from segue_worker.embedded_redis import EmbeddedRedis
-from segue_worker.pause import Pause
-from segue_worker.trace.log import Logged
-from segue_worker.trace.record import Attempt, EventPart, Record, RequestPart
+from segue_worker.observing.log import Logged
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.log_record import Attempt, EventPart, Record, RequestPart
+from segue_worker.outbox.pause import Pause
 
 KEYS = Keys("loops")
 CONFIG = "destinations:\n  - {name: loops, api_key: '${LOOPS_API_KEY}'}\n"

@@ -56,7 +56,7 @@ def loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loops:
     Path("segue.yaml").write_text(CONFIG, encoding="utf-8")
     loops = Loops()
     client = partial(LoopsClient, transport=httpx.MockTransport(loops))
-    monkeypatch.setattr("segue_worker.send_now.LoopsClient", client)
+    monkeypatch.setattr("segue_worker.operating.send_now.LoopsClient", client)
     return loops
 
 

@@ -9,9 +9,9 @@ from click.testing import CliRunner, Result
 from redis import Redis
 
 from segue_producer.keys import DESTINATIONS, Keys
+from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
 from segue_worker.cli import segue
-from segue_worker.embedded_redis import EmbeddedRedis, free_port
-from segue_worker.pause import Pause
+from segue_worker.outbox.pause import Pause
 
 KEYS = Keys("loops")
 CONFIG = "destinations:\n  - {name: configured, api_key: '${LOOPS_API_KEY}'}\n"
@@ -72,7 +72,7 @@ def test_the_tables_fit_100_columns_and_explain_a_pause(
     redis.set(KEYS.pending, 12_345_678)
     redis.hset(KEYS.totals, mapping={"delivered": 123_456_789, "requests": 123_456_789, "rate_limited": 9_999})
     redis.hset(KEYS.settings, "rate_limit", 10)
-    monkeypatch.setattr("segue_worker.metrics.speed.time.time", lambda: 1_700_000_040.0)
+    monkeypatch.setattr("segue_worker.observing.metrics.speed.time.time", lambda: 1_700_000_040.0)
     redis.hset(f"{KEYS.stats}{1_700_000_040 // 60}", mapping={"requests": 30})
     redis.hset(f"{KEYS.stats}{1_700_000_040 // 60 - 1}", mapping={"requests": 60, "wait:6": 9, "took:14": 9})
     result = run("status")
@@ -155,7 +155,7 @@ def test_a_pause_of_segue_becomes_one_by_hand_and_keeps_its_beginning(run: Run, 
 def test_resume_ends_any_pause_and_says_where_there_is_none(run: Run, redis: "Redis") -> None:
     redis.set(KEYS.paused, Pause("Loops refuses the API key", 1000, 61_000).to_json())
     result = run("resume", "loops")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "loops goes on\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "loops is resumed\n")
     assert redis.exists(KEYS.paused) == 0
     result = run("resume", "loops")
     assert (result.exit_code, result.stderr) == (0, "loops is not paused\n")

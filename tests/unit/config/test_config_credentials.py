@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segue_worker.config import Inspection
+from segue_worker.config import Inspection, inspect_config
 
 Found = Callable[..., list[tuple[int | None, str, str]]]
 Inspect = Callable[..., Inspection]
@@ -109,3 +109,34 @@ def test_no_problem_shows_a_value_that_may_be_secret(inspect: Inspect, text: str
     inspection = inspect(text, KEY=SECRET)
     assert inspection.problems
     assert all(SECRET not in str(problem) for problem in inspection.problems)
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "reason"),
+    [
+        ("write_key: ${NOT_SET}", 5, "the environment variable NOT_SET is not set"),
+        ("write_key: '${EMPTY}'", 5, "is empty"),
+        ("write_key_file: nowhere", 5, "the file cannot be read: No such file or directory"),
+    ],
+)
+def test_a_missing_write_key_matters_only_to_who_serves_it(
+    inspect: Inspect, tmp_path: Path, source: str, line: int, reason: str
+) -> None:
+    text = (
+        f"{HEAD}sources:\n  - {source}\n    destinations: [loops]\n  - {{write_key: {SECRET}, destinations: [loops]}}\n"
+    )
+    inspection = inspect(text, EMPTY="")
+    assert inspection.config is not None
+    assert [source.write_key.get_secret_value() for source in inspection.config.sources] == [SECRET]
+    (warning,) = inspection.warnings
+    assert (warning.line, warning.reason) == (line, f"{reason}; `segue tracking-api` needs it, nothing else does")
+    serving = inspect_config(tmp_path / "segue.yaml", {"LOOPS_API_KEY": "k", "EMPTY": ""}, serving=True)
+    (problem,) = serving.problems
+    assert (problem.line, problem.path, problem.reason) == (line, warning.path, reason)
+
+
+@pytest.mark.parametrize(
+    "source", ["write_key: two words", "write_key: k\n    destinations: [elsewhere]", "destinations: [loops]"]
+)
+def test_a_source_that_is_wrong_is_a_problem_to_everybody(found: Found, source: str) -> None:
+    assert found(f"{HEAD}sources:\n  - {source}\n" + ("" if "dest" in source else "    destinations: [loops]\n"))

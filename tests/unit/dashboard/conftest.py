@@ -11,8 +11,8 @@ from segue_producer.keys import Keys
 from segue_worker.dashboard import Dashboard, create_app
 from segue_worker.dashboard.sessions import Sessions
 from segue_worker.dashboard.throttle import Throttle
-from segue_worker.dead_letter import DeadLetter
-from segue_worker.run.outgoing import Outgoing, Parked, Ref
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.outgoing import Outgoing, Parked, Ref
 
 KEYS: Final = Keys("loops")
 TOKEN: Final = "a-token-for-tests-only"  # noqa: S105 - nothing to protect
@@ -113,8 +113,8 @@ def park(redis: FakeRedis) -> Callable[..., None]:
     def record(contact: str = EMAIL, *, due: int = NOW_MS * 2, lease: str = "", because: str = "503") -> None:
         body = f'{{"email":"{EMAIL}","eventName":"Signed Up"}}'.encode()
         request = Outgoing("POST", "/events/send", body, "a-key", (Ref(0, "Send events"),))
-        redis.hset(KEYS.parked, contact, Parked(3, NOW_MS, due, because, request).to_json())
-        redis.zadd(KEYS.due, {contact: due})
+        redis.hset(KEYS.parked, contact, Parked(3, NOW_MS, due, because, request, NOW_MS - 9000).to_json())
+        redis.zadd(KEYS.away, {contact: due})
         redis.rpush(
             KEYS.outbox + contact, f'{{"type":"track","event":"Signed Up","messageId":"m1","userId":"{contact}"}}'
         )

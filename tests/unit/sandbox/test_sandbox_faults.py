@@ -7,11 +7,11 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from segue_worker.sandbox.clock import ManualClock
-from segue_worker.sandbox.core import Sandbox
-from segue_worker.sandbox.faults import Fault
-from segue_worker.sandbox.switches import Switches
-from segue_worker.sandbox.transport import SandboxTransport
+from segue_sandbox.clock import ManualClock
+from segue_sandbox.core import Sandbox
+from segue_sandbox.faults import Fault
+from segue_sandbox.switches import Switches
+from segue_sandbox.transport import SandboxTransport
 
 from .calls import ADA, find, send, update
 

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from segue_worker.sandbox.client import SandboxClient, SandboxControlError
-from segue_worker.sandbox.server import SandboxServer
-from segue_worker.sandbox.switches import Switches
+from segue_sandbox.client import SandboxClient, SandboxControlError
+from segue_sandbox.server import SandboxServer
+from segue_sandbox.switches import Switches
 
 from .calls import ADA, NEWS, find, send, update
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from segue_worker.sandbox.core import Sandbox
+from segue_sandbox.core import Sandbox
 
 from .calls import ADA, NEWS, Json, answer, refused
 

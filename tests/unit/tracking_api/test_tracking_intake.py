@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue_producer.tracking_api.answers import RequestRefused
-from segue_producer.tracking_api.intake import Intake, Reader, messages, pieces
-from segue_producer.tracking_api.limits import MAX_EVENTS, Limits
+from segue_tracking_api.answers import RequestRefused
+from segue_tracking_api.intake import Intake, Reader, messages, pieces
+from segue_tracking_api.limits import MAX_EVENTS, Limits
 
 RECEIVED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TRACK = {"type": "track", "userId": "u1", "event": "E", "messageId": "m1"}

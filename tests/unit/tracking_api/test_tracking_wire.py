@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from segue_producer.tracking_api import Limits, bind, create_app
-from segue_producer.tracking_api.server import make_server
+from segue_tracking_api import Limits, bind, create_app
+from segue_tracking_api.server import make_server
 
 LIMITS = Limits(receive_s=0.3, head_bytes=4096, batch_bytes=20_000)
 NO_REDIS = "redis://127.0.0.1:9/0"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue_producer.tracking_api.answers import RequestRefused
-from segue_producer.tracking_api.write_keys import WriteKeys, from_body, from_head
+from segue_tracking_api.answers import RequestRefused
+from segue_tracking_api.write_keys import WriteKeys, from_body, from_head
 
 KEYS = WriteKeys({"one": ("loops",), "two": ("loops", "second")})
 

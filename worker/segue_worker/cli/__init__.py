@@ -12,6 +12,14 @@ segue = CommandGroup(
     help="Carry identify and track events to Loops: ordered, deduplicated, paced.",
     epilog="Each command explains itself: segue check --help",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    extras={
+        "dashboard": "dashboard",
+        "demo": "demo",
+        "import": "worker,import",
+        "redis": "demo",
+        "sandbox": "worker,http",
+        "tracking-api": "worker,http",
+    },
     commands_in={
         "check": ("segue_worker.cli.check:check", "Say what is wrong with a configuration, or what it does."),
         "dashboard": (
@@ -20,6 +28,8 @@ segue = CommandGroup(
         ),
         "dead": ("segue_worker.cli.dead:dead", "List, show, replay or drop what was given up for good."),
         "demo": ("segue_worker.cli.demo:demo", "See it work: real processes, no key, no server."),
+        "doctor": ("segue_worker.cli.doctor:doctor", "Say what keeps events from Loops, and what to do about it."),
+        "init": ("segue_worker.cli.init:init", "Write a configuration to begin with."),
         "import": (
             "segue_worker.cli.import_:import_",
             "Turn a destination exported from Segment into a configuration.",
@@ -31,6 +41,7 @@ segue = CommandGroup(
         ),
         "forget": ("segue_worker.cli.forget:forget", "Remove what is held of a person, and their contact at Loops."),
         "health": ("segue_worker.cli.health:health", "Say whether events move; for container health checks."),
+        "redis": ("segue_worker.cli.redis:redis", "Serve a Redis to try things with."),
         "resume": ("segue_worker.cli.pause:resume", "Let a paused destination go on."),
         "sandbox": ("segue_worker.cli.sandbox:sandbox", "Serve an imitation of the Loops API to test against."),
         "send": ("segue_worker.cli.send:send", "Send one event to Loops now, and show the answer."),

@@ -1,19 +1,24 @@
 """`segue check`: what is wrong with a configuration, or what it does."""
 
-from collections.abc import Sized
+import asyncio
+from collections.abc import Sequence, Sized
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from segue_worker.cli.options import config_option, json_option
 from segue_worker.cli.output import emit_json, emit_table, remark
 from segue_worker.config import Config, Inspection, inspect_config, json_schema
+from segue_worker.printable import visible
+
+if TYPE_CHECKING:
+    from segue_worker.observing.api_keys import KeyCheck
 
 
 @click.command(
-    epilog="Example: segue check --config segue.yaml",
+    epilog="Example: segue check --config segue.yaml --online",
     short_help="Say what is wrong with a configuration, or what it does.",
 )
 @config_option
@@ -21,17 +26,20 @@ from segue_worker.config import Config, Inspection, inspect_config, json_schema
 @click.option(
     "--schema", is_flag=True, help="Print the JSON Schema of the configuration, for editors, and look at no file."
 )
-def check(config: Path, *, as_json: bool, schema: bool) -> None:
+@click.option("--online", is_flag=True, help="Also ask Loops whether the API keys are good, and whose they are.")
+def check(config: Path, *, as_json: bool, schema: bool, online: bool) -> None:
     """Read the configuration as a worker would.
 
     Prints every problem with file, line, path and reason, and exits 2; or the destinations with their mappings, and exits 0.
+    With --online, one request is sent for each key of an enabled destination; exits 1 where one is not good.
     """
     if schema:
         emit_json(json_schema())
         return
     inspection = inspect_config(config)
+    keys = _ask(inspection.config) if online and inspection.config else []
     if as_json:
-        emit_json(_summary(inspection))
+        emit_json(_summary(inspection) | ({"online": [asdict(key) for key in keys]} if online else {}))
     else:
         for problem in inspection.problems:
             remark(str(problem))
@@ -39,8 +47,25 @@ def check(config: Path, *, as_json: bool, schema: bool) -> None:
             remark(f"warning: {warning}")
         if inspection.config is not None:
             _print(inspection.config)
+        _print_keys(keys)
     if inspection.config is None:
         raise click.exceptions.Exit(2)
+    if any(key.problem for key in keys):
+        raise click.exceptions.Exit(1)
+
+
+def _ask(config: Config) -> "list[KeyCheck]":
+    from segue_worker.observing.api_keys import check_keys  # noqa: PLC0415 - reading a file needs no HTTP client
+
+    return asyncio.run(check_keys([each for each in config.destinations if each.enabled]))
+
+
+def _print_keys(keys: "Sequence[KeyCheck]") -> None:
+    for key in keys:
+        if key.problem:
+            remark(f"{key.destination}: {key.problem}; {key.advice}")
+        else:
+            click.echo(f"{key.destination}: the API key is good; team: {visible(key.team) or '(Loops names none)'}")
 
 
 def _summary(inspection: Inspection) -> dict[str, Any]:

@@ -11,16 +11,17 @@ from redis import Redis
 from rich.console import Console
 from rich.progress import Progress
 
+from segue_producer.clients import broker_url
 from segue_producer.hints import Hints
-from segue_producer.settings import broker_url
 from segue_worker.cli.dead_options import Selection, Wanted, filter_options, locate, select, split_names
 from segue_worker.cli.dead_output import COLUMNS, details, page, row, summary
 from segue_worker.cli.group import Failure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit, emit_json, emit_table, remark
-from segue_worker.cli.store import Known, choose, known_destinations, opened
+from segue_worker.cli.store import choose, opened
 from segue_worker.config import Config
-from segue_worker.dead_letters import (
+from segue_worker.observing.destinations import Known, known_destinations
+from segue_worker.operating.dead_letters import (
     NotReplayable,
     Replayed,
     drop,

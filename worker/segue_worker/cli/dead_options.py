@@ -10,8 +10,9 @@ from typing import Any, Final
 import click
 from redis import Redis
 
-from segue_worker.cli.store import Known, choose
-from segue_worker.dead_letters import Filter, in_order, matching, parse_since
+from segue_worker.cli.store import choose
+from segue_worker.observing.destinations import Known
+from segue_worker.operating.dead_letters import Filter, in_order, matching, parse_since
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from segue_worker.dead_letter import DeadLetter
+from segue_worker.observing.status import utc_text
+from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.printable import visible
-from segue_worker.status import utc_text
 
 COLUMNS: Final = ("id", "at", "reason", "attempts", "contact", "mapping", "detail")
 

@@ -10,12 +10,15 @@ from segue_worker.cli.group import Failure
 
 _PIPE_WIDTH = 120
 _NEEDED = ("uvicorn", "starlette", "httptools", "aiohttp")
+"""By the processes it starts; missed here, so that it is said before any has been started."""
 
 _NEXT = """
 Where to go next
-  The configuration, with comments     segue.example.yaml: copy it to segue.yaml, paste your Segment mappings
-  Is it right?                         segue check --config segue.yaml
+  The first hour, step by step         README.md: a sandbox, or your own Loops team
+  A configuration                      segue init; segue.example.yaml explains every setting
+  Is it right, is the key good?        segue check --online
   Workers for your own Loops team      celery -A segue_worker worker -B
+  Does everything work together?       segue doctor
   Enqueuing from your services         README.md, and examples/ for Django, FastAPI, Flask and a plain script"""
 
 
@@ -27,9 +30,10 @@ def demo(*, keep: bool) -> None:
     Takes about 20 seconds, needs no key and no server, and stops all it started. Every claim it makes is checked
     against what the imitation received: exits 1 if one does not hold.
     """
-    _check_installed()
-    from segue_worker.demo.play import play  # noqa: PLC0415 - only now is it sure that it can be imported
-    from segue_worker.demo.stage import GONE  # noqa: PLC0415 - same
+    for module in _NEEDED:
+        import_module(module)
+    from segue_sandbox.demo.play import play  # noqa: PLC0415 - only now is it sure that it can be imported
+    from segue_sandbox.demo.stage import GONE  # noqa: PLC0415 - same
 
     console = Console()
     if not console.is_terminal:
@@ -44,11 +48,3 @@ def demo(*, keep: bool) -> None:
     if problems:
         raise Failure("\n".join(("the demo did not go as promised:", *problems)))
     console.print(_NEXT, highlight=False, markup=False)
-
-
-def _check_installed() -> None:
-    for module in _NEEDED:
-        try:
-            import_module(module)
-        except ModuleNotFoundError:
-            raise click.UsageError(f"{module} is not installed: pip install 'segue[demo]'") from None

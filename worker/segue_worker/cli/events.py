@@ -11,7 +11,7 @@ import orjson
 from segue_worker.cli.group import Refusal
 from segue_worker.cli.output import remark
 from segue_worker.config import Config, Destination
-from segue_worker.preview import NotAnEventError, as_event, read_event
+from segue_worker.observing.preview import NotAnEventError, as_event, read_event
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from redis.asyncio import Redis as AsyncRedis
 
+from segue_producer.clients import async_redis_client
 from segue_worker.cli.group import Failure, Refusal
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
-from segue_worker.cli.store import Known, known_destinations, opened
-from segue_worker.forget import forget_at_loops, forget_here
+from segue_worker.cli.store import TIMEOUT_S, opened
+from segue_worker.observing.destinations import Known, known_destinations
+from segue_worker.operating.forget import forget_at_loops, forget_here
 
 
 @click.command(
@@ -57,5 +58,5 @@ def forget(  # noqa: PLR0913 - one argument for each option
 async def _at_loops(known: Known, redis_url: str, user_id: str) -> dict[str, bool]:
     if known.config is None:
         raise Failure("the configuration is gone")
-    async with AsyncRedis.from_url(redis_url) as redis:
+    async with async_redis_client(redis_url, timeout=TIMEOUT_S) as redis:
         return {item.name: await forget_at_loops(redis, item, user_id) for item in known.config.destinations}

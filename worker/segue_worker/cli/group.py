@@ -1,4 +1,4 @@
-"""A command group that imports its commands late, and turns Segue's errors into messages and exit codes."""
+"""A command group that imports its commands late, and turns errors into messages and exit codes."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -7,6 +7,7 @@ from typing import IO, Any
 import click
 
 from segue_worker.errors import ConfigError, SegueError
+from segue_worker.extras import not_installed
 from segue_worker.printable import visible_lines
 
 
@@ -27,16 +28,20 @@ class Refusal(Failure):
 class CommandGroup(click.Group):
     """Knows its commands by name, help text and `module:attribute`; imports one when it is called."""
 
-    def __init__(self, *, commands_in: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+    def __init__(
+        self, *, commands_in: Mapping[str, tuple[str, str]], extras: Mapping[str, str] | None = None, **settings: Any
+    ) -> None:
         """Make the group.
 
         Args:
             commands_in: name → (`module:attribute` of the command, its line in `--help`).
+            extras: name → the extras the command needs, as between brackets; `worker` for those not named.
             settings: what `click.Group` takes.
         """
         listed = {name: click.Command(name, short_help=text) for name, (_, text) in commands_in.items()}
         super().__init__(commands=listed, **settings)
         self._places = {name: place for name, (place, _) in commands_in.items()}
+        self._extras = dict(extras or {})
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -44,15 +49,19 @@ class CommandGroup(click.Group):
         """Import the command that is called."""
         name, command, rest = super().resolve_command(ctx, args)
         if name in self._places:
+            # As click does a moment later: `invoke` is to know whose import failed.
+            ctx.invoked_subcommand = name
             module, _, attribute = self._places[name].partition(":")
             command = getattr(import_module(module), attribute)
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an error that Segue raises on purpose becomes its message and an exit code."""
+        """Run the command; an error that Segue raises on purpose, or a missing extra, becomes a message and an exit code."""
         try:
             return super().invoke(ctx)
         except ConfigError as error:
             raise Refusal(str(error)) from error
         except SegueError as error:
             raise Failure(str(error)) from error
+        except ModuleNotFoundError as missing:
+            raise Refusal(not_installed(missing, self._extras.get(ctx.invoked_subcommand or "", "worker"))) from missing

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from segue_worker.cli.options import config_option, redis_option
-from segue_worker.cli.store import known_destinations, opened
-from segue_worker.metrics.exposition import render
+from segue_worker.cli.store import opened
+from segue_worker.observing.destinations import known_destinations
+from segue_worker.observing.metrics.exposition import render
 
 
 @click.command(

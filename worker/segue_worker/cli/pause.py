@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from segue_producer.keys import Keys
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.output import remark
-from segue_worker.cli.store import choose, known_destinations, opened
-from segue_worker.pause import Pause
+from segue_worker.cli.store import choose, opened
+from segue_worker.observing.destinations import known_destinations
+from segue_worker.operating import pause as operating
 
 
 @click.command(
@@ -28,10 +28,7 @@ def pause(destination: str, *, reason: str, config: Path, redis_url: str) -> Non
     """
     with opened(redis_url) as redis:
         name = choose(redis, known_destinations(redis, config), destination)
-        key = Keys(name).paused
-        earlier = redis.get(key)
-        since = Pause.from_json(earlier).since if earlier else int(time.time() * 1000)
-        redis.set(key, Pause(reason, since, None).to_json())
+        earlier = operating.hold(redis, name, reason, int(time.time() * 1000))
     was = ", which was paused already," if earlier else ""
     remark(f"{name}{was} is paused; segue resume {name} lets it go on")
 
@@ -44,8 +41,11 @@ def pause(destination: str, *, reason: str, config: Path, redis_url: str) -> Non
 @config_option
 @redis_option
 def resume(destination: str, *, config: Path, redis_url: str) -> None:
-    """Let DESTINATION go on, whether it was paused by hand or by Segue. Delivery begins within a second."""
+    """Let DESTINATION go on, whether it was paused by hand or by Segue. Delivery begins within a second.
+
+    For ten minutes it is not paused again because Loops refuses requests: look at the dead letters meanwhile.
+    """
     with opened(redis_url) as redis:
         name = choose(redis, known_destinations(redis, config), destination)
-        was_paused = redis.delete(Keys(name).paused)
-    remark(f"{name} goes on" if was_paused else f"{name} is not paused")
+        was_paused = operating.resume(redis, name)
+    remark(f"{name} is resumed" if was_paused else f"{name} is not paused")

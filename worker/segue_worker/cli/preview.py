@@ -12,8 +12,8 @@ from segue_worker.cli.options import config_option, json_option
 from segue_worker.cli.output import emit_json_text, remark
 from segue_worker.cli.requests import show_preview, show_problem
 from segue_worker.config import Destination, load_config
-from segue_worker.preview import NotAnEventError, message_id, preview_line
-from segue_worker.preview import preview as preview_event
+from segue_worker.observing.preview import NotAnEventError, message_id, preview_line
+from segue_worker.observing.preview import preview as preview_event
 from segue_worker.printable import visible
 
 _EXAMPLE = """\b

@@ -10,7 +10,7 @@ from rich.highlighter import JSONHighlighter
 from segue_worker.cli.output import emit_table
 from segue_worker.mapping import Request, encode_body
 from segue_worker.mapping.known_refusals import refusals
-from segue_worker.preview import Preview
+from segue_worker.observing.preview import Preview
 from segue_worker.printable import visible, visible_json
 
 

@@ -4,9 +4,9 @@ import contextlib
 
 import click
 
-from segue_worker.sandbox.address import READY_LINE
-from segue_worker.sandbox.core import Sandbox
-from segue_worker.sandbox.switches import SwitchError, Switches, parse_assignments
+from segue_sandbox.address import READY_LINE
+from segue_sandbox.core import Sandbox
+from segue_sandbox.switches import SwitchError, Switches, parse_assignments
 
 _EXAMPLE = """\b
 Example:
@@ -74,10 +74,8 @@ def sandbox(  # noqa: PLR0913  one parameter per option is click's shape
     summary show what arrived; POST /_sandbox/faults, switches, lists, leave-list, clock, revoke, restore and reset
     change how it behaves.
     """
-    try:
-        from segue_worker.sandbox.server import serve  # noqa: PLC0415  needs the extra `http`, --help does not
-    except ModuleNotFoundError as missing:
-        raise click.UsageError(f"{missing.name} is not installed: pip install 'segue[http]'") from None
+    from segue_sandbox.server import serve  # noqa: PLC0415  needs the extra `http`, --help does not
+
     chosen = {"rate_limit": rate_limit, "window": window, "latency_ms": latency_ms, "fail": fail}
     try:
         switches = Switches().changed({**chosen, **parse_assignments(assignments)})

@@ -17,11 +17,12 @@ from rich.text import Text
 
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
-from segue_worker.cli.store import known_destinations, opened
-from segue_worker.metrics.speed import Speed, read_speeds
-from segue_worker.pause import Pause
+from segue_worker.cli.store import opened
+from segue_worker.observing.destinations import known_destinations
+from segue_worker.observing.metrics.speed import Speed, read_speeds
+from segue_worker.observing.status import Status, read_statuses, utc_text
+from segue_worker.outbox.pause import Pause
 from segue_worker.printable import visible
-from segue_worker.status import Status, read_statuses, utc_text
 
 EVERY_S: Final = 1.0
 _WIDTH_OF_A_PIPE: Final = 100
@@ -29,7 +30,7 @@ _SECOND_MS: Final = 1000
 _MINUTE_MS: Final = 60_000
 _NOW: Final = ("pending", "due", "in_flight", "parked", "dead")
 _SPEED: Final = ("requests_per_s", "rate_limit", "delivery_p50", "delivery_p95", "request_p50", "request_p95")
-_SINCE: Final = ("delivered", "filtered", "duplicates", "merged", "requests", "retries", "rate_limited")
+SINCE: Final = ("delivered", "filtered", "duplicates", "merged", "requests", "retries", "rate_limited")
 
 
 @click.command(
@@ -100,13 +101,13 @@ def as_tables(reading: Reading) -> RenderableType:
     """Three tables, at most 100 columns wide: what is now, how fast, and what has been."""
     now = _table("destination", *_NOW, "oldest", "paused")
     speed = _table("destination", *_SPEED)
-    since = _table("destination", *_SINCE)
+    since = _table("destination", *SINCE)
     for name, each in reading.statuses.items():
         fields = each.to_dict()
         oldest = str(timedelta(seconds=int(each.oldest_pending_s)))
         now.add_row(name, *(f"{fields[column]:,}" for column in _NOW), oldest, "yes" if each.paused else "no")
         speed.add_row(name, *_speed_cells(reading.speeds[name]))
-        since.add_row(name, *(f"{fields[column]:,}" for column in _SINCE))
+        since.add_row(name, *(f"{fields[column]:,}" for column in SINCE))
     paused = ((name, each.paused) for name, each in reading.statuses.items() if each.paused)
     pauses = [Text(visible(f"{name} is paused {_explained(pause)}")) for name, pause in paused]
     return Group(now, *pauses, Text(), speed, Text(), since)

@@ -1,31 +1,30 @@
-"""What commands that look into Redis share: the connection, and the destinations there are."""
+"""What commands that look into Redis share: the connection, and the choice of a destination."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 from redis import AuthenticationError, Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from segue_producer.keys import DESTINATION_NAME, DESTINATIONS, Keys
-from segue_producer.settings import where
+from segue_producer.clients import redis_client, where
+from segue_producer.keys import DESTINATION_NAME, Keys
 from segue_worker.cli.group import Failure, Refusal
-from segue_worker.config import Config, inspect_config
+from segue_worker.observing.destinations import Known
 
 TIMEOUT_S = 5.0
+
+
+def connect(url: str, *, timeout: float = TIMEOUT_S) -> Redis:
+    """A client. A URL that is none ends the command with a message and exit code 2."""
+    try:
+        return redis_client(url, timeout=timeout)
+    except ValueError:
+        raise Refusal("--redis-url: no URL of a Redis; write it as redis://localhost:6379/0") from None
 
 
 @contextmanager
 def opened(url: str) -> Iterator["Redis"]:
     """A client that answers bytes. Inside, a Redis that fails ends the command with a message and exit code 1."""
-    try:
-        client = Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
-        )
-    except ValueError:
-        raise Refusal("--redis-url: no URL of a Redis; write it as redis://localhost:6379/0") from None
+    client = connect(url)
     try:
         with client:
             yield client
@@ -34,36 +33,6 @@ def opened(url: str) -> Iterator["Redis"]:
         if isinstance(error, AuthenticationError):
             advice = "check the user and password in its URL"
         raise Failure(f"Redis at {where(url)} did not answer ({type(error).__name__}): {advice}") from None
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The destinations there are.
-
-    Attributes:
-        names: those of the configuration, in its order, then those that workers have announced.
-        seen: name → unix ms when a worker last announced it.
-        config: the configuration, or None where it cannot be read here.
-        remark: what is wrong with the configuration; "" where nothing is.
-    """
-
-    names: tuple[str, ...]
-    seen: dict[str, int]
-    config: Config | None
-    remark: str
-
-
-def known_destinations(redis: "Redis", config: Path) -> Known:
-    """Find the destinations. A configuration that cannot be read is only remarked on: Redis knows them too."""
-    inspection = inspect_config(config)
-    configured = [destination.name for destination in inspection.config.destinations] if inspection.config else []
-    seen = {_text(name): int(at) for name, at in redis.hgetall(DESTINATIONS).items()}
-    problems = [str(problem) for problem in inspection.problems]
-    remark = ""
-    if problems:
-        more = f" (and {len(problems) - 1} more problems; see segue check)" if problems[1:] else ""
-        remark = f"{problems[0]}{more}; going by what Redis knows"
-    return Known(tuple(dict.fromkeys((*configured, *sorted(seen)))), seen, inspection.config, remark)
 
 
 def choose(redis: "Redis", known: Known, name: str | None) -> str:
@@ -89,7 +58,3 @@ def _nothing_known(known: Known) -> str:
 def _has_data(redis: "Redis", name: str) -> bool:
     keys = Keys(name)
     return bool(DESTINATION_NAME.fullmatch(name) and redis.exists(keys.settings, keys.totals, keys.dead))
-
-
-def _text(name: object) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)

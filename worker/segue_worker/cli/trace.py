@@ -10,10 +10,11 @@ import click
 from segue_worker.cli.group import Failure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json
-from segue_worker.cli.store import Known, choose, known_destinations, opened
+from segue_worker.cli.store import choose, opened
+from segue_worker.mapping.explain import EVERY_MAPPING
+from segue_worker.observing.destinations import Known, known_destinations
+from segue_worker.observing.trace import Step, Trail, What, read_trail
 from segue_worker.printable import visible
-from segue_worker.trace.explain import EVERY_MAPPING
-from segue_worker.trace.trail import Step, Trail, What, read_trail
 
 _DAY: Final = timedelta(days=1)
 

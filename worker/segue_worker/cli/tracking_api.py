@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from segue_producer.settings import broker_url
+from segue_producer.clients import broker_url
 from segue_worker import logs
 from segue_worker.cli.group import Refusal
 from segue_worker.cli.options import config_option, redis_option
@@ -58,12 +58,11 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
 
     The configuration's `sources` say which write keys are let in, and where their events go. GET /docs describes it.
     """
-    try:
-        from segue_producer.tracking_api import Limits, bind, create_app, serve  # noqa: PLC0415  --help needs no extra
-    except ModuleNotFoundError as missing:
-        raise click.UsageError(f"{missing.name} is not installed: pip install 'segue[http]'") from None
+    from segue_tracking_api import Limits, bind, create_app, serve  # noqa: PLC0415  --help needs no extra
+
     logs.to_stderr(logging.INFO)
-    sources = {source.write_key.get_secret_value(): source.destinations for source in load_config(config).sources}
+    read = load_config(config, serving=True)
+    sources = {source.write_key.get_secret_value(): source.destinations for source in read.sources}
     if not sources:
         raise Refusal(f"{config}: has no `sources`: without a write key nobody could send anything")
     limits = Limits(batch_bytes=max_batch_bytes)

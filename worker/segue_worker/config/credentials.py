@@ -37,6 +37,10 @@ _KINDS: Final = (
 )
 
 
+class _NoKeyError(ValueError):
+    """There is no key, rather than one that cannot be used."""
+
+
 def read_credentials(document: Document, directory: Path) -> dict[Where, SecretStr]:
     """The keys of destinations and sources, from the configuration or from the files it names.
 
@@ -58,6 +62,8 @@ def read_credentials(document: Document, directory: Path) -> dict[Where, SecretS
                 continue
             try:
                 key = _read(kind, entry[used], directory if used != kind.name else None)
+            except _NoKeyError as error:
+                findings.lack((*where, used), str(error))
             except ValueError as error:
                 findings.problem((*where, used), str(error))
             else:
@@ -85,11 +91,11 @@ def _read(kind: _Kind, value: str, directory: Path | None) -> str:
     """The key: the value itself, or what is in the file it names.
 
     Raises:
-        ValueError: with the reason.
+        ValueError: with the reason; a `_NoKeyError` where there is none.
     """
     key = value if directory is None else _file(directory / value)
     if not key:
-        raise ValueError("is empty" if directory is None else "the file is empty")
+        raise _NoKeyError("is empty" if directory is None else "the file is empty")
     if not kind.pattern.fullmatch(key):
         raise ValueError(f"{'is' if directory is None else 'the file holds'} no key: one has {kind.allowed}")
     return key
@@ -102,7 +108,7 @@ def _file(path: Path) -> str:
             content = file.read(_LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else None
-        raise ValueError(f"the file cannot be read: {said or 'no file has such a name'}") from None
+        raise _NoKeyError(f"the file cannot be read: {said or 'no file has such a name'}") from None
     if len(content) > _LARGEST_FILE:
         raise ValueError("the file is too large for a key")
     try:

@@ -29,12 +29,13 @@ class Document:
     findings: Findings
 
 
-def read_document(path: Path, environ: Mapping[str, str]) -> Document:
+def read_document(path: Path, environ: Mapping[str, str], *, serving: bool = False) -> Document:
     """Read a configuration file.
 
     Args:
         path: the file.
         environ: the variables that `${NAME}` stands for.
+        serving: whether the reader serves `sources`, and so needs their write keys.
 
     Returns:
         The document; its findings hold the faults that did not keep it from being read.
@@ -45,7 +46,7 @@ def read_document(path: Path, environ: Mapping[str, str]) -> Document:
     root, faults = parse(_decode(_read(path)))
     if root is None:
         raise DocumentError("the file is empty: a configuration begins with `destinations:`", 1)
-    return _Reading(environ).document(str(path), root, faults)
+    return _Reading(environ, serving).document(str(path), root, faults)
 
 
 def _read(path: Path) -> bytes:
@@ -76,15 +77,18 @@ class _Reading:
     """Turns the tree into data, following aliases, in at most `MAX_NODES` values."""
 
     environ: Mapping[str, str]
+    serving: bool
     lines: dict[Where, int] = field(default_factory=dict)
     replaced: dict[Where, frozenset[str]] = field(default_factory=dict)
     missing: list[Fault] = field(default_factory=list)
 
     def document(self, file: str, root: Node, faults: list[Fault]) -> Document:
         data = self._value(root, (), 1)
-        findings = Findings(file, self.lines)
-        for where, line, reason in [*faults, *self.missing]:
+        findings = Findings(file, self.lines, serving=self.serving)
+        for where, line, reason in faults:
             findings.problem(where, reason, line=line)
+        for where, line, reason in self.missing:
+            findings.lack(where, reason, line=line)
         findings.settle(frozenset(where for where, _, _ in self.missing))
         return Document(data, self.lines, self.replaced, findings)
 

@@ -36,28 +36,34 @@ class Inspection:
     warnings: tuple[Problem, ...]
 
 
-def load_config(path: Path | str | None = None, environ: Mapping[str, str] | None = None) -> Config:
+def load_config(
+    path: Path | str | None = None, environ: Mapping[str, str] | None = None, *, serving: bool = False
+) -> Config:
     """Read the configuration.
 
     Args:
         path: the file; by default `SEGUE_CONFIG`, else `segue.yaml`.
         environ: the variables that `${NAME}` stands for; by default those of the process.
+        serving: whether the caller serves `sources`, and so needs their write keys. To others one that is not there
+            (its variable unset or empty, its file missing) is a warning, and `sources` is without it.
 
     Raises:
         ConfigError: the file has problems; all of them are named.
     """
-    inspection = inspect_config(path, environ)
+    inspection = inspect_config(path, environ, serving=serving)
     if inspection.config is None:
         raise ConfigError(tuple(str(problem) for problem in inspection.problems))
     return inspection.config
 
 
-def inspect_config(path: Path | str | None = None, environ: Mapping[str, str] | None = None) -> Inspection:
+def inspect_config(
+    path: Path | str | None = None, environ: Mapping[str, str] | None = None, *, serving: bool = False
+) -> Inspection:
     """Read the configuration as `load_config` does, and hand back the problems instead of raising them."""
     variables = os.environ if environ is None else environ
     file = Path(path or variables.get("SEGUE_CONFIG") or DEFAULT_PATH)
     try:
-        document = read_document(file, variables)
+        document = read_document(file, variables, serving=serving)
     except DocumentError as error:
         return Inspection(None, (Problem(str(file), error.line, "", error.reason),), ())
     shape = validate(document)
@@ -76,6 +82,7 @@ def inspect_config(path: Path | str | None = None, environ: Mapping[str, str] | 
         sources=tuple(
             Source(write_key=credentials["sources", index], destinations=tuple(each.destinations))
             for index, each in enumerate(shape.sources)
+            if ("sources", index) in credentials
         ),
         warnings=tuple(str(warning) for warning in warnings),
     )

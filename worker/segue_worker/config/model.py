@@ -84,7 +84,7 @@ class Config:
     Attributes:
         path: the file it was read from.
         destinations: at least one, in the file's order; their names are unique.
-        sources: their write keys are unique.
+        sources: those whose write key is there; it is unique.
         warnings: what is allowed and rarely meant, each `file:line: path: reason`.
     """
 

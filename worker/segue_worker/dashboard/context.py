@@ -9,11 +9,11 @@ from typing import Any
 from redis import Redis
 from starlette.requests import Request
 
-from segue_worker.cli.store import Known, known_destinations
 from segue_worker.config import Destination
 from segue_worker.dashboard.jobs import Jobs
 from segue_worker.dashboard.sessions import Session, Sessions
 from segue_worker.dashboard.throttle import Throttle
+from segue_worker.observing.destinations import Known, known_destinations
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from segue_worker.dead_letters import Replayed
+from segue_worker.operating.dead_letters import Replayed
 
 KEPT: Final = 50
 """Finished jobs that can still be looked at."""

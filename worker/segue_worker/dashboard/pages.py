@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from segue_worker.dashboard.context import Call
 from segue_worker.dashboard.masking import mask_contact, mask_json, mask_text, plain_answer, show_json
 from segue_worker.dashboard.sessions import COOKIE, SESSION_S
-from segue_worker.status import utc_text
+from segue_worker.observing.status import utc_text
 
 SEE_OTHER: Final = 303
 NAVIGATION: Final = (

@@ -29,4 +29,4 @@ def serve(app: ASGIApp, host: str, port: int, on_ready: Callable[[str], None]) -
             server_header=False,
             timeout_graceful_shutdown=_STOP_S,
         )
-        ReadyServer(config, lambda: on_ready(address)).run(sockets=[listener])
+        ReadyServer(config, lambda: on_ready(address)).run_until_stopped(listener)

@@ -9,11 +9,6 @@
 -- Returns a list of 1 (seen) or 0, one for each digest. The current window and the one before are looked at, so that
 -- a digest is remembered for one to two windows.
 
-local now = tonumber(ARGV[1])
-if now == 0 then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
 local window = math.floor(now / tonumber(ARGV[3]))
 local current, before = ARGV[2] .. window .. ':', ARGV[2] .. (window - 1) .. ':'
 

@@ -1,6 +1,6 @@
 -- Record what became of the oldest events of claimed contacts, and say what happens to each contact next.
 --
--- KEYS[1] due        zset  contact -> ms
+-- KEYS[1] due        zset  contact that waits -> ms since which it has
 -- KEYS[2] lease      hash  contact -> who holds it, see claim.lua
 -- KEYS[3] parked     hash  contact -> JSON
 -- KEYS[4] pending    string, number of events in all outboxes
@@ -11,6 +11,8 @@
 -- KEYS[9] measures   hash, further counters since the start of data
 -- KEYS[10] log       stream of what became of events
 -- KEYS[11] because   hash  digest -> why events were filtered
+-- KEYS[12] away      zset  contact that is claimed or parked -> ms at which it waits again
+-- KEYS[13] settled   string, ms at which something was last settled: events taken, or an attempt recorded
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] prefix of the outbox keys (of the same hash tag)
 -- ARGV[3] prefix of the seen keys (of the same hash tag)
@@ -26,9 +28,9 @@
 --          who holds it after this one: the same with one settle more
 --          number of events to take off the head of the outbox
 --          number of events then replaced, then place, counted from the new head, and entry of each
---          next: 'keep' the contact claimed, 'release' it, or 'park' it; when a contact is released whose outbox is no
---                list, what is there is set aside
---          for 'park': ms from now until it is due
+--          next: 'keep' the contact claimed; 'release' it, behind all that wait by now; 'return' it to the place it
+--          had; or 'park' it; when a contact is released or returned whose outbox is no list, what is there is set aside
+--          for 'park': ms from now until it waits again
 --          for 'park': JSON of the parked hash
 --          entry of the log, or ''
 --          number of digests, then the digests of the settled messageIds, 16 bytes each
@@ -44,20 +46,9 @@
 -- Each settlement is checked before anything of it is written, so that none is recorded in part; and what is wrong with
 -- one changes nothing for the others.
 
-local now = tonumber(ARGV[1])
-local precise = now
-if now == 0 then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-  precise = time[1] * 1000 + time[2] / 1000
-end
 local window_ms = tonumber(ARGV[4])
 local window = math.floor(now / window_ms)
 local seen = ARGV[3] .. window .. ':'
-
--- A first write that needs no memory: the rest of the script is then let through even where Redis is full, and
--- delivering is what empties it.
-redis.call('PERSIST', KEYS[1])
 
 local at = 10
 local function read()
@@ -110,6 +101,7 @@ local function explain(digest, why)
 end
 
 local gone = 0
+local moved = false
 local counters, measures = {}, {}
 
 local function add(sums, first, last)
@@ -137,7 +129,7 @@ local function settle()
     return string.sub(holder, 1, #will_hold) == will_hold and length or -1
   end
 
-  local damage = wrong(KEYS[1], 'zset') or wrong(KEYS[3], 'hash')
+  local damage = wrong(KEYS[1], 'zset') or wrong(KEYS[12], 'zset') or wrong(KEYS[3], 'hash')
     or dead_first <= dead_last and (wrong(KEYS[5], 'hash') or wrong(KEYS[6], 'zset'))
     or entry ~= '' and wrong(KEYS[10], 'stream')
     or because_first <= because_last and wrong(KEYS[11], 'hash')
@@ -154,6 +146,7 @@ local function settle()
     return damage
   end
 
+  moved = moved or taken > 0 or following == 'park'
   if taken > 0 then
     redis.call('LTRIM', outbox, taken, -1)
     gone = gone + taken
@@ -181,23 +174,25 @@ local function settle()
   end
 
   local left = length - taken
+  local _, _, claimed, since = string.find(holder, '^(%d+):(%d+)', #holds + 1)
   if following == 'park' then
-    redis.call('ZADD', KEYS[1], now + park_ms, contact)
+    redis.call('ZREM', KEYS[1], contact)
+    redis.call('ZADD', KEYS[12], now + park_ms, contact)
     redis.call('HSET', KEYS[3], contact, parked)
     redis.call('HDEL', KEYS[2], contact)
     return left
   end
   redis.call('HDEL', KEYS[3], contact)
   if following == 'keep' then
-    local claimed = tonumber(string.match(holder, '^%d+', #holds + 1)) or length
-    redis.call('HSET', KEYS[2], contact, will_hold .. claimed - taken)
+    redis.call('HSET', KEYS[2], contact, string.format('%s%d:%s', will_hold, (claimed or length) - taken, since or now))
     return left
   end
   if not readable then
     redis.call('RENAME', outbox, ARGV[9] .. contact)
   end
+  redis.call('ZREM', KEYS[12], contact)
   if left > 0 then
-    redis.call('ZADD', KEYS[1], now, contact)
+    redis.call('ZADD', KEYS[1], following == 'return' and since or now, contact)
   else
     redis.call('ZREM', KEYS[1], contact)
   end
@@ -212,6 +207,9 @@ end
 
 -- Counted once for all settlements: most of what a settlement writes is counters. One that is damaged must not end the
 -- rest: what it counts has happened.
+if moved then
+  redis.call('SET', KEYS[13], string.format('%d', now))
+end
 if gone > 0 then
   redis.pcall('DECRBY', KEYS[4], gone)
 end

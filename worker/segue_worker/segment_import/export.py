@@ -11,6 +11,8 @@ from typing import Any, Final
 import orjson
 
 from segue_worker.errors import SegueError
+from segue_worker.extras import not_installed
+from segue_worker.segment_import.expression import Expression
 
 _REFERENCE: Final = re.compile(r"(?:\$\{\s*)?segment_destination\.([\w-]+)(?:\[[^\]]*\])?\.id(?:\s*\})?")
 _REPEATING: Final = {"forEach": "for_each", "count": "count"}
@@ -18,16 +20,6 @@ _REPEATING: Final = {"forEach": "for_each", "count": "count"}
 
 class ExportError(SegueError):
     """A file is no export, or holds nothing of a Loops destination."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A value that only Terraform can work out, as it is written."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +119,8 @@ def read_export(text: str, export: Export) -> None:
         from segue_worker.segment_import import hcl  # noqa: PLC0415  needs the extra `import`; JSON does not
     except ModuleNotFoundError as missing:
         raise ExportError(
-            f"reading Terraform's language needs {missing.name}: pip install 'segue[import]'; or convert the JSON that "
-            "`terraform show -json` prints"
+            f"Terraform's language: {not_installed(missing, 'import')}; or convert the JSON that `terraform show -json` "
+            "prints"
         ) from None
     try:
         resources = hcl.read_resources(text)

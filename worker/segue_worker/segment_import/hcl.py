@@ -8,7 +8,7 @@ import hcl2
 from hcl2.utils import SerializationOptions, process_escape_sequences
 from lark.exceptions import LarkError
 
-from segue_worker.segment_import.export import Expression
+from segue_worker.segment_import.expression import Expression
 
 _OPTIONS: Final = SerializationOptions(
     with_comments=False, explicit_blocks=False, preserve_heredocs=False, preserve_scientific_notation=False

@@ -14,8 +14,7 @@ from segue_producer.keys import Keys
 from segue_worker.dashboard.context import Call, configured
 from segue_worker.dashboard.jobs import Job, Work
 from segue_worker.dashboard.pages import go_to, render
-from segue_worker.dead_letter import DeadLetter
-from segue_worker.dead_letters import (
+from segue_worker.operating.dead_letters import (
     Filter,
     NotReplayable,
     Replayed,
@@ -27,6 +26,7 @@ from segue_worker.dead_letters import (
     read_letters,
     replay,
 )
+from segue_worker.outbox.dead_letter import DeadLetter
 
 SHOWN: Final = 50
 LOOKED_AT: Final = 2000

@@ -3,7 +3,7 @@
 from starlette.responses import PlainTextResponse, Response
 
 from segue_worker.dashboard.context import Call
-from segue_worker.metrics.exposition import CONTENT_TYPE, render
+from segue_worker.observing.metrics.exposition import CONTENT_TYPE, render
 
 
 def healthz(call: Call) -> Response:

@@ -12,11 +12,11 @@ from starlette.responses import Response
 from segue_producer.keys import Keys, contact_name
 from segue_worker.dashboard.context import Call
 from segue_worker.dashboard.pages import render
-from segue_worker.dashboard.retries import Retry, find_retry
-from segue_worker.dead_letter import DeadLetter
-from segue_worker.dead_letters import Filter
-from segue_worker.run.entry import Waiting, read_entry
-from segue_worker.trace.trail import Trail, read_trail
+from segue_worker.observing.trace import Trail, read_trail
+from segue_worker.operating.dead_letters import Filter
+from segue_worker.operating.retry_now import Retry, find_retry
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.entry import Waiting, read_entry
 
 SHOWN: Final = 50
 _AT_ONCE: Final = 1000

@@ -12,9 +12,9 @@ from segue_worker.dashboard.context import Call, configured
 from segue_worker.dashboard.masking import pretty
 from segue_worker.dashboard.pages import render
 from segue_worker.mapping.known_refusals import refusals
-from segue_worker.metrics.exposition import mapping_counts
-from segue_worker.metrics.minutes import read_counts
-from segue_worker.preview import NotAnEventError, preview, read_event
+from segue_worker.observing.metrics.exposition import mapping_counts
+from segue_worker.observing.metrics.minutes import read_counts
+from segue_worker.observing.preview import NotAnEventError, preview, read_event
 
 _EXAMPLE = {
     "type": "track",

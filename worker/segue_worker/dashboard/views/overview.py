@@ -7,12 +7,24 @@ from starlette.responses import JSONResponse, Response
 
 from segue_worker.dashboard.context import Call, configured
 from segue_worker.dashboard.pages import render
-from segue_worker.dashboard.series import MINUTE_MS, PERCENTS, RANGES, Range, plot_series
-from segue_worker.metrics.minutes import read_minutes
-from segue_worker.status import read_statuses
+from segue_worker.dashboard.series import MINUTE_MS, PER_MINUTE, PERCENTS, RANGES, Range, plot_series
+from segue_worker.observing.metrics.minutes import read_minutes
+from segue_worker.observing.status import read_statuses
+from segue_worker.outbox.counters import title
 
+_SHOWN: Final = [
+    "delivered",
+    "merged",
+    "filtered",
+    "duplicates",
+    "requests",
+    "retries",
+    "rate_limited",
+    "interrupted",
+    "replayed",
+]
 _HEADINGS: Final = {
-    "rate_limited": "429s",
+    **{name: title(name) for name in PER_MINUTE},
     "requests_per_s": "requests",
     "queue_age_s": "queue age",
     **{f"{what}_p{percent}_s": f"{what} p{percent}" for what, percents in PERCENTS.items() for percent in percents},
@@ -28,6 +40,7 @@ def overview(call: Call) -> Response:
         "overview.html",
         title="Overview",
         statuses=statuses,
+        totals={name: title(name) for name in _SHOWN},
         disabled={name for name in known.names if (found := configured(known, name)) and not found.enabled},
         remark=known.remark,
         span_of_time=_range(call),

@@ -8,7 +8,8 @@ from starlette.responses import Response
 from segue_producer.keys import Keys
 from segue_worker.dashboard.context import Call
 from segue_worker.dashboard.pages import go_to, render
-from segue_worker.pause import Pause, PauseKind, begin
+from segue_worker.operating import pause as operating
+from segue_worker.outbox.pause import Pause
 
 LONGEST_REASON: Final = 200
 
@@ -26,17 +27,14 @@ def pause(call: Call) -> Response:
     """Hold a destination. A pause that Segue made itself becomes one by hand: no probe ends it."""
     name = _destination(call)
     reason = call.field("reason")[:LONGEST_REASON] or "paused by hand"
-    key = Keys(name).paused
-    earlier = call.dashboard.redis.get(key)
-    since = Pause.from_json(earlier).since if earlier else call.dashboard.now_ms
-    call.dashboard.redis.set(key, begin(PauseKind.HAND, reason, since).to_json())
+    operating.hold(call.dashboard.redis, name, reason, call.dashboard.now_ms)
     return go_to("/")
 
 
 def resume(call: Call) -> Response:
     """Let a destination go on, whoever paused it."""
     name = _destination(call)
-    call.dashboard.redis.delete(Keys(name).paused)
+    operating.resume(call.dashboard.redis, name)
     call.dashboard.send_hint(name)
     return go_to("/")
 

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from segue_worker.dashboard.context import Call
 from segue_worker.dashboard.pages import go_to, render
-from segue_worker.dashboard.retries import find_retry, parked_contacts, retry_now, waiting_retries
-from segue_worker.status import read_statuses
+from segue_worker.observing.status import read_statuses
+from segue_worker.operating.retry_now import find_retry, parked_contacts, retry_now, waiting_retries
 
 SHOWN: Final = 100
 _SAID: Final = {

@@ -1,0 +1,178 @@
+"""The sandbox without HTTP: a request goes in, and out comes what to answer, when, or whether to hang up."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from segue_sandbox.answers import HTML_TYPE, Answer, Headers
+from segue_sandbox.clock import Clock
+from segue_sandbox.endpoints.events import spend_on_failure
+from segue_sandbox.fault_answers import fault_answer, spoil
+from segue_sandbox.faults import Fault, FaultPlan
+from segue_sandbox.keys import KeyRing
+from segue_sandbox.ledger import Entry, Ledger
+from segue_sandbox.limits import Admission
+from segue_sandbox.passage import Passage, process
+from segue_sandbox.request import Request
+from segue_sandbox.routes import EVENTS_SEND, find_route
+from segue_sandbox.store import DEFAULT_LISTS, AcceptedEvent, MailingList, Team
+from segue_sandbox.switches import Switches
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What to do about a request.
+
+    Attributes:
+        headers: those of the answer, and the rate limit's.
+        delay: seconds from arrival until the answer, or the drop.
+        drop: close the connection and answer nothing.
+        entry: the ledger's, whose `ended_at` is set when that is done.
+    """
+
+    answer: Answer
+    headers: Headers
+    delay: float
+    drop: bool
+    entry: Entry
+
+
+class Sandbox:
+    """All teams, their data, the switches and faults in force, and the ledger.
+
+    Args:
+        switches: those it starts with, and returns to on `reset`.
+        api_keys: the keys it knows, `KEY` or `KEY=TEAM`; none: every key `sandbox-TEAM`.
+        seed: of every random fault.
+    """
+
+    def __init__(
+        self,
+        switches: Switches | None = None,
+        *,
+        api_keys: tuple[str, ...] = (),
+        seed: int = 0,
+        clock: Clock | None = None,
+    ) -> None:
+        self._initial_switches = switches or Switches()
+        self._seed = seed
+        self.clock = clock or Clock()
+        self.keys = KeyRing(api_keys)
+        self.ledger = Ledger()
+        self.teams: dict[str, Team] = {}
+        self.lists: dict[str, MailingList] = {}
+        self.events: list[AcceptedEvent] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to how it was started: no data, no ledger, no faults, the first switches, nothing revoked."""
+        self.switches = self._initial_switches.model_copy()
+        self.faults = FaultPlan(self._seed)
+        self.keys.restore()
+        self.clock.offset = 0.0
+        self.ledger.clear()
+        self.teams.clear()
+        self.events.clear()
+        self.lists.clear()
+        self.lists.update({known.id: known for known in DEFAULT_LISTS})
+
+    def change_switches(self, changes: dict[str, Any]) -> None:
+        """Change switches from now on.
+
+        Raises:
+            SwitchError: a name or value is unknown; nothing is changed then.
+        """
+        self.switches = self.switches.changed(changes)
+
+    def team(self, name: str) -> Team:
+        """The team of this name, made on first use."""
+        team = self.teams.get(name)
+        if team is None:
+            team = self.teams[name] = Team(name, self.lists, self.events)
+        return team
+
+    def leave_list(
+        self, list_id: str, *, email: str | None = None, user_id: str | None = None, team: str | None = None
+    ) -> None:
+        """A contact leaves a list in the Preference Center, for good. Without `team` the first that has it.
+
+        Raises:
+            LookupError: there is no such contact.
+        """
+        for owner in tuple(self.teams.values()):
+            contact = owner.contacts.by_email(email, folded=True) if email else owner.contacts.by_user_id(user_id or "")
+            if contact is not None and team in (None, owner.name):
+                contact.lists.discard(list_id)
+                contact.left_lists.add(list_id)
+                return
+        raise LookupError("no contact has that email or userId")
+
+    def handle(self, request: Request) -> Outcome:
+        """Judge a request, apply it, and write it down. Requests are expected in order of arrival.
+
+        A request that meets a fault counts against the limit like any other: it did reach Loops.
+        """
+        fault = self.faults.decide(request, self.switches.fail)
+        passage = self._passage(request, fault)
+        if fault is not None and not fault.reaches_api:
+            answer, delay = fault_answer(fault, self.switches, request.arrival), passage.delay
+            self._spend_key_on_failure(passage, answer)
+        else:
+            answer, delay = process(passage)
+            if fault is not None:
+                answer = spoil(answer, fault)
+        entry = self._write_down(passage, fault, answer)
+        headers = answer.headers + self._rate_headers(passage.admission, answer)
+        return Outcome(answer, headers, delay, fault is not None and fault.drops, entry)
+
+    def _passage(self, request: Request, fault: Fault | None) -> Passage:
+        switches = self.switches
+        route = find_route(request.path)
+        name = self.keys.team_of(request.headers.get("authorization", ""))
+        team = None if name is None else self.team(name)
+        return Passage(
+            request=request,
+            route=route,
+            team=team,
+            admission=None if team is None or route is None else team.limiter.admit(request.arrival, switches),
+            switches=switches,
+            now=request.arrival + self.clock.offset,
+            delay=(switches.latency_ms + (fault.delay_ms if fault else 0)) / 1000,
+            mailed=fault is None or fault.kind != "not_mailed",
+        )
+
+    def _write_down(self, passage: Passage, fault: Fault | None, answer: Answer) -> Entry:
+        admission = passage.admission
+        reached_api = fault is None or fault.reaches_api
+        entry = Entry(
+            n=self.ledger.next_n,
+            request=passage.request,
+            team=passage.team.name if passage.team else None,
+            status=None if fault is not None and fault.drops else answer.status,
+            applied=answer.applied,
+            fault=fault.label if fault else None,
+            rate_limited=reached_api and admission is not None and not admission.allowed,
+            contact_id=answer.contact_id,
+        )
+        self.ledger.add(entry)
+        return entry
+
+    def _spend_key_on_failure(self, passage: Passage, answer: Answer) -> None:
+        """Under `key_spent_on: any_authenticated` a request that Loops itself failed on uses its key up too."""
+        route, team = passage.route, passage.team
+        failed = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if route is not None and team is not None and route.path == EVENTS_SEND and failed:
+            spend_on_failure(passage.call(route, team))
+
+    def _rate_headers(self, admission: Admission | None, answer: Answer) -> Headers:
+        """The two headers of the rate limit. A proxy's error page has none, nor has an answer given before a team is known."""
+        if admission is None:
+            if not self.switches.rate_headers_without_team:
+                return ()
+            limit = remaining = self.switches.rate_limit
+        elif answer.content_type == HTML_TYPE and answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return ()
+        else:
+            limit = admission.limit
+            remaining = 0 if answer.status == HTTPStatus.TOO_MANY_REQUESTS else admission.remaining
+        return (("x-ratelimit-limit", str(limit)), ("x-ratelimit-remaining", str(remaining)))

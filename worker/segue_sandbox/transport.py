@@ -1,0 +1,48 @@
+"""The sandbox behind an httpx client, without sockets or waiting: for tests of rules and of clients."""
+
+import httpx
+
+from segue_sandbox.address import API_PREFIX
+from segue_sandbox.core import Sandbox
+from segue_sandbox.request import Request
+
+
+class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Answers an httpx client, sync or async, from a `Sandbox`, whatever the host.
+
+    A dropped connection is `httpx.RemoteProtocolError`. A late answer comes at once, unless it is later than the
+    client's read timeout: then `httpx.ReadTimeout` does.
+    """
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Serve a sync client."""
+        return self._serve(request, request.read())
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Serve an async client."""
+        return self._serve(request, await request.aread())
+
+    def _serve(self, request: httpx.Request, body: bytes) -> httpx.Response:
+        clock = self.sandbox.clock
+        outcome = self.sandbox.handle(
+            Request(
+                method=request.method,
+                path=request.url.path.removeprefix(API_PREFIX),
+                query=request.url.query.decode(),
+                headers=dict(request.headers),
+                body=body,
+                arrival=clock.unix(),
+            )
+        )
+        outcome.entry.ended_at = clock.unix() + outcome.delay
+        patience = request.extensions.get("timeout", {}).get("read")
+        if patience is not None and outcome.delay > patience:
+            raise httpx.ReadTimeout("timed out", request=request)
+        if outcome.drop:
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
+        answer = outcome.answer
+        headers = [*outcome.headers, *([("content-type", answer.content_type)] if answer.content_type else [])]
+        return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)

