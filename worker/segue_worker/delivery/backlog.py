@@ -7,7 +7,7 @@ from typing import Any, Final, Unpack, cast
 from segue_worker.delivery.coalesce import Mode, Piece, coalesce
 from segue_worker.delivery.journal import Journal, event_name
 from segue_worker.delivery.requests import outgoing
-from segue_worker.errors import MappingError, PayloadError
+from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
 from segue_worker.mapping.explain import unmet
 from segue_worker.outbox.counters import Counts
@@ -24,6 +24,8 @@ OUTCOMES: Final[dict[str, EventOutcome]] = {
     "": "dead",
 }
 """Counter → what the log says."""
+_ATTEMPTS: Final[tuple[str, ...]] = ("requests", "retries", "rate_limited")
+"""The counters of attempts."""
 
 
 class Backlog:
@@ -41,7 +43,10 @@ class Backlog:
     ) -> None:
         self.contact = contact
         self.journal = journal
-        self._events = [read_entry(raw) for raw in entries]
+        events = [read_entry(raw) for raw in entries]
+        # Nothing is planned beyond an entry that cannot be read: its turn comes when it is the oldest.
+        readable = next((place for place, waiting in enumerate(events) if waiting.damaged), len(events))
+        self._events = events[: max(1, readable)]
         self.message_ids = [waiting.message_id for waiting in self._events]
         """The messageId of each event; "" for what is no event."""
         self.digests = [digest(message_id) for message_id in self.message_ids]
@@ -71,13 +76,18 @@ class Backlog:
 
         Returns:
             the requests. What needs none (filtered, duplicate, at fault) is noted for the next settlement.
+
+        Raises:
+            DamagedError: the oldest entry cannot be read.
         """
         taken = set(seen)
         pieces: list[Piece] = []
         held = set(frozen.refs) if frozen else set()
         for place, waiting in enumerate(self._events):
+            if waiting.damaged:
+                raise DamagedError("its oldest entry in the outbox cannot be read")
             if waiting.event is None:
-                self._bury(waiting, "unreadable", "the entry is no event with a messageId", "")
+                self._bury(waiting, "unreadable", "the entry is no event with a messageId")
                 waiting.state = "sending"
             elif waiting.message_id in taken and self._is_fresh(place, waiting, held):
                 waiting.state = "duplicate"
@@ -200,23 +210,48 @@ class Backlog:
         events[-1].dead.append(letter)
         return letter.id
 
-    def _bury(self, waiting: Waiting, reason: str, detail: str, mapping: str) -> None:
+    def bury_oldest(self, reason: str, detail: str, mappings: Sequence[CompiledMapping]) -> None:
+        """Note that the oldest event is given up, for all of the destination's mappings of which nothing is recorded."""
+        waiting = self._events[0]
+        waiting.state = "sending"
+        left: list[str] = []
+        if waiting.done or waiting.only is not None:
+            names = waiting.only if waiting.only is not None else [mapping.name for mapping in mappings]
+            left = [name for name in names if name not in waiting.done]
+        self._bury(waiting, reason, detail, *left)
+
+    def _bury(self, waiting: Waiting, reason: str, detail: str, *mappings: str) -> None:
         letter = DeadLetter(
             reason=reason,
             detail=detail,
             contact=self._name,
-            mappings=(mapping,) if mapping else (),
-            refs=((0, mapping),) if mapping else (),
+            mappings=mappings,
+            refs=tuple((0, mapping) for mapping in mappings),
             message_ids=(waiting.message_id,) if waiting.message_id else (),
             events=(waiting.text,),
             at=self._now_ms(),
         )
         waiting.dead.append(letter)
-        waiting.done[mapping] = "failed"
+        waiting.done |= dict.fromkeys(mappings or ("",), "failed")
 
     @property
     def _name(self) -> str:
         return self.contact.decode("utf-8", "replace")
+
+    def unchanged(self) -> Settlement:
+        """What may be recorded where nothing else may: the attempts noted since the last settlement."""
+        record, measures, _ = self.journal.take(self._parked)
+        self._parked = []
+        return Settlement(counters=self._attempts(), record=record, measures=measures)
+
+    def afresh(self, entries: Sequence[bytes]) -> "Backlog":
+        """Entries of the same contact, of which nothing is planned; it goes on with the attempts noted here."""
+        fresh = Backlog(self.contact, entries, now_ms=self._now_ms, journal=self.journal)
+        fresh.count(**self._attempts())
+        return fresh
+
+    def _attempts(self) -> dict[str, int]:
+        return {name: self._counters.pop(name) for name in _ATTEMPTS if name in self._counters}
 
     def settlement(self, then: Next, *, park_for_ms: int = 0) -> Settlement:
         """What may be recorded now: the oldest events as far as they are finished, and what is finished of those behind.
