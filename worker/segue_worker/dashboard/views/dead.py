@@ -26,12 +26,11 @@ from segue_worker.operating.dead_letters import (
     read_letters,
     replay,
 )
-from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.dead_letter import REASONS, DeadLetter
 
 SHOWN: Final = 50
 LOOKED_AT: Final = 2000
 """The newest letters that a list is chosen from: it is rendered every few seconds."""
-REASONS: Final = ("refused", "expired", "payload", "mapping", "invalid", "unreadable", "internal")
 _FILTERS: Final = ("reason", "since", "event", "mapping")
 _AT_ONCE: Final = 200
 
