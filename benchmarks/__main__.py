@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 from rich.console import Console
+from tenacity import RetryError
 
 from benchmarks import (
     backlog,
@@ -16,7 +17,6 @@ from benchmarks import (
     limit_share,
     mapping_rows,
     merging,
-    recording,
     redis_memory,
     tracking_api_bench,
 )
@@ -32,7 +32,6 @@ DEFAULT: Final[dict[str, Scene]] = {
     "latency": latency.rows,
     "http": tracking_api_bench.rows,
     "delivery": delivery.rows,
-    "recording": recording.rows,
     "limit": limit_share.rows,
     "redis": redis_memory.rows,
     "backlog": backlog.rows,
@@ -40,7 +39,6 @@ DEFAULT: Final[dict[str, Scene]] = {
 QUICK: Final[dict[str, Scene]] = {
     **DEFAULT,
     "delivery": lambda: delivery.rows(rounds=1, contacts=4000, naive=1000),
-    "recording": lambda: recording.rows(rounds=1, contacts=4000),
     "limit": lambda: limit_share.rows(seconds=20),
     "enqueue": lambda: enqueueing.rows(rounds=2, events=500),
     "latency": lambda: latency.rows(samples=100),
@@ -69,7 +67,7 @@ def main(json_file: Path | None, plot: Path | None, only: tuple[str, ...], *, qu
         began = time.monotonic()
         try:
             rows += scene()
-        except (TimeoutError, RuntimeError) as error:
+        except (RetryError, RuntimeError) as error:
             failed = True
             remarks.print(f"{name}: {error}")
         remarks.print(f"{name}: {time.monotonic() - began:.0f} s")

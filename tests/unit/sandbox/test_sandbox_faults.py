@@ -7,11 +7,10 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from segue_sandbox.clock import ManualClock
 from segue_sandbox.core import Sandbox
 from segue_sandbox.faults import Fault
 from segue_sandbox.switches import Switches
-from segue_sandbox.transport import SandboxTransport
+from tests.unit.sandbox.in_process import ManualClock, SandboxTransport
 
 from .calls import ADA, find, send, update
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from segue_sandbox.clock import ManualClock
 from segue_sandbox.core import Sandbox
 from segue_sandbox.faults import Fault
 from segue_sandbox.switches import SwitchError, Switches, parse_assignments
+from tests.unit.sandbox.in_process import ManualClock
 
 from .calls import ADA, NEWS, Json, find, send, update
 

@@ -104,14 +104,3 @@ METRICS: Final = (
     ),
 )
 BY_NAME: Final = {metric.name: metric for metric in METRICS}
-
-
-def series_names() -> set[str]:
-    """Every name a query may use: a histogram stands for three series."""
-    names: set[str] = set()
-    for metric in METRICS:
-        if metric.kind == "histogram":
-            names |= {f"{metric.name}_{suffix}" for suffix in ("bucket", "sum", "count")}
-        else:
-            names.add(metric.name)
-    return names
