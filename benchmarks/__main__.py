@@ -23,9 +23,9 @@ from benchmarks import (
 from benchmarks.report import table, write_plot
 from benchmarks.results import Row, machine, write_json
 
-Scene = Callable[[], list[Row]]
+Measurement = Callable[[], list[Row]]
 
-DEFAULT: Final[dict[str, Scene]] = {
+DEFAULT: Final[dict[str, Measurement]] = {
     "mapping": mapping_rows.rows,
     "merging": merging.rows,
     "enqueue": enqueueing.rows,
@@ -36,7 +36,7 @@ DEFAULT: Final[dict[str, Scene]] = {
     "redis": redis_memory.rows,
     "backlog": backlog.rows,
 }
-QUICK: Final[dict[str, Scene]] = {
+QUICK: Final[dict[str, Measurement]] = {
     **DEFAULT,
     "delivery": lambda: delivery.rows(rounds=1, contacts=4000, naive=1000),
     "limit": lambda: limit_share.rows(seconds=20),
@@ -61,12 +61,12 @@ def main(json_file: Path | None, plot: Path | None, only: tuple[str, ...], *, qu
     remarks, about = Console(stderr=True), machine()
     rows: list[Row] = []
     failed = False
-    for name, scene in (QUICK if quick else DEFAULT).items():
+    for name, measure in (QUICK if quick else DEFAULT).items():
         if only and name not in only:
             continue
         began = time.monotonic()
         try:
-            rows += scene()
+            rows += measure()
         except (RetryError, RuntimeError) as error:
             failed = True
             remarks.print(f"{name}: {error}")

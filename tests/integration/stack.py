@@ -121,6 +121,10 @@ class Stack:
         self.redis.close()
 
 
+MakeStack = Callable[..., Stack]
+"""Makes the one stack of a test; takes the options of `Stack`."""
+
+
 def wait_until(condition: Callable[[], bool], *, within_s: float = 60) -> None:
     """Wait for a condition; tenacity.RetryError where it does not come true in time."""
     Retrying(retry=retry_if_result(lambda value: not value), stop=stop_after_delay(within_s), wait=wait_fixed(0.05))(

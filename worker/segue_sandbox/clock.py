@@ -3,7 +3,7 @@
 import time
 
 
-class Clock:
+class SandboxClock:
     """Unix time that never steps back, from the monotonic high-resolution counter `time.perf_counter`.
 
     Arrival times and the rate limit use `unix`, which runs with real time whatever happens. Data (idempotency keys,

@@ -3,9 +3,9 @@
 import httpx
 
 from segue_sandbox.address import API_PREFIX
-from segue_sandbox.clock import Clock
+from segue_sandbox.clock import SandboxClock
 from segue_sandbox.core import Sandbox
-from segue_sandbox.request import Request
+from segue_sandbox.request import ApiRequest
 
 
 class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -29,7 +29,7 @@ class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def _serve(self, request: httpx.Request, body: bytes) -> httpx.Response:
         clock = self.sandbox.clock
         outcome = self.sandbox.handle(
-            Request(
+            ApiRequest(
                 method=request.method,
                 path=request.url.path.removeprefix(API_PREFIX),
                 query=request.url.query.decode(),
@@ -49,7 +49,7 @@ class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
 
 
-class ManualClock(Clock):
+class ManualClock(SandboxClock):
     """A clock that stands still but for `tick`. Starts at an arbitrary whole second."""
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:

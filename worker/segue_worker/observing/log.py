@@ -27,7 +27,7 @@ class Logged(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class LogPosition:
     """How far the logs of some destinations were read: destination → id of the last entry."""
 
     last: Mapping[str, bytes]
@@ -71,16 +71,16 @@ def forget_contact(redis: "Redis", destination: str, identity: str) -> int:
     return len(ids)
 
 
-def end_of(redis: "Redis", destinations: Sequence[str]) -> Position:
+def end_of(redis: "Redis", destinations: Sequence[str]) -> LogPosition:
     """Where the logs end now."""
     last = {}
     for name in destinations:
         entries: Any = redis.xrevrange(Keys(name).log, count=1)
         last[name] = entries[0][0] if entries else b"0-0"
-    return Position(last)
+    return LogPosition(last)
 
 
-def follow(redis: "Redis", position: Position, *, block_ms: int) -> tuple[list[tuple[str, Logged]], Position]:
+def follow(redis: "Redis", position: LogPosition, *, block_ms: int) -> tuple[list[tuple[str, Logged]], LogPosition]:
     """Wait for entries behind a position.
 
     Args:
@@ -103,7 +103,7 @@ def follow(redis: "Redis", position: Position, *, block_ms: int) -> tuple[list[t
         name = names[key]
         last[name] = entries[-1][0]
         found += [(name, _read(raw_id, fields[FIELD])) for raw_id, fields in entries]
-    return sorted(found, key=lambda item: item[1].at), Position(last)
+    return sorted(found, key=lambda item: item[1].at), LogPosition(last)
 
 
 def _entries(redis: "Redis", destination: str) -> Iterator[tuple[bytes, bytes]]:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from segue_worker.outbox.counters import COUNTERS
 from segue_worker.outbox.histogram import Measure
 
-Kind = Literal["counter", "gauge", "histogram"]
+MetricKind = Literal["counter", "gauge", "histogram"]
 RETENTION: Final = "since the start of data"
 
 
@@ -27,7 +27,7 @@ class Metric:
     """
 
     name: str
-    kind: Kind
+    kind: MetricKind
     unit: str
     meaning: str
     labels: tuple[str, ...] = ()
