@@ -1,12 +1,11 @@
 """What one worker process needs to deliver: an event loop in a thread, Redis, and an HTTP client per destination.
 
-Made after the fork and kept for the life of the process; an asyncio client must never be shared between event loops
-or inherited by a child, where it hangs or mixes up answers.
+Made when first used and kept for the life of the process. An asyncio client must never be used from two event loops:
+it would hang, or hand one caller the answer to another's request.
 """
 
 import asyncio
 import json
-import os
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
@@ -44,7 +43,6 @@ class Runtime:
         self.config = config
         self.hints = Hints(broker_url(), timeout=2.0)
         self._stopping = stopping
-        self._pid = os.getpid()
         self._redis = async_redis_client(redis_url(), timeout=REDIS_TIMEOUT_S, checked_every_s=10)
         self._watches: dict[str, Watch] = {}
         self._pacers: dict[str, Pacer] = {}
@@ -53,11 +51,6 @@ class Runtime:
         self._passed_on: dict[str, float] = {}
         self._loop = uvloop.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
-
-    @property
-    def inherited(self) -> bool:
-        """Whether this runtime belongs to the process this one was forked from; then it must not be used."""
-        return self._pid != os.getpid()
 
     def warm_up(self) -> None:
         """Make what the first run would otherwise make while its first request is late."""
