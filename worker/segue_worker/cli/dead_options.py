@@ -42,7 +42,9 @@ class Wanted:
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--reason`, `--since`, `--event`, `--contact`, `--mapping`, `--limit`, `--all`: handed over as `wanted`, a Wanted."""
 
-    @click.option("--reason", help="Only with this reason: refused, expired, mapping, payload, invalid, unreadable.")
+    @click.option(
+        "--reason", help="Only with this reason: refused, expired, mapping, payload, invalid, unreadable, internal."
+    )
     @click.option(
         "--since",
         "since_ms",

@@ -8,6 +8,7 @@ import click
 
 from segue_worker.errors import ConfigError, SegueError
 from segue_worker.extras import not_installed
+from segue_worker.printable import visible_lines
 
 
 class Failure(click.ClickException):
@@ -15,7 +16,7 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message."""
-        click.echo(self.message, file=file, err=file is None)
+        click.echo(visible_lines(self.message), file=file, err=file is None)
 
 
 class Refusal(Failure):

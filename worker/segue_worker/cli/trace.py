@@ -14,6 +14,7 @@ from segue_worker.cli.store import choose, opened
 from segue_worker.mapping.explain import EVERY_MAPPING
 from segue_worker.observing.destinations import Known, known_destinations
 from segue_worker.observing.trace import Step, Trail, What, read_trail
+from segue_worker.printable import visible
 
 _DAY: Final = timedelta(days=1)
 
@@ -58,7 +59,7 @@ def as_text(trail: Trail) -> str:
     for step in trail.steps:
         fields = step.to_dict()
         lines.append(f"  {fields['at'] or 'now':<24}  {describe(step)}")
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def describe(step: Step) -> str:

@@ -71,11 +71,16 @@ class Journal:
         return bool(self.on and self._interrupted and self._request is None)
 
     def mapped(self, mappings: Mapping[str, str]) -> None:
-        """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything."""
+        """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything.
+
+        "" stands for no mapping in particular, which is none to be counted.
+        """
         if self.on:
             measures = self._measures
             measures[MAPPED] = measures.get(MAPPED, 0) + 1
             for mapping, fate in mappings.items():
+                if not mapping:
+                    continue
                 name = f"{FAILED if fate == 'failed' else FIRED}:{mapping}"
                 measures[name] = measures.get(name, 0) + 1
 

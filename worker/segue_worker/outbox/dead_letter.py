@@ -13,7 +13,8 @@ class DeadLetter:
 
     Attributes:
         reason: code: `unreadable` (no event), `invalid` (malformed, never in an outbox), `mapping` (a directive failed), `payload` (the action's rules),
-            `refused` (final answer of Loops), `expired` (older than `retry.max_age`).
+            `refused` (final answer of Loops), `expired` (older than `retry.max_age`), `internal` (its delivery kept
+            failing in Segue itself).
         detail: for people; names fields, never their values.
         contact: whose outbox it was in.
         mappings: names of the mappings whose request it was.
@@ -45,6 +46,15 @@ class DeadLetter:
     def to_json(self) -> bytes:
         """The form in which it is kept in Redis."""
         return orjson.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, letter_id: str, raw: bytes) -> Self:
+        """Read a letter as it lies in Redis; one that cannot be read is handed over as one that says so."""
+        try:
+            return cls.from_json(raw)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            detail = "the dead letter itself cannot be read: it is damaged, or another version wrote it"
+            return cls("unreadable", detail, "", (), (), (raw.decode("utf-8", "replace"),), at=0, id=letter_id)
 
     @classmethod
     def from_json(cls, raw: bytes | str) -> Self:

@@ -31,7 +31,7 @@ from segue_worker.outbox.dead_letter import DeadLetter
 SHOWN: Final = 50
 LOOKED_AT: Final = 2000
 """The newest letters that a list is chosen from: it is rendered every few seconds."""
-REASONS: Final = ("refused", "expired", "payload", "mapping", "invalid", "unreadable")
+REASONS: Final = ("refused", "expired", "payload", "mapping", "invalid", "unreadable", "internal")
 _FILTERS: Final = ("reason", "since", "event", "mapping")
 _AT_ONCE: Final = 200
 
