@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,8 @@ from segue_producer.keys import Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
 from segue_sandbox.worker_process import WorkerProcess
 
-from .stack import Stack, wait_until
+from .stack import MakeStack, Stack, wait_until
 
-MakeStack = Callable[..., Stack]
 KEYS = Keys("loops")
 RESUMES_WITHIN_S = 15
 

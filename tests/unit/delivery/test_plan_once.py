@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from segue_sandbox.faults import Fault
+from segue_sandbox.faults import InjectedFault
 from segue_worker.delivery.context import RunContext
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import partial_entry
@@ -62,7 +62,7 @@ async def test_a_trigger_that_is_changed_half_way_changes_nothing_for_what_was_b
 
 async def test_a_mapping_that_is_new_half_way_gets_only_what_was_not_begun(bench: Bench) -> None:
     bench.mappings = (EVENTS,)
-    bench.sandbox.faults.add(Fault(status=500, count=3))
+    bench.sandbox.faults.add(InjectedFault(status=500, count=3))
     await bench.enqueue(TRACK, {**TRACK, "event": "Later", "messageId": "n"})
     await bench.run()
     bench.mappings = (EVENTS, SECOND)
@@ -76,7 +76,7 @@ async def test_a_parked_request_is_resent_as_it_was_though_its_mapping_is_gone(
     bench: Bench, mappings: tuple[Any, ...]
 ) -> None:
     bench.mappings = (SECOND,)
-    bench.sandbox.faults.add(Fault(status=500, count=3))
+    bench.sandbox.faults.add(InjectedFault(status=500, count=3))
     await bench.enqueue(TRACK)
     await bench.run()
     bench.mappings = mappings
@@ -90,7 +90,7 @@ async def test_a_parked_request_is_resent_as_it_was_though_its_mapping_is_gone(
 
 async def test_the_other_mappings_of_a_parked_event_were_begun_too(bench: Bench) -> None:
     bench.mappings = (EVENTS, SECOND)
-    bench.sandbox.faults.add(Fault(status=500, count=3))
+    bench.sandbox.faults.add(InjectedFault(status=500, count=3))
     await bench.enqueue(TRACK)
     await bench.run()
     bench.mappings = (EVENTS, RENAMED)

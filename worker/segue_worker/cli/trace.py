@@ -12,8 +12,8 @@ from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json
 from segue_worker.cli.store import choose, opened
 from segue_worker.mapping.explain import EVERY_MAPPING
-from segue_worker.observing.destinations import Known, known_destinations
-from segue_worker.observing.trace import Step, Trail, What, read_trail
+from segue_worker.observing.destinations import KnownDestinations, known_destinations
+from segue_worker.observing.trace import Trail, TrailStep, What, read_trail
 from segue_worker.printable import visible
 
 _DAY: Final = timedelta(days=1)
@@ -47,7 +47,7 @@ def trace(message_id: str, *, destination: str | None, config: Path, redis_url: 
         click.echo("\n\n".join(as_text(trail) for trail in trails))
 
 
-def _window_ms(known: Known, name: str) -> int:
+def _window_ms(known: KnownDestinations, name: str) -> int:
     windows = (item.dedupe_window for item in (known.config.destinations if known.config else ()) if item.name == name)
     return int(next(windows, _DAY).total_seconds() * 1000)
 
@@ -62,7 +62,7 @@ def as_text(trail: Trail) -> str:
     return "\n".join(map(visible, lines))
 
 
-def describe(step: Step) -> str:
+def describe(step: TrailStep) -> str:
     """A step in words."""
     return _WORDS[step.what](step.details)
 

@@ -130,8 +130,7 @@ class Backlog:
                 pieces.append(Piece(place, request, name in waiting.apart))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
-            if self.journal.on:
-                waiting.because = unmet(event, mappings)
+            waiting.because = unmet(event, mappings)
         return pieces
 
     @staticmethod
