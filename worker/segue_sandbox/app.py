@@ -8,9 +8,9 @@ from starlette.types import Receive, Scope, Send
 
 from segue_sandbox.address import API_PREFIX
 from segue_sandbox.control import control_app
-from segue_sandbox.core import Outcome, Sandbox
-from segue_sandbox.request import Request
-from segue_sandbox.wire import CONNECTION, WitnessProtocol
+from segue_sandbox.core import Handled, Sandbox
+from segue_sandbox.protocol import CONNECTION, WitnessProtocol
+from segue_sandbox.request import ApiRequest
 
 
 class SandboxApp:
@@ -55,8 +55,8 @@ def _text(raw: bytes) -> str:
     return raw.decode("latin-1")
 
 
-def _request(scope: Scope, body: bytes, arrival: float) -> Request:
-    return Request(
+def _request(scope: Scope, body: bytes, arrival: float) -> ApiRequest:
+    return ApiRequest(
         method=scope["method"],
         path=scope["path"].removeprefix(API_PREFIX),
         query=scope["query_string"].decode("latin-1"),
@@ -79,7 +79,7 @@ async def _read_body(receive: Receive, keep: int) -> bytes | None:
             return body
 
 
-async def _answer(outcome: Outcome, send: Send) -> None:
+async def _answer(outcome: Handled, send: Send) -> None:
     answer = outcome.answer
     headers: list[tuple[bytes, bytes]] = [(b"content-length", b"%d" % len(answer.body))]
     if answer.content_type is not None:

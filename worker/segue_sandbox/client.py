@@ -56,11 +56,11 @@ class SandboxClient:
         return answer
 
     def faults(self, faults: Iterable[Mapping[str, Any]]) -> None:
-        """Put these faults (fields of `faults.Fault`) in place of all others; `[]` ends every injected fault."""
+        """Put these faults (fields of `faults.InjectedFault`) in place of all others; `[]` ends every injected fault."""
         self._post("faults", list(faults))
 
     def add_fault(self, **fault: Any) -> None:
-        """Add one fault, by the fields of `faults.Fault`."""
+        """Add one fault, by the fields of `faults.InjectedFault`."""
         self._post("faults", fault)
 
     def fired(self) -> list[dict[str, Any]]:

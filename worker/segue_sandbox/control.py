@@ -16,7 +16,7 @@ from segue_producer.errors import SegueError
 from segue_sandbox.address import CONTROL_PREFIX
 from segue_sandbox.answers import html_answer
 from segue_sandbox.core import Sandbox
-from segue_sandbox.faults import Fault
+from segue_sandbox.faults import InjectedFault
 from segue_sandbox.store import MailingList
 from segue_sandbox.switches import SwitchError
 from segue_sandbox.views import contact_records, event_records, summary
@@ -54,7 +54,7 @@ class _NewList(_Command):
     is_public: Annotated[bool, Field(alias="isPublic")] = True
 
 
-_faults = TypeAdapter(list[Fault] | Fault)
+_faults = TypeAdapter(list[InjectedFault] | InjectedFault)
 _new_lists = TypeAdapter(list[_NewList])
 _switches = TypeAdapter(dict[str, Any])
 Endpoint = Callable[[HttpRequest], Awaitable[Response]]
@@ -116,7 +116,7 @@ class _Control:
 
     async def set_faults(self, request: HttpRequest) -> Response:
         faults = _faults.validate_python(await _read(request))
-        if isinstance(faults, Fault):
+        if isinstance(faults, InjectedFault):
             self._sandbox.faults.add(faults)
         else:
             self._sandbox.faults.replace(faults)

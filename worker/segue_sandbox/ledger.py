@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from segue_sandbox.request import NOT_JSON, Request
+from segue_sandbox.request import NOT_JSON, ApiRequest
 
 
 class RequestRecord(TypedDict):
@@ -35,11 +35,11 @@ class RequestRecord(TypedDict):
 
 
 @dataclass(slots=True)
-class Entry:
+class LedgerEntry:
     """A request and its fate, kept as it came: it is only unfolded when somebody reads it."""
 
     n: int
-    request: Request
+    request: ApiRequest
     team: str | None
     status: int | None
     applied: bool
@@ -80,7 +80,7 @@ class Totals:
     by_status: Counter[str] = field(default_factory=Counter)
     by_fault: Counter[str] = field(default_factory=Counter)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: LedgerEntry) -> None:
         """Count one more."""
         self.received += 1
         self.applied += entry.applied
@@ -94,12 +94,12 @@ class Ledger:
     """The list of entries; `n` counts from 1. Nothing is ever dropped from it but by `clear`."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[LedgerEntry] = []
 
     def __len__(self) -> int:
         return len(self.entries)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: LedgerEntry) -> None:
         """Append the next entry, whose `n` must be `next_n`."""
         self.entries.append(entry)
 
@@ -135,7 +135,7 @@ def _shown(name: str, value: str) -> str:
     return "redacted" if name == "authorization" else value
 
 
-def _body(request: Request) -> Any:
+def _body(request: ApiRequest) -> Any:
     if not request.body:
         return None
     value = request.json

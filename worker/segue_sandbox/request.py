@@ -8,14 +8,14 @@ from urllib.parse import parse_qs
 
 
 class NotJson:
-    """What `Request.json` gives for a body that is no JSON."""
+    """What `ApiRequest.json` gives for a body that is no JSON."""
 
 
 NOT_JSON = NotJson()
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiRequest:
     """A request below `/api/v1`.
 
     Attributes:

@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-from multiprocessing.sharedctypes import RawValue
 from typing import Any, Final
 
 from billiard import active_children
@@ -63,9 +62,9 @@ app.conf.broker_transport_options.update(
 
 app.steps["consumer"].update({SignOfLife, SpareSweep})
 
-# Set by a signal, so no lock may be involved; and in memory that a pool of forked processes would share.
-_stopping = RawValue("b", 0)
 _process: dict[str, Any] = {}
+"""What this process has: its configuration, its runtime, and `stopping` once it is told to stop. The last is set by a
+signal handler, which may interrupt whoever holds a lock, so it is no `threading.Event`."""
 _making = threading.Lock()
 
 
@@ -79,16 +78,16 @@ def config() -> Config:
 
 def stopping() -> bool:
     """Whether the worker is being shut down."""
-    return bool(_stopping.value)
+    return "stopping" in _process
 
 
 def runtime() -> Runtime:
-    """The working parts of this process, made on first use, and anew after a fork."""
+    """The working parts of this process, made on first use."""
     with _making:
-        current: Runtime | None = _process.get("runtime")
-        if current is None or current.inherited:
-            current = _process["runtime"] = Runtime(config(), stopping=stopping)
-        return current
+        if "runtime" not in _process:
+            _process["runtime"] = Runtime(config(), stopping=stopping)
+        made: Runtime = _process["runtime"]
+        return made
 
 
 @signals.worker_init.connect
@@ -130,7 +129,7 @@ def _set_up_logs(logger: logging.Logger, **_: object) -> None:
 
 @signals.worker_shutting_down.connect
 def _stop(**_: object) -> None:
-    _stopping.value = 1
+    _process["stopping"] = True
     loaded: Config | None = _process.get("config")
     if loaded is not None:
         longest = max(destination.timeout.total_seconds() for destination in loaded.destinations)

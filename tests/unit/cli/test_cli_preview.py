@@ -68,7 +68,7 @@ def test_bytes_that_are_no_text_are_an_error_of_their_line() -> None:
 
 
 def test_a_line_without_end_takes_no_more_memory_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segue_worker.cli.events.MAX_LINE", 1000)
+    monkeypatch.setattr("segue_worker.cli.event_input.MAX_LINE", 1000)
     result = preview("--json", text="x" * 2500 + "\n" + json.dumps(TRACK))
     bad, good = map(json.loads, result.stdout.splitlines())
     assert list(bad) == ["error"]

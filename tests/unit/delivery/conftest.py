@@ -14,7 +14,6 @@ from segue_producer.events import prepare
 from segue_producer.keys import Keys
 from segue_sandbox.core import Sandbox
 from segue_sandbox.switches import Switches
-from segue_sandbox.transport import SandboxTransport
 from segue_worker.config import Destination
 from segue_worker.config.model import DeadLetterLimits, Retry
 from segue_worker.delivery.context import RunContext
@@ -25,6 +24,7 @@ from segue_worker.loops import LoopsClient
 from segue_worker.mapping import CompiledMapping, compile_destination_mapping
 from segue_worker.outbox import Outbox
 from segue_worker.pacing import Pacer
+from tests.unit.sandbox.in_process import SandboxTransport
 
 KEYS = Keys("loops")
 DAY_MS = 86_400_000

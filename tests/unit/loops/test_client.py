@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segue_sandbox.faults import Fault, FaultKind
+from segue_sandbox.faults import FaultKind, InjectedFault
 from segue_sandbox.server import SandboxServer
 from segue_worker.loops import LoopsClient, LoopsConnectionError, LoopsTimeoutError, NoAnswerError
 from segue_worker.loops.answer import RETRY_AFTER_LONGEST_S, read_answer
@@ -101,7 +101,7 @@ async def test_a_request_carries_key_and_idempotency_key(client: LoopsClient) ->
 
 
 async def test_an_answer_that_does_not_come_is_a_timeout(client: LoopsClient, sandbox: SandboxServer) -> None:
-    sandbox.sandbox.faults.add(Fault(kind="delay", delay_ms=3000))
+    sandbox.sandbox.faults.add(InjectedFault(kind="delay", delay_ms=3000))
     with pytest.raises(LoopsTimeoutError):
         await client.send("PUT", "/contacts/update", BODY)
 
@@ -112,7 +112,7 @@ async def test_a_request_whose_pooled_connection_breaks_is_not_resent_behind_our
     client: LoopsClient, sandbox: SandboxServer, kind: FaultKind, method: str, path: str
 ) -> None:
     await client.check_key()
-    sandbox.sandbox.faults.add(Fault(kind=kind, method=method))
+    sandbox.sandbox.faults.add(InjectedFault(kind=kind, method=method))
     with pytest.raises(LoopsConnectionError):
         await client.send(method, path, BODY)
     assert len([record for record in sandbox.ledger.records() if record["method"] == method]) == 1

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-Kind = Literal["delivered", "merged", "duplicate", "dead", "unknown"]
+FateKind = Literal["delivered", "merged", "duplicate", "dead", "unknown"]
 """`merged`: delivered in one request with others. `unknown`: nothing tells; never expected."""
 
 NEWSLETTER: Final = "clxf1nxlb000t0ml79ajwcsj0"
@@ -18,7 +18,7 @@ class Planned:
     """An event to enqueue, what must become of it, and how often its request must at least have been sent."""
 
     event: Mapping[str, Any]
-    becomes: Kind = "delivered"
+    becomes: FateKind = "delivered"
     attempts: int = 1
 
 
@@ -31,7 +31,7 @@ class Chapter:
         text: what happens and why, for somebody who sees Segue for the first time.
         planned: its events, enqueued in one call.
         effects: how many requests must take effect at Loops.
-        faults: what the sandbox does wrong meanwhile (fields of `segue_sandbox.faults.Fault`).
+        faults: what the sandbox does wrong meanwhile (fields of `segue_sandbox.faults.InjectedFault`).
         subscribed: contact → ids of the lists it must be on afterwards.
     """
 

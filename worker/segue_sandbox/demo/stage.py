@@ -15,8 +15,8 @@ from ruamel.yaml import YAML
 
 from segue_producer import Producer, SegueError
 from segue_producer.keys import Keys
-from segue_sandbox.demo.evidence import DESTINATION, Outcome, judge
 from segue_sandbox.demo.scenario import LISTS, RATE_LIMIT, Chapter
+from segue_sandbox.demo.verdicts import DESTINATION, PlayedChapter, judge
 from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_sandbox.spawn import SandboxProcess
 from segue_sandbox.views import Summary
@@ -81,7 +81,7 @@ class Stage:
         with _undisturbed():
             self._exit.close()
 
-    def play(self, chapter: Chapter) -> Outcome:
+    def play(self, chapter: Chapter) -> PlayedChapter:
         """Enqueue a chapter's events and wait until each has met its fate.
 
         Raises:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from segue_sandbox.request import Request
+from segue_sandbox.request import ApiRequest
 from segue_sandbox.store import Team
 from segue_sandbox.switches import Switches
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiCall:
     """One admitted request.
 
     Attributes:
@@ -18,7 +18,7 @@ class Call:
         mailed: False while Loops accepts events and sends no mail.
     """
 
-    request: Request
+    request: ApiRequest
     team: Team
     switches: Switches
     argument: str

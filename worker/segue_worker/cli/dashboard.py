@@ -11,7 +11,7 @@ import click
 from segue_producer.clients import broker_url
 from segue_producer.hints import Hints
 from segue_worker import logs
-from segue_worker.cli.group import Refusal
+from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.store import connect
 
@@ -48,7 +48,7 @@ def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, re
     try:
         sessions = Sessions(_token(token_file))
     except ValueError as error:
-        raise Refusal(f"{error}: make one with openssl rand -hex 24") from None
+        raise UsageFailure(f"{error}: make one with openssl rand -hex 24") from None
     logs.to_stderr(logging.WARNING)
     with connect(redis_url) as redis:
         hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
@@ -66,5 +66,5 @@ def _token(file: Path | None) -> str:
     token = file.read_text(encoding="utf-8").strip() if file else os.environ.get(TOKEN_VARIABLE, "").strip()
     if not token:
         where = f"{file} is empty" if file else f"{TOKEN_VARIABLE} is not set"
-        raise Refusal(f"There is no token to sign in with: {where}. Set it, or name a --token-file")
+        raise UsageFailure(f"There is no token to sign in with: {where}. Set it, or name a --token-file")
     return token

@@ -20,7 +20,7 @@ from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit, emit_json, emit_table, remark
 from segue_worker.cli.store import choose, opened
 from segue_worker.config import Config
-from segue_worker.observing.destinations import Known, known_destinations
+from segue_worker.observing.destinations import KnownDestinations, known_destinations
 from segue_worker.operating.dead_letters import (
     NotReplayable,
     Replayed,
@@ -186,7 +186,9 @@ def drop_letters(  # noqa: PLR0913 - one parameter per option is click's shape
     _fail_for(missing)
 
 
-def _replay(redis: "Redis", known: Known, selection: Selection, hints: Hints, *, dry_run: bool) -> Iterator[Replayed]:
+def _replay(
+    redis: "Redis", known: KnownDestinations, selection: Selection, hints: Hints, *, dry_run: bool
+) -> Iterator[Replayed]:
     name = selection.destination
     letters = read_letters(redis, name, selection.ids)
     mappings = _mappings(known.config, name)

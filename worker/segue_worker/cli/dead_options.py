@@ -11,8 +11,9 @@ import click
 from redis import Redis
 
 from segue_worker.cli.store import choose
-from segue_worker.observing.destinations import Known
+from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.operating.dead_letters import Filter, in_order, matching, parse_since
+from segue_worker.outbox.dead_letter import REASONS
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -42,9 +43,7 @@ class Wanted:
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--reason`, `--since`, `--event`, `--contact`, `--mapping`, `--limit`, `--all`: handed over as `wanted`, a Wanted."""
 
-    @click.option(
-        "--reason", help="Only with this reason: refused, expired, mapping, payload, invalid, unreadable, internal."
-    )
+    @click.option("--reason", type=click.Choice(list(REASONS)), help="Only with this reason.")
     @click.option(
         "--since",
         "since_ms",
@@ -74,7 +73,9 @@ def split_names(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     return (names[0] if names else None), list(dict.fromkeys(ids))
 
 
-def select(redis: "Redis", known: Known, arguments: Sequence[str], wanted: Wanted) -> tuple[list[Selection], list[str]]:
+def select(
+    redis: "Redis", known: KnownDestinations, arguments: Sequence[str], wanted: Wanted
+) -> tuple[list[Selection], list[str]]:
     """Find what `[DESTINATION] [ID]...` and the filters mean.
 
     Returns:
@@ -94,7 +95,9 @@ def select(redis: "Redis", known: Known, arguments: Sequence[str], wanted: Wante
     return [Selection(destination, [each.id for each in matching(redis, destination, wanted.filter, wanted.limit)])], []
 
 
-def locate(redis: "Redis", known: Known, name: str | None, ids: Sequence[str]) -> tuple[list[Selection], list[str]]:
+def locate(
+    redis: "Redis", known: KnownDestinations, name: str | None, ids: Sequence[str]
+) -> tuple[list[Selection], list[str]]:
     """Find letters by id, at the destination of this name or at any. Returns them, and the ids of which there is none."""
     names = known.names if name is None else (choose(redis, known, name),)
     found = [Selection(each, in_order(redis, each, ids)) for each in names]

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from segue_producer.clients import async_redis_client
-from segue_worker.cli.group import Failure, Refusal
+from segue_worker.cli.group import Failure, UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
 from segue_worker.cli.store import TIMEOUT_S, opened
-from segue_worker.observing.destinations import Known, known_destinations
+from segue_worker.observing.destinations import KnownDestinations, known_destinations
 from segue_worker.operating.forget import forget_at_loops, forget_here
 
 
@@ -40,7 +40,7 @@ def forget(  # noqa: PLR0913 - one argument for each option
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         if loops and known.config is None:
-            raise Refusal(f"--loops needs the configuration: {known.remark}")
+            raise UsageFailure(f"--loops needs the configuration: {known.remark}")
         removed: dict[str, dict[str, Any]] = {name: asdict(forget_here(redis, name, user_id)) for name in known.names}
     if loops:
         for name, deleted in asyncio.run(_at_loops(known, redis_url, user_id)).items():
@@ -55,7 +55,7 @@ def forget(  # noqa: PLR0913 - one argument for each option
         )
 
 
-async def _at_loops(known: Known, redis_url: str, user_id: str) -> dict[str, bool]:
+async def _at_loops(known: KnownDestinations, redis_url: str, user_id: str) -> dict[str, bool]:
     if known.config is None:
         raise Failure("the configuration is gone")
     async with async_redis_client(redis_url, timeout=TIMEOUT_S) as redis:

@@ -19,7 +19,7 @@ class Failure(click.ClickException):
         click.echo(visible_lines(self.message), file=file, err=file is None)
 
 
-class Refusal(Failure):
+class UsageFailure(Failure):
     """Ends a command as `Failure` does, with exit code 2: bad usage or a configuration with problems."""
 
     exit_code = 2
@@ -60,8 +60,10 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except ConfigError as error:
-            raise Refusal(str(error)) from error
+            raise UsageFailure(str(error)) from error
         except SegueError as error:
             raise Failure(str(error)) from error
         except ModuleNotFoundError as missing:
-            raise Refusal(not_installed(missing, self._extras.get(ctx.invoked_subcommand or "", "worker"))) from missing
+            raise UsageFailure(
+                not_installed(missing, self._extras.get(ctx.invoked_subcommand or "", "worker"))
+            ) from missing

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from segue_worker.cli.group import Refusal
+from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.output import remark
 from segue_worker.config import inspect_config
 from segue_worker.segment_import import Conversion, Export, ExportError, convert, read_export, write_config
@@ -44,21 +44,21 @@ def import_(files: tuple[str, ...], output: Path | None) -> None:
     configuration as a comment; 2 when a file is no export.
     """
     if output is not None and output.exists():
-        raise Refusal(f"{output} exists: choose another --output, or move it away")
+        raise UsageFailure(f"{output} exists: choose another --output, or move it away")
     export = Export()
     for file in files:
         try:
             with click.open_file(file, "rb") as opened:
                 read_export(opened.read().decode("utf-8"), export)
         except UnicodeDecodeError:
-            raise Refusal(f"{file}: not valid UTF-8: save the file as UTF-8") from None
+            raise UsageFailure(f"{file}: not valid UTF-8: save the file as UTF-8") from None
         except ExportError as error:
-            raise Refusal(f"{file}: {error}") from None
+            raise UsageFailure(f"{file}: {error}") from None
     conversion = convert(export)
     for problem in conversion.problems:
         remark(problem)
     if not conversion.destinations:
-        raise Refusal("no Loops destination found: export its subscriptions, see segue import --help")
+        raise UsageFailure("no Loops destination found: export its subscriptions, see segue import --help")
     text = write_config(conversion)
     if output is None:
         click.echo(text, nl=False)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from segue_producer.keys import DESTINATION_NAME
-from segue_worker.cli.group import Failure, Refusal
+from segue_worker.cli.group import Failure, UsageFailure
 from segue_worker.cli.options import config_option
 from segue_worker.cli.output import remark
 from segue_worker.config import inspect_config
@@ -101,7 +101,7 @@ def _may_write(config: Path, *, yes: bool, asking: bool) -> None:
     if yes or not config.exists():
         return
     if not asking:
-        raise Refusal(f"{config} exists: name another with --config, or add --yes to write over it")
+        raise UsageFailure(f"{config} exists: name another with --config, or add --yes to write over it")
     click.confirm(f"{config} exists. Write over it?", abort=True, err=True)
 
 

@@ -7,7 +7,7 @@ import click
 
 from segue_producer.errors import InvalidEvent
 from segue_producer.events import prepare
-from segue_worker.cli.events import choose_destination, destination_option, events_of, lines_of
+from segue_worker.cli.event_input import choose_destination, destination_option, events_of, lines_of
 from segue_worker.cli.options import config_option, json_option
 from segue_worker.cli.output import emit_json_text, remark
 from segue_worker.cli.requests import show_preview, show_problem

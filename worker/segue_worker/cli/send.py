@@ -11,8 +11,8 @@ import orjson
 
 from segue_producer.errors import InvalidEvent
 from segue_producer.events import MAX_EVENT_BYTES, prepare
-from segue_worker.cli.events import choose_destination, destination_option
-from segue_worker.cli.group import Refusal
+from segue_worker.cli.event_input import choose_destination, destination_option
+from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, json_option
 from segue_worker.cli.output import emit, emit_json_text, remark
 from segue_worker.cli.requests import show_preview
@@ -99,7 +99,7 @@ def _object(where: str, text: str | bytes) -> dict[str, Any]:
     try:
         return read_event(text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
     except NotAnEventError as error:
-        raise Refusal(f"{where}: {error}") from None
+        raise UsageFailure(f"{where}: {error}") from None
 
 
 def _prepared(event: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -107,7 +107,7 @@ def _prepared(event: dict[str, Any]) -> tuple[dict[str, Any], str]:
     try:
         prepared = prepare(event)
     except InvalidEvent as error:
-        raise Refusal(str(error)) from None
+        raise UsageFailure(str(error)) from None
     return orjson.loads(prepared.json), prepared.message_id
 
 

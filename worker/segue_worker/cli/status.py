@@ -56,8 +56,8 @@ def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
         if not known.names:
             remark("no destination is known: no worker has announced one yet")
 
-        def read() -> Reading:
-            return Reading(read_statuses(redis, known.names), read_speeds(redis, known.names))
+        def read() -> StatusReading:
+            return StatusReading(read_statuses(redis, known.names), read_speeds(redis, known.names))
 
         if watch:
             # Ctrl-C is how one ends it.
@@ -70,7 +70,7 @@ def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class StatusReading:
     """What is shown at a time: of each destination what it does, and how fast."""
 
     statuses: Mapping[str, Status]
@@ -88,7 +88,7 @@ class Reading:
         return self.statuses[name].counters.get("requests", 0)
 
 
-def as_data(reading: Reading) -> dict[str, Any]:
+def as_data(reading: StatusReading) -> dict[str, Any]:
     """The form that other programs read, whose names stay as they are; with the speed besides."""
     return {
         "destinations": {
@@ -97,7 +97,7 @@ def as_data(reading: Reading) -> dict[str, Any]:
     }
 
 
-def as_tables(reading: Reading) -> RenderableType:
+def as_tables(reading: StatusReading) -> RenderableType:
     """Three tables, at most 100 columns wide: what is now, how fast, and what has been."""
     now = _table("destination", *_NOW, "oldest", "paused")
     speed = _table("destination", *_SPEED)
@@ -148,7 +148,7 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE)
 
 
-def _watch(read: Callable[[], Reading], *, as_json: bool) -> None:
+def _watch(read: Callable[[], StatusReading], *, as_json: bool) -> None:
     """Show the status each second, for ever."""
     if as_json or not sys.stdout.isatty():
         for reading in _each_second(read):
@@ -158,7 +158,7 @@ def _watch(read: Callable[[], Reading], *, as_json: bool) -> None:
             live.update(as_tables(reading), refresh=True)
 
 
-def _each_second(read: Callable[[], Reading]) -> Iterator[Reading]:
+def _each_second(read: Callable[[], StatusReading]) -> Iterator[StatusReading]:
     began, earlier = time.monotonic(), read()
     yield earlier
     while True:

@@ -7,8 +7,8 @@ from redis import AuthenticationError, Redis, RedisError
 
 from segue_producer.clients import redis_client, where
 from segue_producer.keys import DESTINATION_NAME, Keys
-from segue_worker.cli.group import Failure, Refusal
-from segue_worker.observing.destinations import Known
+from segue_worker.cli.group import Failure, UsageFailure
+from segue_worker.observing.destinations import KnownDestinations
 
 TIMEOUT_S = 5.0
 
@@ -18,7 +18,7 @@ def connect(url: str, *, timeout: float = TIMEOUT_S) -> Redis:
     try:
         return redis_client(url, timeout=timeout)
     except ValueError:
-        raise Refusal("--redis-url: no URL of a Redis; write it as redis://localhost:6379/0") from None
+        raise UsageFailure("--redis-url: no URL of a Redis; write it as redis://localhost:6379/0") from None
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def opened(url: str) -> Iterator["Redis"]:
         raise Failure(f"Redis at {where(url)} did not answer ({type(error).__name__}): {advice}") from None
 
 
-def choose(redis: "Redis", known: Known, name: str | None) -> str:
+def choose(redis: "Redis", known: KnownDestinations, name: str | None) -> str:
     """The destination of this name, or the only one there is; otherwise the command ends with exit code 2.
 
     A destination that is no longer announced is found by what it left in Redis.
@@ -46,11 +46,11 @@ def choose(redis: "Redis", known: Known, name: str | None) -> str:
         return known.names[0]
     listed = f"known are {', '.join(known.names)}" if known.names else _nothing_known(known)
     if name is None:
-        raise Refusal(f"Name the destination; {listed}")
-    raise Refusal(f"There is no destination {name!r}; {listed}")
+        raise UsageFailure(f"Name the destination; {listed}")
+    raise UsageFailure(f"There is no destination {name!r}; {listed}")
 
 
-def _nothing_known(known: Known) -> str:
+def _nothing_known(known: KnownDestinations) -> str:
     said = f" ({known.remark.removesuffix('; going by what Redis knows')})" if known.remark else ""
     return f"none is known: no worker has announced one, and no configuration names one{said}"
 

@@ -12,7 +12,7 @@ from segue_worker.cli.output import emit_json
 from segue_worker.cli.store import choose, opened
 from segue_worker.mapping.explain import EVERY_MAPPING
 from segue_worker.observing.destinations import known_destinations
-from segue_worker.observing.trace import Step, Trail, What, read_trail
+from segue_worker.observing.trace import Trail, TrailStep, What, read_trail
 from segue_worker.printable import visible
 
 
@@ -52,7 +52,7 @@ def as_text(trail: Trail) -> str:
     return "\n".join(map(visible, lines))
 
 
-def describe(step: Step) -> str:
+def describe(step: TrailStep) -> str:
     """A step in words."""
     return _WORDS[step.what](step.details)
 

@@ -8,7 +8,7 @@ import click
 
 from segue_producer.clients import broker_url
 from segue_worker import logs
-from segue_worker.cli.group import Refusal
+from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.output import remark
 from segue_worker.config import load_config
@@ -64,7 +64,7 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
     read = load_config(config, serving=True)
     sources = {source.write_key.get_secret_value(): source.destinations for source in read.sources}
     if not sources:
-        raise Refusal(f"{config}: has no `sources`: without a write key nobody could send anything")
+        raise UsageFailure(f"{config}: has no `sources`: without a write key nobody could send anything")
     limits = Limits(batch_bytes=max_batch_bytes)
     app = create_app(
         sources,

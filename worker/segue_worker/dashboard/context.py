@@ -13,7 +13,7 @@ from segue_worker.config import Destination
 from segue_worker.dashboard.jobs import Jobs
 from segue_worker.dashboard.sessions import Session, Sessions
 from segue_worker.dashboard.throttle import Throttle
-from segue_worker.observing.destinations import Known, known_destinations
+from segue_worker.observing.destinations import KnownDestinations, known_destinations
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Dashboard:
     jobs: Jobs = field(default_factory=Jobs)
     clock: Callable[[], float] = time.time
 
-    def known(self) -> Known:
+    def known(self) -> KnownDestinations:
         """The destinations there are, by configuration and by what Redis knows."""
         return known_destinations(self.redis, self.config)
 
@@ -49,7 +49,7 @@ class Dashboard:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class PageRequest:
     """A request for a page.
 
     Attributes:
@@ -78,7 +78,7 @@ class Call:
         return self.request.path_params
 
 
-def configured(known: Known, name: str) -> Destination | None:
+def configured(known: KnownDestinations, name: str) -> Destination | None:
     """The destination's configuration, or None where it is not at hand."""
     for each in known.config.destinations if known.config else ():
         if each.name == name:

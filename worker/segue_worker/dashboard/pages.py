@@ -7,7 +7,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from segue_worker.dashboard.context import Call
+from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.masking import mask_contact, mask_json, mask_text, plain_answer, show_json
 from segue_worker.dashboard.sessions import COOKIE, SESSION_S
 from segue_worker.observing.status import utc_text
@@ -51,7 +51,7 @@ def measure_text(value: float | None) -> str:
     return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 - a thousand
 
 
-def render(call: Call, template: str, *, status: int = 200, title: str, **values: Any) -> Response:
+def render(call: PageRequest, template: str, *, status: int = 200, title: str, **values: Any) -> Response:
     """A page as an answer. A browser without a session gets one."""
     sessions = call.dashboard.sessions
     text = _ENVIRONMENT.get_template(template).render(
@@ -70,7 +70,7 @@ def render(call: Call, template: str, *, status: int = 200, title: str, **values
     return response
 
 
-def keep_session(call: Call, response: Response) -> None:
+def keep_session(call: PageRequest, response: Response) -> None:
     """Hand the session to the browser."""
     response.set_cookie(
         COOKIE,
@@ -87,7 +87,7 @@ def go_to(path: str) -> Response:
     return RedirectResponse(path, SEE_OTHER)
 
 
-def problem(call: Call, status: int, title: str, text: str) -> Response:
+def problem(call: PageRequest, status: int, title: str, text: str) -> Response:
     """A page that says what is wrong and what to do."""
     return render(call, "problem.html", status=status, title=title, text=text)
 

@@ -1,6 +1,6 @@
 """The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any, Final, Unpack, cast
 
@@ -108,30 +108,46 @@ class Backlog:
         pieces = []
         waiting.state = "sending"
         waiting.left = {ref.mapping for ref in held if ref.event == place} if held else set()
-        for mapping in mappings if lets_through(event) else ():
-            if mapping.name in waiting.done or mapping.name in waiting.left:
+        for name, mapping in self._wanted(waiting, event, mappings):
+            if name in waiting.done or name in waiting.left:
                 continue
-            if waiting.only is not None and mapping.name not in waiting.only:
+            if mapping is None:
+                self._bury(waiting, "mapping_gone", f"the configuration no longer has the mapping {name!r}", name)
                 continue
             try:
-                request = mapping.render(event)
+                request = mapping.render(event) if waiting.only is None else mapping.request(event)
             except PayloadError as error:
-                self._bury(waiting, "payload", str(error), mapping.name)
+                self._bury(waiting, "payload", str(error), name)
                 continue
             except MappingError as error:
-                self._bury(waiting, "mapping", str(error), mapping.name)
+                self._bury(waiting, "mapping", str(error), name)
                 continue
             except Exception as error:  # noqa: BLE001 - whatever an event does to a mapping, its neighbours go on
-                self._bury(waiting, "mapping", f"the mapping failed with {type(error).__name__}", mapping.name)
+                self._bury(waiting, "mapping", f"the mapping failed with {type(error).__name__}", name)
                 continue
             if request is not None:
-                waiting.left.add(mapping.name)
-                pieces.append(Piece(place, request, mapping.name in waiting.apart))
+                waiting.left.add(name)
+                pieces.append(Piece(place, request, name in waiting.apart))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
-            if self.journal.on:
-                waiting.because = unmet(event, mappings)
+            waiting.because = unmet(event, mappings)
         return pieces
+
+    @staticmethod
+    def _wanted(
+        waiting: Waiting, event: dict[str, Any], mappings: Sequence[CompiledMapping]
+    ) -> Iterator[tuple[str, CompiledMapping | None]]:
+        """The mappings that an event is for, by name; None for one that the configuration no longer has, or not in use.
+
+        An event of which anything was attempted or recorded is finished with the mappings it was begun with, whatever
+        their triggers say by now: sent by others it would be sent twice, and left to them it could vanish.
+        """
+        if waiting.only is None:
+            yield from ((mapping.name, mapping) for mapping in mappings if lets_through(event))
+            return
+        known = {mapping.name: mapping for mapping in mappings if mapping.enabled}
+        yield from ((name, mapping) for name, mapping in known.items() if name in waiting.only)
+        yield from ((name, None) for name in waiting.only if name not in known)
 
     def count(self, **counters: Unpack[Counts]) -> None:
         """Add to what the next settlement counts."""
@@ -145,6 +161,11 @@ class Backlog:
             waiting.left.discard(ref.mapping)
             waiting.done[ref.mapping] = fate
             waiting.changed = True
+
+    def begin(self, request: Outgoing) -> None:
+        """Note that a request was attempted: with the next settlement its events keep the mappings they were begun with."""
+        for ref in request.refs:
+            self._events[ref.event].changed = True
 
     def take_apart(self, request: Outgoing) -> list[Outgoing]:
         """What is sent in place of a merged request that was refused.

@@ -302,6 +302,7 @@ class Delivery:
         because = retry.because if retry else getattr(decision, "because", earlier.because if earlier else "")
         now_ms = run.now_ms()
         self._backlog.note(request, "parked", sent=self._attempts, why=self._why, next_ms=now_ms + wait_ms)
+        self._backlog.begin(request)
         settlement = self._backlog.settlement(Next.PARK, park_for_ms=wait_ms)
         parked = Parked(
             *(self._attempts, self._first_ms, now_ms + wait_ms, because),

@@ -175,7 +175,11 @@ async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _D
 
 
 async def _finish(context: RunContext, *, leave: bool) -> str:
-    answer: str = await _patiently(context.outbox.finish, leave=leave)
+    # A heartbeat that came after the end would keep the run's place for a run that is over.
+    async with context.lease.renewing:
+        answer: str = await _patiently(context.outbox.finish, leave=leave)
+        if answer != "go on":
+            context.lease.end()
     return answer
 
 
@@ -201,7 +205,7 @@ async def _held(context: RunContext) -> bool:
     if pause is None:
         return False
     now_ms = context.now_ms()
-    if pause.next_probe is not None and now_ms >= pause.next_probe:
+    if pause.wants_probe(now_ms):
         try:
             answer: Answer | None = await context.client.check_key()
         except NoAnswerError:

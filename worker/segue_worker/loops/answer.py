@@ -3,6 +3,7 @@
 It comes from a stranger: nothing in it may raise, nor be larger than its use.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,7 +88,7 @@ def _retry_after(value: str, now: datetime | None) -> float | None:
         try:
             moment = parsedate_to_datetime(value)
             moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+            seconds = (moment - (now or datetime.fromtimestamp(time.time(), UTC))).total_seconds()
         except (ValueError, TypeError, OverflowError, IndexError):
             return None
     else:

@@ -10,7 +10,7 @@ from segue_worker.config import Config, inspect_config
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownDestinations:
     """The destinations there are.
 
     Attributes:
@@ -26,7 +26,7 @@ class Known:
     remark: str
 
 
-def known_destinations(redis: "Redis", config: Path) -> Known:
+def known_destinations(redis: "Redis", config: Path) -> KnownDestinations:
     """Find the destinations. A configuration that cannot be read is only remarked on: Redis knows them too."""
     inspection = inspect_config(config)
     configured = [destination.name for destination in inspection.config.destinations] if inspection.config else []
@@ -36,7 +36,7 @@ def known_destinations(redis: "Redis", config: Path) -> Known:
     if problems:
         more = f" (and {len(problems) - 1} more problems; see segue check)" if problems[1:] else ""
         remark = f"{problems[0]}{more}; going by what Redis knows"
-    return Known(tuple(dict.fromkeys((*configured, *sorted(seen)))), seen, inspection.config, remark)
+    return KnownDestinations(tuple(dict.fromkeys((*configured, *sorted(seen)))), seen, inspection.config, remark)
 
 
 def _text(name: object) -> str:

@@ -12,12 +12,12 @@ from segue_producer.lua import CLOCK, read_script
 from segue_worker.delivery.journal import event_name
 from segue_worker.observing.log import Logged, find
 from segue_worker.observing.status import utc_text_ms
-from segue_worker.observing.waiting import Found, find_waiting
+from segue_worker.observing.waiting import WaitingEvent, find_waiting
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.log_record import EventPart, Fault, RequestPart
 from segue_worker.outbox.outbox import WINDOWS, digest
 
-Outcome = Literal["pending", "parked", "delivered", "filtered", "duplicate", "dead", "settled"]
+EventState = Literal["pending", "parked", "delivered", "filtered", "duplicate", "dead", "settled"]
 """`settled`: within the dedupe window, but the log no longer says how."""
 What = Literal[
     "enqueued", "interrupted", "attempt", "delivered", "parked", "dead", "apart", "filtered", "duplicate", "failed",
@@ -28,7 +28,7 @@ _SEEN: Final = read_script("segue_worker/outbox/seen", CLOCK, WINDOWS)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TrailStep:
     """Something that happened to the event.
 
     Attributes:
@@ -62,8 +62,8 @@ class Trail:
     message_id: str
     destination: str
     name: str
-    outcome: Outcome
-    steps: tuple[Step, ...]
+    outcome: EventState
+    steps: tuple[TrailStep, ...]
     merged_with: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def read_trail(redis: "Redis", destination: str, message_id: str) -> Trail | Non
     if found is not None:
         steps.append(_waiting_step(found))
     if not steps and _seen(redis, destination, message_id):
-        steps.append(Step("settled", None))
+        steps.append(TrailStep("settled", None))
     if not steps:
         return None
     parts = [part for item in logged for part in item.record.events if part.message_id == message_id]
@@ -113,19 +113,19 @@ def read_trail(redis: "Redis", destination: str, message_id: str) -> Trail | Non
         destination=destination,
         name=next((part.name for part in parts), event_name(found.waiting.event) if found else ""),
         outcome=_outcome(steps, found),
-        steps=(*([Step("enqueued", enqueued)] if enqueued else []), *steps),
+        steps=(*([TrailStep("enqueued", enqueued)] if enqueued else []), *steps),
         merged_with=_merged_with(logged, message_id),
     )
 
 
-def _enqueued(parts: Sequence[EventPart], found: Found | None) -> int:
+def _enqueued(parts: Sequence[EventPart], found: WaitingEvent | None) -> int:
     times = [part.enqueued for part in parts if part.enqueued]
     if found is not None:
         times.append(found.waiting.enqueued)
     return min(filter(None, times), default=0)
 
 
-def _outcome(steps: Sequence[Step], found: Found | None) -> Outcome:
+def _outcome(steps: Sequence[TrailStep], found: WaitingEvent | None) -> EventState:
     """The last thing that happened; a second copy changes nothing of what became of the first."""
     last = [step.what for step in steps if step.what not in _PASSING]
     first_copy = [what for what in last if what != "duplicate"]
@@ -137,12 +137,12 @@ def _outcome(steps: Sequence[Step], found: Found | None) -> Outcome:
     return "pending"
 
 
-def _steps(redis: "Redis", destination: str, item: Logged, message_id: str) -> Iterator[Step]:
+def _steps(redis: "Redis", destination: str, item: Logged, message_id: str) -> Iterator[TrailStep]:
     request = item.record.request
     if item.record.interrupted:
         # Before what this entry tells of, whenever that was.
         at = request.attempts[0].at if request is not None and request.attempts else item.at
-        yield Step("interrupted", at, {"times": item.record.interrupted})
+        yield TrailStep("interrupted", at, {"times": item.record.interrupted})
     if request is not None and any(message_id == ref for ref, _ in request.refs):
         yield from _request_steps(redis, destination, item.at, request, message_id)
     for part in item.record.events:
@@ -150,13 +150,15 @@ def _steps(redis: "Redis", destination: str, item: Logged, message_id: str) -> I
             yield from _event_steps(redis, destination, item.at, part)
 
 
-def _request_steps(redis: "Redis", destination: str, at: int, request: RequestPart, message_id: str) -> Iterator[Step]:
+def _request_steps(
+    redis: "Redis", destination: str, at: int, request: RequestPart, message_id: str
+) -> Iterator[TrailStep]:
     mapping = ", ".join(mapping for ref, mapping in request.refs if ref == message_id)
     others = [ref for ref in dict(request.refs) if ref != message_id]
     first = request.sent - len(request.attempts) + 1
     for number, attempt in enumerate(request.attempts, first):
         answer = {"status": attempt.status or None, "ms": attempt.ms}
-        yield Step("attempt", attempt.at, {"number": number, "mapping": mapping, "path": request.path, **answer})
+        yield TrailStep("attempt", attempt.at, {"number": number, "mapping": mapping, "path": request.path, **answer})
     details: dict[str, Any] = {"mapping": mapping, "attempts": request.sent}
     if others:
         details["merged_with"] = others
@@ -164,22 +166,22 @@ def _request_steps(redis: "Redis", destination: str, at: int, request: RequestPa
         details |= {"because": request.why, "until": utc_text_ms(request.next)}
     elif request.outcome == "dead":
         details |= {"reason": request.why, **_letter_details(redis, destination, request.letter)}
-    yield Step(request.outcome, at, details)
+    yield TrailStep(request.outcome, at, details)
 
 
-def _event_steps(redis: "Redis", destination: str, at: int, part: EventPart) -> Iterator[Step]:
+def _event_steps(redis: "Redis", destination: str, at: int, part: EventPart) -> Iterator[TrailStep]:
     for fault in part.faults:
-        yield Step("failed", at, _fault_details(redis, destination, fault))
+        yield TrailStep("failed", at, _fault_details(redis, destination, fault))
     match part.outcome:
         case "filtered":
-            yield Step("filtered", at, {"because": _explanation(redis, destination, part.because)})
+            yield TrailStep("filtered", at, {"because": _explanation(redis, destination, part.because)})
         case "duplicate":
             enqueued = {"enqueued": utc_text_ms(part.enqueued)} if part.enqueued else {}
-            yield Step("duplicate", at, enqueued)
+            yield TrailStep("duplicate", at, enqueued)
         case "replayed":
-            yield Step("replayed", at, {"letter": part.because})
+            yield TrailStep("replayed", at, {"letter": part.because})
         case "dead" if part.faults:
-            yield Step("dead", at, {"reason": part.faults[-1].reason})
+            yield TrailStep("dead", at, {"reason": part.faults[-1].reason})
         case _:
             # Its last request has said it.
             return
@@ -200,7 +202,7 @@ def _explanation(redis: "Redis", destination: str, name: str) -> list[dict[str, 
     return [{"mapping": mapping, "condition": condition} for mapping, condition in reasons.items()]
 
 
-def _waiting_step(found: Found) -> Step:
+def _waiting_step(found: WaitingEvent) -> TrailStep:
     details: dict[str, Any] = {"events_before": found.place, "in_flight": found.claimed}
     if found.parked is not None:
         details |= {
@@ -208,11 +210,11 @@ def _waiting_step(found: Found) -> Step:
             "because": found.parked.because,
             "until": utc_text_ms(found.parked.next),
         }
-    return Step("pending", None, details)
+    return TrailStep("pending", None, details)
 
 
-def _given_up(letter: DeadLetter) -> Step:
-    return Step("dead", letter.at, {"reason": letter.reason, "letter": letter.id, "kept": True})
+def _given_up(letter: DeadLetter) -> TrailStep:
+    return TrailStep("dead", letter.at, {"reason": letter.reason, "letter": letter.id, "kept": True})
 
 
 def _letters(redis: "Redis", destination: str, message_id: str) -> Iterator[DeadLetter]:

@@ -18,7 +18,7 @@ _AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class WaitingEvent:
     """An event in an outbox.
 
     Attributes:
@@ -38,7 +38,7 @@ class Found:
     waiting: Waiting
 
 
-def find_waiting(redis: "Redis", destination: str, message_id: str) -> Found | None:
+def find_waiting(redis: "Redis", destination: str, message_id: str) -> WaitingEvent | None:
     """Find an event that waits, one that is claimed or parked, or has waited longest, where there are several.
 
     Raises:
@@ -76,11 +76,11 @@ def _outboxes_of(redis: "Redis", keys: Keys, key: str) -> Iterator[tuple[bytes, 
             return
 
 
-def _found(redis: "Redis", destination: str, contact: bytes, place: int, due: int, waiting: Waiting) -> Found:  # noqa: PLR0913, PLR0917 - the fields of what it makes
+def _found(redis: "Redis", destination: str, contact: bytes, place: int, due: int, waiting: Waiting) -> WaitingEvent:  # noqa: PLR0913, PLR0917 - the fields of what it makes
     keys = Keys(destination)
     field: Any = contact
     parked: Any = redis.hget(keys.parked, field)
-    return Found(
+    return WaitingEvent(
         contact.decode("utf-8", "replace"),
         place,
         due,

@@ -17,11 +17,11 @@ LOOKED_AT: Final = 2000
 _AT_ONCE: Final = 200
 _RETRY_NOW: Final = read_script("segue_worker/operating/retry_now", CLOCK, HINT, AWAY)
 
-Outcome = Literal["now", "claimed", "gone"]
+RetryNowResult = Literal["now", "claimed", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class ParkedContact:
     """A parked contact.
 
     Attributes:
@@ -37,7 +37,7 @@ class Retry:
     claimed: bool
 
 
-def waiting_retries(redis: "Redis", destination: str, limit: int) -> list[Retry]:
+def waiting_retries(redis: "Redis", destination: str, limit: int) -> list[ParkedContact]:
     """The parked contacts, the next attempt first.
 
     Args:
@@ -51,7 +51,7 @@ def waiting_retries(redis: "Redis", destination: str, limit: int) -> list[Retry]
     return list(islice(_waiting(redis, destination), limit))
 
 
-def _waiting(redis: "Redis", destination: str) -> Iterator[Retry]:
+def _waiting(redis: "Redis", destination: str) -> Iterator[ParkedContact]:
     keys = Keys(destination)
     seconds, microseconds = redis.time()
     now = seconds * 1000 + microseconds // 1000
@@ -65,7 +65,7 @@ def _waiting(redis: "Redis", destination: str) -> Iterator[Retry]:
             parked, leases = pipe.execute()
         for (name, due), raw, lease in zip(some, parked, leases, strict=True):
             if raw is not None:
-                yield Retry(name.decode(), Parked.from_json(raw), int(due), lease is not None and due > now)
+                yield ParkedContact(name.decode(), Parked.from_json(raw), int(due), lease is not None and due > now)
 
 
 def _few_at_once(found: Any) -> Iterator[list[tuple[bytes, float]]]:
@@ -74,7 +74,7 @@ def _few_at_once(found: Any) -> Iterator[list[tuple[bytes, float]]]:
         yield found[start : start + _AT_ONCE]
 
 
-def find_retry(redis: "Redis", destination: str, contact: str) -> Retry | None:
+def find_retry(redis: "Redis", destination: str, contact: str) -> ParkedContact | None:
     """A parked contact, or None where it is not parked."""
     keys = Keys(destination)
     with redis.pipeline(transaction=False) as pipe:
@@ -87,7 +87,7 @@ def find_retry(redis: "Redis", destination: str, contact: str) -> Retry | None:
     due = waiting or away
     if raw is None or due is None:
         return None
-    return Retry(contact, Parked.from_json(raw), int(due), bool(leased) and due > seconds * 1000)
+    return ParkedContact(contact, Parked.from_json(raw), int(due), bool(leased) and due > seconds * 1000)
 
 
 def parked_contacts(redis: "Redis", destination: str) -> list[str]:
@@ -95,7 +95,7 @@ def parked_contacts(redis: "Redis", destination: str) -> list[str]:
     return [name.decode() for name in cast("list[bytes]", redis.hkeys(Keys(destination).parked))]
 
 
-def retry_now(redis: "Redis", destination: str, contact: str, *, now_ms: int = 0) -> tuple[Outcome, bool]:
+def retry_now(redis: "Redis", destination: str, contact: str, *, now_ms: int = 0) -> tuple[RetryNowResult, bool]:
     """Bring a parked contact's next attempt forward to now, in one atomic step.
 
     Args:
@@ -114,4 +114,4 @@ def retry_now(redis: "Redis", destination: str, contact: str, *, now_ms: int = 0
     script = redis.register_script(_RETRY_NOW)
     names = [keys.due, keys.lease, keys.parked, keys.run, keys.hinted, keys.paused, keys.away]
     outcome, hint = script(keys=names, args=[now_ms, contact])
-    return cast("Outcome", outcome.decode()), bool(hint)
+    return cast("RetryNowResult", outcome.decode()), bool(hint)

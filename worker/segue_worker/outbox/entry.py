@@ -29,7 +29,7 @@ class Waiting:
         message_id: its messageId, or "" where it is no event.
         enqueued: unix ms, or 0 where it is not known.
         done: mapping → what became of its request.
-        only: the mappings it is for; None where it is for all.
+        only: the mappings it is for, once it was planned; None where it is for all whose trigger takes it.
         replay: id of the dead letter it is a replay of, or "".
         left: names of the mappings whose requests are still to be sent.
         state: `open` until it is planned; `filtered` where no mapping fires; `duplicate`; else `sending`.
@@ -61,8 +61,9 @@ class Waiting:
         return self.raw.decode("utf-8", "replace")
 
     def partial(self) -> bytes:
-        """The entry of the outbox for what is left of it."""
-        return partial_entry(self.text, done=self.done, only=self.only, replay=self.replay, apart=sorted(self.apart))
+        """The entry of the outbox for what is left of it: from now on it is for the mappings of this plan and no others."""
+        only = self.only if self.only is not None else tuple(dict.fromkeys([*self.done, *sorted(self.left)]))
+        return partial_entry(self.text, done=self.done, only=only, replay=self.replay, apart=sorted(self.apart))
 
 
 def read_entry(raw: bytes) -> Waiting:

@@ -14,9 +14,9 @@ from redis.exceptions import RedisError, ResponseError
 from segue_producer.keys import EXPLANATIONS, EXPLANATIONS_KEPT_S, LOG_ENTRIES, STATS_KEPT_S, Keys
 from segue_producer.lua import CLOCK, WHEN_FULL, read_script
 from segue_worker.errors import DamagedError
+from segue_worker.outbox.batching import Batched
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.pause import Pause
-from segue_worker.outbox.together import Together
 
 EVENTS_PER_CLAIM: Final = 100
 """Events taken of one contact at a time: enough for any merge worth having, and a bound on memory."""
@@ -157,7 +157,7 @@ class Outbox:
         self._claims = 0
         self._told = (int(time.time() * 1000), time.monotonic())
         self._scripts = {name: redis.register_script(text) for name, text in _TEXTS.items()}
-        self._settle = Together(self._settle_all)
+        self._settle = Batched(self._settle_all)
 
     async def start(self, parallel_runs: int) -> bool:
         """Begin a run, unless as many as allowed are alive. Returns whether it began."""

@@ -52,7 +52,7 @@ async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str
     wanting = [
         item.name
         for item in destinations
-        if item.enabled and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item, now_ms))
+        if item.enabled and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item))
     ]
     for item in destinations:
         limits = item.dead_letter
@@ -98,18 +98,18 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
         await redis.hdel(DESTINATIONS, *gone)
 
 
-async def _wants_hint(redis: "Redis", destination: Destination, now_ms: int) -> bool:
+async def _wants_hint(redis: "Redis", destination: Destination) -> bool:
     keys = Keys(destination.name)
-    paused, due, runs = await redis.register_script(LOOK_SCRIPT)(
+    paused, due, runs, now_ms = await redis.register_script(LOOK_SCRIPT)(
         keys=[
             *(keys.due, keys.away, keys.paused, keys.clock),
             *(keys.run_number(number) for number in range(destination.parallel_runs)),
         ],
-        args=[now_ms, int(LEASE_S * 1000)],
+        args=[0, int(LEASE_S * 1000)],
     )
     if paused:
         pause = Pause.from_json(paused)
-        return not runs and pause.next_probe is not None and now_ms >= pause.next_probe
+        return not runs and pause.wants_probe(now_ms)
     if not runs:
         return bool(due)
     return bool(runs < destination.parallel_runs and due > _WORTH_ANOTHER_RUN * runs)

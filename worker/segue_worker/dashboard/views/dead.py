@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from segue_producer.keys import Keys
-from segue_worker.dashboard.context import Call, configured
+from segue_worker.dashboard.context import PageRequest, configured
 from segue_worker.dashboard.jobs import Job, Work
 from segue_worker.dashboard.pages import go_to, render
 from segue_worker.operating.dead_letters import (
@@ -26,17 +26,16 @@ from segue_worker.operating.dead_letters import (
     read_letters,
     replay,
 )
-from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.dead_letter import REASONS, DeadLetter
 
 SHOWN: Final = 50
 LOOKED_AT: Final = 2000
 """The newest letters that a list is chosen from: it is rendered every few seconds."""
-REASONS: Final = ("refused", "expired", "payload", "mapping", "invalid", "unreadable", "internal")
 _FILTERS: Final = ("reason", "since", "event", "mapping")
 _AT_ONCE: Final = 200
 
 
-def letters(call: Call) -> Response:
+def letters(call: PageRequest) -> Response:
     """The newest dead letters of a destination that the filters let through."""
     redis = call.dashboard.redis
     known = call.dashboard.known()
@@ -70,7 +69,7 @@ def letters(call: Call) -> Response:
     )
 
 
-def show(call: Call) -> Response:
+def show(call: PageRequest) -> Response:
     """One dead letter; by POST, with its personal data."""
     destination, name = call.params["destination"], call.params["letter"]
     if destination not in call.dashboard.known().names:
@@ -90,7 +89,7 @@ def show(call: Call) -> Response:
     )
 
 
-def confirm(call: Call) -> Response:
+def confirm(call: PageRequest) -> Response:
     """Ask before anything is replayed or dropped."""
     destination, what = _destination(call), _what(call)
     ids = list(dict.fromkeys(call.form.get("id", [])))
@@ -113,7 +112,7 @@ def confirm(call: Call) -> Response:
     )
 
 
-def start(call: Call) -> Response:
+def start(call: PageRequest) -> Response:
     """Begin what was confirmed, and show how it goes."""
     dashboard, destination, what = call.dashboard, _destination(call), _what(call)
     ids = list(dict.fromkeys(call.form.get("id", [])))
@@ -128,7 +127,7 @@ def start(call: Call) -> Response:
     return go_to(f"/jobs/{job.id}")
 
 
-def job(call: Call) -> Response:
+def job(call: PageRequest) -> Response:
     """How a replay or a drop goes."""
     found = call.dashboard.jobs.find(call.params["job"])
     if found is None:
@@ -137,7 +136,7 @@ def job(call: Call) -> Response:
     return render(call, "job.html", title=title, job=found)
 
 
-def _replaying(call: Call, destination: str, ids: list[str]) -> Work:
+def _replaying(call: PageRequest, destination: str, ids: list[str]) -> Work:
     redis, send_hint, mappings = call.dashboard.redis, call.dashboard.send_hint, _mappings(call, destination)
 
     def work() -> Iterator[tuple[str, int, Replayed | None]]:
@@ -164,7 +163,7 @@ def _dropping(redis: "Redis", destination: str, ids: list[str]) -> Work:
     return work
 
 
-def _chosen(call: Call, destination: str, ids: list[str], chosen: dict[str, str], until: int) -> Iterator[str]:
+def _chosen(call: PageRequest, destination: str, ids: list[str], chosen: dict[str, str], until: int) -> Iterator[str]:
     """Ids of the letters that a form means, oldest first: those it names, or all that its filters let through."""
     redis = call.dashboard.redis
     if ids and not call.field("everything"):
@@ -187,7 +186,7 @@ def _newest(redis: "Redis", destination: str, wanted: Filter) -> Iterator[DeadLe
                 yield letter
 
 
-def _filter(call: Call, chosen: dict[str, str]) -> Filter:
+def _filter(call: PageRequest, chosen: dict[str, str]) -> Filter:
     since = chosen["since"]
     now = datetime.fromtimestamp(call.dashboard.clock(), UTC)
     return Filter(
@@ -198,7 +197,7 @@ def _filter(call: Call, chosen: dict[str, str]) -> Filter:
     )
 
 
-def _moment(call: Call, since: str) -> str:
+def _moment(call: PageRequest, since: str) -> str:
     """A span of time before now as the moment it means now, so that the confirmed form means the same letters."""
     try:
         now = datetime.fromtimestamp(call.dashboard.clock(), UTC)
@@ -207,19 +206,19 @@ def _moment(call: Call, since: str) -> str:
         raise HTTPException(400, f"“Since”: {error}.") from None
 
 
-def _mappings(call: Call, destination: str) -> set[str] | None:
+def _mappings(call: PageRequest, destination: str) -> set[str] | None:
     found = configured(call.dashboard.known(), destination)
     return None if found is None else {mapping.name for mapping in found.mappings}
 
 
-def _destination(call: Call) -> str:
+def _destination(call: PageRequest) -> str:
     name = call.field("destination")
     if name not in call.dashboard.known().names:
         raise HTTPException(404)
     return name
 
 
-def _what(call: Call) -> str:
+def _what(call: PageRequest) -> str:
     what = call.field("what")
     if what not in {"replay", "drop"}:
         raise HTTPException(400, "Choose replay or drop.")

@@ -10,11 +10,11 @@ from redis import Redis
 from starlette.responses import Response
 
 from segue_producer.keys import Keys, contact_name
-from segue_worker.dashboard.context import Call
+from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import render
 from segue_worker.observing.trace import Trail, read_trail
 from segue_worker.operating.dead_letters import Filter
-from segue_worker.operating.retry_now import Retry, find_retry
+from segue_worker.operating.retry_now import ParkedContact, find_retry
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import Waiting, read_entry
 
@@ -23,7 +23,7 @@ _AT_ONCE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LookupResult:
     """What one destination knows of what was looked up.
 
     Attributes:
@@ -40,7 +40,7 @@ class Found:
     contact: str
     pending: int
     waiting: list[Waiting]
-    retry: Retry | None
+    retry: ParkedContact | None
     trail: Trail | None
     letters: list[DeadLetter]
 
@@ -50,12 +50,12 @@ class Found:
         return bool(self.pending or self.retry or self.trail or self.letters)
 
 
-def ask(call: Call) -> Response:
+def ask(call: PageRequest) -> Response:
     """The form."""
     return render(call, "lookup.html", title="Look up", query="", results=None, shown=False, limit=SHOWN)
 
 
-def answer(call: Call) -> Response:
+def answer(call: PageRequest) -> Response:
     """What was found. The form is a POST, so that no email address stands in an address or a log."""
     query = call.field("query")
     results = [_find(call.dashboard.redis, name, query) for name in call.dashboard.known().names] if query else None
@@ -70,7 +70,7 @@ def answer(call: Call) -> Response:
     )
 
 
-def _find(redis: "Redis", destination: str, query: str) -> Found:
+def _find(redis: "Redis", destination: str, query: str) -> LookupResult:
     keys = Keys(destination)
     contact = next((each for each in _spellings(query) if redis.exists(keys.outbox + each)), "")
     pending = redis.llen(keys.outbox + contact) if contact else 0
@@ -78,7 +78,7 @@ def _find(redis: "Redis", destination: str, query: str) -> Found:
     retry = find_retry(redis, destination, contact) if contact else None
     trail = read_trail(redis, destination, query)
     letters = list(islice(_letters(redis, destination, query), SHOWN))
-    return Found(destination, contact, pending, [read_entry(each) for each in raw], retry, trail, letters)
+    return LookupResult(destination, contact, pending, [read_entry(each) for each in raw], retry, trail, letters)
 
 
 def _letters(redis: "Redis", destination: str, query: str) -> Iterator[DeadLetter]:

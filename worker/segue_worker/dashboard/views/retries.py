@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from segue_worker.dashboard.context import Call
+from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import go_to, render
 from segue_worker.observing.status import read_statuses
 from segue_worker.operating.retry_now import find_retry, parked_contacts, retry_now, waiting_retries
@@ -20,7 +20,7 @@ _SAID: Final = {
 }
 
 
-def retries(call: Call) -> Response:
+def retries(call: PageRequest) -> Response:
     """The parked contacts of every destination, the next attempt first."""
     redis = call.dashboard.redis
     known = call.dashboard.known()
@@ -30,7 +30,7 @@ def retries(call: Call) -> Response:
     return render(call, "retries.html", title="Retries", statuses=statuses, waiting=waiting, said=said, shown=SHOWN)
 
 
-def now(call: Call) -> Response:
+def now(call: PageRequest) -> Response:
     """Bring one attempt forward."""
     destination = call.field("destination")
     contact = _contact(call, destination, call.field("handle"))
@@ -44,7 +44,7 @@ def now(call: Call) -> Response:
     return go_to(f"/retries?{urlencode({'said': outcome})}")
 
 
-def show(call: Call) -> Response:
+def show(call: PageRequest) -> Response:
     """One parked contact; by POST, with its personal data."""
     destination = call.params["destination"]
     contact = _contact(call, destination, call.params["handle"])
@@ -55,7 +55,7 @@ def show(call: Call) -> Response:
     return render(call, "retry.html", title="Retry", destination=destination, retry=found, shown=shown)
 
 
-def _contact(call: Call, destination: str, handle: str) -> str | None:
+def _contact(call: PageRequest, destination: str, handle: str) -> str | None:
     """The parked contact that a page's handle stands for."""
     name = call.dashboard.sessions.handle
     contacts = parked_contacts(call.dashboard.redis, destination) if destination in call.dashboard.known().names else ()

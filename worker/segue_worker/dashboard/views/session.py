@@ -5,19 +5,19 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from segue_worker.dashboard.context import Call
+from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import go_to, keep_session, render
 from segue_worker.dashboard.sessions import COOKIE
 
 
-def ask(call: Call) -> Response:
+def ask(call: PageRequest) -> Response:
     """The form that asks for the token."""
     if call.session.signed_in:
         return go_to("/")
     return _form(call, next_page=call.query("next"))
 
 
-def sign_in(call: Call) -> Response:
+def sign_in(call: PageRequest) -> Response:
     """Compare the token; failures are slowed down."""
     dashboard = call.dashboard
     address = call.request.client.host if call.request.client else ""
@@ -37,7 +37,7 @@ def sign_in(call: Call) -> Response:
     return response
 
 
-def sign_out(call: Call) -> Response:
+def sign_out(call: PageRequest) -> Response:
     """End the session."""
     call.dashboard.sessions.end(call.session)
     response = go_to("/sign-in")
@@ -45,7 +45,7 @@ def sign_out(call: Call) -> Response:
     return response
 
 
-def _form(call: Call, *, status: int = 200, wrong: str = "", next_page: str = "") -> Response:
+def _form(call: PageRequest, *, status: int = 200, wrong: str = "", next_page: str = "") -> Response:
     next_page = next_page or call.field("next")
     return render(call, "sign_in.html", status=status, title="Sign in", wrong=wrong, next_page=next_page)
 

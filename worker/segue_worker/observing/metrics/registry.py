@@ -7,7 +7,7 @@ from typing import Final, Literal
 from segue_worker.outbox.counters import COUNTERS
 from segue_worker.outbox.histogram import Measure
 
-Kind = Literal["counter", "gauge", "histogram"]
+MetricKind = Literal["counter", "gauge", "histogram"]
 RETENTION: Final = "since the start of data"
 
 
@@ -27,7 +27,7 @@ class Metric:
     """
 
     name: str
-    kind: Kind
+    kind: MetricKind
     unit: str
     meaning: str
     labels: tuple[str, ...] = ()
@@ -104,14 +104,3 @@ METRICS: Final = (
     ),
 )
 BY_NAME: Final = {metric.name: metric for metric in METRICS}
-
-
-def series_names() -> set[str]:
-    """Every name a query may use: a histogram stands for three series."""
-    names: set[str] = set()
-    for metric in METRICS:
-        if metric.kind == "histogram":
-            names |= {f"{metric.name}_{suffix}" for suffix in ("bucket", "sum", "count")}
-        else:
-            names.add(metric.name)
-    return names

@@ -13,7 +13,7 @@ _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
 
-class Together(Generic[_Item, _Answer]):
+class Batched(Generic[_Item, _Answer]):
     """Does something for many items at once; items that come at the same time share a round trip, in their order.
 
     Args:

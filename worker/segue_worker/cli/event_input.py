@@ -1,19 +1,18 @@
 """What the commands that take events share: where they are read from, and for which destination."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import click
 import orjson
 
-from segue_worker.cli.group import Refusal
+from segue_worker.cli.group import UsageFailure
+from segue_worker.cli.options import CommandT
 from segue_worker.cli.output import remark
 from segue_worker.config import Config, Destination
 from segue_worker.observing.preview import NotAnEventError, as_event, read_event
-
-CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 MAX_LINE = 10_000_000
 """Bytes of a line that are read at once; an event has at most 32 KB."""
@@ -36,12 +35,12 @@ def choose_destination(config: Config, name: str | None) -> Destination:
     names = ", ".join(destination.name for destination in config.destinations)
     if name is None:
         if len(config.destinations) > 1:
-            raise Refusal(f"{config.path} has several destinations: choose one with --destination ({names})")
+            raise UsageFailure(f"{config.path} has several destinations: choose one with --destination ({names})")
         return config.destinations[0]
     try:
         return config.destination(name)
     except KeyError:
-        raise Refusal(f"--destination {name}: {config.path} has no such destination; it has {names}") from None
+        raise UsageFailure(f"--destination {name}: {config.path} has no such destination; it has {names}") from None
 
 
 def lines_of(file: IO[bytes]) -> Iterator[bytes]:
