@@ -49,6 +49,7 @@ class Keys:
         "away",
         "because",
         "clock",
+        "counted",
         "damaged",
         "dead",
         "dead_at",
@@ -68,6 +69,7 @@ class Keys:
         "settled",
         "stats",
         "totals",
+        "windows",
     )
 
     def __init__(self, destination: str) -> None:
@@ -86,13 +88,17 @@ class Keys:
         self.run = prefix + "run"
         """Owner token of the live run; further runs of the destination live at `run:1`, `run:2`, …"""
         self.seen = prefix + "seen:"
-        """Prefix; `<window>:<bucket>` follows. Hash of packed 16-byte digests."""
+        """Prefix; `<length in ms>:<window>:<bucket>` follows. Hash of packed 16-byte digests."""
+        self.windows = prefix + "windows"
+        """Hash: length of the windows in ms → number of the newest (`segue_worker/outbox/windows.lua`)."""
         self.parked = prefix + "parked"
         self.dead = prefix + "dead"
         self.dead_at = prefix + "dead:at"
         self.paused = prefix + "paused"
         self.pending = prefix + "pending"
         """Number of events in all outboxes of the destination."""
+        self.counted = prefix + "counted"
+        """Present for a while after the events were counted and the number put right."""
         self.resumed = prefix + "resumed"
         """Present for `RESUMED_S` after a person ended a pause: the breaker does not begin another."""
         self.settings = prefix + "settings"

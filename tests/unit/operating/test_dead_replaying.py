@@ -57,6 +57,15 @@ def test_a_replay_moves_the_letter_to_the_end_of_its_contacts_outbox(redis: Fake
     assert redis.hget(KEYS.totals, "replayed") == b"1"
 
 
+def test_a_letter_whose_contact_has_no_list_stays_and_the_others_go(redis: FakeRedis, bury: Bury) -> None:
+    damaged, other = bury(message_ids=("damaged",)), bury(contact="u2", message_ids=("other",))
+    redis.set(KEYS.outbox + "u1", "no list")
+    assert replay_all(redis)[0] == [(damaged.id, "refused"), (other.id, "replayed")]
+    assert redis.hkeys(KEYS.dead) == redis.zrange(KEYS.dead_at, 0, -1) == [damaged.id.encode()]
+    assert redis.zrange(KEYS.due, 0, -1) == [b"u2"]
+    assert redis.get(KEYS.pending) == b"1"
+
+
 def test_a_merged_letter_becomes_its_events_in_order(redis: FakeRedis, bury: Bury) -> None:
     bury(message_ids=("a", "b", "c"), mappings=("One", "Two"))
     replay_all(redis)

@@ -1,7 +1,6 @@
 """`segue trace`: what became of an event."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,11 +11,9 @@ from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json
 from segue_worker.cli.store import choose, opened
 from segue_worker.mapping.explain import EVERY_MAPPING
-from segue_worker.observing.destinations import KnownDestinations, known_destinations
+from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.trace import Trail, TrailStep, What, read_trail
 from segue_worker.printable import visible
-
-_DAY: Final = timedelta(days=1)
 
 
 @click.command(
@@ -35,9 +32,7 @@ def trace(message_id: str, *, destination: str | None, config: Path, redis_url: 
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         names = (choose(redis, known, destination),) if destination else known.names
-        trails = [
-            trail for name in names if (trail := read_trail(redis, name, message_id, window_ms=_window_ms(known, name)))
-        ]
+        trails = [trail for name in names if (trail := read_trail(redis, name, message_id))]
     if as_json:
         emit_json([trail.to_dict() for trail in trails])
     if not trails:
@@ -45,11 +40,6 @@ def trace(message_id: str, *, destination: str | None, config: Path, redis_url: 
         raise Failure(f"nothing is known {where} of an event with this messageId: it was never enqueued, or long ago")
     if not as_json:
         click.echo("\n\n".join(as_text(trail) for trail in trails))
-
-
-def _window_ms(known: KnownDestinations, name: str) -> int:
-    windows = (item.dedupe_window for item in (known.config.destinations if known.config else ()) if item.name == name)
-    return int(next(windows, _DAY).total_seconds() * 1000)
 
 
 def as_text(trail: Trail) -> str:

@@ -15,7 +15,7 @@ from segue_worker.observing.status import utc_text_ms
 from segue_worker.observing.waiting import WaitingEvent, find_waiting
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.log_record import EventPart, Fault, RequestPart
-from segue_worker.outbox.outbox import digest
+from segue_worker.outbox.outbox import WINDOWS, digest
 
 EventState = Literal["pending", "parked", "delivered", "filtered", "duplicate", "dead", "settled"]
 """`settled`: within the dedupe window, but the log no longer says how."""
@@ -23,9 +23,8 @@ What = Literal[
     "enqueued", "interrupted", "attempt", "delivered", "parked", "dead", "apart", "filtered", "duplicate", "failed",
     "replayed", "pending", "settled",
 ]  # fmt: skip
-DAY_MS: Final = 86_400_000
 _PASSING: Final = {"interrupted", "attempt", "apart", "enqueued", "failed", "replayed"}
-_SEEN: Final = read_script("segue_worker/outbox/seen", CLOCK)
+_SEEN: Final = read_script("segue_worker/outbox/seen", CLOCK, WINDOWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +78,13 @@ class Trail:
         }
 
 
-def read_trail(redis: "Redis", destination: str, message_id: str, *, window_ms: int = DAY_MS) -> Trail | None:
+def read_trail(redis: "Redis", destination: str, message_id: str) -> Trail | None:
     """Find out what became of an event.
 
     Args:
         redis: client that answers bytes.
         destination: its name.
         message_id: of the event.
-        window_ms: the destination's dedupe window.
 
     Returns:
         its trail, or None where nothing is known of it.
@@ -104,7 +102,7 @@ def read_trail(redis: "Redis", destination: str, message_id: str, *, window_ms: 
     steps += [_given_up(letter) for letter in letters]
     if found is not None:
         steps.append(_waiting_step(found))
-    if not steps and _seen(redis, destination, message_id, window_ms):
+    if not steps and _seen(redis, destination, message_id):
         steps.append(TrailStep("settled", None))
     if not steps:
         return None
@@ -227,9 +225,9 @@ def _letters(redis: "Redis", destination: str, message_id: str) -> Iterator[Dead
             yield letter
 
 
-def _seen(redis: "Redis", destination: str, message_id: str, window_ms: int) -> bool:
+def _seen(redis: "Redis", destination: str, message_id: str) -> bool:
     keys = Keys(destination)
-    answer: Any = redis.register_script(_SEEN)(keys=[keys.due], args=[0, keys.seen, window_ms, digest(message_id)])
+    answer: Any = redis.register_script(_SEEN)(keys=[keys.windows], args=[0, keys.seen, 0, digest(message_id)])
     return bool(answer[0])
 
 

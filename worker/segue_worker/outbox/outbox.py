@@ -27,16 +27,19 @@ _LASTING: Final = ("WRONGTYPE", "attempt to", "not an integer", "not a valid flo
 AWAY: Final = "segue_worker/outbox/away"
 """Lua that brings contacts back which were claimed or parked, to be put before a script; see `read_script`."""
 _ALIVE: Final = "segue_worker/outbox/alive"
+WINDOWS: Final = "segue_worker/outbox/windows"
+"""Lua that knows where the digests of settled messageIds are, to be put before a script."""
 _SHARED: Final = {
     "start": (CLOCK, WHEN_FULL, _ALIVE),
     "claim": (CLOCK, WHEN_FULL, AWAY),
     "renew": (CLOCK, WHEN_FULL, _ALIVE),
-    "settle": (CLOCK, WHEN_FULL),
-    "seen": (CLOCK,),
+    "settle": (CLOCK, WHEN_FULL, WINDOWS),
+    "seen": (CLOCK, WINDOWS),
     "finish": (CLOCK, WHEN_FULL),
     "replace_pause": (),
 }
 LOOK_SCRIPT: Final = read_script("segue_worker/outbox/look", CLOCK, WHEN_FULL, AWAY, _ALIVE)
+RECOUNT_SCRIPT: Final = read_script("segue_worker/outbox/recount")
 _TEXTS: Final = {name: read_script(f"segue_worker/outbox/{name}", *shared) for name, shared in _SHARED.items()}
 
 
@@ -127,7 +130,7 @@ class Outbox:
         redis: client that answers bytes.
         destination: its name.
         owner: token of the run that claims and settles.
-        window_ms: dedupe window in ms.
+        window_ms: dedupe window in ms; what was remembered while it was another is not forgotten.
         lease_ms: how long a claim holds without a heartbeat.
         clock_ms: unix ms, or 0 for the server's clock; tests move it.
 
@@ -207,7 +210,7 @@ class Outbox:
         if not digests:
             return []
         flags = await self._scripts["seen"](
-            keys=[self.keys.due], args=[self._clock_ms(), self.keys.seen, self._window_ms, *digests]
+            keys=[self.keys.windows], args=[self._clock_ms(), self.keys.seen, self._window_ms, *digests]
         )
         return [bool(flag) for flag in flags]
 
@@ -254,6 +257,7 @@ class Outbox:
             keys=[
                 *(keys.due, keys.lease, keys.parked, keys.pending, keys.dead, keys.dead_at),
                 *(self._stats_key(), keys.totals, keys.measures, keys.log, keys.because, keys.away, keys.settled),
+                keys.windows,
             ],
             args=args,
         )

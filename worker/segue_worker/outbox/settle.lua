@@ -13,6 +13,7 @@
 -- KEYS[11] because   hash  digest -> why events were filtered
 -- KEYS[12] away      zset  contact that is claimed or parked -> ms at which it waits again
 -- KEYS[13] settled   string, ms at which something was last settled: events taken, or an attempt recorded
+-- KEYS[14] windows   hash, see windows.lua
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] prefix of the outbox keys (of the same hash tag)
 -- ARGV[3] prefix of the seen keys (of the same hash tag)
@@ -48,7 +49,7 @@
 
 local window_ms = tonumber(ARGV[4])
 local window = math.floor(now / window_ms)
-local seen = ARGV[3] .. window .. ':'
+local seen = ARGV[3] .. ARGV[4] .. ':' .. window .. ':'
 
 local at = 10
 local function read()
@@ -91,6 +92,7 @@ local function remember(digest, known)
   redis.call('HSET', key, field, (known or '') .. digest)
   if not known then
     redis.call('PEXPIRE', key, (window + 2) * window_ms - now)
+    note_window(KEYS[14], ARGV[4], window)
   end
 end
 
@@ -133,6 +135,7 @@ local function settle()
     or dead_first <= dead_last and (wrong(KEYS[5], 'hash') or wrong(KEYS[6], 'zset'))
     or entry ~= '' and wrong(KEYS[10], 'stream')
     or because_first <= because_last and wrong(KEYS[11], 'hash')
+    or digests_first <= digests_last and wrong(KEYS[14], 'hash')
     or taken > length and taken .. ' events are to be taken of ' .. length
   for i = replaced_first, replaced_last, 2 do
     damage = damage or ARGV[i] + taken >= length and 'event ' .. ARGV[i] .. ' is to be replaced, of ' .. length - taken

@@ -14,11 +14,14 @@ from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.lease import LEASE_S
 from segue_worker.observing.queue_age import record_queue_age
 from segue_worker.operating.dead_letters import trim
-from segue_worker.outbox.outbox import LOOK_SCRIPT
+from segue_worker.outbox.outbox import LOOK_SCRIPT, RECOUNT_SCRIPT
 from segue_worker.outbox.pause import Pause
 
 FORGOTTEN_AFTER_MS = 3_600_000
 """A destination stays known to producers for an hour after the last worker that served it."""
+RECOUNTED_AFTER_MS = 60_000
+RECOUNTED_CONTACTS = 5000
+"""With more contacts than this, counting would keep Redis for more than a few milliseconds; it waits until there are less."""
 _WORTH_ANOTHER_RUN = 64
 _Result = TypeVar("_Result")
 
@@ -54,6 +57,8 @@ async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str
     for item in destinations:
         limits = item.dead_letter
         await _attempt(f"trim the dead letters of {item.name}", trim(redis, item.name, limits.keep, limits.max))
+    for item in destinations:
+        await _attempt(f"count the events of {item.name}", _recount(redis, item.name))
     await _attempt("record queue ages", record_queue_age(redis, [item.name for item in destinations], now_ms))
     return wanting
 
@@ -67,6 +72,17 @@ async def _attempt(what: str, work: Awaitable[_Result]) -> _Result | None:
     except Exception as error:  # noqa: BLE001 - whatever one destination holds, the others have work too
         log.error("the sweep could not %s: %s: %s", what, type(error).__name__, error)  # noqa: TRY400 - said each second
         return None
+
+
+async def _recount(redis: "Redis", name: str) -> None:
+    """Put the number of waiting events right, where it is not, once in a while for each destination."""
+    keys = Keys(name)
+    kept, found = await redis.register_script(RECOUNT_SCRIPT)(
+        keys=[keys.pending, keys.due, keys.away, keys.counted],
+        args=[keys.outbox, RECOUNTED_AFTER_MS, RECOUNTED_CONTACTS],
+    )
+    if kept != found:
+        log.warning("the number of waiting events of %s was %d, and is corrected to %d", name, kept, found)
 
 
 async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: int) -> None:

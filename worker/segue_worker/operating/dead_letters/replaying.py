@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Final, Literal, NamedTuple
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from segue_producer import InvalidEvent
 from segue_producer.events import contact_of, prepare
@@ -117,14 +118,20 @@ def replay(
                 if isinstance(item, Replay):
                     keys, args = _arguments(destination, item)
                     script(keys=keys, args=args, client=pipe)
-            answers = iter(pipe.execute())
+            answers = iter(pipe.execute(raise_on_error=False))
         hint = False
         results = []
         for item in batch:
             if isinstance(item, NotReplayable):
                 results.append(Replayed(item.id, "refused", item.why))
                 continue
-            done, wanted = next(answers)
+            answer = next(answers)
+            if isinstance(answer, ResponseError):
+                results.append(Replayed(item.id, "refused", f"Redis does not take it back: {answer}"))
+                continue
+            if isinstance(answer, Exception):
+                raise answer
+            done, wanted = answer
             hint = hint or bool(wanted)
             results.append(Replayed(item.id, "replayed" if done else "gone"))
         if hint:
