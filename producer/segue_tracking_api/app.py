@@ -23,9 +23,9 @@ from segue_producer.clients import async_redis_client
 from segue_producer.clients import redis_url as effective_redis_url
 from segue_tracking_api.answers import error_response
 from segue_tracking_api.counters import Counters
-from segue_tracking_api.description import BATCH_PATHS, CALL_PATHS, describe, page
-from segue_tracking_api.ingest import UNAVAILABLE_RETRY_S, Ingest
 from segue_tracking_api.limits import Limits
+from segue_tracking_api.openapi import BATCH_PATHS, CALL_PATHS, docs_page, openapi_description
+from segue_tracking_api.request_handler import UNAVAILABLE_RETRY_S, RequestHandler
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def create_app(
     limits = limits or Limits()
     client = async_redis_client(effective_redis_url(redis_url), timeout=_REDIS_TIMEOUT_S)
     counters = Counters(client)
-    ingest = Ingest(sources, limits, counters, redis_url=redis_url, broker_url=broker_url)
+    handler = RequestHandler(sources, limits, counters, redis_url=redis_url, broker_url=broker_url)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -63,11 +63,11 @@ def create_app(
         with suppress(asyncio.CancelledError):
             await flushing
         await counters.flush()
-        await ingest.close()
+        await handler.close()
         await client.aclose()
 
     app = Starlette(
-        routes=[*_ingest_routes(ingest), *_other_routes(client, limits)],
+        routes=[*_event_routes(handler), *_other_routes(client, limits)],
         middleware=[_cors(cors_origins)] if cors_origins else [],
         exception_handlers={HTTPException: _http_error},
         lifespan=lifespan,
@@ -99,18 +99,18 @@ class _Edge:
             log.error("a request failed with %s at %s", type(error).__name__, place)  # noqa: TRY400 - see above
 
 
-def _ingest_routes(ingest: Ingest) -> list[BaseRoute]:
-    routes = [Route(path, ingest.take_batch, methods=["POST"]) for path in BATCH_PATHS]
+def _event_routes(handler: RequestHandler) -> list[BaseRoute]:
+    routes = [Route(path, handler.take_batch, methods=["POST"]) for path in BATCH_PATHS]
     calls = [
-        Route(path, partial(ingest.take_call, call=call), methods=["POST"], name=path)
+        Route(path, partial(handler.take_call, call=call), methods=["POST"], name=path)
         for path, call in CALL_PATHS.items()
     ]
     return [*routes, *calls]
 
 
 def _other_routes(client: redis.Redis, limits: Limits) -> list[BaseRoute]:
-    description = describe(limits)
-    html = page(description)
+    description = openapi_description(limits)
+    html = docs_page(description)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})

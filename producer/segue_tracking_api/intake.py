@@ -60,7 +60,7 @@ class Intake:
         return {"accepted": len(self.accepted), "dropped": dict(self.dropped), "rejected": rejected}
 
 
-class Reader:
+class MessageSorter:
     """Sorts out the messages of a request, one at a time, so that a long batch need not be done in one go.
 
     Args:
@@ -81,7 +81,7 @@ class Reader:
         self._max_event = limits.event_bytes
         self._room = limits.batch_bytes * _STORED_PER_SENT
 
-    def read(self, index: int, message: object) -> None:
+    def sort(self, index: int, message: object) -> None:
         """Sort out one message.
 
         Raises:
@@ -113,10 +113,10 @@ class Reader:
                 )
             self.intake.accepted.append(prepared)
 
-    def refuse_rest(self, index: int, count: int) -> None:
+    def reject_rest(self, index: int, count: int) -> None:
         """Reject all messages from `index` on, in one entry."""
         self.intake.unlisted = count - 1
-        message = f"a batch has at most {MAX_EVENTS} events; this one and the {count - 1} after it were not taken"
+        message = f"a batch has at most {MAX_EVENTS} events; this one and the {count - 1} after it were not accepted"
         self.intake.rejected.append(Rejected(index, None, "too_many_events", message))
 
     def _complete(self, event: dict[str, Any]) -> None:

@@ -8,8 +8,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from segue_producer.serving import ReadyServer
+from segue_tracking_api.bounded_protocol import BoundedProtocol
 from segue_tracking_api.limits import Limits
-from segue_tracking_api.wire import BoundedProtocol
 
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 75

@@ -41,7 +41,7 @@ def unauthorized(message: str) -> RequestRefused:
     return RequestRefused(HTTPStatus.UNAUTHORIZED, "invalid_write_key", message)
 
 
-def from_head(authorization: str, query: Mapping[str, str]) -> str | None:
+def from_header_or_query(authorization: str, query: Mapping[str, str]) -> str | None:
     """The write key of an Authorization header (the user of Basic, or Bearer), else of the query; None without one."""
     scheme, _, credentials = authorization.partition(" ")
     credentials = credentials.strip()

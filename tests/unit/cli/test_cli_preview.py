@@ -87,7 +87,7 @@ def test_people_get_requests_reasons_and_warnings() -> None:
     assert "1. identify · u1 · m1\nPUT /contacts/update  Sync contacts\n{\n" in said
     assert "2. track · Signed Up · u1 · m2\nPOST /events/send  Send events\n" in said
     assert 'type = "identify": found "track"' in said
-    assert "warning: Loops refuses eventProperties.a: an object is no property value" in said
+    assert "warning: Loops refuses eventProperties.a: objects aren't allowed as property values" in said
     assert "3. no event\nerror: not JSON" in said
     assert result.stderr == "loops: events: 3, requests: 2, errors: 1\n"
 

@@ -65,8 +65,7 @@ def test_a_mapping_that_fires_and_fails_is_an_error() -> None:
     assert found["errors"] == [
         {
             "mapping": "Contacts",
-            "reason": "The root value is missing the required field 'userId'. "
-            "Contact Email must be a valid email address string but it was not.",
+            "reason": "userId is missing. Contact Email must be a valid email address string but it was not.",
         }
     ]
 

@@ -10,7 +10,7 @@ from segue_worker.cli.group import Failure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json
 from segue_worker.cli.store import choose, opened
-from segue_worker.mapping.explain import EVERY_MAPPING
+from segue_worker.mapping.why_filtered import EVERY_MAPPING
 from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.trace import Trail, TrailStep, What, read_trail
 from segue_worker.printable import visible

@@ -58,12 +58,12 @@ def read_credentials(document: Document, directory: Path) -> dict[Where, SecretS
         for index, entry in entries(document.data, kind.members):
             where: Where = (kind.members, index)
             used = _used(kind, entry, where, findings)
-            if used is None or findings.is_settled((*where, used)):
+            if used is None or findings.is_silenced((*where, used)):
                 continue
             try:
                 key = _read(kind, entry[used], directory if used != kind.name else None)
             except _NoKeyError as error:
-                findings.lack((*where, used), str(error))
+                findings.missing_value((*where, used), str(error))
             except ValueError as error:
                 findings.problem((*where, used), str(error))
             else:
@@ -81,7 +81,7 @@ def _used(kind: _Kind, entry: dict[str, Any], where: Where, findings: Findings) 
     if not given:
         findings.problem(where, f'missing key "{kind.name}" (or "{from_file}")')
     elif len(given) > 1:
-        findings.problem((*where, from_file), f"stands beside {kind.name}: keep one of the two")
+        findings.problem((*where, from_file), f"cannot be given together with {kind.name}: keep one of the two")
     elif isinstance(entry[given[0]], str):
         return given[0]
     return None
@@ -97,7 +97,9 @@ def _read(kind: _Kind, value: str, directory: Path | None) -> str:
     if not key:
         raise _NoKeyError("is empty" if directory is None else "the file is empty")
     if not kind.pattern.fullmatch(key):
-        raise ValueError(f"{'is' if directory is None else 'the file holds'} no key: one has {kind.allowed}")
+        raise ValueError(
+            f"{'is' if directory is None else 'the file holds text that is'} not a valid key: keys consist of {kind.allowed}"
+        )
     return key
 
 
@@ -114,4 +116,4 @@ def _file(path: Path) -> str:
     try:
         return content.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
-        raise ValueError("the file holds no UTF-8 text") from None
+        raise ValueError("the file is not UTF-8 text") from None

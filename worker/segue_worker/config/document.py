@@ -7,7 +7,7 @@ from typing import Any
 
 from segue_worker.config.problems import Findings, Where
 from segue_worker.config.variables import substitute
-from segue_worker.config.yamltree import MAX_DEPTH, MAX_NODES, DocumentError, Fault, Items, Node, Scalar, parse
+from segue_worker.config.yaml_tree import MAX_DEPTH, MAX_NODES, DocumentError, Finding, Items, Node, Scalar, parse
 
 MAX_BYTES = 10_000_000
 
@@ -59,7 +59,7 @@ def _read(path: Path) -> bytes:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DocumentError(f"cannot be read: {reason}", None) from None
     if len(content) > MAX_BYTES:
-        raise DocumentError(f"larger than {MAX_BYTES // 1_000_000} MB, which no configuration is", 1)
+        raise DocumentError(f"larger than {MAX_BYTES // 1_000_000} MB, more than any configuration needs", 1)
     return content
 
 
@@ -80,16 +80,16 @@ class _Reading:
     serving: bool
     lines: dict[Where, int] = field(default_factory=dict)
     replaced: dict[Where, frozenset[str]] = field(default_factory=dict)
-    missing: list[Fault] = field(default_factory=list)
+    missing: list[Finding] = field(default_factory=list)
 
-    def document(self, file: str, root: Node, faults: list[Fault]) -> Document:
+    def document(self, file: str, root: Node, faults: list[Finding]) -> Document:
         data = self._value(root, (), 1)
         findings = Findings(file, self.lines, serving=self.serving)
         for where, line, reason in faults:
             findings.problem(where, reason, line=line)
         for where, line, reason in self.missing:
-            findings.lack(where, reason, line=line)
-        findings.settle(frozenset(where for where, _, _ in self.missing))
+            findings.missing_value(where, reason, line=line)
+        findings.silence(frozenset(where for where, _, _ in self.missing))
         return Document(data, self.lines, self.replaced, findings)
 
     def _value(self, node: Node, where: Where, line: int) -> Any:

@@ -10,12 +10,12 @@ from pydantic import SecretStr
 from segue_worker.config.credentials import read_credentials
 from segue_worker.config.document import read_document
 from segue_worker.config.mappings import check_mappings, compiled
-from segue_worker.config.model import Config, DeadLetterLimits, Destination, Retry, Source
+from segue_worker.config.model import Config, DeadLetterLimits, Destination, RetryLimits, Source
 from segue_worker.config.problems import Problem
 from segue_worker.config.rules import check_limits, check_names, warn
 from segue_worker.config.schema import DestinationShape
 from segue_worker.config.validation import validate
-from segue_worker.config.yamltree import DocumentError
+from segue_worker.config.yaml_tree import DocumentError
 from segue_worker.errors import ConfigError
 
 DEFAULT_PATH = "segue.yaml"
@@ -99,7 +99,7 @@ def _destination(shape: DestinationShape, api_key: SecretStr) -> Destination:
         enabled=shape.enabled,
         rate_limit=shape.rate_limit,
         coalesce=shape.coalesce,
-        retry=Retry(max_age=shape.retry.max_age),
+        retry=RetryLimits(max_age=shape.retry.max_age),
         dedupe_window=shape.dedupe_window,
         max_pending=shape.max_pending,
         parallel_runs=shape.parallel_runs,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Expression:
+class TerraformExpression:
     """A value that only Terraform can work out, as it is written."""
 
     text: str

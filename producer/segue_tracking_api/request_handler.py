@@ -15,9 +15,9 @@ from segue_producer.async_producer import AsyncProducer
 from segue_producer.errors import EnqueueError, OutboxFull, UnknownDestination
 from segue_tracking_api import body, write_keys
 from segue_tracking_api.answers import RequestRefused, error_response, refusal_response, success_response
-from segue_tracking_api.commit import GroupCommit
 from segue_tracking_api.counters import Counters
-from segue_tracking_api.intake import Intake, Reader, messages, pieces
+from segue_tracking_api.group_commit import GroupCommit
+from segue_tracking_api.intake import Intake, MessageSorter, messages, pieces
 from segue_tracking_api.limits import DISCARDED_BYTES, MAX_EVENTS, Limits
 from segue_tracking_api.write_keys import WriteKeys
 
@@ -28,7 +28,7 @@ UNAVAILABLE_RETRY_S: Final = 5
 FULL_RETRY_S: Final = 30
 
 
-class Ingest:
+class RequestHandler:
     """Takes the events of requests into the outbox.
 
     Args:
@@ -74,7 +74,7 @@ class Ingest:
         self._in_flight += 1
         try:
             if self._in_flight > self._limits.in_flight:
-                raise _unavailable("overloaded", "too many requests at once; come again", BUSY_RETRY_S)
+                raise _unavailable("overloaded", "too many requests at once; try again shortly", BUSY_RETRY_S)
             intake = await self._take(request, call)
         except RequestRefused as refused:
             self._counters.refused(refused.status)
@@ -89,7 +89,7 @@ class Ingest:
     async def _take(self, request: Request, call: str | None) -> Intake:
         received_at = datetime.now(UTC)
         sent = await self._read(request)
-        key = write_keys.from_head(request.headers.get("authorization", ""), request.query_params)
+        key = write_keys.from_header_or_query(request.headers.get("authorization", ""), request.query_params)
         destinations = self._keys.destinations(key) if key else None
         encoding = request.headers.get("content-encoding", "")
         content = body.decode(sent, encoding, limit=self._limits.batch_bytes)
@@ -100,24 +100,24 @@ class Ingest:
             intake = await self._sort_batch(parsed, received_at)
         else:
             self._check_size(content)
-            reader = Reader(received_at, self._limits)
-            reader.read(0, {**parsed, "type": call})
-            intake = reader.intake
+            sorter = MessageSorter(received_at, self._limits)
+            sorter.sort(0, {**parsed, "type": call})
+            intake = sorter.intake
         if intake.accepted:
             await self._commit(intake, destinations)
         return intake
 
     async def _sort_batch(self, batch: Mapping[str, object], received_at: datetime) -> Intake:
         listed = messages(batch)
-        reader = Reader(received_at, self._limits, batch)
+        sorter = MessageSorter(received_at, self._limits, batch)
         for piece in pieces(listed, BATCH):
             for index, message in piece:
-                reader.read(index, message)
+                sorter.sort(index, message)
             # Whoever else waits gets a turn.
             await asyncio.sleep(0)
         if len(listed) > MAX_EVENTS:
-            reader.refuse_rest(MAX_EVENTS, len(listed) - MAX_EVENTS)
-        return reader.intake
+            sorter.reject_rest(MAX_EVENTS, len(listed) - MAX_EVENTS)
+        return sorter.intake
 
     async def _commit(self, intake: Intake, destinations: tuple[str, ...]) -> None:
         try:
@@ -157,10 +157,14 @@ class Ingest:
 def _backpressure(error: EnqueueError) -> RequestRefused:
     """What a client is told: to come again, and nothing about the servers behind this one."""
     if isinstance(error, OutboxFull):
-        return _unavailable("outbox_full", "too many events are waiting already; come again", FULL_RETRY_S)
+        return _unavailable("outbox_full", "too many events are waiting already; try again later", FULL_RETRY_S)
     if isinstance(error, UnknownDestination):
-        return _unavailable("unknown_destination", "no worker serves the destination yet; come again", FULL_RETRY_S)
-    return _unavailable("outbox_unavailable", "events cannot be stored at the moment; come again", UNAVAILABLE_RETRY_S)
+        return _unavailable(
+            "unknown_destination", "no worker serves the destination yet; try again later", FULL_RETRY_S
+        )
+    return _unavailable(
+        "outbox_unavailable", "events cannot be stored at the moment; try again shortly", UNAVAILABLE_RETRY_S
+    )
 
 
 def _unavailable(code: str, message: str, retry_after: int) -> RequestRefused:

@@ -52,7 +52,7 @@ def reason(error: ErrorDetails, known_keys: list[str]) -> str:
             said = f"missing key {key_text(step)}"
         case "extra_forbidden":
             said = f"unknown key {key_text(step)}" + (
-                nearest(step, known_keys) or f"; known are {', '.join(known_keys)}"
+                nearest(step, known_keys) or f"; the known keys are {', '.join(known_keys)}"
             )
         case "literal_error":
             choices = limits["expected"].replace("'", "").replace(" or ", ", ").split(", ")

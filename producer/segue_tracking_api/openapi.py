@@ -32,7 +32,7 @@ _REFUSALS: Final = {
 }
 
 
-def describe(limits: Limits) -> dict[str, Any]:
+def openapi_description(limits: Limits) -> dict[str, Any]:
     """The OpenAPI description, as JSON-ready values."""
     paths: dict[str, Any] = {path: _post("Take a batch of events", "Batch", path) for path in BATCH_PATHS}
     for path, call in CALL_PATHS.items():
@@ -55,7 +55,7 @@ def describe(limits: Limits) -> dict[str, Any]:
     }
 
 
-def page(description: dict[str, Any]) -> str:
+def docs_page(description: dict[str, Any]) -> str:
     """The description as HTML, without scripts, fonts or anything else from another place."""
     rows = "".join(
         f"<tr><td>{method.upper()}</td><td><code>{escape(path)}</code></td><td>{escape(operation['summary'])}</td>"
@@ -75,7 +75,7 @@ def page(description: dict[str, Any]) -> str:
 
 def _all_refusals() -> Iterator[tuple[str, str]]:
     yield from _REFUSALS.items()
-    yield "503", "Events cannot be stored at the moment; come again after the seconds in Retry-After."
+    yield "503", "Events cannot be stored at the moment; try again after the number of seconds in Retry-After."
 
 
 def _post(summary: str, schema: str, path: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from ruamel.yaml.nodes import ScalarNode
 
 from segue_worker.config.problems import Where, key_text
 from segue_worker.errors import SegueError
+from segue_worker.mapping.javascript import has_lone_surrogate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,10 +69,10 @@ class Entries:
 
 
 Node: TypeAlias = Scalar | Items | Entries
-Fault: TypeAlias = tuple[Where, int, str]
+Finding: TypeAlias = tuple[Where, int, str]
 
 
-def parse(text: str) -> tuple[Node | None, list[Fault]]:
+def parse(text: str) -> tuple[Node | None, list[Finding]]:
     """Read one YAML document.
 
     Args:
@@ -101,20 +102,11 @@ def _wording(error: MarkedYAMLError) -> str:
     return ", ".join(parts)
 
 
-def encodable(text: str) -> bool:
-    """Whether every character of a text exists in UTF-8 (half a surrogate pair does not)."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 class _Builder:
     """Builds the tree from events, as deep as `MAX_DEPTH` allows."""
 
     def __init__(self, text: str) -> None:
-        self.faults: list[Fault] = []
+        self.faults: list[Finding] = []
         self._events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
         # Its own, since a %YAML directive changes the rules of the one that parses.
         self._values = YAML(typ="safe", pure=True)
@@ -181,8 +173,8 @@ class _Builder:
 
     def _scalar(self, event: ScalarEvent, where: Where) -> Scalar:
         text = str(event.value)
-        if not encodable(text):
-            self._fault(where, _line(event), "half of a surrogate pair (\\ud800 to \\udfff), which is no character")
+        if has_lone_surrogate(text):
+            self._fault(where, _line(event), "half of a surrogate pair (\\ud800 to \\udfff), which is not a character")
             text = "?"
         if event.style is not None or event.ctag is not None:
             return Scalar(text, text)
