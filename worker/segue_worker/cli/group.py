@@ -1,4 +1,4 @@
-"""A command group that imports its commands late, and turns errors into messages and exit codes."""
+"""A command group that imports a command only when it is called, and turns errors into messages and exit codes."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -11,7 +11,7 @@ from segue_worker.extras import not_installed
 
 
 class Failure(click.ClickException):
-    """Ends a command with a message on stderr, as it is, and exit code 1: something failed."""
+    """Ends a command with a message on stderr and exit code 1: something failed."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message."""
@@ -19,13 +19,13 @@ class Failure(click.ClickException):
 
 
 class UsageFailure(Failure):
-    """Ends a command as `Failure` does, with exit code 2: bad usage or a configuration with problems."""
+    """Ends a command with a message on stderr and exit code 2: bad usage, or a configuration with problems."""
 
     exit_code = 2
 
 
 class CommandGroup(click.Group):
-    """Knows its commands by name, help text and `module:attribute`; imports one when it is called."""
+    """A group whose commands are given by name, help text and `module:attribute`, and imported when called."""
 
     def __init__(
         self, *, commands_in: Mapping[str, tuple[str, str]], extras: Mapping[str, str] | None = None, **settings: Any

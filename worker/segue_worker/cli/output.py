@@ -1,4 +1,4 @@
-"""How commands speak: data to stdout, as a table or as JSON; remarks to stderr."""
+"""How commands print: data to stdout, as a table or as JSON; remarks for people to stderr."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -40,6 +40,11 @@ def remark(text: str) -> None:
     click.echo(text, err=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts, as in `1 event` or `1,200 events`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def visible(text: str) -> str:
-    """A text from outside with its control characters spelt out, so that none of them speaks to the terminal."""
+    """A text from outside with its control characters written as escapes, so that it cannot steer the terminal."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

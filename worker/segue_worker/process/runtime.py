@@ -35,8 +35,8 @@ class Runtime:
     """The working parts of one process.
 
     Args:
-        config: what it serves.
-        stopping: whether the process is being shut down.
+        config: the configuration that it serves.
+        stopping: tells whether the process is being shut down.
     """
 
     def __init__(self, config: Config, *, stopping: Callable[[], bool]) -> None:
@@ -53,7 +53,7 @@ class Runtime:
         threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
 
     def warm_up(self) -> None:
-        """Make what the first run would otherwise make while its first request is late."""
+        """Make clients and pacers now, so that the first request need not wait for them."""
         self._call(self._warm_up())
 
     async def _warm_up(self) -> None:
@@ -62,15 +62,15 @@ class Runtime:
             self._pacer(destination)
 
     def deliver(self, destination: Destination) -> bool:
-        """Do one run, in the loop's thread. Returns whether a hint is wanted."""
+        """Do one run, in the thread of the event loop. Returns whether a hint must be sent."""
         return self._call(self._deliver(destination))
 
     def sweep(self) -> list[str]:
-        """Look for work nobody is at. Returns the names of the destinations that want a hint."""
+        """Look for destinations that have work but no run. Returns the names of those that need a hint."""
         return self._call(self._sweep())
 
     def bury(self, destination: str, malformed: Sequence[tuple[Any, str]]) -> None:
-        """Make dead letters of malformed events, given with what is wrong with each."""
+        """Make dead letters of malformed events. Each is given with what is wrong with it."""
         now_ms = unix_ms()
         letters = [
             DeadLetter(
@@ -108,10 +108,10 @@ class Runtime:
             self._running.discard(name)
 
     def _passes_on(self, name: str) -> bool:
-        """Whether a hint that came to a process already at the destination is to go round again, for another process.
+        """Whether to send a hint on to another process, because this one already has a run of the destination.
 
-        A second run here would share this one's processor: measured, 3,400 requests a second where both of two runs
-        were in one process, 4,900 in two. Once a second, because there may be no other process.
+        Two runs in one process share a processor: measured, 3,400 requests a second with both in one process, and 4,900
+        in two. A hint is sent on once a second only, because there may be no other process.
         """
         now = self._loop.time()
         if now < self._passed_on.get(name, -PASSED_ON_S) + PASSED_ON_S:
