@@ -13,6 +13,7 @@ from segue_worker.cli.output import counted, emit_json
 from segue_worker.cli.store import choose, opened
 from segue_worker.mapping.explain import EVERY_MAPPING
 from segue_worker.observing.destinations import KnownDestinations, known_destinations
+from segue_worker.observing.preview import DISABLED
 from segue_worker.observing.trace import Trail, TrailStep, What, read_trail
 
 _DAY: Final = timedelta(days=1)
@@ -88,6 +89,8 @@ def _filtered(details: dict[str, Any]) -> str:
 def _reason(reason: dict[str, str]) -> str:
     if reason["mapping"] == EVERY_MAPPING:
         return reason["condition"]
+    if reason["condition"] == DISABLED:
+        return f"{reason['mapping']!r} is disabled"
     return f"{reason['mapping']!r} requires {reason['condition']}"
 
 
