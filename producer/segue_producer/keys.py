@@ -49,6 +49,7 @@ class Keys:
         "away",
         "because",
         "clock",
+        "damaged",
         "dead",
         "dead_at",
         "due",
@@ -73,6 +74,8 @@ class Keys:
         prefix = f"segue:{{{destination}}}:"
         self.outbox = prefix + "outbox:"
         """Prefix; the contact follows. List of event JSON in enqueue order."""
+        self.damaged = prefix + "damaged:"
+        """Prefix; the contact follows. What was found in place of its outbox, and is no list."""
         self.due = prefix + "due"
         """Sorted set: each contact that waits → unix ms since which it has, which is its place. None of `away`."""
         self.away = prefix + "away"

@@ -36,7 +36,9 @@ def test_a_good_key_is_told_by_its_teams_name_and_asked_about_once(tmp_path: Pat
         result = check(tmp_path, sandbox.base_url, keys=(API_KEY, API_KEY, "sandbox-off"))
         (asked,) = sandbox.requests()
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.endswith("loops0: Loops accepts the API key; team: ada\nloops1: Loops accepts the API key; team: ada\n")
+    assert result.stdout.endswith(
+        "loops0: Loops accepts the API key; team: ada\nloops1: Loops accepts the API key; team: ada\n"
+    )
     assert (asked["method"], asked["path"]) == ("GET", "/api-key")
 
 

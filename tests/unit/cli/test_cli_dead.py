@@ -229,7 +229,9 @@ def test_replay_refuses_a_mapping_the_configuration_has_no_more(run: Run, bury: 
     assert good.id not in result.stderr
 
 
-@pytest.mark.parametrize(("command", "said"), [("replay", "1 dead letter would be replayed"), ("drop", "2 dead letters would be deleted")])
+@pytest.mark.parametrize(
+    ("command", "said"), [("replay", "1 dead letter would be replayed"), ("drop", "2 dead letters would be deleted")]
+)
 def test_a_dry_run_changes_nothing(run: Run, redis: "Redis", bury: Bury, command: str, said: str) -> None:
     bury()
     bury("m2", reason="unreadable")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from segue_worker.cli.options import config_option, json_option
-from segue_worker.cli.output import counted, emit_json, emit_table, remark, visible
+from segue_worker.cli.output import counted, emit_json, emit_table, remark
 from segue_worker.config import Config, Inspection, inspect_config, json_schema
+from segue_worker.printable import visible
 
 if TYPE_CHECKING:
     from segue_worker.observing.api_keys import KeyCheck

@@ -1,6 +1,7 @@
 """`segue dashboard`: a web page that shows what happens to events."""
 
 import contextlib
+import logging
 import os
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,7 @@ import click
 
 from segue_producer.clients import broker_url
 from segue_producer.hints import Hints
+from segue_worker import logs
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.store import connect
@@ -48,6 +50,7 @@ def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, re
         sessions = Sessions(_token(token_file))
     except ValueError as error:
         raise UsageFailure(f"{error}: make one with openssl rand -hex 24") from None
+    logs.to_stderr(logging.WARNING)
     with connect(redis_url) as redis:
         hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
         board = Dashboard(redis, config, sessions, hints.send)

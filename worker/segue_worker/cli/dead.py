@@ -15,9 +15,9 @@ from segue_producer.clients import broker_url
 from segue_producer.hints import Hints
 from segue_worker.cli.dead_options import Selection, Wanted, filter_options, locate, select, split_names
 from segue_worker.cli.dead_output import COLUMNS, details, page, row, summary
-from segue_worker.cli.group import Failure
+from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import counted, emit_json, emit_table, remark
+from segue_worker.cli.output import counted, emit, emit_json, emit_table, remark
 from segue_worker.cli.store import choose, opened
 from segue_worker.config import Config
 from segue_worker.observing.destinations import KnownDestinations, known_destinations
@@ -97,7 +97,8 @@ def show(arguments: Sequence[str], *, config: Path, redis_url: str, as_json: boo
     if as_json:
         emit_json([details(letter, destination) for destination, letter in letters])
     else:
-        click.echo("\n\n".join(page(letter, destination) for destination, letter in letters), nl=bool(letters))
+        for place, (destination, letter) in enumerate(letters):
+            emit(f"\n{page(letter, destination)}" if place else page(letter, destination))
     _fail_for(missing)
 
 
@@ -255,4 +256,4 @@ def _count(selections: Iterable[Selection]) -> int:
 
 def _fail_for(missing: Sequence[str]) -> None:
     if missing:
-        raise Failure("\n".join(f"there is no dead letter {letter_id}" for letter_id in missing))
+        raise CommandFailure("\n".join(f"there is no dead letter {letter_id}" for letter_id in missing))

@@ -13,6 +13,7 @@ from redis import Redis
 from segue_worker.cli.store import choose
 from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.operating.dead_letters import Filter, in_order, matching, parse_since
+from segue_worker.outbox.dead_letter import REASONS
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -48,7 +49,7 @@ class Wanted:
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--reason`, `--since`, `--event`, `--contact`, `--mapping`, `--limit`, `--all`: handed over as `wanted`, a Wanted."""
 
-    @click.option("--reason", help="Only with this reason: refused, expired, mapping, payload, invalid, unreadable.")
+    @click.option("--reason", type=click.Choice(list(REASONS)), help="Only with this reason.")
     @click.option(
         "--since",
         "since_ms",

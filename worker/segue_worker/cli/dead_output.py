@@ -4,17 +4,17 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from segue_worker.cli.output import visible
 from segue_worker.observing.status import utc_text
 from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.printable import visible
 
 COLUMNS: Final = ("id", "at", "reason", "attempts", "contact", "mapping", "detail")
 
 
 def row(letter: DeadLetter) -> Sequence[object]:
     """The letter as a line of a table, under `COLUMNS`."""
-    contact, mappings, detail = map(visible, (letter.contact, ", ".join(letter.mappings), letter.detail))
-    return letter.id, utc_text(letter.at), letter.reason, letter.attempts, contact, mappings, detail
+    mappings = ", ".join(letter.mappings)
+    return letter.id, utc_text(letter.at), letter.reason, letter.attempts, letter.contact, mappings, letter.detail
 
 
 def summary(letter: DeadLetter, destination: str) -> dict[str, Any]:

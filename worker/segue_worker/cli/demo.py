@@ -6,7 +6,7 @@ from importlib import import_module
 import click
 from rich.console import Console
 
-from segue_worker.cli.group import Failure
+from segue_worker.cli.group import CommandFailure
 
 _PIPE_WIDTH = 120
 _NEEDED = ("uvicorn", "starlette", "httptools", "aiohttp")
@@ -42,9 +42,9 @@ def demo(*, keep: bool) -> None:
     try:
         problems = play(console, keep=keep)
     except KeyboardInterrupt:
-        raise Failure("The demo was stopped; nothing is left running") from None
+        raise CommandFailure("The demo was stopped; nothing is left running") from None
     except GONE as error:
-        raise Failure(f"The demo had to stop: {error}") from None
+        raise CommandFailure(f"The demo had to stop: {error}") from None
     if problems:
-        raise Failure("\n".join(("The demo did not go as promised:", *problems)))
+        raise CommandFailure("\n".join(("The demo did not go as promised:", *problems)))
     console.print(_NEXT, highlight=False, markup=False)

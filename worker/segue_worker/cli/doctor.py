@@ -8,11 +8,12 @@ import click
 
 from segue_producer.clients import broker_url
 from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import emit_json, visible
+from segue_worker.cli.output import emit_json
 from segue_worker.cli.store import opened
 from segue_worker.config import inspect_config
 from segue_worker.observing.doctor import examine
 from segue_worker.observing.finding import Finding, Level
+from segue_worker.printable import visible
 
 _COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "red"}
 

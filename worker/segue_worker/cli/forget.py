@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from segue_producer.clients import async_redis_client
-from segue_worker.cli.group import Failure, UsageFailure
+from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import counted, emit_json, remark
 from segue_worker.cli.store import TIMEOUT_S, opened
@@ -56,6 +56,6 @@ def forget(  # noqa: PLR0913 - one argument for each option
 
 async def _at_loops(known: KnownDestinations, redis_url: str, user_id: str) -> dict[str, bool]:
     if known.config is None:
-        raise Failure("the configuration is gone")
+        raise CommandFailure("the configuration is gone")
     async with async_redis_client(redis_url, timeout=TIMEOUT_S) as redis:
         return {item.name: await forget_at_loops(redis, item, user_id) for item in known.config.destinations}

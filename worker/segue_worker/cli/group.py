@@ -8,17 +8,18 @@ import click
 
 from segue_worker.errors import ConfigError, SegueError
 from segue_worker.extras import not_installed
+from segue_worker.printable import visible_lines
 
 
-class Failure(click.ClickException):
+class CommandFailure(click.ClickException):
     """Ends a command with a message on stderr and exit code 1: something failed."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message."""
-        click.echo(self.message, file=file, err=file is None)
+        click.echo(visible_lines(self.message), file=file, err=file is None)
 
 
-class UsageFailure(Failure):
+class UsageFailure(CommandFailure):
     """Ends a command with a message on stderr and exit code 2: bad usage, or a configuration with problems."""
 
     exit_code = 2
@@ -61,7 +62,7 @@ class CommandGroup(click.Group):
         except ConfigError as error:
             raise UsageFailure(str(error)) from error
         except SegueError as error:
-            raise Failure(str(error)) from error
+            raise CommandFailure(str(error)) from error
         except ModuleNotFoundError as missing:
             raise UsageFailure(
                 not_installed(missing, self._extras.get(ctx.invoked_subcommand or "", "worker"))

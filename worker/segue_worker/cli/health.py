@@ -7,7 +7,7 @@ import click
 from redis.exceptions import RedisError
 
 from segue_producer.clients import where
-from segue_worker.cli.group import Failure
+from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
 from segue_worker.cli.store import connect
@@ -66,5 +66,5 @@ def health(config: Path, redis_url: str, max_age: timedelta, *, sweep: bool, str
         emit_json({"healthy": not problems, "problems": problems})
         raise click.exceptions.Exit(1 if problems else 0)
     if problems:
-        raise Failure("\n".join(problems))
+        raise CommandFailure("\n".join(problems))
     remark("healthy")

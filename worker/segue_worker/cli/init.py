@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from segue_producer.keys import DESTINATION_NAME
-from segue_worker.cli.group import Failure, UsageFailure
+from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option
 from segue_worker.cli.output import remark
 from segue_worker.config import inspect_config
@@ -93,7 +93,7 @@ def init(context: click.Context, /, *, config: Path, yes: bool, **chosen: Any) -
     try:
         config.write_text(starter.text(), encoding="utf-8")
     except OSError as error:
-        raise Failure(f"{config} cannot be written: {error.strerror}; name another file with --config") from None
+        raise CommandFailure(f"{config} cannot be written: {error.strerror}; name another file with --config") from None
     remark(f"Wrote {config}")
     sound = _is_sound(config, starter)
     _say_next(config, starter)

@@ -28,7 +28,7 @@ def pause(destination: str, *, reason: str, config: Path, redis_url: str) -> Non
     """
     with opened(redis_url) as redis:
         name = choose(redis, known_destinations(redis, config), destination)
-        earlier = operating.hold(redis, name, reason, int(time.time() * 1000))
+        earlier = operating.pause(redis, name, reason, int(time.time() * 1000))
     done = f"{name} was paused already" if earlier else f"Paused {name}"
     remark(f"{done}; to resume it: segue resume {name}")
 

@@ -1,6 +1,5 @@
 """`segue preview`: show which requests events would become, without sending anything."""
 
-import sys
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,11 +9,12 @@ from segue_producer.errors import InvalidEvent
 from segue_producer.events import prepare
 from segue_worker.cli.event_input import choose_destination, destination_option, events_of, lines_of
 from segue_worker.cli.options import config_option, json_option
-from segue_worker.cli.output import counted, remark
+from segue_worker.cli.output import counted, emit_json_text, remark
 from segue_worker.cli.requests import show_preview, show_problem
 from segue_worker.config import Destination, load_config
 from segue_worker.observing.preview import NotAnEventError, message_id, preview_line
 from segue_worker.observing.preview import preview as preview_event
+from segue_worker.printable import visible
 
 _EXAMPLE = """\b
 Example:
@@ -52,11 +52,9 @@ def preview(config: Path, destination: str | None, file: IO[bytes], *, as_json: 
 
 
 def _write_lines(file: IO[bytes], destination: Destination) -> None:
-    output = sys.stdout.buffer
     for line in lines_of(file):
-        output.write(preview_line(line, destination.mappings) + b"\n")
-        # Whoever pipes events in as they happen waits for each answer.
-        output.flush()
+        # It flushes: whoever pipes events in as they happen waits for each answer.
+        emit_json_text(preview_line(line, destination.mappings))
 
 
 def _show_all(file: IO[bytes], destination: Destination) -> None:
@@ -82,8 +80,7 @@ def _show_all(file: IO[bytes], destination: Destination) -> None:
 def _title(event: dict[str, Any]) -> str:
     """Type, event name, user and messageId, where they are text."""
     shown = [event.get("type"), event.get("event"), event.get("userId"), message_id(event)]
-    title = " · ".join(text[:60] for text in shown if isinstance(text, str)) or "an event without a type"
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in title)
+    return visible(" · ".join(text[:60] for text in shown if isinstance(text, str))) or "an event without a type"
 
 
 def _show_refusal(event: dict[str, Any]) -> None:

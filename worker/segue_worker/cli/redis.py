@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from segue_sandbox.embedded_redis import describe_server, find_server
-from segue_worker.cli.group import Failure
+from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.output import remark
 
 
@@ -40,4 +40,4 @@ def redis(port: int, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         os.execv(server, [str(server), *(part for option in options.items() for part in option)])  # noqa: S606 - in place of this process, so that signals reach it
     except OSError as error:
-        raise Failure(f"{error.filename or server}: {error.strerror}") from None
+        raise CommandFailure(f"{error.filename or server}: {error.strerror}") from None

@@ -14,7 +14,7 @@ from segue_producer.events import MAX_EVENT_BYTES, prepare
 from segue_worker.cli.event_input import choose_destination, destination_option
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, json_option
-from segue_worker.cli.output import counted, remark
+from segue_worker.cli.output import counted, emit, emit_json_text, remark
 from segue_worker.cli.requests import show_preview
 from segue_worker.config import Destination, load_config
 from segue_worker.observing.preview import NotAnEventError, Preview, read_event, reasons_json, request_json
@@ -65,7 +65,7 @@ def send(*, config: Path, destination: str | None, as_json: bool, yes: bool, **g
         _ask(chosen, found, from_stdin=given["file"] == "-")
     sent = asyncio.run(send_now(chosen, found.requests, message_id)) if found.requests else []
     if as_json:
-        click.echo(_json(chosen, message_id, found, sent))
+        emit_json_text(_json(chosen, message_id, found, sent))
     elif sent:
         _show(sent)
     else:
@@ -123,7 +123,7 @@ def _show(sent: Sequence[Sent]) -> None:
         request = each.request
         label = click.style(str(each.status or "no answer"), fg="green" if each.delivered else "red", bold=True)
         click.echo(f"{label} in {each.ms} ms  {request.method} {request.path}  {request.mapping}")
-        click.echo(f"  {' '.join(each.text.split())}")
+        emit(f"  {' '.join(each.text.split())}")
 
 
 def _json(destination: Destination, message_id: str, found: Preview, sent: Sequence[Sent]) -> bytes:

@@ -22,6 +22,7 @@ from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.metrics.speed import Speed, read_speeds
 from segue_worker.observing.status import Status, read_statuses, utc_text
 from segue_worker.outbox.pause import Pause
+from segue_worker.printable import visible
 
 EVERY_S: Final = 1.0
 _WIDTH_OF_A_PIPE: Final = 100
@@ -111,7 +112,7 @@ def as_tables(reading: StatusReading) -> RenderableType:
         speed.add_row(name, *_speed_cells(reading.speeds[name]))
         since.add_row(name, *(f"{fields[column]:,}" for column in SINCE))
     paused = ((name, each.paused) for name, each in reading.statuses.items() if each.paused)
-    pauses = [Text(f"{name} is paused {_explained(pause)}") for name, pause in paused]
+    pauses = [Text(visible(f"{name} is paused {_explained(pause)}")) for name, pause in paused]
     return Group(now, *pauses, Text(), speed, Text(), since)
 
 

@@ -7,7 +7,7 @@ from redis import AuthenticationError, Redis, RedisError
 
 from segue_producer.clients import redis_client, where
 from segue_producer.keys import DESTINATION_NAME, Keys
-from segue_worker.cli.group import Failure, UsageFailure
+from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.observing.destinations import NO_CONFIG, KnownDestinations
 
 TIMEOUT_S = 5.0
@@ -32,7 +32,7 @@ def opened(url: str) -> Iterator["Redis"]:
         advice = "check that it runs and that --redis-url, or SEGUE_REDIS_URL, points to it"
         if isinstance(error, AuthenticationError):
             advice = "check the user and password in its URL"
-        raise Failure(f"Redis at {where(url)} did not answer ({type(error).__name__}): {advice}") from None
+        raise CommandFailure(f"Redis at {where(url)} did not answer ({type(error).__name__}): {advice}") from None
 
 
 def choose(redis: "Redis", known: KnownDestinations, name: str | None) -> str:

@@ -15,6 +15,7 @@ from segue_worker.cli.trace import interruption
 from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.log import Logged, end_of, follow
 from segue_worker.observing.status import utc_text_ms
+from segue_worker.printable import visible
 
 BLOCK_MS: Final = 1000
 OUTCOMES: Final = ("delivered", "filtered", "duplicate", "dead", "parked", "replayed", "interrupted")
@@ -68,7 +69,7 @@ class Line:
         merged = f"  merged from {self.merged}" if self.merged > 1 else ""
         mapping = f"  {self.mapping!r}" if self.mapping else ""
         before = f"  ({interruption(self.interrupted)})" if self.interrupted else ""
-        return (
+        return visible(
             f"{utc_text_ms(self.at)}  {self.destination}  {self.outcome:<11}  {self.message_id}  {self.event}"
             f"{mapping}{answer}{merged}{before}"
         )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from segue_worker.cli.group import Failure
+from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import counted, emit_json
 from segue_worker.cli.store import choose, opened
@@ -15,6 +15,7 @@ from segue_worker.mapping.explain import EVERY_MAPPING
 from segue_worker.observing.destinations import KnownDestinations, known_destinations
 from segue_worker.observing.preview import DISABLED
 from segue_worker.observing.trace import Trail, TrailStep, What, read_trail
+from segue_worker.printable import visible
 
 _DAY: Final = timedelta(days=1)
 
@@ -42,7 +43,7 @@ def trace(message_id: str, *, destination: str | None, config: Path, redis_url: 
         emit_json([trail.to_dict() for trail in trails])
     if not trails:
         where = f"at {destination}" if destination else "at any destination"
-        raise Failure(f"No event with this messageId is known {where}: it was never enqueued, or too long ago")
+        raise CommandFailure(f"No event with this messageId is known {where}: it was never enqueued, or too long ago")
     if not as_json:
         click.echo("\n\n".join(as_text(trail) for trail in trails))
 
@@ -59,7 +60,7 @@ def as_text(trail: Trail) -> str:
     for step in trail.steps:
         fields = step.to_dict()
         lines.append(f"  {fields['at'] or 'now':<24}  {describe(step)}")
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def describe(step: TrailStep) -> str:

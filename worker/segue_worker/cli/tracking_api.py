@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from segue_producer.clients import broker_url
+from segue_worker import logs
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.output import remark
@@ -60,7 +61,7 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
     """
     from segue_tracking_api import Limits, bind, create_app, serve  # noqa: PLC0415  --help needs no extra
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.to_stderr(logging.INFO)
     read = load_config(config, serving=True)
     sources = {source.write_key.get_secret_value(): source.destinations for source in read.sources}
     if not sources:

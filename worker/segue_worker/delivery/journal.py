@@ -65,12 +65,16 @@ class Journal:
         return bool(self._interrupted and self._request is None)
 
     def mapped(self, mappings: Mapping[str, str]) -> None:
-        """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything."""
+        """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything.
+
+        "" stands for no mapping in particular, which is none to be counted.
+        """
         measures = self._measures
         measures[MAPPED] = measures.get(MAPPED, 0) + 1
         for mapping, fate in mappings.items():
-            name = f"{FAILED if fate == 'failed' else FIRED}:{mapping}"
-            measures[name] = measures.get(name, 0) + 1
+            if mapping:
+                name = f"{FAILED if fate == 'failed' else FIRED}:{mapping}"
+                measures[name] = measures.get(name, 0) + 1
 
     def waited(self, enqueued_ms: int, now_ms: int) -> None:
         """Note how long an event waited for its delivery, until now."""

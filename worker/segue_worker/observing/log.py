@@ -118,4 +118,9 @@ def _entries(redis: "Redis", destination: str) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _read(raw_id: bytes, raw: bytes) -> Logged:
-    return Logged(int(raw_id.partition(b"-")[0]), Record.from_json(raw))
+    try:
+        record = Record.from_json(raw)
+    except (TypeError, ValueError):
+        # Damaged, or written by another version: it says nothing, and the others are read.
+        record = Record("")
+    return Logged(int(raw_id.partition(b"-")[0]), record)

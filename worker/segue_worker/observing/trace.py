@@ -222,9 +222,8 @@ def _given_up(letter: DeadLetter) -> TrailStep:
 def _letters(redis: "Redis", destination: str, message_id: str) -> Iterator[DeadLetter]:
     """Dead letters that name an event, for events that the log no longer has."""
     part = orjson.dumps(message_id)
-    for _, raw in redis.hscan_iter(Keys(destination).dead, count=200):
-        value = raw if isinstance(raw, bytes) else raw.encode()
-        if part in value and message_id in (letter := DeadLetter.from_json(value)).message_ids:
+    for letter_id, raw in redis.hscan_iter(Keys(destination).dead, count=200):
+        if part in raw and message_id in (letter := DeadLetter.read(letter_id.decode(), raw)).message_ids:
             yield letter
 
 

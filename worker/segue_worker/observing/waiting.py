@@ -69,8 +69,9 @@ def _outboxes_of(redis: "Redis", keys: Keys, key: str) -> Iterator[tuple[bytes, 
         with redis.pipeline(transaction=False) as pipe:
             for contact, _ in found:
                 pipe.lrange(keys.outbox.encode() + contact, 0, ENTRIES_LOOKED_AT - 1)
-            for (contact, due), entries in zip(found, pipe.execute(), strict=True):
-                yield contact, due, entries
+            # One that is no list is another contact's trouble.
+            for (contact, due), entries in zip(found, pipe.execute(raise_on_error=False), strict=True):
+                yield contact, due, [] if isinstance(entries, Exception) else entries
         if len(found) < _AT_ONCE:
             return
 

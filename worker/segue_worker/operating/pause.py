@@ -6,7 +6,7 @@ from segue_producer.keys import RESUMED_S, Keys
 from segue_worker.outbox.pause import Pause, PauseKind, begin
 
 
-def hold(redis: "Redis", destination: str, reason: str, now_ms: int) -> bool:
+def pause(redis: "Redis", destination: str, reason: str, now_ms: int) -> bool:
     """Pause a destination until a person resumes it. If Segue had paused it, no probe resumes it any more.
 
     Args:

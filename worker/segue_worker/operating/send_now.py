@@ -53,9 +53,7 @@ async def send_now(destination: Destination, requests: Sequence[Request], messag
             answer = await _answer(client, request, key)
             ms = round((time.perf_counter() - started) * 1000)
             if isinstance(answer, Answer):
-                # A proxy on the way may quote the request with its API key.
-                text = answer.text.replace(destination.api_key.get_secret_value(), "(the API key)")
-                sent.append(Sent(request, key, answer.status, text, ms, answer.delivered))
+                sent.append(Sent(request, key, answer.status, answer.text, ms, answer.delivered))
             else:
                 sent.append(Sent(request, key, None, str(answer), ms, delivered=False))
     return sent

@@ -93,7 +93,7 @@ async def _wants_hint(redis: "Redis", destination: Destination, now_ms: int) -> 
     )
     if paused:
         pause = Pause.from_json(paused)
-        return not runs and pause.next_probe is not None and now_ms >= pause.next_probe
+        return not runs and pause.wants_probe(now_ms)
     if not runs:
         return bool(due)
     return bool(runs < destination.parallel_runs and due > _WORTH_ANOTHER_RUN * runs)

@@ -26,12 +26,11 @@ from segue_worker.operating.dead_letters import (
     read_letters,
     replay,
 )
-from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.dead_letter import REASONS, DeadLetter
 
 SHOWN: Final = 50
 LOOKED_AT: Final = 2000
 """How many of the newest letters are searched, because the list is rendered every few seconds."""
-REASONS: Final = ("refused", "expired", "payload", "mapping", "invalid", "unreadable")
 _FILTERS: Final = ("reason", "since", "event", "mapping")
 _VERBS: Final = {"replay": "Replay", "drop": "Delete"}
 _AT_ONCE: Final = 200

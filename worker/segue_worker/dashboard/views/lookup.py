@@ -89,9 +89,10 @@ def _letters(redis: "Redis", destination: str, query: str) -> Iterator[DeadLette
     parts = [orjson.dumps(each)[1:-1] for each in {query, *_spellings(query)}]
     ids = cast("list[bytes]", redis.zrevrange(keys.dead_at, 0, -1))
     for start in range(0, len(ids), _AT_ONCE):
-        for raw in redis.hmget(keys.dead, ids[start : start + _AT_ONCE]):
+        some = ids[start : start + _AT_ONCE]
+        for letter_id, raw in zip(some, redis.hmget(keys.dead, some), strict=True):
             if isinstance(raw, bytes) and any(part in raw for part in parts):
-                letter = DeadLetter.from_json(raw)
+                letter = DeadLetter.read(letter_id.decode(), raw)
                 if query in letter.message_ids or wanted.matches(letter):
                     yield letter
 

@@ -27,7 +27,7 @@ def pause(call: PageRequest) -> Response:
     """Pause a destination. One that Segue had paused itself now counts as paused by hand: no probe resumes it."""
     name = _destination(call)
     reason = call.field("reason")[:LONGEST_REASON] or "paused by hand"
-    operating.hold(call.dashboard.redis, name, reason, call.dashboard.now_ms)
+    operating.pause(call.dashboard.redis, name, reason, call.dashboard.now_ms)
     return go_to("/")
 
 

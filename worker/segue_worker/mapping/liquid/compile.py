@@ -1,59 +1,134 @@
 """Compiles a Liquid template into a function of the event."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TextIO
 
 from liquid import Environment
-from liquid.ast import BlockNode, Node
+from liquid.ast import Node
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions.filtered import FILTER_TOKENS
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.assign_tag import AssignNode
-from liquid.builtin.tags.capture_tag import CaptureNode
-from liquid.builtin.tags.comment_tag import CommentNode
 from liquid.builtin.tags.cycle_tag import CycleNode
-from liquid.builtin.tags.decrement_tag import DecrementNode
 from liquid.builtin.tags.if_tag import IfNode
-from liquid.builtin.tags.increment_tag import IncrementNode
-from liquid.builtin.tags.liquid_tag import LiquidNode
 from liquid.builtin.tags.unless_tag import UnlessNode
-from liquid.exceptions import LiquidError
-from liquid.token import TOKEN_BLANK, TOKEN_EMPTY
+from liquid.exceptions import LiquidError, LiquidInterrupt
+from liquid.expression import Expression
+from liquid.token import TOKEN_BLANK, TOKEN_EMPTY, TOKEN_EXPRESSION, Token
 
 from segue_worker.errors import MappingError
 from segue_worker.mapping.javascript import paired
 from segue_worker.mapping.limits import Meter
-from segue_worker.mapping.liquid.expressions import Evaluate, compile_expression
+from segue_worker.mapping.liquid.context import EventContext, MeteredText
+from segue_worker.mapping.liquid.expressions import with_liquidjs_meaning
 from segue_worker.mapping.liquid.quoting import protect_quotes, restore_quotes
-from segue_worker.mapping.liquid.state import State
-from segue_worker.mapping.liquid.values import is_falsy, plain, shown
+from segue_worker.mapping.liquid.values import plain, shown
 
 __all__ = ["compile_liquid"]
 
-Render = Callable[[State], str]
-
 _TAGS: Final = frozenset(
-    {"#", "assign", "capture", "comment", "cycle", "decrement", "echo", "if", "increment", "liquid", "unless"}
+    [
+        "#",
+        "assign",
+        "break",
+        "capture",
+        "comment",
+        "continue",
+        "cycle",
+        "decrement",
+        "echo",
+        "if",
+        "increment",
+        "liquid",
+        "unless",
+    ]
 )
-"""What Segment leaves enabled of LiquidJS's tags, but for `block`, `break` and `continue`, which do nothing useful."""
+"""What Segment leaves enabled of LiquidJS's tags, but for `block`, which does nothing without `layout`."""
+
+_PARTS: Final = frozenset({"content", "output", "illegal"})
+"""Names under which python-liquid keeps what is no tag."""
+
+_KEY: Final = re.compile(
+    r""" "[^"]*" | '[^']*'
+    | (?<!\.) \. \s* (?P<key> true|false|nil|null|empty|blank|and|or|contains|not|continue|for|if|else
+                            | offset|limit|reversed|cols|with|as|in|required ) (?![\w?-])
+    | (?<![\w.-]) (?P<name> offset|limit|reversed|cols|with|as|in|required ) (?![\w?-]|\s*:) """,
+    re.VERBOSE,
+)
+"""Words that python-liquid reserves where LiquidJS takes any word: behind a dot, and some of them anywhere."""
 
 
 # LiquidJS takes these literals as arguments of filters; the parser has a fixed set of what may stand there.
 FILTER_TOKENS.update({TOKEN_BLANK, TOKEN_EMPTY})
 
-_PARTS: Final = frozenset({"content", "output", "illegal"})
-"""Names under which python-liquid keeps what is no tag."""
-
 
 class _Environment(Environment):
-    """python-liquid's parser with the tags Segment allows."""
+    """python-liquid with the tags that Segment allows, and with LiquidJS's ways of rendering them."""
 
     logical_not_operator = True
+    suppress_blank_control_flow_blocks = False
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         super().setup_tags_and_filters(extra=extra)
         self.tags = {name: tag for name, tag in self.tags.items() if name in _TAGS | _PARTS}
+        for name, make in _NODES.items():
+            tag: Any = self.tags[name]
+            tag.node_class = make
 
+    def tokenizer(self) -> Callable[[str], Iterator[Token]]:
+        tokenize = super().tokenizer()
+        return lambda source: map(_with_keys, tokenize(source))
+
+
+def _with_keys(token: Token) -> Token:
+    return token._replace(value=_KEY.sub(_bracketed, token.value)) if token.kind == TOKEN_EXPRESSION else token
+
+
+def _bracketed(found: re.Match[str]) -> str:
+    word = found["key"] or found["name"]
+    return f'["{word}"]' if word else found[0]
+
+
+class _OutputNode(OutputNode):
+    def __init__(self, token: Token, expression: Expression) -> None:
+        super().__init__(token, with_liquidjs_meaning(expression))
+
+    def render_to_output(self, context: Any, buffer: TextIO) -> int:
+        return buffer.write(shown(self.expression.evaluate(context), context.meter))
+
+
+class _CycleNode(CycleNode):
+    def __init__(self, token: Token, group: Expression | None, args: list[Expression]) -> None:
+        self._spelling = ",".join(map(str, args))
+        super().__init__(token, group and with_liquidjs_meaning(group), [with_liquidjs_meaning(item) for item in args])
+
+    def render_to_output(self, context: Any, buffer: TextIO) -> int:
+        name = shown(plain(self.group.evaluate(context)), context.meter) if self.group else ""
+        turn = context.cycle(f"{name}:{self._spelling}", len(self.args))
+        return buffer.write(shown(self.args[turn].evaluate(context), context.meter))
+
+
+def _branches(kind: type[IfNode | UnlessNode]) -> Callable[..., Node]:
+    def make(*, condition: Expression, alternatives: list[Any], **parts: Any) -> Node:
+        for alternative in alternatives:
+            alternative.expression = with_liquidjs_meaning(alternative.expression)
+        return kind(condition=with_liquidjs_meaning(condition), alternatives=alternatives, **parts)
+
+    return make
+
+
+_NODES: Final[Mapping[str, Callable[..., Node]]] = {
+    "content": lambda token, text: ContentNode(token, restore_quotes(text)),
+    "output": _OutputNode,
+    "echo": _OutputNode,
+    "if": _branches(IfNode),
+    "unless": _branches(UnlessNode),
+    "assign": lambda token, name, expression: AssignNode(
+        token, name=name, expression=with_liquidjs_meaning(expression)
+    ),
+    "cycle": _CycleNode,
+}
 
 _ENVIRONMENT: Final = _Environment()
 
@@ -65,148 +140,24 @@ def compile_liquid(source: str) -> Callable[[Any, Meter], str]:
     when a disabled filter is used, a filter fails, or a limit is passed.
 
     Raises:
-        MappingError: the template does not parse, or uses a tag that Segment disables.
+        MappingError: the template does not parse, uses a tag that Segment disables, or formats the current time.
     """
     if "{{%" in source:
-        raise MappingError(("the Liquid template does not parse: `{{%` begins an output, not a tag",))
+        raise MappingError(("the Liquid template cannot be used: `{{%` begins an output, not a tag",))
     try:
-        nodes = _ENVIRONMENT.parse(protect_quotes(source)).nodes
-    except (LiquidError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "it is nested too deep"
-        raise MappingError((f"the Liquid template does not parse: {reason}",)) from None
-    render = _compile_nodes(nodes)
-    return lambda data, meter: paired(render(State(data, meter)))
+        template = _ENVIRONMENT.parse(protect_quotes(source))
+    except LiquidError as error:
+        raise MappingError((f"the Liquid template cannot be used: {str(error).splitlines()[0]}",)) from None
 
-
-def _compile_nodes(nodes: Sequence[Node]) -> Render:
-    parts = tuple(_compile_node(node) for node in nodes)
-    return lambda state: "".join([part(state) for part in parts])
-
-
-def _compile_block(block: BlockNode | None) -> Render:
-    return _compile_nodes(block.nodes) if block is not None else _nothing
-
-
-def _nothing(_state: State) -> str:
-    return ""
-
-
-def _compile_node(node: Node) -> Render:
-    for kind, compile_kind in _NODES.items():
-        if isinstance(node, kind):
-            return compile_kind(node)
-    raise MappingError((f"the Liquid template has a part that Segment does not know: {str(node)[:60]}",))
-
-
-def _compile_content(node: ContentNode) -> Render:
-    text = restore_quotes(node.text)
-
-    def render(state: State) -> str:
-        state.meter.spend_text(len(text))
-        return text
+    def render(data: Any, meter: Meter) -> str:
+        context, text = EventContext(template, data, meter), MeteredText(meter)
+        try:
+            for node in template.nodes:
+                node.render(context, text)
+        except LiquidInterrupt:  # `break` and `continue` end the text, as there are no loops
+            pass
+        except RecursionError:
+            raise MappingError(("the Liquid template is nested too deep",)) from None
+        return paired(text.getvalue())
 
     return render
-
-
-def _compile_output(node: OutputNode) -> Render:
-    return _showing(compile_expression(node.expression))
-
-
-def _showing(evaluate: Evaluate) -> Render:
-    def render(state: State) -> str:
-        text = shown(evaluate(state), state.meter)
-        state.meter.spend_text(len(text))
-        return text
-
-    return render
-
-
-def _compile_branches(node: IfNode | UnlessNode) -> Render:
-    negated = isinstance(node, UnlessNode)
-    first = compile_expression(node.condition)
-    consequence = _compile_block(node.consequence)
-    alternatives = tuple(
-        (compile_expression(item.expression), _compile_block(item.block)) for item in node.alternatives
-    )
-    otherwise = _compile_block(node.default)
-
-    def render(state: State) -> str:
-        if is_falsy(first(state)) is negated:
-            return consequence(state)
-        for condition, block in alternatives:
-            if not is_falsy(condition(state)):
-                return block(state)
-        return otherwise(state)
-
-    return render
-
-
-def _compile_assign(node: AssignNode) -> Render:
-    name, evaluate = str(node.name), compile_expression(node.expression)
-
-    def render(state: State) -> str:
-        state.names[name] = evaluate(state)
-        return ""
-
-    return render
-
-
-def _compile_capture(node: CaptureNode) -> Render:
-    name, block = str(node.name), _compile_block(node.block)
-
-    def render(state: State) -> str:
-        state.names[name] = block(state)
-        return ""
-
-    return render
-
-
-def _compile_increment(node: IncrementNode) -> Render:
-    name = str(node.name)
-
-    def render(state: State) -> str:
-        value = state.count(name)
-        state.counters[name] = value + 1
-        return shown(value, state.meter)
-
-    return render
-
-
-def _compile_decrement(node: DecrementNode) -> Render:
-    name = str(node.name)
-
-    def render(state: State) -> str:
-        state.counters[name] = state.count(name) - 1
-        return shown(state.counters[name], state.meter)
-
-    return render
-
-
-def _compile_cycle(node: CycleNode) -> Render:
-    candidates = tuple(_showing(compile_expression(item)) for item in node.args)
-    group = compile_expression(node.group) if node.group is not None else None
-    spelling = ",".join(map(str, node.args))
-
-    def render(state: State) -> str:
-        name = "" if group is None else shown(plain(group(state)), state.meter)
-        turn = state.turns.get(f"{name}:{spelling}", 0)
-        state.turns[f"{name}:{spelling}"] = (turn + 1) % len(candidates)
-        return candidates[turn](state)
-
-    return render
-
-
-_NODES: Final[Mapping[type[Node], Callable[[Any], Render]]] = {
-    ContentNode: _compile_content,
-    OutputNode: _compile_output,
-    IfNode: _compile_branches,
-    UnlessNode: _compile_branches,
-    AssignNode: _compile_assign,
-    CaptureNode: _compile_capture,
-    CycleNode: _compile_cycle,
-    IncrementNode: _compile_increment,
-    DecrementNode: _compile_decrement,
-    CommentNode: lambda _node: _nothing,
-    LiquidNode: lambda node: _compile_block(node.block),
-    BlockNode: _compile_block,
-}

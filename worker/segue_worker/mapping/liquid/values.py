@@ -1,6 +1,5 @@
 """Values as LiquidJS sees them: text, truth, equality, order and properties."""
 
-import operator
 import re
 from collections.abc import Callable
 from enum import Enum
@@ -139,22 +138,14 @@ def _drop_equals(drop: Drop, value: Any) -> bool:
     return isinstance(value, (str, list, dict)) and not value
 
 
-_ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
-def compare(symbol: str, left: Any, right: Any, meter: Meter) -> bool:
-    """Compare as JavaScript's `<` and its like do: two texts by their characters, anything else as numbers."""
+def compare(order: Callable[[Any, Any], bool], left: Any, right: Any, meter: Meter) -> bool:
+    """Compare by `operator.lt` or its like as JavaScript does: two texts by their characters, others as numbers."""
     if isinstance(left, Drop) or isinstance(right, Drop):
         return False
     left, right = (text(value, meter) if isinstance(value, (list, dict)) else value for value in (left, right))
     if isinstance(left, str) and isinstance(right, str):
-        return _ORDERS[symbol](left.encode("utf-16-be", "surrogatepass"), right.encode("utf-16-be", "surrogatepass"))
-    return _ORDERS[symbol](to_number(left, meter), to_number(right, meter))
+        return order(left.encode("utf-16-be", "surrogatepass"), right.encode("utf-16-be", "surrogatepass"))
+    return order(to_number(left, meter), to_number(right, meter))
 
 
 def contains(left: Any, right: Any, meter: Meter) -> bool:

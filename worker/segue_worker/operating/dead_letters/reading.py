@@ -21,9 +21,10 @@ def read_letters(redis: "Redis", destination: str, ids: Sequence[str]) -> Iterat
     """
     key = Keys(destination).dead
     for start in range(0, len(ids), CHUNK):
-        for raw in redis.hmget(key, ids[start : start + CHUNK]):
+        some = ids[start : start + CHUNK]
+        for letter_id, raw in zip(some, redis.hmget(key, some), strict=True):
             if raw is not None:
-                yield DeadLetter.from_json(raw if isinstance(raw, bytes) else raw.encode())
+                yield DeadLetter.read(letter_id, raw if isinstance(raw, bytes) else raw.encode())
 
 
 def matching(redis: "Redis", destination: str, wanted: Filter, limit: int | None = None) -> Iterator[DeadLetter]:

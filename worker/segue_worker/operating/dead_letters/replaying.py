@@ -58,7 +58,7 @@ def prepare_replay(letter: DeadLetter, mappings: Collection[str] | None = None) 
         letter: the letter.
         mappings: names of the destination's mappings; None where they are not known.
     """
-    if letter.reason == "unreadable":
+    if letter.reason == "unreadable" or not letter.events:
         return NotReplayable(letter.id, "it holds no event; delete it")
     if letter.reason == "invalid":
         return _validated(letter)
