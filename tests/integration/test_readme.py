@@ -48,7 +48,7 @@ def test_every_block_does_what_it_says(hour: FirstHour) -> None:
     assert hour.code == 0, hour.said
     assert "Traceback" not in hour.said
     for said in (
-        "loops: the API key is good; team: trial",
+        "loops: Loops accepts the API key; team: trial",
         "200 in ",
         "workers: 1 alive",
         "delivered",
