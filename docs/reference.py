@@ -197,7 +197,7 @@ _METRICS: Final = """\
 # Metrics
 
 What `segue metrics` prints and the dashboard's `/metrics` serves, in Prometheus's text format. Every number is kept in
-Redis, so it is true across all processes and survives their restarts; counters run since the start of data. Each metric
+Redis, so it covers all processes and survives their restarts; counters count over all time. Each metric
 has the label `destination`.
 
 | metric | kind | unit | further labels | meaning | in `segue status --json` |

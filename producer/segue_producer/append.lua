@@ -16,25 +16,37 @@
 -- ARGV[3 + 2i], ARGV[4 + 2i]   contact and entry of event i
 --
 -- Returns {1, hint}: all appended, and whether the caller is to send a hint (1) or not (0);
---      or {0, pending, max_pending}: refused, nothing changed.
+--      or {0, pending, max_pending}: refused, nothing changed. Nothing changes either where a key is damaged: whatever can
+--      fail comes first, or is undone, or only counts.
 
 local count = (#ARGV - 4) / 2
 local limit = tonumber(redis.call('HGET', KEYS[4], 'max_pending') or ARGV[2])
-local pending = redis.call('INCRBY', KEYS[3], count)
-if pending > limit then
-  return {0, redis.call('DECRBY', KEYS[3], count), limit}
+local pending = tonumber(redis.call('GET', KEYS[3]) or 0) or 0
+if pending + count > limit then
+  return {0, pending, limit}
 end
+redis.call('ZCARD', KEYS[1])
+redis.call('ZCARD', KEYS[9])
+for i = 5, #ARGV, 2 do
+  local length = redis.pcall('RPUSH', ARGV[4] .. ARGV[i], ARGV[i + 1])
+  if type(length) == 'table' then
+    for back = i - 2, 5, -2 do
+      redis.call('RPOP', ARGV[4] .. ARGV[back])
+    end
+    return length
+  end
+end
+redis.call('SET', KEYS[3], pending + count)
 
 local waiting = 0
 for i = 5, #ARGV, 2 do
-  redis.call('RPUSH', ARGV[4] .. ARGV[i], ARGV[i + 1])
   -- A contact that is claimed or parked comes back by itself, to the place it had.
   if not redis.call('ZSCORE', KEYS[9], ARGV[i]) then
     waiting = waiting + redis.call('ZADD', KEYS[1], 'NX', now, ARGV[i])
   end
 end
-redis.call('HINCRBY', KEYS[8], 'enqueued', count)
-if redis.call('HINCRBY', KEYS[7], 'enqueued', count) == count then
+redis.pcall('HINCRBY', KEYS[8], 'enqueued', count)
+if redis.pcall('HINCRBY', KEYS[7], 'enqueued', count) == count then
   redis.call('EXPIRE', KEYS[7], ARGV[3])
 end
 

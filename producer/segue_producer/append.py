@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from redis import exceptions
 
-from segue_producer.clients import where
+from segue_producer.clients import AllInUseError, where
 from segue_producer.entries import entry_stamp
 from segue_producer.errors import InvalidEvent, OutboxFull, OutboxUnavailable, UnknownDestination
 from segue_producer.events import Identify, Prepared, Track, prepare
@@ -85,6 +85,11 @@ def hint_needed(answer: Sequence[int], destination: str) -> bool:
 
 def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnavailable:
     """The EnqueueError for a Redis failure: which server, what happened, what to do. Never the URL's password."""
+    if isinstance(error, AllInUseError):
+        return OutboxUnavailable(
+            f"{error} to Redis at {where(url)}: this process enqueues more at once than they carry; enqueue many events "
+            "in one call, or spread them over time"
+        )
     advice = "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
     # What stops a script comes as a plain ResponseError with the reason in its text.
     text = str(error)

@@ -49,6 +49,8 @@ class Keys:
         "away",
         "because",
         "clock",
+        "counted",
+        "damaged",
         "dead",
         "dead_at",
         "due",
@@ -67,12 +69,15 @@ class Keys:
         "settled",
         "stats",
         "totals",
+        "windows",
     )
 
     def __init__(self, destination: str) -> None:
         prefix = f"segue:{{{destination}}}:"
         self.outbox = prefix + "outbox:"
         """Prefix; the contact follows. List of event JSON in enqueue order."""
+        self.damaged = prefix + "damaged:"
+        """Prefix; the contact follows. What was found in place of its outbox, and is no list."""
         self.due = prefix + "due"
         """Sorted set: each contact that waits → unix ms since which it has, which is its place. None of `away`."""
         self.away = prefix + "away"
@@ -83,13 +88,17 @@ class Keys:
         self.run = prefix + "run"
         """Owner token of the live run; further runs of the destination live at `run:1`, `run:2`, …"""
         self.seen = prefix + "seen:"
-        """Prefix; `<window>:<bucket>` follows. Hash of packed 16-byte digests."""
+        """Prefix; `<length in ms>:<window>:<bucket>` follows. Hash of packed 16-byte digests."""
+        self.windows = prefix + "windows"
+        """Hash: length of the windows in ms → number of the newest (`segue_worker/outbox/windows.lua`)."""
         self.parked = prefix + "parked"
         self.dead = prefix + "dead"
         self.dead_at = prefix + "dead:at"
         self.paused = prefix + "paused"
         self.pending = prefix + "pending"
         """Number of events in all outboxes of the destination."""
+        self.counted = prefix + "counted"
+        """Present for a while after the events were counted and the number put right."""
         self.resumed = prefix + "resumed"
         """Present for `RESUMED_S` after a person ended a pause: the breaker does not begin another."""
         self.settings = prefix + "settings"

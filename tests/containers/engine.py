@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -120,8 +121,10 @@ class Engine:
                 wait_until(partial(self._is_healthy, f"{PROJECT}_{name}"), within_s=120)
 
     def _is_healthy(self, name: str) -> bool:
-        command = ("podman", "healthcheck", "run", name)
-        return subprocess.run(command, env=self._environ, check=False, capture_output=True).returncode == 0
+        with suppress(ContainersError):
+            self.podman("healthcheck", "run", name)
+            return True
+        return False
 
     def say_logs(self) -> None:
         """The last lines of every container, on stderr."""

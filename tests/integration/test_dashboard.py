@@ -4,7 +4,7 @@ import math
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from playwright.async_api import Browser, expect
 from tests import needs
 
 from .browser import DashboardProcess, Visitor, open_browser, visit
-from .stack import KEYS, Stack, bodies, wait_until
+from .stack import KEYS, MakeStack, Stack, bodies, wait_until
 
 pytestmark = needs.chromium
 
@@ -27,7 +27,6 @@ MAPPINGS = [
     {"name": "Send events", "action": "sendEvent"},
     {"name": "Old sign-ups", "action": "sendEvent", "trigger": 'event = "Old Sign Up"', "enabled": False},
 ]
-MakeStack = Callable[..., Stack]
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from segue_sandbox.demo.evidence import judge
 from segue_sandbox.demo.scenario import Chapter, Planned, identify
+from segue_sandbox.demo.verdicts import judge
 
 from .stack import wait_until
 

@@ -1,7 +1,6 @@
 """Counters that agree with the sandbox's ledger, also after kills; metrics that Prometheus's own tool accepts."""
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,8 @@ from segue_worker.observing.metrics.exposition import render
 from tests import needs
 
 from .commands import start
-from .stack import Stack
+from .stack import MakeStack, Stack
 
-MakeStack = Callable[..., Stack]
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 CONTACTS, EACH = 60, 5
 

@@ -1,4 +1,4 @@
-"""What the sandbox answers with: the value object, the refusals, and the bodies that every endpoint shares."""
+"""HTTP answers of the sandbox: the class, and the answers that several endpoints give."""
 
 import json
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer, before it meets a socket.
+class HttpAnswer:
+    """One HTTP answer.
 
     Attributes:
         applied: the request changed what the team stores.
@@ -34,7 +34,7 @@ class Answer:
     contact_id: str | None = None
 
 
-class Refusal(SegueError):
+class ApiRefusal(SegueError):
     """A rule refuses the request; the message is the one Loops answers with."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -43,12 +43,14 @@ class Refusal(SegueError):
         self.message = message
 
 
-def json_answer(value: object, *, status: int = 200, applied: bool = False, contact_id: str | None = None) -> Answer:
-    """`value` as a JSON answer (ASCII only, so that any text a client sent can be given back)."""
-    return Answer(status, _encode(value).encode(), applied=applied, contact_id=contact_id)
+def json_answer(
+    value: object, *, status: int = 200, applied: bool = False, contact_id: str | None = None
+) -> HttpAnswer:
+    """`value` as a JSON answer, in ASCII, so that any text that a client sent can be returned."""
+    return HttpAnswer(status, _encode(value).encode(), applied=applied, contact_id=contact_id)
 
 
-def error_answer(status: int, message: str, switches: Switches) -> Answer:
+def error_answer(status: int, message: str, switches: Switches) -> HttpAnswer:
     """An error in the common envelope."""
     body = {"success": False, "message": message}
     if switches.legacy_error_keys:
@@ -56,27 +58,27 @@ def error_answer(status: int, message: str, switches: Switches) -> Answer:
     return json_answer(body, status=status)
 
 
-def unauthorized() -> Answer:
+def unauthorized() -> HttpAnswer:
     """401 for a missing, malformed, unknown or revoked key. The old `error` key is part of what was observed."""
     text = "Invalid API key"
     return json_answer({"success": False, "message": text, "error": text}, status=401)
 
 
-def html_answer(status: int, title: str) -> Answer:
+def html_answer(status: int, title: str) -> HttpAnswer:
     """A page as a proxy or web framework in front of the API writes it."""
     page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-    return Answer(status, page.encode(), HTML_TYPE)
+    return HttpAnswer(status, page.encode(), HTML_TYPE)
 
 
-def too_many_requests(switches: Switches, now: float) -> Answer:
+def too_many_requests(switches: Switches, now: float) -> HttpAnswer:
     """429 with the body and the Retry-After of the switches. `now` in unix seconds."""
     headers = retry_after_header(switches, now)
     if switches.body_429 == "json":
         limited = error_answer(429, "Rate limit exceeded", switches)
-        return Answer(429, limited.body, limited.content_type, headers)
+        return HttpAnswer(429, limited.body, limited.content_type, headers)
     if switches.body_429 == "text":
-        return Answer(429, b"Too Many Requests", TEXT_TYPE, headers)
-    return Answer(429, b"", None, headers)
+        return HttpAnswer(429, b"Too Many Requests", TEXT_TYPE, headers)
+    return HttpAnswer(429, b"", None, headers)
 
 
 def retry_after_header(switches: Switches, now: float) -> Headers:

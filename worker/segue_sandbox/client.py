@@ -1,4 +1,4 @@
-"""A small client of the `/_sandbox` endpoints, for tests, the demo and benchmarks."""
+"""A client for the `/_sandbox` endpoints, for tests, the demo and benchmarks."""
 
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -56,11 +56,11 @@ class SandboxClient:
         return answer
 
     def faults(self, faults: Iterable[Mapping[str, Any]]) -> None:
-        """Put these faults (fields of `faults.Fault`) in place of all others; `[]` ends every injected fault."""
+        """Put these faults (fields of `faults.InjectedFault`) in place of all others; `[]` ends every injected fault."""
         self._post("faults", list(faults))
 
     def add_fault(self, **fault: Any) -> None:
-        """Add one fault, by the fields of `faults.Fault`."""
+        """Add one fault, by the fields of `faults.InjectedFault`."""
         self._post("faults", fault)
 
     def fired(self) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The `/_sandbox` endpoints: look at what happened, and change what will. None counts against the rate limit."""
+"""The `/_sandbox` endpoints, which show what happened and change how the sandbox behaves. They are not rate limited."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from segue_producer.errors import SegueError
 from segue_sandbox.address import CONTROL_PREFIX
 from segue_sandbox.answers import html_answer
 from segue_sandbox.core import Sandbox
-from segue_sandbox.faults import Fault
+from segue_sandbox.faults import InjectedFault
 from segue_sandbox.store import MailingList
 from segue_sandbox.switches import SwitchError
 from segue_sandbox.views import contact_records, event_records, summary
@@ -25,7 +25,7 @@ _CHUNK = 500
 
 
 class ControlError(SegueError):
-    """A `/_sandbox` request asks for something that is not there, or wrongly."""
+    """A `/_sandbox` request is malformed."""
 
 
 class _Command(BaseModel):
@@ -54,7 +54,7 @@ class _NewList(_Command):
     is_public: Annotated[bool, Field(alias="isPublic")] = True
 
 
-_faults = TypeAdapter(list[Fault] | Fault)
+_faults = TypeAdapter(list[InjectedFault] | InjectedFault)
 _new_lists = TypeAdapter(list[_NewList])
 _switches = TypeAdapter(dict[str, Any])
 Endpoint = Callable[[HttpRequest], Awaitable[Response]]
@@ -116,7 +116,7 @@ class _Control:
 
     async def set_faults(self, request: HttpRequest) -> Response:
         faults = _faults.validate_python(await _read(request))
-        if isinstance(faults, Fault):
+        if isinstance(faults, InjectedFault):
             self._sandbox.faults.add(faults)
         else:
             self._sandbox.faults.replace(faults)
@@ -157,7 +157,7 @@ class _Control:
 
 
 def _explained(endpoint: Endpoint) -> Endpoint:
-    """Turn what a command did wrong into a 400 that says so."""
+    """Turn the errors of a malformed command into a 400 that explains them."""
 
     @wraps(endpoint)
     async def answer(request: HttpRequest) -> Response:
@@ -176,7 +176,7 @@ async def _read(request: HttpRequest) -> Any:
     try:
         return await request.json()
     except ValueError:
-        raise ControlError("the body is no JSON") from None
+        raise ControlError("the body is not JSON") from None
 
 
 def _number(request: HttpRequest, name: str) -> int | None:

@@ -1,49 +1,49 @@
-"""The sandbox without HTTP: a request goes in, and out comes what to answer, when, or whether to hang up."""
+"""The sandbox without HTTP: it takes a request, and decides what to answer and when, or whether to hang up."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from segue_sandbox.answers import HTML_TYPE, Answer, Headers
-from segue_sandbox.clock import Clock
+from segue_sandbox.answers import HTML_TYPE, Headers, HttpAnswer
+from segue_sandbox.clock import SandboxClock
 from segue_sandbox.endpoints.events import spend_on_failure
 from segue_sandbox.fault_answers import fault_answer, spoil
-from segue_sandbox.faults import Fault, FaultPlan
+from segue_sandbox.faults import FaultPlan, InjectedFault
 from segue_sandbox.keys import KeyRing
-from segue_sandbox.ledger import Entry, Ledger
+from segue_sandbox.ledger import Ledger, LedgerEntry
 from segue_sandbox.limits import Admission
-from segue_sandbox.passage import Passage, process
-from segue_sandbox.request import Request
+from segue_sandbox.processing import Incoming, process
+from segue_sandbox.request import ApiRequest
 from segue_sandbox.routes import EVENTS_SEND, find_route
 from segue_sandbox.store import DEFAULT_LISTS, AcceptedEvent, MailingList, Team
 from segue_sandbox.switches import Switches
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What to do about a request.
+class Handled:
+    """How to answer a request.
 
     Attributes:
-        headers: those of the answer, and the rate limit's.
-        delay: seconds from arrival until the answer, or the drop.
-        drop: close the connection and answer nothing.
-        entry: the ledger's, whose `ended_at` is set when that is done.
+        headers: those of the answer, and those of the rate limit.
+        delay: seconds from the request's arrival until the answer is sent, or the connection dropped.
+        drop: whether to close the connection without an answer.
+        entry: the request's entry in the ledger; `ended_at` is set once the answer was sent.
     """
 
-    answer: Answer
+    answer: HttpAnswer
     headers: Headers
     delay: float
     drop: bool
-    entry: Entry
+    entry: LedgerEntry
 
 
 class Sandbox:
     """All teams, their data, the switches and faults in force, and the ledger.
 
     Args:
-        switches: those it starts with, and returns to on `reset`.
-        api_keys: the keys it knows, `KEY` or `KEY=TEAM`; none: every key `sandbox-TEAM`.
-        seed: of every random fault.
+        switches: the switches at the start, and after `reset`.
+        api_keys: the keys it accepts, as `KEY` or `KEY=TEAM`; if none are given, every key `sandbox-TEAM`.
+        seed: seed of the random faults.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Sandbox:
         *,
         api_keys: tuple[str, ...] = (),
         seed: int = 0,
-        clock: Clock | None = None,
+        clock: SandboxClock | None = None,
     ) -> None:
         self._initial_switches = switches or Switches()
         self._seed = seed
-        self.clock = clock or Clock()
+        self.clock = clock or SandboxClock()
         self.keys = KeyRing(api_keys)
         self.ledger = Ledger()
         self.teams: dict[str, Team] = {}
@@ -65,7 +65,7 @@ class Sandbox:
         self.reset()
 
     def reset(self) -> None:
-        """Back to how it was started: no data, no ledger, no faults, the first switches, nothing revoked."""
+        """Return to the state at the start: no data, no ledger, no faults, the first switches, no revoked key."""
         self.switches = self._initial_switches.model_copy()
         self.faults = FaultPlan(self._seed)
         self.keys.restore()
@@ -94,7 +94,7 @@ class Sandbox:
     def leave_list(
         self, list_id: str, *, email: str | None = None, user_id: str | None = None, team: str | None = None
     ) -> None:
-        """A contact leaves a list in the Preference Center, for good. Without `team` the first that has it.
+        """Let a contact leave a list in the Preference Center, for good. Without `team`, of the first team that has it.
 
         Raises:
             LookupError: there is no such contact.
@@ -107,30 +107,30 @@ class Sandbox:
                 return
         raise LookupError("no contact has that email or userId")
 
-    def handle(self, request: Request) -> Outcome:
-        """Judge a request, apply it, and write it down. Requests are expected in order of arrival.
+    def handle(self, request: ApiRequest) -> Handled:
+        """Decide about a request, apply it, and record it in the ledger. Requests must come in order of arrival.
 
-        A request that meets a fault counts against the limit like any other: it did reach Loops.
+        A request that meets a fault counts against the rate limit like any other, because it did reach Loops.
         """
         fault = self.faults.decide(request, self.switches.fail)
-        passage = self._passage(request, fault)
+        incoming = self._incoming(request, fault)
         if fault is not None and not fault.reaches_api:
-            answer, delay = fault_answer(fault, self.switches, request.arrival), passage.delay
-            self._spend_key_on_failure(passage, answer)
+            answer, delay = fault_answer(fault, self.switches, request.arrival), incoming.delay
+            self._spend_key_on_failure(incoming, answer)
         else:
-            answer, delay = process(passage)
+            answer, delay = process(incoming)
             if fault is not None:
                 answer = spoil(answer, fault)
-        entry = self._write_down(passage, fault, answer)
-        headers = answer.headers + self._rate_headers(passage.admission, answer)
-        return Outcome(answer, headers, delay, fault is not None and fault.drops, entry)
+        entry = self._write_down(incoming, fault, answer)
+        headers = answer.headers + self._rate_headers(incoming.admission, answer)
+        return Handled(answer, headers, delay, fault is not None and fault.drops, entry)
 
-    def _passage(self, request: Request, fault: Fault | None) -> Passage:
+    def _incoming(self, request: ApiRequest, fault: InjectedFault | None) -> Incoming:
         switches = self.switches
         route = find_route(request.path)
         name = self.keys.team_of(request.headers.get("authorization", ""))
         team = None if name is None else self.team(name)
-        return Passage(
+        return Incoming(
             request=request,
             route=route,
             team=team,
@@ -141,13 +141,13 @@ class Sandbox:
             mailed=fault is None or fault.kind != "not_mailed",
         )
 
-    def _write_down(self, passage: Passage, fault: Fault | None, answer: Answer) -> Entry:
-        admission = passage.admission
+    def _write_down(self, incoming: Incoming, fault: InjectedFault | None, answer: HttpAnswer) -> LedgerEntry:
+        admission = incoming.admission
         reached_api = fault is None or fault.reaches_api
-        entry = Entry(
+        entry = LedgerEntry(
             n=self.ledger.next_n,
-            request=passage.request,
-            team=passage.team.name if passage.team else None,
+            request=incoming.request,
+            team=incoming.team.name if incoming.team else None,
             status=None if fault is not None and fault.drops else answer.status,
             applied=answer.applied,
             fault=fault.label if fault else None,
@@ -157,15 +157,15 @@ class Sandbox:
         self.ledger.add(entry)
         return entry
 
-    def _spend_key_on_failure(self, passage: Passage, answer: Answer) -> None:
-        """Under `key_spent_on: any_authenticated` a request that Loops itself failed on uses its key up too."""
-        route, team = passage.route, passage.team
+    def _spend_key_on_failure(self, incoming: Incoming, answer: HttpAnswer) -> None:
+        """With `key_spent_on: any_authenticated`, a request that was answered by a 5xx uses up its key too."""
+        route, team = incoming.route, incoming.team
         failed = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         if route is not None and team is not None and route.path == EVENTS_SEND and failed:
-            spend_on_failure(passage.call(route, team))
+            spend_on_failure(incoming.call(route, team))
 
-    def _rate_headers(self, admission: Admission | None, answer: Answer) -> Headers:
-        """The two headers of the rate limit. A proxy's error page has none, nor has an answer given before a team is known."""
+    def _rate_headers(self, admission: Admission | None, answer: HttpAnswer) -> Headers:
+        """The two headers of the rate limit. A proxy's error page has none, nor an answer for which no team is known."""
         if admission is None:
             if not self.switches.rate_headers_without_team:
                 return ()

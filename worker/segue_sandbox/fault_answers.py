@@ -1,4 +1,4 @@
-"""What a client sees of a fault."""
+"""The answers that a client gets in place of, or because of, an injected fault."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -6,19 +6,19 @@ from http.client import responses
 
 from segue_sandbox.answers import (
     TEXT_TYPE,
-    Answer,
+    HttpAnswer,
     error_answer,
     html_answer,
     too_many_requests,
     unauthorized,
 )
-from segue_sandbox.faults import Fault
+from segue_sandbox.faults import InjectedFault
 from segue_sandbox.switches import Switches
 
 _TIMED_OUT = 504
 
 
-def fault_answer(fault: Fault, switches: Switches, now: float) -> Answer:
+def fault_answer(fault: InjectedFault, switches: Switches, now: float) -> HttpAnswer:
     """The answer of a fault that keeps the request from the API. `now` in unix seconds."""
     status = _TIMED_OUT if fault.kind == "delay_before_apply" else fault.status
     answer = _with_body(fault, status, switches, now)
@@ -27,21 +27,21 @@ def fault_answer(fault: Fault, switches: Switches, now: float) -> Answer:
     return answer
 
 
-def spoil(answer: Answer, fault: Fault) -> Answer:
-    """The API's own answer, after the fault had its way with it."""
+def spoil(answer: HttpAnswer, fault: InjectedFault) -> HttpAnswer:
+    """The API's own answer, changed as the fault demands."""
     if fault.kind == "invalid_json":
         return replace(answer, status=200, body=b"<html>It worked, but this is no JSON", content_type="text/html")
     return answer
 
 
-def _with_body(fault: Fault, status: int, switches: Switches, now: float) -> Answer:
+def _with_body(fault: InjectedFault, status: int, switches: Switches, now: float) -> HttpAnswer:
     phrase = responses.get(status, "Unknown Error")
     if fault.body == "empty":
-        return Answer(status, b"", None)
+        return HttpAnswer(status, b"", None)
     if fault.body == "html":
         return html_answer(status, f"{status}: {phrase}")
     if fault.body == "text":
-        return Answer(status, phrase.encode(), TEXT_TYPE)
+        return HttpAnswer(status, phrase.encode(), TEXT_TYPE)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return too_many_requests(switches, now)
     if status == HTTPStatus.UNAUTHORIZED:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from segue_sandbox.address import API_PREFIX
-from segue_sandbox.request import Request
+from segue_sandbox.request import ApiRequest
 
 FaultKind = Literal[
     "status",
@@ -23,7 +23,7 @@ FaultKind = Literal[
 BodyKind = Literal["json", "html", "text", "empty"]
 
 
-class Fault(BaseModel):
+class InjectedFault(BaseModel):
     """What goes wrong, and for which requests. Every condition given must hold; none given matches every request.
 
     Kinds: `status` answers `status` with a `body`, not applied. `drop_before_apply` and
@@ -63,7 +63,7 @@ class Fault(BaseModel):
         try:
             re.compile(pattern or "")
         except re.error as error:
-            raise ValueError(f"no regular expression: {error}") from None
+            raise ValueError(f"not a regular expression: {error}") from None
         return pattern
 
     @property
@@ -73,7 +73,7 @@ class Fault(BaseModel):
 
     @property
     def reaches_api(self) -> bool:
-        """Whether the request is processed as usual, and only the answer suffers."""
+        """Whether the request is processed as usual, so that only the answer is changed."""
         return self.kind not in ("status", "drop_before_apply", "delay_before_apply")
 
     @property
@@ -81,8 +81,8 @@ class Fault(BaseModel):
         """Whether the connection is closed instead of an answer."""
         return self.kind in ("drop_before_apply", "drop_after_apply")
 
-    def matches(self, request: Request) -> bool:
-        """Whether the request is of the kind this fault is for, counts and chance apart."""
+    def matches(self, request: ApiRequest) -> bool:
+        """Whether the fault applies to such a request, leaving aside counts, time and probability."""
         return (
             self.method in (None, request.method)
             and self.path in (None, request.path)
@@ -93,24 +93,28 @@ class Fault(BaseModel):
 
 
 # What `--fail` chooses from: the five kinds that a client must survive, equally often.
-RANDOM_FAULTS: tuple[tuple[Fault, ...], ...] = (
-    (Fault(status=429),),
-    (Fault(status=500),),
-    (Fault(status=502, body="html"), Fault(status=503, body="empty"), Fault(status=504, body="html")),
-    (Fault(kind="drop_before_apply"),),
-    (Fault(kind="drop_after_apply"),),
+RANDOM_FAULTS: tuple[tuple[InjectedFault, ...], ...] = (
+    (InjectedFault(status=429),),
+    (InjectedFault(status=500),),
+    (
+        InjectedFault(status=502, body="html"),
+        InjectedFault(status=503, body="empty"),
+        InjectedFault(status=504, body="html"),
+    ),
+    (InjectedFault(kind="drop_before_apply"),),
+    (InjectedFault(kind="drop_after_apply"),),
 )
 
 
 @dataclass
 class _Rule:
-    fault: Fault
+    fault: InjectedFault
     random: Random
     matched: int = 0
     fired: int = 0
     first_fired_at: float | None = None
 
-    def fires(self, request: Request) -> bool:
+    def fires(self, request: ApiRequest) -> bool:
         fault = self.fault
         if not fault.matches(request) or self._spent(request.arrival):
             return False
@@ -133,9 +137,9 @@ class _Rule:
 
 
 class FaultPlan:
-    """The faults in force. Equal seeds and equal requests in equal order give equal faults.
+    """The faults in force. The same seed and the same requests in the same order give the same faults.
 
-    Each rule, and the random failures, draw from a sequence of their own: adding a rule disturbs no other.
+    Each rule has a random sequence of its own, and so have the random failures: adding a rule does not change others.
     """
 
     def __init__(self, seed: int) -> None:
@@ -143,24 +147,24 @@ class FaultPlan:
         self._rules: list[_Rule] = []
         self._random = Random(f"{seed}:fail")  # noqa: S311  repeatable on purpose, no secret
 
-    def replace(self, faults: Iterable[Fault]) -> None:
-        """Put these rules in place of all others; none ends every injected fault."""
+    def replace(self, faults: Iterable[InjectedFault]) -> None:
+        """Replace all rules by these; an empty list removes every injected fault."""
         self._rules = []
         for fault in faults:
             self.add(fault)
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: InjectedFault) -> None:
         """Add a rule; the first that fires wins."""
         rng = Random(f"{self._seed}:{len(self._rules)}")  # noqa: S311  repeatable on purpose, no secret
         self._rules.append(_Rule(fault, rng))
 
-    def decide(self, request: Request, fail_rate: float) -> Fault | None:
-        """The fault this request meets, if any: an injected one, else a random one."""
+    def decide(self, request: ApiRequest, fail_rate: float) -> InjectedFault | None:
+        """The fault that this request meets, if any: an injected one, else a random one."""
         for rule in self._rules:
             if rule.fires(request):
                 return rule.fault
         if fail_rate and self._random.random() < fail_rate:
-            kind: Sequence[Fault] = self._random.choice(RANDOM_FAULTS)
+            kind: Sequence[InjectedFault] = self._random.choice(RANDOM_FAULTS)
             return self._random.choice(kind)
         return None
 
@@ -172,6 +176,6 @@ class FaultPlan:
         ]
 
 
-def _field(request: Request, name: str) -> Any:
+def _field(request: ApiRequest, name: str) -> Any:
     body = request.json
     return body.get(name) if isinstance(body, dict) else None

@@ -1,13 +1,13 @@
-"""Which paths there are, and what serves them; nothing else exists."""
+"""The paths of the API, and the functions that serve them."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from segue_sandbox.answers import Answer
+from segue_sandbox.answers import HttpAnswer
 from segue_sandbox.endpoints import contacts, events, reading
-from segue_sandbox.endpoints.call import Call
+from segue_sandbox.endpoints.call import ApiCall
 
-Handler = Callable[[Call], Answer]
+Handler = Callable[[ApiCall], HttpAnswer]
 EVENTS_SEND = "/events/send"
 CONTACTS_UPDATE = "/contacts/update"
 
@@ -29,7 +29,7 @@ _PREFIXED: tuple[tuple[str, dict[str, Handler]], ...] = (
 )
 
 
-class Route(NamedTuple):
+class ApiRoute(NamedTuple):
     """A known path: its handlers by method, and what follows a path with a parameter."""
 
     path: str
@@ -37,12 +37,12 @@ class Route(NamedTuple):
     argument: str = ""
 
 
-def find_route(path: str) -> Route | None:
+def find_route(path: str) -> ApiRoute | None:
     """The route of a path below the base URL; None makes a 404 page."""
     handlers = _FIXED.get(path)
     if handlers is not None:
-        return Route(path, handlers)
+        return ApiRoute(path, handlers)
     for prefix, prefixed in _PREFIXED:
         if path.startswith(prefix) and path != prefix:
-            return Route(prefix, prefixed, path.removeprefix(prefix))
+            return ApiRoute(prefix, prefixed, path.removeprefix(prefix))
     return None

@@ -14,8 +14,8 @@ from segue_sandbox.address import API_PREFIX
 from segue_sandbox.app import SandboxApp
 from segue_sandbox.core import Sandbox
 from segue_sandbox.ledger import Ledger
+from segue_sandbox.protocol import WitnessProtocol
 from segue_sandbox.switches import Switches
-from segue_sandbox.wire import WitnessProtocol
 
 _START_TIMEOUT_S = 30.0
 _BACKLOG = 2048

@@ -30,7 +30,7 @@ def make_id(*parts: object) -> str:
 
 
 @dataclass(slots=True)
-class Contact:
+class LoopsContact:
     """One contact. `properties` holds everything but what has its own attribute; a reset property has no entry."""
 
     id: str
@@ -48,36 +48,36 @@ class ContactStore:
     def __init__(self, team: str) -> None:
         self._team = team
         self._made = 0
-        self._by_id: dict[str, Contact] = {}
-        self._by_folded_email: dict[str, list[Contact]] = {}
-        self._by_user_id: dict[str, Contact] = {}
+        self._by_id: dict[str, LoopsContact] = {}
+        self._by_folded_email: dict[str, list[LoopsContact]] = {}
+        self._by_user_id: dict[str, LoopsContact] = {}
 
-    def __iter__(self) -> Iterator[Contact]:
+    def __iter__(self) -> Iterator[LoopsContact]:
         return iter(tuple(self._by_id.values()))
 
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def by_email(self, email: str, *, folded: bool) -> Contact | None:
+    def by_email(self, email: str, *, folded: bool) -> LoopsContact | None:
         """The contact with this address, matched without regard to case when `folded`."""
         alike = self._by_folded_email.get(email.lower(), ())
         return next((contact for contact in alike if folded or contact.email == email), None)
 
-    def by_user_id(self, user_id: str) -> Contact | None:
+    def by_user_id(self, user_id: str) -> LoopsContact | None:
         """The contact with this userId."""
         return self._by_user_id.get(user_id)
 
-    def add(self, email: str, user_id: str | None) -> Contact:
+    def add(self, email: str, user_id: str | None) -> LoopsContact:
         """Make a contact with an id of its own; neither identifier may be in use."""
         self._made += 1
-        contact = Contact(make_id(self._team, self._made), email, user_id)
+        contact = LoopsContact(make_id(self._team, self._made), email, user_id)
         self._by_id[contact.id] = contact
         self._index_email(contact)
         if user_id is not None:
             self._by_user_id[user_id] = contact
         return contact
 
-    def identify(self, contact: Contact, email: str | None, user_id: str | None) -> None:
+    def identify(self, contact: LoopsContact, email: str | None, user_id: str | None) -> None:
         """Give a contact the identifiers that were sent; None leaves one as it is."""
         if email is not None and email != contact.email:
             self._forget_email(contact)
@@ -88,16 +88,16 @@ class ContactStore:
             contact.user_id = user_id
             self._by_user_id[user_id] = contact
 
-    def remove(self, contact: Contact) -> None:
+    def remove(self, contact: LoopsContact) -> None:
         """Forget a contact."""
         del self._by_id[contact.id]
         self._forget_email(contact)
         self._by_user_id.pop(contact.user_id or "", None)
 
-    def _index_email(self, contact: Contact) -> None:
+    def _index_email(self, contact: LoopsContact) -> None:
         self._by_folded_email.setdefault(contact.email.lower(), []).append(contact)
 
-    def _forget_email(self, contact: Contact) -> None:
+    def _forget_email(self, contact: LoopsContact) -> None:
         self._by_folded_email[contact.email.lower()].remove(contact)
 
 

@@ -6,6 +6,7 @@
     ├── TriggerError                   a trigger Segment would misread, or no trigger at all
     ├── MappingError                   a mapping's fields are at fault; carries every problem
     ├── PayloadError                   an event's payload breaks the action's rules
+    ├── DamagedError                   what Redis holds of one contact cannot be read
     ├── RedisSetupError                Redis is set up so that it may lose events
     ├── RedisServerError               no Redis server of one's own could be started
     └── LoopsError                     an answer, or none, from Loops (see `segue_worker.loops.errors`)
@@ -17,6 +18,7 @@ from segue_producer.errors import SegueError
 
 __all__ = [
     "ConfigError",
+    "DamagedError",
     "LoopsError",
     "MappingError",
     "PayloadError",
@@ -68,6 +70,10 @@ class MappingError(SegueError):
 
 class PayloadError(SegueError):
     """The payload a mapping made breaks its action's rules (docs/segment.md#conversion-and-checks)."""
+
+
+class DamagedError(SegueError):
+    """What Redis holds of one contact cannot be read: it is damaged, or another version wrote it."""
 
 
 class RedisSetupError(SegueError):

@@ -192,6 +192,20 @@ def test_doubled_names_say_where_the_first_is(found: Found) -> None:
     ]
 
 
+def test_one_team_has_one_limit(found: Found) -> None:
+    """Loops limits the team, whichever of its destinations sends."""
+    other = "  - {name: b, api_key: '${LOOPS_API_KEY}', rate_limit: %d}\n"
+    assert found(HEAD + other % 5) == [
+        (
+            4,
+            "destinations[1].rate_limit",
+            "is 5, and 10 at loops, which has the same API key: Loops limits the team as a whole, so write the same at both",
+        )
+    ]
+    assert found(HEAD + other % 10) == []
+    assert found(HEAD + (other % 5).replace("${LOOPS_API_KEY}", "another")) == []
+
+
 def test_one_name_may_be_used_in_two_destinations(inspect: Inspect) -> None:
     mappings = "    mappings: [{name: A, action: sendEvent}]\n"
     other = "  - name: other\n    api_key: other\n"
@@ -259,7 +273,6 @@ destinations:
         ),
         ("    mappings: []\n", 4, "destinations[0].mappings: no mappings"),
         ("    base_url: http://loops.example.com/v1\n", 4, "destinations[0].base_url: the API key is sent over the network unencrypted"),
-        ("  - {name: b, api_key: '${LOOPS_API_KEY}', rate_limit: 5}\n", 4, "destinations[1].rate_limit: differs from the 10"),
     ],
 )  # fmt: skip
 def test_what_is_rarely_meant_is_a_warning(inspect: Inspect, more: str, line: int, warning: str) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from itertools import cycle
 from typing import Any
 
+import httpx
 import pytest
 from fakeredis import FakeAsyncRedis
 from pydantic import SecretStr
@@ -13,7 +14,6 @@ from segue_producer.events import prepare
 from segue_producer.keys import Keys
 from segue_sandbox.core import Sandbox
 from segue_sandbox.switches import Switches
-from segue_sandbox.transport import SandboxTransport
 from segue_worker.config import Destination
 from segue_worker.config.model import DeadLetterLimits, RetryLimits
 from segue_worker.delivery.context import RunContext
@@ -24,6 +24,7 @@ from segue_worker.loops import LoopsClient
 from segue_worker.mapping import CompiledMapping, compile_destination_mapping
 from segue_worker.outbox import Outbox
 from segue_worker.pacing import Pacer
+from tests.unit.sandbox.in_process import SandboxTransport
 
 KEYS = Keys("loops")
 DAY_MS = 86_400_000
@@ -48,6 +49,8 @@ class Bench:
     mappings: tuple[CompiledMapping, ...] = (CONTACTS, EVENTS)
     settings: dict[str, Any] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
+    transport: httpx.AsyncBaseTransport | None = None
+    """In place of the sandbox's."""
     jitters: Iterator[float] = field(default_factory=lambda: cycle([0.0, 0.0, 0.9]))
     """Two quick retries without a wait; the third wait is a park."""
 
@@ -81,7 +84,7 @@ class Bench:
     async def run(self, *, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Do one run; what a hint would ask for is the answer."""
         outbox = self.outbox(owner=f"run at {self.now_ms}")
-        transport = SandboxTransport(self.sandbox)
+        transport = self.transport or SandboxTransport(self.sandbox)
         async with LoopsClient("http://sandbox/api/v1", "sandbox-key", transport=transport) as client:
             context = RunContext(
                 destination=self.destination(),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from segue_sandbox.faults import Fault
+from segue_sandbox.faults import InjectedFault
 from segue_worker.operating.forget import _SCRIPT as FORGET
 from segue_worker.outbox import Claimed, Next, Outbox, Settlement
 
@@ -112,7 +112,7 @@ async def test_a_twin_that_is_forgotten_while_under_way_makes_no_duplicate_of_th
 
 async def test_a_twin_that_is_not_sent_makes_no_duplicate_of_the_other(bench: Bench) -> None:
     """The first is refused for the key, which pauses; when that is mended, one of the two takes effect."""
-    bench.sandbox.faults.add(Fault(status=401, count=1))
+    bench.sandbox.faults.add(InjectedFault(status=401, count=1))
     await bench.enqueue({**TRACK, "messageId": "m"})
     await bench.enqueue({**TRACK, "messageId": "m", "userId": "u2"})
     await bench.run()
@@ -171,7 +171,7 @@ async def test_after_a_kill_a_merge_is_sent_again_as_it_was_and_a_later_refusal_
     with monkeypatch.context() as patch:
         wrap_settle(patch, kill)
         await bench.run()
-    bench.sandbox.faults.add(Fault(status=400, body_matches="poison"))
+    bench.sandbox.faults.add(InjectedFault(status=400, body_matches="poison"))
     await bench.enqueue({"type": "identify", "traits": {"email": "u1@example.com", "plan": "poison"}})
     bench.now_ms += 60_000
     await bench.run()

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from segue_sandbox.core import Sandbox
 from segue_sandbox.switches import Switches
-from segue_sandbox.transport import SandboxTransport
 from segue_worker.delivery.coalesce import Group, Mode, Piece, apart, coalesce
 from segue_worker.mapping import Request
+from tests.unit.sandbox.in_process import SandboxTransport
 
 LISTS = ("clxf1nxlb000t0ml79ajwcsj0", "cm06f5v0e45nf0ml5754o9cix")
 

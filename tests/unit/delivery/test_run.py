@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from segue_sandbox.faults import Fault
+from segue_sandbox.faults import InjectedFault
 from segue_worker.outbox import Outbox
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import partial_entry
@@ -50,7 +50,7 @@ async def test_a_message_id_takes_effect_once_within_and_across_runs(bench: Benc
 
 
 async def test_a_quick_failure_is_retried_in_the_run_with_the_same_key(bench: Bench) -> None:
-    bench.sandbox.faults.add(Fault(status=503, count=2))
+    bench.sandbox.faults.add(InjectedFault(status=503, count=2))
     await bench.enqueue(TRACK)
     await bench.run()
     assert [request["status"] for request in bench.requests] == [503, 503, 200]
@@ -59,7 +59,7 @@ async def test_a_quick_failure_is_retried_in_the_run_with_the_same_key(bench: Be
 
 
 async def test_a_lasting_failure_parks_the_contact_and_its_request_is_resent_byte_for_byte(bench: Bench) -> None:
-    bench.sandbox.faults.add(Fault(status=500, count=3))
+    bench.sandbox.faults.add(InjectedFault(status=500, count=3))
     await bench.enqueue(IDENTIFY, {"type": "identify", "traits": {"plan": "pro"}})
     assert not await bench.run()
     assert await bench.redis.hlen(KEYS.parked) == 1
@@ -80,7 +80,7 @@ async def test_a_lasting_failure_parks_the_contact_and_its_request_is_resent_byt
 
 
 async def test_a_request_is_given_up_when_it_is_too_old(bench: Bench) -> None:
-    bench.sandbox.faults.add(Fault(status=500))
+    bench.sandbox.faults.add(InjectedFault(status=500))
     await bench.enqueue({**TRACK, "messageId": "m"})
     for _ in range(3):
         await bench.run()
@@ -120,7 +120,7 @@ async def test_a_pause_by_hand_is_not_probed(bench: Bench) -> None:
 
 
 async def test_a_final_refusal_becomes_a_dead_letter_and_the_contact_goes_on(bench: Bench) -> None:
-    bench.sandbox.faults.add(Fault(status=400, event="Bad"))
+    bench.sandbox.faults.add(InjectedFault(status=400, event="Bad"))
     await bench.enqueue(IDENTIFY, {**TRACK, "event": "Bad", "messageId": "bad"}, TRACK)
     await bench.run()
     (letter,) = await dead_letters(bench)
@@ -150,7 +150,7 @@ async def test_an_event_at_fault_becomes_a_dead_letter_and_its_neighbours_go_on(
 
 async def test_a_merge_that_is_refused_is_taken_apart(bench: Bench) -> None:
     bench.settings = {"coalesce": "updates_into_events"}
-    bench.sandbox.faults.add(Fault(status=400, body_matches="poison"))
+    bench.sandbox.faults.add(InjectedFault(status=400, body_matches="poison"))
     await bench.enqueue(IDENTIFY, {"type": "identify", "traits": {"a": "poison"}, "messageId": "guilty"}, TRACK)
     await bench.run()
     # The whole, its two updates, each of them, and the event.
@@ -181,7 +181,7 @@ async def test_updates_folded_into_an_event_that_was_sent_before_go_on_their_own
 async def test_an_event_with_two_mappings_makes_two_requests_and_a_crash_between_repeats_neither(bench: Bench) -> None:
     second = mapping("also", "sendEvent", fields={"eventName": "Also"})
     bench.mappings = (EVENTS, second)
-    bench.sandbox.faults.add(Fault(status=500, event="Also", count=3))
+    bench.sandbox.faults.add(InjectedFault(status=500, event="Also", count=3))
     await bench.enqueue(TRACK)
     await bench.run()
     assert await bench.pending() == 1
@@ -195,7 +195,7 @@ async def test_an_event_with_two_mappings_makes_two_requests_and_a_crash_between
 async def test_one_of_two_mappings_at_fault_dies_alone_and_is_recorded_once(bench: Bench) -> None:
     broken = mapping("broken", "sendEvent", fields={"email": "no address"})
     bench.mappings = (broken, EVENTS)
-    bench.sandbox.faults.add(Fault(status=500, count=3))
+    bench.sandbox.faults.add(InjectedFault(status=500, count=3))
     await bench.enqueue(TRACK)
     await bench.run()
     bench.now_ms += 3_600_000
@@ -261,7 +261,7 @@ async def test_a_key_revoked_for_an_hour_costs_a_probe_a_minute_and_no_event(ben
 
 
 async def test_a_loops_that_is_down_is_left_alone_and_all_is_delivered_when_it_is_back(bench: Bench) -> None:
-    bench.sandbox.faults.add(Fault(status=500))
+    bench.sandbox.faults.add(InjectedFault(status=500))
     for number in range(40):
         await bench.enqueue({**TRACK, "userId": f"u{number}"})
     await bench.run()
@@ -282,7 +282,7 @@ async def test_a_loops_that_is_down_is_left_alone_and_all_is_delivered_when_it_i
 
 async def test_the_breaker_stops_a_wrong_mapping_before_the_outbox_is_empty(bench: Bench) -> None:
     bench.mappings = (mapping("wrong", "sendEvent", fields={"eventName": "Wrong"}),)
-    bench.sandbox.faults.add(Fault(status=400, event="Wrong"))
+    bench.sandbox.faults.add(InjectedFault(status=400, event="Wrong"))
     for number in range(400):
         await bench.enqueue({**TRACK, "userId": f"u{number}"})
     while await bench.run():
@@ -315,7 +315,7 @@ async def test_what_costs_no_request_and_unknown_contacts_never_trip_the_breaker
 
 
 async def test_what_was_resumed_is_not_paused_again_for_refused_requests_soon(bench: Bench) -> None:
-    bench.sandbox.faults.add(Fault(status=400, event="Wrong"))
+    bench.sandbox.faults.add(InjectedFault(status=400, event="Wrong"))
     await bench.redis.set(KEYS.resumed, "1")
     for number in range(200):
         await bench.enqueue({**TRACK, "event": "Wrong", "userId": f"u{number}"})
@@ -329,7 +329,7 @@ async def test_what_was_resumed_is_not_paused_again_for_refused_requests_soon(be
 async def test_a_request_that_something_in_between_refuses_is_set_aside_and_nobody_else_waits(
     bench: Bench, status: int, body: Any
 ) -> None:
-    bench.sandbox.faults.add(Fault(status=status, event="Blocked", body=body))
+    bench.sandbox.faults.add(InjectedFault(status=status, event="Blocked", body=body))
     await bench.enqueue({**TRACK, "event": "Blocked", "messageId": "blocked"}, {**TRACK, "event": "Behind"})
     await bench.enqueue({**TRACK, "event": "Other", "userId": "u2"})
     for _ in range(8):
@@ -344,7 +344,7 @@ async def test_a_request_that_something_in_between_refuses_is_set_aside_and_nobo
 
 
 async def test_an_address_that_is_not_the_api_pauses_and_costs_no_events(bench: Bench) -> None:
-    bench.sandbox.faults.add(Fault(status=404, body="html"))
+    bench.sandbox.faults.add(InjectedFault(status=404, body="html"))
     await bench.enqueue(*({**TRACK, "userId": f"u{number}"} for number in range(5)))
     await bench.run()
     pause = await bench.outbox().paused()
@@ -358,7 +358,7 @@ async def test_an_event_sent_apart_before_a_kill_is_sent_again_under_the_same_ke
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.settings = {"coalesce": "updates_into_events"}
-    bench.sandbox.faults.add(Fault(status=400, body_matches="poison"))
+    bench.sandbox.faults.add(InjectedFault(status=400, body_matches="poison"))
     await bench.enqueue({"type": "identify", "traits": {"email": "u1@example.com", "a": "poison"}}, TRACK)
     settle = Outbox.settle
     sent: list[int] = []
@@ -381,7 +381,7 @@ async def test_an_event_sent_apart_before_a_kill_is_sent_again_under_the_same_ke
 
 
 async def test_a_collision_of_keys_at_the_first_attempt_is_a_dead_letter_with_the_answer(bench: Bench) -> None:
-    bench.sandbox.faults.add(Fault(status=409, event="E", count=1))
+    bench.sandbox.faults.add(InjectedFault(status=409, event="E", count=1))
     await bench.enqueue(TRACK)
     await bench.run()
     (letter,) = await dead_letters(bench)
@@ -389,18 +389,19 @@ async def test_a_collision_of_keys_at_the_first_attempt_is_a_dead_letter_with_th
 
 
 async def test_one_contact_that_always_fails_holds_up_nobody(bench: Bench) -> None:
-    bench.sandbox.faults.add(Fault(status=500, contact="bad@example.com"))
+    bench.sandbox.faults.add(InjectedFault(status=500, contact="bad@example.com"))
     await bench.enqueue({**TRACK, "userId": "bad", "properties": {"email": "bad@example.com"}})
     for number in range(200):
         await bench.enqueue({**TRACK, "userId": f"u{number}"})
-    await bench.run()
+    while await bench.run():
+        pass
     assert await bench.pending() == 1
     assert len(bench.sandbox.events) == 200
     assert await bench.outbox().paused() is None
 
 
 async def test_what_waited_too_long_behind_a_pause_is_not_sent_again(bench: Bench) -> None:
-    bench.sandbox.faults.add(Fault(kind="drop_after_apply", count=3))
+    bench.sandbox.faults.add(InjectedFault(kind="drop_after_apply", count=3))
     await bench.enqueue({**TRACK, "messageId": "m"})
     await bench.run()
     await bench.outbox().pause(Pause("by hand", bench.now_ms, None))
@@ -419,7 +420,7 @@ async def test_a_run_and_each_dead_letter_is_a_line_in_the_log_without_personal_
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "segue_worker")
-    bench.sandbox.faults.add(Fault(status=400, event="Bad"))
+    bench.sandbox.faults.add(InjectedFault(status=400, event="Bad"))
     await bench.enqueue(IDENTIFY, {**TRACK, "event": "Bad", "messageId": "bad"}, TRACK)
     await bench.run()
     (letter,) = await dead_letters(bench)

@@ -8,8 +8,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from segue_producer.keys import Keys
 from segue_worker.observing.metrics.exposition import VALUES, mapping_counts, render
-from segue_worker.observing.metrics.registry import METRICS, series_names
+from segue_worker.observing.metrics.registry import METRICS
 from segue_worker.outbox.pause import Pause, PauseKind
+
+from .series import series_names
 
 KEYS = Keys("loops")
 

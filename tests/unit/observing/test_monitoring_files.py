@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from segue_worker.observing.metrics.registry import BY_NAME, series_names
+from segue_worker.observing.metrics.registry import BY_NAME
+
+from .series import series_names
 
 ROOT = Path(__file__).parents[3]
 MONITORING = ROOT / "deploy" / "monitoring"

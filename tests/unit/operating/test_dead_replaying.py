@@ -57,6 +57,15 @@ def test_a_replay_moves_the_letter_to_the_end_of_its_contacts_outbox(redis: Fake
     assert redis.hget(KEYS.totals, "replayed") == b"1"
 
 
+def test_a_letter_whose_contact_has_no_list_stays_and_the_others_go(redis: FakeRedis, bury: Bury) -> None:
+    damaged, other = bury(message_ids=("damaged",)), bury(contact="u2", message_ids=("other",))
+    redis.set(KEYS.outbox + "u1", "no list")
+    assert replay_all(redis)[0] == [(damaged.id, "refused"), (other.id, "replayed")]
+    assert redis.hkeys(KEYS.dead) == redis.zrange(KEYS.dead_at, 0, -1) == [damaged.id.encode()]
+    assert redis.zrange(KEYS.due, 0, -1) == [b"u2"]
+    assert redis.get(KEYS.pending) == b"1"
+
+
 def test_a_merged_letter_becomes_its_events_in_order(redis: FakeRedis, bury: Bury) -> None:
     bury(message_ids=("a", "b", "c"), mappings=("One", "Two"))
     replay_all(redis)
@@ -131,7 +140,7 @@ def test_a_parked_contact_keeps_its_time(redis: FakeRedis, bury: Bury) -> None:
 def test_what_holds_no_event_is_refused_and_stays(redis: FakeRedis, bury: Bury) -> None:
     letter = bury(reason="unreadable", events=("no event",), message_ids=(), mappings=())
     (result,) = replay(redis, "loops", [letter], send_hint=lambda _: None)
-    assert result == (letter.id, "refused", "it holds no event; drop it")
+    assert result == (letter.id, "refused", "it holds no event; delete it")
     assert redis.hlen(KEYS.dead) == 1
     assert redis.exists(KEYS.outbox + "u1") == 0
 
@@ -165,7 +174,7 @@ def test_an_invalid_event_is_checked_again() -> None:
 def test_an_event_that_is_still_invalid_is_refused_without_its_values(event: object) -> None:
     answer = prepare_replay(invalid(event))
     assert isinstance(answer, NotReplayable)
-    assert answer.why.startswith("still invalid: ")
+    assert answer.why.startswith("it is still invalid: ")
     assert "secret" not in answer.why
 
 
@@ -175,7 +184,7 @@ def test_a_contact_that_is_not_said_is_found_in_the_event() -> None:
     assert isinstance(answer, Replay)
     assert answer.contact == "ada@example.com"
     nobody = prepare_replay(letter_of(contact="", events=('{"type": "track"}',)))
-    assert nobody == NotReplayable(nobody.id, "its events name no contact; drop it")
+    assert nobody == NotReplayable(nobody.id, "its events name no contact; delete it")
 
 
 def test_each_event_of_a_merged_letter_is_replayed_only_for_the_mappings_its_request_stood_for() -> None:

@@ -69,3 +69,15 @@ def test_a_destination_that_delivers_at_least_as_much_as_it_loses_is_never_broke
         watch.ended(**first)
         watch.ended(**second)
         assert watch.trouble() is None
+
+
+NOW_MS = 1_700_000_000_000
+
+
+def test_a_probe_is_wanted_when_its_time_has_come_or_the_clock_was_set_back() -> None:
+    pause = begin(PauseKind.REFUSED, "401", NOW_MS)
+    assert pause.next_probe is not None
+    assert not pause.wants_probe(pause.next_probe - 1)
+    assert pause.wants_probe(pause.next_probe)
+    assert pause.wants_probe(pause.next_probe - 3_600_000)
+    assert not begin(PauseKind.HAND, "by hand", NOW_MS).wants_probe(NOW_MS * 2)

@@ -14,7 +14,7 @@ from segue_worker.observing.queue_age import record_queue_age
 from segue_worker.observing.status import read_statuses
 from segue_worker.outbox.counters import OLDEST
 from segue_worker.outbox.outgoing import Outgoing, Parked
-from segue_worker.process.sweep import sweep
+from segue_worker.process.sweep import RECOUNTED_AFTER_MS, RECOUNTED_CONTACTS, sweep
 
 KEYS = Keys("loops")
 NOW_MS = 1_700_000_000_000
@@ -98,6 +98,36 @@ async def test_a_damaged_key_of_one_destination_ends_no_hint_of_another(
     assert await sweep(redis, [destination("loops"), destination("other")]) == ["other"]
     assert "loops" in caplog.text or "destinations" in caplog.text
     assert await redis.keys(f"{Keys('other').stats}*")
+
+
+async def test_the_number_of_waiting_events_is_put_right_once_in_a_while(
+    redis: FakeAsyncRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    await redis.rpush(KEYS.outbox + "u1", "a", "b")
+    await redis.rpush(KEYS.outbox + "u2", "c")
+    await redis.set(KEYS.outbox + "u3", "no list")
+    await redis.zadd(KEYS.due, {"u1": NOW_MS, "u3": NOW_MS})
+    await redis.zadd(KEYS.away, {"u2": NOW_MS})
+    for wrong in ("1000000", "-7", "no number", None):
+        await redis.delete(KEYS.counted)
+        await (redis.delete(KEYS.pending) if wrong is None else redis.set(KEYS.pending, wrong))
+        await sweep(redis, [destination("loops")])
+        assert await redis.get(KEYS.pending) == b"3"
+    assert "the number of waiting events of loops was 1000000, and is corrected to 3" in caplog.text
+    await redis.set(KEYS.pending, "4")
+    await sweep(redis, [destination("loops")])
+    assert await redis.get(KEYS.pending) == b"4"
+    assert 0 < await redis.pttl(KEYS.counted) <= RECOUNTED_AFTER_MS
+
+
+async def test_more_contacts_than_can_be_counted_quickly_are_not_counted(redis: FakeAsyncRedis) -> None:
+    await redis.zadd(KEYS.due, {f"u{number}": NOW_MS for number in range(RECOUNTED_CONTACTS + 1)})
+    await redis.set(KEYS.pending, "12")
+    await sweep(redis, [destination("loops")])
+    assert await redis.get(KEYS.pending) == b"12"
+    await redis.zrem(KEYS.due, "u1")
+    await sweep(redis, [destination("loops")])
+    assert await redis.get(KEYS.pending) == b"0"
 
 
 async def test_the_hint_of_a_destination_does_not_wait_for_its_chores(redis: FakeAsyncRedis) -> None:

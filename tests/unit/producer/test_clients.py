@@ -18,6 +18,7 @@ MAKERS: Final = {
     "RedisCluster",
     "Sentinel",
     "ConnectionPool",
+    "BlockingConnectionPool",
     "Celery",
 }
 

@@ -3,10 +3,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from segue_sandbox.clock import ManualClock
 from segue_sandbox.core import Sandbox
 from segue_sandbox.switches import Switches
-from segue_sandbox.transport import SandboxTransport
+from tests.unit.sandbox.in_process import ManualClock, SandboxTransport
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the demo shows: chapters, what Loops received, what became of each event, and the sum of it."""
+"""Prints the demo: its chapters, what Loops received, what became of each event, and a summary."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from segue_sandbox.demo.evidence import Fate, Outcome
 from segue_sandbox.demo.scenario import RATE_LIMIT, Chapter
+from segue_sandbox.demo.verdicts import EventFate, PlayedChapter
 from segue_sandbox.ledger import RequestRecord
 from segue_sandbox.views import Summary
 
@@ -43,7 +43,7 @@ class Report:
         self._console.rule(Text(f"{self._number}. {chapter.title}", "bold"), align="left")
         self._console.print(Text(chapter.text))
 
-    def outcome(self, outcome: Outcome) -> None:
+    def outcome(self, outcome: PlayedChapter) -> None:
         """Print what Loops received, and what became of the chapter's events."""
         if self._began is None:
             self._began = min((record["at"] for record in outcome.records), default=0.0)
@@ -52,7 +52,7 @@ class Report:
         for problem in outcome.problems:
             self._console.print(Text(f"not as promised: {problem}", "bold red"))
 
-    def summary(self, outcomes: Sequence[Outcome], summary: Summary, problems: Sequence[str]) -> None:
+    def summary(self, outcomes: Sequence[PlayedChapter], summary: Summary, problems: Sequence[str]) -> None:
         """Print the sum of the demo, and whether every promise was kept."""
         self._console.print()
         self._console.rule(Text("In all", "bold"), align="left")
@@ -97,7 +97,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _became(outcome: Outcome) -> Table:
+def _became(outcome: PlayedChapter) -> Table:
     table = _table("event", "", "became")
     rows = [(planned.event, fate) for planned, fate in zip(outcome.chapter.planned, outcome.fates, strict=True)]
     shared = sum(fate.kind == "merged" for fate in outcome.fates)
@@ -144,7 +144,7 @@ def _answer(record: RequestRecord) -> str:
     return "none" if record["status"] is None else f"{record['status']}{' (injected)' if record['fault'] else ''}"
 
 
-def _fate(fate: Fate, shared: int) -> Text:
+def _fate(fate: EventFate, shared: int) -> Text:
     words = {
         "delivered": "delivered",
         "merged": f"delivered: {shared} in one request",
@@ -157,7 +157,7 @@ def _fate(fate: Fate, shared: int) -> Text:
     return Text(words[fate.kind] + again, _COLOURS[fate.kind])
 
 
-def _figures(outcomes: Sequence[Outcome], summary: Summary) -> Iterable[tuple[int, str]]:
+def _figures(outcomes: Sequence[PlayedChapter], summary: Summary) -> Iterable[tuple[int, str]]:
     fates = [fate for outcome in outcomes for fate in outcome.fates]
     merged = [fate for fate in fates if fate.kind == "merged"]
     requests = len({id(fate.sending) for fate in merged})

@@ -2,13 +2,13 @@
 
 from contextlib import suppress
 
-from segue_sandbox.answers import Answer, Refusal, json_answer
-from segue_sandbox.endpoints.call import Call
+from segue_sandbox.answers import ApiRefusal, HttpAnswer, json_answer
+from segue_sandbox.endpoints.call import ApiCall
 from segue_sandbox.endpoints.upsert import apply_upsert, keep_allowed_lists, read_upsert
 from segue_sandbox.rules.body import JsonObject, read_object
 from segue_sandbox.rules.identity import find_contact
-from segue_sandbox.rules.properties import EVENT_KEYS, Scalar, read_event_properties, type_of
-from segue_sandbox.store import AcceptedEvent, Contact, EventPattern, make_id
+from segue_sandbox.rules.properties import EVENT_KEYS, PropertyValue, read_event_properties, type_of
+from segue_sandbox.store import AcceptedEvent, EventPattern, LoopsContact, make_id
 
 MAX_KEY = 100
 _KEY_409 = {
@@ -18,7 +18,7 @@ _KEY_409 = {
 }
 
 
-class KeyUsedError(Refusal):
+class KeyUsedError(ApiRefusal):
     """The idempotency key was used within the past 24 h.
 
     Attributes:
@@ -30,10 +30,10 @@ class KeyUsedError(Refusal):
         self.first_answered_at = first_answered_at
 
 
-def send(call: Call) -> Answer:
+def send(call: ApiCall) -> HttpAnswer:
     """POST /events/send: make or update the contact and record the event, in one step."""
     if len(call.request.idempotency_key or "") > MAX_KEY:
-        raise Refusal(400, f"Idempotency-Key is longer than {MAX_KEY} characters")
+        raise ApiRefusal(400, f"Idempotency-Key is longer than {MAX_KEY} characters")
     if call.switches.key_spent_on == "any_authenticated":
         _spend_key(call)
     body = read_object(call.request, call.switches)
@@ -44,7 +44,7 @@ def send(call: Call) -> Answer:
     properties = read_event_properties(body.get("eventProperties", {}), types, call.switches)
     found = find_contact(call.team.contacts, upsert.identity, call.switches)
     if found is None and upsert.identity.email is None:
-        raise Refusal(400, "Contact not found.")
+        raise ApiRefusal(400, "Contact not found.")
     upsert = keep_allowed_lists(upsert, found, call)
     if call.switches.key_spent_on == "success":
         _spend_key(call)  # after every check
@@ -53,14 +53,14 @@ def send(call: Call) -> Answer:
     return json_answer({"success": True}, applied=True, contact_id=contact.id)
 
 
-def spend_on_failure(call: Call) -> None:
+def spend_on_failure(call: ApiCall) -> None:
     """Use the key up though the request failed at Loops' end, where the switch says so."""
     if call.switches.key_spent_on == "any_authenticated":
         with suppress(KeyUsedError):
             _spend_key(call)
 
 
-def _spend_key(call: Call) -> None:
+def _spend_key(call: ApiCall) -> None:
     key = call.request.idempotency_key
     if key is None:
         return
@@ -70,16 +70,16 @@ def _spend_key(call: Call) -> None:
     call.team.idempotency.spend(key, call.now, call.now + call.answer_delay)
 
 
-def _read_name(body: JsonObject, call: Call) -> str:
+def _read_name(body: JsonObject, call: ApiCall) -> str:
     name = body.get("eventName")
     if not isinstance(name, str) or not name.strip():
-        raise Refusal(400, "eventName is required")
+        raise ApiRefusal(400, "eventName is required")
     if ":" in name and call.switches.colon_in_event_name == "400" and name not in call.team.patterns:
-        raise Refusal(400, "eventName must not contain a colon")
+        raise ApiRefusal(400, "eventName must not contain a colon")
     return name
 
 
-def _record(name: str, properties: dict[str, Scalar], contact: Contact, call: Call) -> None:
+def _record(name: str, properties: dict[str, PropertyValue], contact: LoopsContact, call: ApiCall) -> None:
     team = call.team
     pattern = team.patterns.get(name)
     if pattern is None:

@@ -4,8 +4,8 @@ import re
 from math import ceil
 from typing import cast, get_args
 
-from segue_sandbox.answers import Answer, Refusal, json_answer
-from segue_sandbox.endpoints.call import Call
+from segue_sandbox.answers import ApiRefusal, HttpAnswer, json_answer
+from segue_sandbox.endpoints.call import ApiCall
 from segue_sandbox.rules.body import RESERVED_KEYS, JsonObject, read_object
 from segue_sandbox.store import EventPattern, PropertyType
 
@@ -14,12 +14,12 @@ _PAGE_SIZES = range(10, 51)
 _DEFAULT_PAGE_SIZE = 20
 
 
-def api_key(call: Call) -> Answer:
+def api_key(call: ApiCall) -> HttpAnswer:
     """GET /api-key: which team the key belongs to."""
     return json_answer({"success": True, "teamName": call.team.name})
 
 
-def lists(call: Call) -> Answer:
+def lists(call: ApiCall) -> HttpAnswer:
     """GET /lists."""
     return json_answer(
         [
@@ -29,30 +29,30 @@ def lists(call: Call) -> Answer:
     )
 
 
-def properties(call: Call) -> Answer:
+def properties(call: ApiCall) -> HttpAnswer:
     """GET /contacts/properties?list=all|custom."""
     which = call.request.parameters.get("list", "all")
     if which not in ("all", "custom"):
-        raise Refusal(400, "list must be all or custom")
+        raise ApiRefusal(400, "list must be all or custom")
     chosen = call.team.property_types.items() if which == "all" else call.team.custom_properties()
     return json_answer([{"key": name, "label": _label(name), "type": kind} for name, kind in chosen])
 
 
-def create_property(call: Call) -> Answer:
+def create_property(call: ApiCall) -> HttpAnswer:
     """POST /contacts/properties."""
     body = read_object(call.request, call.switches)
     name, kind = body.get("name"), body.get("type")
     if not isinstance(name, str) or not name.strip() or name in RESERVED_KEYS:
-        raise Refusal(400, "Invalid property name.")
+        raise ApiRefusal(400, "Invalid property name.")
     if kind not in get_args(PropertyType):
-        raise Refusal(400, "Invalid property type.")
+        raise ApiRefusal(400, "Invalid property type.")
     if name in call.team.property_types:
-        raise Refusal(400, "Property already exists.")
+        raise ApiRefusal(400, "Property already exists.")
     call.team.property_types[name] = cast("PropertyType", kind)
     return json_answer({"success": True}, applied=True)
 
 
-def event_patterns(call: Call) -> Answer:
+def event_patterns(call: ApiCall) -> HttpAnswer:
     """GET /event-patterns: a page of the names in use. The cursor is the id the page before ended with."""
     size = _page_size(call.request.parameters.get("perPage"))
     known = list(call.team.patterns.values())
@@ -70,19 +70,19 @@ def event_patterns(call: Call) -> Answer:
     return json_answer({"pagination": paging, "data": [_show_pattern(pattern) for pattern in page]})
 
 
-def event_pattern_by_name(call: Call) -> Answer:
+def event_pattern_by_name(call: ApiCall) -> HttpAnswer:
     """GET /event-patterns/by-name/{eventName}; the case counts."""
     return _one_pattern(call.team.patterns.get(call.argument))
 
 
-def event_pattern_by_id(call: Call) -> Answer:
+def event_pattern_by_id(call: ApiCall) -> HttpAnswer:
     """GET /event-patterns/{id}."""
     return _one_pattern(next((known for known in call.team.patterns.values() if known.id == call.argument), None))
 
 
-def _one_pattern(pattern: EventPattern | None) -> Answer:
+def _one_pattern(pattern: EventPattern | None) -> HttpAnswer:
     if pattern is None:
-        raise Refusal(404, "Event not found.")
+        raise ApiRefusal(404, "Event not found.")
     return json_answer(_show_pattern(pattern))
 
 
@@ -95,7 +95,7 @@ def _page_size(text: str | None) -> int:
     if text is None:
         return _DEFAULT_PAGE_SIZE
     if not text.isdecimal() or int(text) not in _PAGE_SIZES:
-        raise Refusal(400, f"perPage must be {_PAGE_SIZES[0]} to {_PAGE_SIZES[-1]}")
+        raise ApiRefusal(400, f"perPage must be {_PAGE_SIZES[0]} to {_PAGE_SIZES[-1]}")
     return int(text)
 
 
@@ -105,7 +105,7 @@ def _after(known: list[EventPattern], cursor: str | None) -> int:
     for index, pattern in enumerate(known):
         if pattern.id == cursor:
             return index + 1
-    raise Refusal(400, "Invalid cursor.")
+    raise ApiRefusal(400, "Invalid cursor.")
 
 
 def _label(name: str) -> str:

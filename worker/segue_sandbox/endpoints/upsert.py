@@ -2,24 +2,24 @@
 
 from dataclasses import dataclass, replace
 
-from segue_sandbox.endpoints.call import Call
+from segue_sandbox.endpoints.call import ApiCall
 from segue_sandbox.rules.body import JsonObject
-from segue_sandbox.rules.identity import Identity, read_identity
+from segue_sandbox.rules.identity import Identifiers, read_identity
 from segue_sandbox.rules.lists import ListChanges, allowed_lists, read_lists
 from segue_sandbox.rules.properties import PropertyChanges, read_properties
-from segue_sandbox.store import Contact, Team
+from segue_sandbox.store import LoopsContact, Team
 
 
 @dataclass(frozen=True, slots=True)
 class Upsert:
     """Everything a body wants done to a contact, checked."""
 
-    identity: Identity
+    identity: Identifiers
     properties: PropertyChanges
     lists: ListChanges
 
 
-def read_upsert(body: JsonObject, call: Call, *, skip: frozenset[str] = frozenset()) -> Upsert:
+def read_upsert(body: JsonObject, call: ApiCall, *, skip: frozenset[str] = frozenset()) -> Upsert:
     """Check a body's contact part; `skip` names top-level keys that are no properties here.
 
     Raises:
@@ -32,7 +32,7 @@ def read_upsert(body: JsonObject, call: Call, *, skip: frozenset[str] = frozense
     )
 
 
-def keep_allowed_lists(upsert: Upsert, contact: Contact | None, call: Call) -> Upsert:
+def keep_allowed_lists(upsert: Upsert, contact: LoopsContact | None, call: ApiCall) -> Upsert:
     """The upsert with the list changes that can happen to this contact (None: about to be made).
 
     Raises:
@@ -42,7 +42,7 @@ def keep_allowed_lists(upsert: Upsert, contact: Contact | None, call: Call) -> U
     return replace(upsert, lists=allowed)
 
 
-def apply_upsert(upsert: Upsert, contact: Contact | None, call: Call) -> Contact:
+def apply_upsert(upsert: Upsert, contact: LoopsContact | None, call: ApiCall) -> LoopsContact:
     """Update `contact`, or make one from the upsert's email, and give it back. Everything was checked before."""
     identity = upsert.identity
     if contact is None:
@@ -57,13 +57,13 @@ def apply_upsert(upsert: Upsert, contact: Contact | None, call: Call) -> Contact
     return contact
 
 
-def _same_address(email: str | None, contact: Contact, call: Call) -> bool:
+def _same_address(email: str | None, contact: LoopsContact, call: ApiCall) -> bool:
     """Whether `email` is only another spelling of the contact's address, which stays as it was first stored."""
     folded = call.switches.email_matching == "folded"
     return folded and email is not None and email.lower() == contact.email.lower()
 
 
-def _apply_properties(changes: PropertyChanges, contact: Contact, team: Team) -> None:
+def _apply_properties(changes: PropertyChanges, contact: LoopsContact, team: Team) -> None:
     team.property_types.update(changes.new_types)
     contact.properties.update(changes.values)
     for name in changes.resets:

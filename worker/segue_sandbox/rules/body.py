@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from segue_sandbox.answers import Refusal
-from segue_sandbox.request import Request
+from segue_sandbox.answers import ApiRefusal
+from segue_sandbox.request import ApiRequest
 from segue_sandbox.switches import Switches
 
 MAX_TEXT = 500
@@ -15,7 +15,7 @@ _SURELY_SHORT = MAX_TEXT // _LONGEST_ESCAPE - 2
 JsonObject = dict[str, Any]
 
 
-def read_object(request: Request, switches: Switches) -> JsonObject:
+def read_object(request: ApiRequest, switches: Switches) -> JsonObject:
     """The body as a JSON object whose keys and values are short enough.
 
     Raises:
@@ -23,14 +23,14 @@ def read_object(request: Request, switches: Switches) -> JsonObject:
     """
     body = request.json
     if not isinstance(body, dict):
-        raise Refusal(400, "Invalid JSON")
+        raise ApiRefusal(400, "Invalid JSON")
     _check_lengths(body)
     for nested in ("eventProperties", "mailingLists"):
         if isinstance(body.get(nested), dict):
             _check_lengths(body[nested])
     reserved = RESERVED_KEYS.intersection(body)
     if reserved and switches.reserved_keys == "400":
-        raise Refusal(400, f"{', '.join(sorted(reserved))} cannot be set")
+        raise ApiRefusal(400, f"{', '.join(sorted(reserved))} cannot be set")
     return body
 
 
@@ -43,7 +43,7 @@ def check_length(value: str | float) -> None:
     if isinstance(value, float | bool) or (isinstance(value, str) and len(value) <= _SURELY_SHORT):
         return
     if len(json.dumps(value, ensure_ascii=False)) > MAX_TEXT:
-        raise Refusal(400, "Some body key or value is longer than allowable")
+        raise ApiRefusal(400, "Some body key or value is longer than allowable")
 
 
 def _check_lengths(fields: JsonObject) -> None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from segue_sandbox.answers import Refusal
+from segue_sandbox.answers import ApiRefusal
 from segue_sandbox.rules.body import JsonObject
-from segue_sandbox.store import Contact, MailingList
+from segue_sandbox.store import LoopsContact, MailingList
 from segue_sandbox.switches import Switches
 
 ListChanges = dict[str, bool]
@@ -20,15 +20,15 @@ def read_lists(body: JsonObject, known: dict[str, MailingList], switches: Switch
         return {}
     sent = body["mailingLists"]
     if not isinstance(sent, dict):
-        raise Refusal(400, "mailingLists must be an object of booleans")
+        raise ApiRefusal(400, "mailingLists must be an object of booleans")
     wanted = {list_id: _read_choice(list_id, value, switches) for list_id, value in sent.items()}
     if switches.unknown_list == "400" and not wanted.keys() <= known.keys():
-        raise Refusal(400, "Mailing list not found")
+        raise ApiRefusal(400, "Mailing list not found")
     return {list_id: joins for list_id, joins in wanted.items() if list_id in known}
 
 
 def allowed_lists(
-    wanted: ListChanges, contact: Contact | None, switches: Switches, *, subscribed: bool | None
+    wanted: ListChanges, contact: LoopsContact | None, switches: Switches, *, subscribed: bool | None
 ) -> ListChanges:
     """What of `wanted` happens to this contact (None: about to be made), given the request's own `subscribed`.
 
@@ -40,10 +40,10 @@ def allowed_lists(
     for list_id, joins in wanted.items():
         if joins and not is_subscribed:
             if switches.add_unsubscribed == "400":
-                raise Refusal(400, "An unsubscribed contact cannot be added to a mailing list")
+                raise ApiRefusal(400, "An unsubscribed contact cannot be added to a mailing list")
         elif joins and contact is not None and list_id in contact.left_lists:
             if switches.add_after_leaving == "400":
-                raise Refusal(400, "The contact has left this mailing list")
+                raise ApiRefusal(400, "The contact has left this mailing list")
         else:
             allowed[list_id] = joins
     return allowed
@@ -54,4 +54,4 @@ def _read_choice(list_id: str, value: Any, switches: Switches) -> bool:
         return value
     if switches.list_value == "coerce" and value in ("true", "false"):
         return bool(value == "true")
-    raise Refusal(400, f"mailingLists.{list_id} must be a boolean")
+    raise ApiRefusal(400, f"mailingLists.{list_id} must be a boolean")

@@ -12,7 +12,7 @@ from segue_worker.config.document import read_document
 from segue_worker.config.mappings import check_mappings, compiled
 from segue_worker.config.model import Config, DeadLetterLimits, Destination, RetryLimits, Source
 from segue_worker.config.problems import Problem
-from segue_worker.config.rules import check_names, warn
+from segue_worker.config.rules import check_limits, check_names, warn
 from segue_worker.config.schema import DestinationShape
 from segue_worker.config.validation import validate
 from segue_worker.config.yaml_tree import DocumentError
@@ -70,9 +70,11 @@ def inspect_config(
     check_names(document)
     check_mappings(document)
     credentials = read_credentials(document, file.parent)
+    if shape is not None:
+        check_limits(shape, credentials, document.findings)
     if shape is None or document.findings.problems:
         return Inspection(None, document.findings.problems, ())
-    warn(shape, credentials, document.findings)
+    warn(shape, document.findings)
     warnings = document.findings.warnings
     config = Config(
         path=file,

@@ -61,9 +61,24 @@ def check_unique(document: Document, what: str, found: Iterable[tuple[Where, Any
             )
 
 
-def warn(shape: FileShape, secrets: dict[Where, SecretStr], findings: Findings) -> None:
-    """Warn of what is allowed but probably not meant."""
+def check_limits(shape: FileShape, secrets: dict[Where, SecretStr], findings: Findings) -> None:
+    """Check that destinations with the same API key have the same limit, which is that of the team at Loops."""
     teams: dict[str, tuple[str, int]] = {}
+    for index, destination in enumerate(shape.destinations):
+        where: Where = ("destinations", index)
+        if where not in secrets:
+            continue
+        name, limit = teams.setdefault(secrets[where].get_secret_value(), (destination.name, destination.rate_limit))
+        if limit != destination.rate_limit:
+            findings.problem(
+                (*where, "rate_limit"),
+                f"is {destination.rate_limit}, and {limit} at {name}, which has the same API key: Loops limits the team "
+                "as a whole, so write the same at both",
+            )
+
+
+def warn(shape: FileShape, findings: Findings) -> None:
+    """Warn of what is allowed but probably not meant."""
     for index, destination in enumerate(shape.destinations):
         where: Where = ("destinations", index)
         if destination.retry.max_age.total_seconds() > _DAY_S:
@@ -85,12 +100,6 @@ def warn(shape: FileShape, secrets: dict[Where, SecretStr], findings: Findings) 
                 )
         if _in_clear(destination.base_url):
             findings.warn((*where, "base_url"), "the API key is sent over the network unencrypted: use https")
-        name, limit = teams.setdefault(secrets[where].get_secret_value(), (destination.name, destination.rate_limit))
-        if limit != destination.rate_limit:
-            findings.warn(
-                (*where, "rate_limit"),
-                f"differs from the {limit} of {name}, which has the same API key and therefore shares its limit",
-            )
 
 
 def _never_given(mapping: MappingShape) -> list[str]:

@@ -177,7 +177,8 @@ class DestinationShape(Shape):
         default=True, description="A destination that is not enabled keeps its events and sends nothing."
     )
     rate_limit: Annotated[int, *whole(1, 10_000)] = Field(
-        default=10, description="Requests in any one second, for the whole Loops team."
+        default=10,
+        description="Requests in any one second, for the whole Loops team; the same at every destination with its API key.",
     )
     coalesce: Coalesce = Field(
         default="updates",

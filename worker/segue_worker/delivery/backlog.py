@@ -1,13 +1,13 @@
 """The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any, Final, Unpack, cast
 
 from segue_worker.delivery.coalesce import Mode, Piece, coalesce
 from segue_worker.delivery.journal import Journal, event_name
 from segue_worker.delivery.requests import outgoing
-from segue_worker.errors import MappingError, PayloadError
+from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
 from segue_worker.mapping.why_filtered import filter_reasons
 from segue_worker.outbox.counters import Counts
@@ -24,6 +24,8 @@ OUTCOMES: Final[dict[str, EventOutcome]] = {
     "": "dead",
 }
 """Counter → what the log says."""
+_ATTEMPTS: Final[tuple[str, ...]] = ("requests", "retries", "rate_limited")
+"""The counters of attempts."""
 
 
 class Backlog:
@@ -41,7 +43,10 @@ class Backlog:
     ) -> None:
         self.contact = contact
         self.journal = journal
-        self._events = [read_entry(raw) for raw in entries]
+        events = [read_entry(raw) for raw in entries]
+        # Nothing is planned beyond an entry that cannot be read: its turn comes when it is the oldest.
+        readable = next((place for place, waiting in enumerate(events) if waiting.damaged), len(events))
+        self._events = events[: max(1, readable)]
         self.message_ids = [waiting.message_id for waiting in self._events]
         """The messageId of each event; "" for what is no event."""
         self.digests = [digest(message_id) for message_id in self.message_ids]
@@ -71,13 +76,18 @@ class Backlog:
 
         Returns:
             the requests. What needs none (filtered, duplicate, at fault) is noted for the next settlement.
+
+        Raises:
+            DamagedError: the oldest entry cannot be read.
         """
         taken = set(seen)
         pieces: list[Piece] = []
         held = set(frozen.refs) if frozen else set()
         for place, waiting in enumerate(self._events):
+            if waiting.damaged:
+                raise DamagedError("its oldest entry in the outbox cannot be read")
             if waiting.event is None:
-                self._bury(waiting, "unreadable", "the entry is no event with a messageId", "")
+                self._bury(waiting, "unreadable", "the entry is no event with a messageId")
                 waiting.state = "sending"
             elif waiting.message_id in taken and self._is_fresh(place, waiting, held):
                 waiting.state = "duplicate"
@@ -98,30 +108,46 @@ class Backlog:
         pieces = []
         waiting.state = "sending"
         waiting.left = {ref.mapping for ref in held if ref.event == place} if held else set()
-        for mapping in mappings if lets_through(event) else ():
-            if mapping.name in waiting.done or mapping.name in waiting.left:
+        for name, mapping in self._wanted(waiting, event, mappings):
+            if name in waiting.done or name in waiting.left:
                 continue
-            if waiting.only is not None and mapping.name not in waiting.only:
+            if mapping is None:
+                self._bury(waiting, "mapping_gone", f"the configuration no longer has the mapping {name!r}", name)
                 continue
             try:
-                request = mapping.render(event)
+                request = mapping.render(event) if waiting.only is None else mapping.request(event)
             except PayloadError as error:
-                self._bury(waiting, "payload", str(error), mapping.name)
+                self._bury(waiting, "payload", str(error), name)
                 continue
             except MappingError as error:
-                self._bury(waiting, "mapping", str(error), mapping.name)
+                self._bury(waiting, "mapping", str(error), name)
                 continue
             except Exception as error:  # noqa: BLE001 - whatever an event does to a mapping, its neighbours go on
-                self._bury(waiting, "mapping", f"the mapping failed with {type(error).__name__}", mapping.name)
+                self._bury(waiting, "mapping", f"the mapping failed with {type(error).__name__}", name)
                 continue
             if request is not None:
-                waiting.left.add(mapping.name)
-                pieces.append(Piece(place, request, mapping.name in waiting.apart))
+                waiting.left.add(name)
+                pieces.append(Piece(place, request, name in waiting.apart))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
-            if self.journal.on:
-                waiting.because = filter_reasons(event, mappings)
+            waiting.because = filter_reasons(event, mappings)
         return pieces
+
+    @staticmethod
+    def _wanted(
+        waiting: Waiting, event: dict[str, Any], mappings: Sequence[CompiledMapping]
+    ) -> Iterator[tuple[str, CompiledMapping | None]]:
+        """The mappings that an event is for, by name; None for one that the configuration no longer has, or not in use.
+
+        An event of which anything was attempted or recorded is finished with the mappings it was begun with, whatever
+        their triggers say by now: sent by others it would be sent twice, and left to them it could vanish.
+        """
+        if waiting.only is None:
+            yield from ((mapping.name, mapping) for mapping in mappings if lets_through(event))
+            return
+        known = {mapping.name: mapping for mapping in mappings if mapping.enabled}
+        yield from ((name, mapping) for name, mapping in known.items() if name in waiting.only)
+        yield from ((name, None) for name in waiting.only if name not in known)
 
     def count(self, **counters: Unpack[Counts]) -> None:
         """Add to what the next settlement counts."""
@@ -135,6 +161,11 @@ class Backlog:
             waiting.left.discard(ref.mapping)
             waiting.done[ref.mapping] = fate
             waiting.changed = True
+
+    def begin(self, request: Outgoing) -> None:
+        """Note that a request was attempted: with the next settlement its events keep the mappings they were begun with."""
+        for ref in request.refs:
+            self._events[ref.event].changed = True
 
     def take_apart(self, request: Outgoing) -> list[Outgoing]:
         """What is sent in place of a merged request that was refused.
@@ -178,23 +209,48 @@ class Backlog:
         events[-1].dead.append(letter)
         return letter.id
 
-    def _bury(self, waiting: Waiting, reason: str, detail: str, mapping: str) -> None:
+    def bury_oldest(self, reason: str, detail: str, mappings: Sequence[CompiledMapping]) -> None:
+        """Note that the oldest event is given up, for all of the destination's mappings of which nothing is recorded."""
+        waiting = self._events[0]
+        waiting.state = "sending"
+        left: list[str] = []
+        if waiting.done or waiting.only is not None:
+            names = waiting.only if waiting.only is not None else [mapping.name for mapping in mappings]
+            left = [name for name in names if name not in waiting.done]
+        self._bury(waiting, reason, detail, *left)
+
+    def _bury(self, waiting: Waiting, reason: str, detail: str, *mappings: str) -> None:
         letter = DeadLetter(
             reason=reason,
             detail=detail,
             contact=self._name,
-            mappings=(mapping,) if mapping else (),
-            refs=((0, mapping),) if mapping else (),
+            mappings=mappings,
+            refs=tuple((0, mapping) for mapping in mappings),
             message_ids=(waiting.message_id,) if waiting.message_id else (),
             events=(waiting.text,),
             at=self._now_ms(),
         )
         waiting.dead.append(letter)
-        waiting.done[mapping] = "failed"
+        waiting.done |= dict.fromkeys(mappings or ("",), "failed")
 
     @property
     def _name(self) -> str:
         return self.contact.decode("utf-8", "replace")
+
+    def unchanged(self) -> Settlement:
+        """What may be recorded where nothing else may: the attempts noted since the last settlement."""
+        record, measures, _ = self.journal.take(self._parked)
+        self._parked = []
+        return Settlement(counters=self._attempts(), record=record, measures=measures)
+
+    def afresh(self, entries: Sequence[bytes]) -> "Backlog":
+        """Entries of the same contact, of which nothing is planned; it goes on with the attempts noted here."""
+        fresh = Backlog(self.contact, entries, now_ms=self._now_ms, journal=self.journal)
+        fresh.count(**self._attempts())
+        return fresh
+
+    def _attempts(self) -> dict[str, int]:
+        return {name: self._counters.pop(name) for name in _ATTEMPTS if name in self._counters}
 
     def settlement(self, then: Next, *, park_for_ms: int = 0) -> Settlement:
         """What may be recorded now: the oldest events as far as they are finished, and what is finished of those behind.

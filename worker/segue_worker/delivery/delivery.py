@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
-    retry_if_exception_type,
+    retry_if_exception,
     retry_if_result,
     stop_after_attempt,
     stop_after_delay,
@@ -21,6 +21,7 @@ from tenacity import (
 
 from segue_worker.delivery.backlog import Backlog
 from segue_worker.delivery.context import RunContext
+from segue_worker.delivery.failure import Failure, raised_at, taken_up, told
 from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.journal import Journal
 from segue_worker.delivery.retry import (
@@ -35,9 +36,10 @@ from segue_worker.delivery.retry import (
     is_down,
     own_fault,
 )
+from segue_worker.errors import DamagedError
 from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
-from segue_worker.outbox import Claimed, Next, Settlement
+from segue_worker.outbox import Claimed, Next, Settlement, is_passing
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.outgoing import Outgoing, Parked
 from segue_worker.outbox.pause import PauseKind
@@ -48,7 +50,6 @@ QUICK_WAIT_S: Final = 3.0
 """A longer wait is spent parked, where it holds up nobody."""
 SETTLE_PATIENCE_S: Final = 30.0
 """How long a settlement is tried while Redis is away; an unrecorded request would be sent again."""
-
 log = logging.getLogger(__name__)
 
 
@@ -65,9 +66,12 @@ class Delivery:
         self._run = run
         self._claimed = claimed
         journal = Journal(claimed.contact, interrupted=claimed.interrupted)
-        self._backlog = Backlog(claimed.contact, claimed.entries, now_ms=run.now_ms, journal=journal)
         self._parked = Parked.from_json(claimed.parked) if claimed.parked else None
+        entries = claimed.entries[: taken_up(self._parked)]
+        self._backlog = Backlog(claimed.contact, entries, now_ms=run.now_ms, journal=journal)
         self._steps = 0
+        self._taken = 0
+        self._request: Outgoing | None = None
         self._attempts = 0
         self._first_ms = 0
         self._why = ""
@@ -89,23 +93,29 @@ class Delivery:
         backlog = self._backlog
         return [digest for digest, known in zip(backlog.digests, backlog.message_ids, strict=True) if known]
 
-    async def deliver(self, seen: set[str]) -> None:
+    async def deliver(self, seen: set[str] | None) -> None:
         """Send what there is to send and settle it. Raises nothing that concerns only this contact.
 
+        Whatever goes wrong with this contact alone makes it wait, longer each time, and in the end a dead letter.
+
         Args:
-            seen: messageIds settled before.
+            seen: messageIds settled before; None where the delivery is to ask for itself.
         """
         try:
-            if self._twins:
+            if damage := self._claimed.damage:
+                raise DamagedError(damage)  # noqa: TRY301 - as whatever the delivery raises
+            if self._parked and self._parked.unread:
+                raise DamagedError(self._parked.because)  # noqa: TRY301 - same
+            if self._twins or seen is None:
                 seen = await self._seen_after_twins()
             await self._deliver(seen)
         except _ClaimGoneError:
             log.info("a contact of %s was taken over by another run", self._run.destination.name)
-        except (RedisError, OSError) as error:
-            log.warning("Redis is away (%s); a contact's last request may be repeated", type(error).__name__)
-        except Exception:
-            # The claim lapses, and the contact is tried again then.
-            log.exception("the delivery of a contact of %s failed unexpectedly", self._run.destination.name)
+        except Exception as error:  # noqa: BLE001 - see above
+            if is_passing(error):
+                log.warning("Redis is away (%s); a contact's last request may be repeated", type(error).__name__)
+            else:
+                await self._fail(error)
         finally:
             self.end()
 
@@ -142,7 +152,8 @@ class Delivery:
         if not queue:
             await self._settle(self._backlog.settlement(Next.RELEASE))
         while queue:
-            request = queue.popleft()
+            request = self._request = queue.popleft()
+            self._attempts = 0
             earlier = self._parked if request is frozen else None
             decision = await self._send(request, earlier)
             if decision is None or isinstance(decision, Retry | PauseDestination):
@@ -224,6 +235,9 @@ class Delivery:
             outcome = error
         except TimeoutError:
             raise _ClaimGoneError from None
+        except Exception:
+            self._backlog.journal.attempt(sent_ms, 0, loop.time() - sent)
+            raise
         reach("after_send")
         answered = loop.time()
         self._backlog.journal.attempt(sent_ms, outcome.status if isinstance(outcome, Answer) else 0, answered - sent)
@@ -288,6 +302,7 @@ class Delivery:
         because = retry.because if retry else getattr(decision, "because", earlier.because if earlier else "")
         now_ms = run.now_ms()
         self._backlog.note(request, "parked", sent=self._attempts, why=self._why, next_ms=now_ms + wait_ms)
+        self._backlog.begin(request)
         settlement = self._backlog.settlement(Next.PARK, park_for_ms=wait_ms)
         parked = Parked(
             *(self._attempts, self._first_ms, now_ms + wait_ms, because),
@@ -301,9 +316,11 @@ class Delivery:
         settle = partial(self._run.outbox.settle, self._claimed, settlement, step=self._steps)
         try:
             left = await settle()
-        except (RedisError, OSError):
+        except (RedisError, OSError) as error:
+            if not is_passing(error):
+                raise
             retrying = AsyncRetrying(
-                retry=retry_if_exception_type((RedisError, OSError)),
+                retry=retry_if_exception(is_passing),
                 wait=wait_random_exponential(multiplier=0.05, max=0.5),
                 stop=stop_after_delay(SETTLE_PATIENCE_S),
                 reraise=True,
@@ -313,6 +330,8 @@ class Delivery:
         self._steps += 1
         if left is None:
             raise _ClaimGoneError
+        self._taken += settlement.taken
+        self._request = None
         self._run.counts.update(settlement.counters)
         for letter in settlement.dead:
             self._tell_of(letter)
@@ -323,6 +342,41 @@ class Delivery:
         trouble = self._run.watch.trouble()
         if trouble is not None:
             await self._run.pause(*trouble)
+
+    async def _fail(self, error: Exception) -> None:
+        """Give the contact back after a failure of its delivery: for a while, or in the end without what fails."""
+        run, parked = self._run, self._parked
+        sending = self._request if self._attempts else None
+        if sending is not None:
+            parked = Parked(self._attempts, self._first_ms, 0, "", sending.counted_from(self._taken))
+        elif parked is None or self._steps:
+            parked = Parked(0, run.now_ms(), 0, "", None)
+        # What was recorded by this claim is progress.
+        failures = 1 + (self._parked.failures if self._parked and not self._steps else 0)
+        name = run.destination.name
+        log.error(
+            *("the delivery of a contact of %s failed %d times in a row: %s", name, failures, told(error)),
+            exc_info=raised_at(error),
+            extra=facts(destination=name, failures=failures),
+        )
+        because = f"the delivery failed ({type(error).__name__})"
+        parked = replace(parked, because=because, failures=failures, since=self._claimed.since)
+        failure = Failure(
+            *(self._claimed, self._taken, self._backlog, parked, sending),
+            *(run.destination.mappings, run.outbox.keys.damaged, run.now_ms()),
+        )
+        for way_out in failure.ways_out():
+            try:
+                await self._settle(way_out())
+            except _ClaimGoneError:
+                return
+            except Exception as another:
+                if is_passing(another):
+                    log.warning("Redis is away (%s); a contact's claim lapses", type(another).__name__)
+                    return
+                log.exception("a contact of %s cannot be given back so", name)
+            else:
+                return
 
     def _tell_of(self, letter: DeadLetter) -> None:
         name, ids = self._run.destination.name, letter.message_ids

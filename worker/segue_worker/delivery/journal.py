@@ -1,6 +1,5 @@
 """Collects what the next settlement is to record of a contact's events, so that recording needs no step of its own."""
 
-import os
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
@@ -12,8 +11,6 @@ from segue_worker.outbox import histogram
 from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
 from segue_worker.outbox.log_record import Attempt, EventPart, Record, RequestOutcome, RequestPart
 
-RECORDING: Final = os.environ.get("SEGUE_RECORD", "on") != "off"
-"""`SEGUE_RECORD=off` leaves out the log and the measures; for measuring what they cost."""
 _LONGEST_NAME: Final = 100
 
 
@@ -23,13 +20,11 @@ class Journal:
     Args:
         contact: as it stands in keys.
         interrupted: how many earlier claims of the contact were interrupted; the first entry says so.
-        on: whether anything is recorded at all.
     """
 
-    __slots__ = ("_attempts", "_contact", "_explanations", "_interrupted", "_measures", "_request", "on")
+    __slots__ = ("_attempts", "_contact", "_explanations", "_interrupted", "_measures", "_request")
 
-    def __init__(self, contact: bytes, *, interrupted: int = 0, on: bool = RECORDING) -> None:
-        self.on = on
+    def __init__(self, contact: bytes, *, interrupted: int = 0) -> None:
         self._interrupted = interrupted
         self._contact = contact
         self._attempts: list[Attempt] = []
@@ -39,9 +34,8 @@ class Journal:
 
     def attempt(self, at_ms: int, status: int, seconds: float) -> None:
         """Note a sending: when, the answer's status (0 where there was none), and how long it took."""
-        if self.on:
-            self._attempts.append(Attempt(at_ms, status, round(seconds * 1000)))
-            histogram.count("took", seconds * 1000, self._measures)
+        self._attempts.append(Attempt(at_ms, status, round(seconds * 1000)))
+        histogram.count("took", seconds * 1000, self._measures)
 
     def request(  # noqa: PLR0913 - what is told of a request
         self,
@@ -58,7 +52,7 @@ class Journal:
 
         Returns whether there is anything to note: what was given back without a sending is where it was.
         """
-        noted = self.on and (bool(self._attempts) or outcome != "parked")
+        noted = bool(self._attempts) or outcome != "parked"
         if noted:
             attempts = tuple(self._attempts)
             self._request = RequestPart(path, tuple(refs), attempts, sent, outcome, why, next_ms, letter)
@@ -68,20 +62,23 @@ class Journal:
     @property
     def wants_event(self) -> bool:
         """Whether an interruption is to be noted, and there is no request to note it with."""
-        return bool(self.on and self._interrupted and self._request is None)
+        return bool(self._interrupted and self._request is None)
 
     def mapped(self, mappings: Mapping[str, str]) -> None:
-        """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything."""
-        if self.on:
-            measures = self._measures
-            measures[MAPPED] = measures.get(MAPPED, 0) + 1
-            for mapping, fate in mappings.items():
+        """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything.
+
+        "" stands for no mapping in particular, which is none to be counted.
+        """
+        measures = self._measures
+        measures[MAPPED] = measures.get(MAPPED, 0) + 1
+        for mapping, fate in mappings.items():
+            if mapping:
                 name = f"{FAILED if fate == 'failed' else FIRED}:{mapping}"
                 measures[name] = measures.get(name, 0) + 1
 
     def waited(self, enqueued_ms: int, now_ms: int) -> None:
         """Note how long an event waited for its delivery, until now."""
-        if self.on and enqueued_ms:
+        if enqueued_ms:
             histogram.count("wait", now_ms - enqueued_ms, self._measures)
 
     def explanation(self, reasons: Mapping[str, str]) -> str:
@@ -102,7 +99,7 @@ class Journal:
             digest.
         """
         record = b""
-        if self.on and (events or self._request):
+        if events or self._request:
             record = Record(contact_digest(self._contact), events, self._request, self._interrupted).to_json()
             self._interrupted = 0
         taken = record, self._measures, self._explanations

@@ -81,6 +81,8 @@ class Lease:
         self._loop = asyncio.get_running_loop()
         self._holds: set[Hold] = set()
         self._ended = False
+        self.renewing = asyncio.Lock()
+        """Held during a heartbeat, and by whoever ends the run: none of this run's may come after its end."""
         self.run_lost = False
         """Whether the destination's run belongs to somebody else by now."""
 
@@ -104,15 +106,20 @@ class Lease:
         until = self._loop.time() + seconds
         while not self._ended and self._loop.time() < until:
             await asyncio.sleep(self._seconds / _BEATS_PER_LEASE)
-            began = self._loop.time()
-            holds = list(self._holds)
-            try:
-                # A heartbeat that hangs must not keep the next one from being tried.
-                async with asyncio.timeout(self._seconds / _BEATS_PER_LEASE):
-                    alive, lost = await self._outbox.renew([hold.claimed for hold in holds])
-            except (RedisError, OSError, TimeoutError) as error:
-                log.debug("heartbeat failed: %s", type(error).__name__)
-                continue
-            self.run_lost = self.run_lost or not alive
-            for place, hold in enumerate(holds):
-                hold.lasts(self._loop.time() if place in lost else began + self._seconds - _MARGIN_S)
+            async with self.renewing:
+                if not self._ended:
+                    await self._renew()
+
+    async def _renew(self) -> None:
+        began = self._loop.time()
+        holds = list(self._holds)
+        try:
+            # A heartbeat that hangs must not keep the next one from being tried.
+            async with asyncio.timeout(self._seconds / _BEATS_PER_LEASE):
+                alive, lost = await self._outbox.renew([hold.claimed for hold in holds])
+        except (RedisError, OSError, TimeoutError) as error:
+            log.debug("heartbeat failed: %s", type(error).__name__)
+            return
+        self.run_lost = self.run_lost or not alive
+        for place, hold in enumerate(holds):
+            hold.lasts(self._loop.time() if place in lost else began + self._seconds - _MARGIN_S)

@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from segue_worker.loops.answer import Answer
+from segue_worker.loops.answer import RETRY_AFTER_LONGEST_S, Answer
 from segue_worker.loops.errors import LoopsTimeoutError, NoAnswerError
 
 BACKOFF_FIRST_S: Final = 1.0
 BACKOFF_LONGEST_S: Final = 900.0
-RETRY_AFTER_LONGEST_S: Final = 3600.0
 OWN_FAULT_ATTEMPTS: Final = 4
 OWN_FAULT_WAIT_S: Final = 5.0
 _PASSING: Final = frozenset(

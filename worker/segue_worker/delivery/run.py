@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from redis.exceptions import RedisError
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from redis.exceptions import RedisError, ResponseError
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.delivery import Delivery
 from segue_worker.delivery.fault_points import reach
 from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
-from segue_worker.outbox import Claimed
+from segue_worker.outbox import Claimed, is_passing
 from segue_worker.outbox.pause import after_probe
 
 RUN_S: Final = 5.0
@@ -158,20 +158,30 @@ async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _D
     begun = [Delivery(item, context, since=since) for item in claimed]
     digests = [digest for delivery in begun for digest in delivery.digests]
     ids = [message_id for delivery in begun for message_id in delivery.message_ids]
+    seen: set[str] | None = None
     try:
         flags: list[bool] = await _patiently(context.outbox.seen, digests)
+        seen = {message_id for message_id, flag in zip(ids, flags, strict=True) if flag}
+    except ResponseError as error:
+        # One of them is to blame: each asks for itself.
+        log.error("what was settled before cannot be asked at once: %s", error)  # noqa: TRY400 - not of this code
     except BaseException:
         # Nothing of them was sent; their claims lapse.
         for delivery in begun:
             delivery.end()
         raise
-    seen = {message_id for message_id, flag in zip(ids, flags, strict=True) if flag}
     for delivery in begun:
         deliveries.add(delivery.deliver(seen))
 
 
 async def _finish(context: RunContext, *, leave: bool) -> str:
-    answer: str = await _patiently(context.outbox.finish, leave=leave)
+    with suppress(RedisError, OSError):
+        await context.pacer.report()
+    # A heartbeat that came after the end would keep the run's place for a run that is over.
+    async with context.lease.renewing:
+        answer: str = await _patiently(context.outbox.finish, leave=leave)
+        if answer != "go on":
+            context.lease.end()
     return answer
 
 
@@ -179,9 +189,11 @@ async def _patiently(step: Callable[..., Awaitable[Any]], *args: Any, **options:
     """Do a step of the outbox, trying for a while where Redis is away."""
     try:
         return await step(*args, **options)
-    except (RedisError, OSError):
+    except (RedisError, OSError) as error:
+        if not is_passing(error):
+            raise
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type((RedisError, OSError)),
+            retry=retry_if_exception(is_passing),
             wait=wait_fixed(0.2),
             stop=stop_after_delay(REDIS_PATIENCE_S),
             reraise=True,
@@ -195,7 +207,7 @@ async def _held(context: RunContext) -> bool:
     if pause is None:
         return False
     now_ms = context.now_ms()
-    if pause.next_probe is not None and now_ms >= pause.next_probe:
+    if pause.wants_probe(now_ms):
         try:
             answer: Answer | None = await context.client.check_key()
         except NoAnswerError:

@@ -47,8 +47,14 @@ class CompiledMapping:
             PayloadError: the payload breaks the action's rules. Segment makes no request either.
             MappingError: a directive fails on this event, or a limit of `segue_worker.mapping.limits` is passed.
         """
-        if not self.enabled or not self.trigger(event):
-            return None
+        return self.request(event) if self.enabled and self.trigger(event) else None
+
+    def request(self, event: dict[str, Any]) -> Request:
+        """Make the request for an event that the mapping has taken already, whatever its trigger says by now.
+
+        Raises:
+            PayloadError, MappingError: as `render` does.
+        """
         action = ACTIONS[self.action]
         body = self._body(self._check(self._transform(event)))
         return Request(self.name, action.name, action.method, action.path, body)

@@ -1,4 +1,4 @@
-"""Reading the log of a destination."""
+"""Reads the log of a destination."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,16 +27,16 @@ class Logged(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class LogPosition:
     """How far the logs of some destinations were read: destination → id of the last entry."""
 
     last: Mapping[str, bytes]
 
 
 def find(redis: "Redis", destination: str, message_id: str) -> list[Logged]:
-    """The entries that say something of an event, oldest first.
+    """The entries that say something about an event, oldest first.
 
-    The whole log is read (measured: 0.6 s for 100,000 entries), so that recording need not keep an index.
+    The whole log is read (measured: 0.6 s for 100,000 entries), so that no index has to be kept up while recording.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -50,53 +50,37 @@ def find(redis: "Redis", destination: str, message_id: str) -> list[Logged]:
     ]
 
 
-def of_contact(redis: "Redis", destination: str, identity: str, *, limit: int = 1000) -> list[Logged]:
-    """The newest entries of a contact, newest first.
+def forget_contact(redis: "Redis", destination: str, identity: str) -> int:
+    """Remove the entries of a contact.
 
     Args:
         redis: client that answers bytes.
         destination: its name.
         identity: a userId, an email (in lower case), or an anonymousId.
-        limit: at most so many.
+
+    Returns:
+        how many there were.
 
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    digest = _digest(identity)
-    found: list[Logged] = []
-    for raw_id, raw in _entries(redis, destination, newest_first=True):
-        if len(found) >= limit:
-            break
-        if digest in raw:
-            found.append(_read(raw_id, raw))
-    return found
-
-
-def forget_contact(redis: "Redis", destination: str, identity: str) -> int:
-    """Remove the entries of a contact. Arguments and errors as for `of_contact`. Returns how many there were."""
-    digest = _digest(identity)
+    digest = contact_digest(contact_name(identity).encode("utf-8", "surrogatepass")).encode()
     ids = [raw_id for raw_id, raw in _entries(redis, destination) if digest in raw]
     for start in range(0, len(ids), CHUNK):
         redis.xdel(Keys(destination).log, *ids[start : start + CHUNK])
     return len(ids)
 
 
-def newest(redis: "Redis", destination: str, limit: int) -> list[Logged]:
-    """The newest entries, newest first. Raises redis.RedisError where Redis does not answer."""
-    answer: Any = redis.xrevrange(Keys(destination).log, count=limit)
-    return [_read(raw_id, fields[FIELD]) for raw_id, fields in answer]
-
-
-def end_of(redis: "Redis", destinations: Sequence[str]) -> Position:
+def end_of(redis: "Redis", destinations: Sequence[str]) -> LogPosition:
     """Where the logs end now."""
     last = {}
     for name in destinations:
         entries: Any = redis.xrevrange(Keys(name).log, count=1)
         last[name] = entries[0][0] if entries else b"0-0"
-    return Position(last)
+    return LogPosition(last)
 
 
-def follow(redis: "Redis", position: Position, *, block_ms: int) -> tuple[list[tuple[str, Logged]], Position]:
+def follow(redis: "Redis", position: LogPosition, *, block_ms: int) -> tuple[list[tuple[str, Logged]], LogPosition]:
     """Wait for entries behind a position.
 
     Args:
@@ -119,26 +103,24 @@ def follow(redis: "Redis", position: Position, *, block_ms: int) -> tuple[list[t
         name = names[key]
         last[name] = entries[-1][0]
         found += [(name, _read(raw_id, fields[FIELD])) for raw_id, fields in entries]
-    return sorted(found, key=lambda item: item[1].at), Position(last)
+    return sorted(found, key=lambda item: item[1].at), LogPosition(last)
 
 
-def _entries(redis: "Redis", destination: str, *, newest_first: bool = False) -> Iterator[tuple[bytes, bytes]]:
-    key = Keys(destination).log
-    edge = b"+" if newest_first else b"-"
+def _entries(redis: "Redis", destination: str) -> Iterator[tuple[bytes, bytes]]:
+    start = b"-"
     while True:
-        answer: Any = (
-            redis.xrevrange(key, max=edge, count=CHUNK) if newest_first else redis.xrange(key, min=edge, count=CHUNK)
-        )
+        answer: Any = redis.xrange(Keys(destination).log, min=start, count=CHUNK)
         for raw_id, fields in answer:
             yield raw_id, fields[FIELD]
         if len(answer) < CHUNK:
             return
-        edge = b"(" + answer[-1][0]
-
-
-def _digest(identity: str) -> bytes:
-    return contact_digest(contact_name(identity).encode("utf-8", "surrogatepass")).encode()
+        start = b"(" + answer[-1][0]
 
 
 def _read(raw_id: bytes, raw: bytes) -> Logged:
-    return Logged(int(raw_id.partition(b"-")[0]), Record.from_json(raw))
+    try:
+        record = Record.from_json(raw)
+    except (TypeError, ValueError):
+        # Damaged, or written by another version: it says nothing, and the others are read.
+        record = Record("")
+    return Logged(int(raw_id.partition(b"-")[0]), record)

@@ -1,4 +1,4 @@
-"""What became of one event, from all places that know: the log, the outboxes, the dead letters, the seen messageIds."""
+"""What happened to one event, from all places that know: the log, the outboxes, dead letters and seen messageIds."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,30 +12,29 @@ from segue_producer.lua import CLOCK, read_script
 from segue_worker.delivery.journal import event_name
 from segue_worker.observing.log import Logged, find
 from segue_worker.observing.status import utc_text_ms
-from segue_worker.observing.waiting import Found, find_waiting
+from segue_worker.observing.waiting import WaitingEvent, find_waiting
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.log_record import EventPart, Fault, RequestPart
-from segue_worker.outbox.outbox import digest
+from segue_worker.outbox.outbox import WINDOWS, digest
 
-Outcome = Literal["pending", "parked", "delivered", "filtered", "duplicate", "dead", "settled"]
-"""`settled`: within the dedupe window, but the log no longer says how."""
+EventState = Literal["pending", "parked", "delivered", "filtered", "duplicate", "dead", "settled"]
+"""`settled`: it was settled within the dedupe window, but the log no longer says how."""
 What = Literal[
     "enqueued", "interrupted", "attempt", "delivered", "parked", "dead", "apart", "filtered", "duplicate", "failed",
     "replayed", "pending", "settled",
 ]  # fmt: skip
-DAY_MS: Final = 86_400_000
 _PASSING: Final = {"interrupted", "attempt", "apart", "enqueued", "failed", "replayed"}
-_SEEN: Final = read_script("segue_worker/outbox/seen", CLOCK)
+_SEEN: Final = read_script("segue_worker/outbox/seen", CLOCK, WINDOWS)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TrailStep:
     """Something that happened to the event.
 
     Attributes:
         what: what happened.
         at: unix ms, or None where it is not known.
-        details: what is known of it besides.
+        details: what else is known of it.
     """
 
     what: What
@@ -49,22 +48,22 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """What became of an event at one destination.
+    """What happened to an event at one destination.
 
     Attributes:
         message_id: of the event.
-        destination: where to.
+        destination: its name.
         name: of the event; "" where it is not known.
-        outcome: what it has come to by now.
-        steps: how it came to that, oldest first.
+        outcome: the event's state now.
+        steps: what happened, oldest first.
         merged_with: messageIds of the events that shared a request with it.
     """
 
     message_id: str
     destination: str
     name: str
-    outcome: Outcome
-    steps: tuple[Step, ...]
+    outcome: EventState
+    steps: tuple[TrailStep, ...]
     merged_with: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,14 +78,13 @@ class Trail:
         }
 
 
-def read_trail(redis: "Redis", destination: str, message_id: str, *, window_ms: int = DAY_MS) -> Trail | None:
-    """Find out what became of an event.
+def read_trail(redis: "Redis", destination: str, message_id: str) -> Trail | None:
+    """Find out what happened to an event.
 
     Args:
         redis: client that answers bytes.
         destination: its name.
         message_id: of the event.
-        window_ms: the destination's dedupe window.
 
     Returns:
         its trail, or None where nothing is known of it.
@@ -96,7 +94,7 @@ def read_trail(redis: "Redis", destination: str, message_id: str, *, window_ms: 
     """
     message_id = message_id.encode("utf-8", "replace").decode()
     logged = find(redis, destination, message_id)
-    # After the log, because an event that is settled meanwhile would otherwise be in neither.
+    # Searched after the log, or an event that is settled in between would be found in neither.
     found = find_waiting(redis, destination, message_id)
     logged = logged if found else find(redis, destination, message_id)
     letters = [] if logged or found else list(_letters(redis, destination, message_id))
@@ -104,8 +102,8 @@ def read_trail(redis: "Redis", destination: str, message_id: str, *, window_ms: 
     steps += [_given_up(letter) for letter in letters]
     if found is not None:
         steps.append(_waiting_step(found))
-    if not steps and _seen(redis, destination, message_id, window_ms):
-        steps.append(Step("settled", None))
+    if not steps and _seen(redis, destination, message_id):
+        steps.append(TrailStep("settled", None))
     if not steps:
         return None
     parts = [part for item in logged for part in item.record.events if part.message_id == message_id]
@@ -115,20 +113,20 @@ def read_trail(redis: "Redis", destination: str, message_id: str, *, window_ms: 
         destination=destination,
         name=next((part.name for part in parts), event_name(found.waiting.event) if found else ""),
         outcome=_outcome(steps, found),
-        steps=(*([Step("enqueued", enqueued)] if enqueued else []), *steps),
+        steps=(*([TrailStep("enqueued", enqueued)] if enqueued else []), *steps),
         merged_with=_merged_with(logged, message_id),
     )
 
 
-def _enqueued(parts: Sequence[EventPart], found: Found | None) -> int:
+def _enqueued(parts: Sequence[EventPart], found: WaitingEvent | None) -> int:
     times = [part.enqueued for part in parts if part.enqueued]
     if found is not None:
         times.append(found.waiting.enqueued)
     return min(filter(None, times), default=0)
 
 
-def _outcome(steps: Sequence[Step], found: Found | None) -> Outcome:
-    """The last thing that happened; a second copy changes nothing of what became of the first."""
+def _outcome(steps: Sequence[TrailStep], found: WaitingEvent | None) -> EventState:
+    """The last thing that happened. That a second copy was dropped does not change what became of the first."""
     last = [step.what for step in steps if step.what not in _PASSING]
     first_copy = [what for what in last if what != "duplicate"]
     match (first_copy or last or ["pending"])[-1]:
@@ -139,12 +137,12 @@ def _outcome(steps: Sequence[Step], found: Found | None) -> Outcome:
     return "pending"
 
 
-def _steps(redis: "Redis", destination: str, item: Logged, message_id: str) -> Iterator[Step]:
+def _steps(redis: "Redis", destination: str, item: Logged, message_id: str) -> Iterator[TrailStep]:
     request = item.record.request
     if item.record.interrupted:
-        # Before what this entry tells of, whenever that was.
+        # The interruption came before everything else that this entry tells.
         at = request.attempts[0].at if request is not None and request.attempts else item.at
-        yield Step("interrupted", at, {"times": item.record.interrupted})
+        yield TrailStep("interrupted", at, {"times": item.record.interrupted})
     if request is not None and any(message_id == ref for ref, _ in request.refs):
         yield from _request_steps(redis, destination, item.at, request, message_id)
     for part in item.record.events:
@@ -152,13 +150,15 @@ def _steps(redis: "Redis", destination: str, item: Logged, message_id: str) -> I
             yield from _event_steps(redis, destination, item.at, part)
 
 
-def _request_steps(redis: "Redis", destination: str, at: int, request: RequestPart, message_id: str) -> Iterator[Step]:
+def _request_steps(
+    redis: "Redis", destination: str, at: int, request: RequestPart, message_id: str
+) -> Iterator[TrailStep]:
     mapping = ", ".join(mapping for ref, mapping in request.refs if ref == message_id)
     others = [ref for ref in dict(request.refs) if ref != message_id]
     first = request.sent - len(request.attempts) + 1
     for number, attempt in enumerate(request.attempts, first):
         answer = {"status": attempt.status or None, "ms": attempt.ms}
-        yield Step("attempt", attempt.at, {"number": number, "mapping": mapping, "path": request.path, **answer})
+        yield TrailStep("attempt", attempt.at, {"number": number, "mapping": mapping, "path": request.path, **answer})
     details: dict[str, Any] = {"mapping": mapping, "attempts": request.sent}
     if others:
         details["merged_with"] = others
@@ -166,24 +166,24 @@ def _request_steps(redis: "Redis", destination: str, at: int, request: RequestPa
         details |= {"because": request.why, "until": utc_text_ms(request.next)}
     elif request.outcome == "dead":
         details |= {"reason": request.why, **_letter_details(redis, destination, request.letter)}
-    yield Step(request.outcome, at, details)
+    yield TrailStep(request.outcome, at, details)
 
 
-def _event_steps(redis: "Redis", destination: str, at: int, part: EventPart) -> Iterator[Step]:
+def _event_steps(redis: "Redis", destination: str, at: int, part: EventPart) -> Iterator[TrailStep]:
     for fault in part.faults:
-        yield Step("failed", at, _fault_details(redis, destination, fault))
+        yield TrailStep("failed", at, _fault_details(redis, destination, fault))
     match part.outcome:
         case "filtered":
-            yield Step("filtered", at, {"because": _explanation(redis, destination, part.because)})
+            yield TrailStep("filtered", at, {"because": _explanation(redis, destination, part.because)})
         case "duplicate":
             enqueued = {"enqueued": utc_text_ms(part.enqueued)} if part.enqueued else {}
-            yield Step("duplicate", at, enqueued)
+            yield TrailStep("duplicate", at, enqueued)
         case "replayed":
-            yield Step("replayed", at, {"letter": part.because})
+            yield TrailStep("replayed", at, {"letter": part.because})
         case "dead" if part.faults:
-            yield Step("dead", at, {"reason": part.faults[-1].reason})
+            yield TrailStep("dead", at, {"reason": part.faults[-1].reason})
         case _:
-            # Its last request has said it.
+            # The entry of its last request said it already.
             return
 
 
@@ -202,7 +202,7 @@ def _explanation(redis: "Redis", destination: str, name: str) -> list[dict[str, 
     return [{"mapping": mapping, "condition": condition} for mapping, condition in reasons.items()]
 
 
-def _waiting_step(found: Found) -> Step:
+def _waiting_step(found: WaitingEvent) -> TrailStep:
     details: dict[str, Any] = {"events_before": found.place, "in_flight": found.claimed}
     if found.parked is not None:
         details |= {
@@ -210,25 +210,24 @@ def _waiting_step(found: Found) -> Step:
             "because": found.parked.because,
             "until": utc_text_ms(found.parked.next),
         }
-    return Step("pending", None, details)
+    return TrailStep("pending", None, details)
 
 
-def _given_up(letter: DeadLetter) -> Step:
-    return Step("dead", letter.at, {"reason": letter.reason, "letter": letter.id, "kept": True})
+def _given_up(letter: DeadLetter) -> TrailStep:
+    return TrailStep("dead", letter.at, {"reason": letter.reason, "letter": letter.id, "kept": True})
 
 
 def _letters(redis: "Redis", destination: str, message_id: str) -> Iterator[DeadLetter]:
-    """Dead letters that name an event, where the log no longer reaches back so far."""
+    """Dead letters that name an event, for events that the log no longer has."""
     part = orjson.dumps(message_id)
-    for _, raw in redis.hscan_iter(Keys(destination).dead, count=200):
-        value = raw if isinstance(raw, bytes) else raw.encode()
-        if part in value and message_id in (letter := DeadLetter.from_json(value)).message_ids:
+    for letter_id, raw in redis.hscan_iter(Keys(destination).dead, count=200):
+        if part in raw and message_id in (letter := DeadLetter.read(letter_id.decode(), raw)).message_ids:
             yield letter
 
 
-def _seen(redis: "Redis", destination: str, message_id: str, window_ms: int) -> bool:
+def _seen(redis: "Redis", destination: str, message_id: str) -> bool:
     keys = Keys(destination)
-    answer: Any = redis.register_script(_SEEN)(keys=[keys.due], args=[0, keys.seen, window_ms, digest(message_id)])
+    answer: Any = redis.register_script(_SEEN)(keys=[keys.windows], args=[0, keys.seen, 0, digest(message_id)])
     return bool(answer[0])
 
 

@@ -1,4 +1,4 @@
-"""Finding an event that still waits in an outbox. There is no index of them: whoever asks, looks."""
+"""Finds an event that still waits in an outbox. There is no index of waiting events, so the outboxes are searched."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ _AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class WaitingEvent:
     """An event in an outbox.
 
     Attributes:
-        contact: whose outbox it is.
-        place: how many events are before it.
+        contact: the contact whose outbox holds it.
+        place: how many events of the contact are before it.
         due: unix ms from which the contact may be claimed; while it is claimed, the end of the claim.
-        claimed: whether a run is at it now.
-        parked: what the contact waits for, where it is parked.
+        claimed: whether a run has claimed the contact.
+        parked: the request that the contact waits to resend, if it is parked.
         waiting: the event.
     """
 
@@ -38,8 +38,8 @@ class Found:
     waiting: Waiting
 
 
-def find_waiting(redis: "Redis", destination: str, message_id: str) -> Found | None:
-    """Find an event that waits, one that is claimed or parked, or has waited longest, where there are several.
+def find_waiting(redis: "Redis", destination: str, message_id: str) -> WaitingEvent | None:
+    """Find a waiting event by its messageId. Of several, one whose contact is claimed or parked, or that waits longest.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -52,7 +52,7 @@ def find_waiting(redis: "Redis", destination: str, message_id: str) -> Found | N
 
 
 def _may_hold(raw: bytes, message_id: str) -> bool:
-    """Whether an entry is worth parsing. A messageId that JSON spells in several ways always is."""
+    """Whether an entry may hold the messageId. If JSON can spell it in several ways, every entry may."""
     spelled = orjson.dumps(message_id)[1:-1]
     return spelled in raw or spelled != message_id.encode("ascii", "replace")
 
@@ -69,17 +69,18 @@ def _outboxes_of(redis: "Redis", keys: Keys, key: str) -> Iterator[tuple[bytes, 
         with redis.pipeline(transaction=False) as pipe:
             for contact, _ in found:
                 pipe.lrange(keys.outbox.encode() + contact, 0, ENTRIES_LOOKED_AT - 1)
-            for (contact, due), entries in zip(found, pipe.execute(), strict=True):
-                yield contact, due, entries
+            # One that is no list is another contact's trouble.
+            for (contact, due), entries in zip(found, pipe.execute(raise_on_error=False), strict=True):
+                yield contact, due, [] if isinstance(entries, Exception) else entries
         if len(found) < _AT_ONCE:
             return
 
 
-def _found(redis: "Redis", destination: str, contact: bytes, place: int, due: int, waiting: Waiting) -> Found:  # noqa: PLR0913, PLR0917 - the fields of what it makes
+def _found(redis: "Redis", destination: str, contact: bytes, place: int, due: int, waiting: Waiting) -> WaitingEvent:  # noqa: PLR0913, PLR0917 - the fields of what it makes
     keys = Keys(destination)
     field: Any = contact
     parked: Any = redis.hget(keys.parked, field)
-    return Found(
+    return WaitingEvent(
         contact.decode("utf-8", "replace"),
         place,
         due,

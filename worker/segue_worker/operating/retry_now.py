@@ -1,4 +1,4 @@
-"""Contacts that wait for a later attempt: who they are, and how to try one now."""
+"""Lists the contacts that wait for a retry, and brings a retry forward to now."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from segue_worker.outbox.outbox import AWAY
 from segue_worker.outbox.outgoing import Parked
 
 LOOKED_AT: Final = 2000
-"""Contacts looked at, of those that are due and of those that are not: a page is rendered each second."""
+"""How many due contacts are searched, and how many that are away: a page is rendered each second."""
 _AT_ONCE: Final = 200
 _RETRY_NOW: Final = read_script("segue_worker/operating/retry_now", CLOCK, HINT, AWAY)
 
-Outcome = Literal["now", "claimed", "gone"]
+RetryNowResult = Literal["now", "claimed", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class ParkedContact:
     """A parked contact.
 
     Attributes:
         contact: its name.
-        parked: what is remembered of it.
-        due: unix ms of its next attempt, or of the end of its lease; in the past, since when it waits for its turn.
-        claimed: whether a run is at it.
+        parked: the request that waits to be sent again.
+        due: unix ms of its next attempt, or of the end of its claim. If in the past, since when it waits for its turn.
+        claimed: whether a run has claimed it.
     """
 
     contact: str
@@ -37,7 +37,7 @@ class Retry:
     claimed: bool
 
 
-def waiting_retries(redis: "Redis", destination: str, limit: int) -> list[Retry]:
+def waiting_retries(redis: "Redis", destination: str, limit: int) -> list[ParkedContact]:
     """The parked contacts, the next attempt first.
 
     Args:
@@ -51,7 +51,7 @@ def waiting_retries(redis: "Redis", destination: str, limit: int) -> list[Retry]
     return list(islice(_waiting(redis, destination), limit))
 
 
-def _waiting(redis: "Redis", destination: str) -> Iterator[Retry]:
+def _waiting(redis: "Redis", destination: str) -> Iterator[ParkedContact]:
     keys = Keys(destination)
     seconds, microseconds = redis.time()
     now = seconds * 1000 + microseconds // 1000
@@ -65,7 +65,7 @@ def _waiting(redis: "Redis", destination: str) -> Iterator[Retry]:
             parked, leases = pipe.execute()
         for (name, due), raw, lease in zip(some, parked, leases, strict=True):
             if raw is not None:
-                yield Retry(name.decode(), Parked.from_json(raw), int(due), lease is not None and due > now)
+                yield ParkedContact(name.decode(), Parked.from_json(raw), int(due), lease is not None and due > now)
 
 
 def _few_at_once(found: Any) -> Iterator[list[tuple[bytes, float]]]:
@@ -74,7 +74,7 @@ def _few_at_once(found: Any) -> Iterator[list[tuple[bytes, float]]]:
         yield found[start : start + _AT_ONCE]
 
 
-def find_retry(redis: "Redis", destination: str, contact: str) -> Retry | None:
+def find_retry(redis: "Redis", destination: str, contact: str) -> ParkedContact | None:
     """A parked contact, or None where it is not parked."""
     keys = Keys(destination)
     with redis.pipeline(transaction=False) as pipe:
@@ -87,7 +87,7 @@ def find_retry(redis: "Redis", destination: str, contact: str) -> Retry | None:
     due = waiting or away
     if raw is None or due is None:
         return None
-    return Retry(contact, Parked.from_json(raw), int(due), bool(leased) and due > seconds * 1000)
+    return ParkedContact(contact, Parked.from_json(raw), int(due), bool(leased) and due > seconds * 1000)
 
 
 def parked_contacts(redis: "Redis", destination: str) -> list[str]:
@@ -95,7 +95,7 @@ def parked_contacts(redis: "Redis", destination: str) -> list[str]:
     return [name.decode() for name in cast("list[bytes]", redis.hkeys(Keys(destination).parked))]
 
 
-def retry_now(redis: "Redis", destination: str, contact: str, *, now_ms: int = 0) -> tuple[Outcome, bool]:
+def retry_now(redis: "Redis", destination: str, contact: str, *, now_ms: int = 0) -> tuple[RetryNowResult, bool]:
     """Bring a parked contact's next attempt forward to now, in one atomic step.
 
     Args:
@@ -105,7 +105,7 @@ def retry_now(redis: "Redis", destination: str, contact: str, *, now_ms: int = 0
         now_ms: unix ms, or 0 for the server's clock.
 
     Returns:
-        `now`; `claimed` where a run is at it; `gone` where it is not parked. And whether a hint is to be sent.
+        `now`; `claimed` if a run has claimed it; `gone` if it is not parked. And whether the caller must send a hint.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -114,4 +114,4 @@ def retry_now(redis: "Redis", destination: str, contact: str, *, now_ms: int = 0
     script = redis.register_script(_RETRY_NOW)
     names = [keys.due, keys.lease, keys.parked, keys.run, keys.hinted, keys.paused, keys.away]
     outcome, hint = script(keys=names, args=[now_ms, contact])
-    return cast("Outcome", outcome.decode()), bool(hint)
+    return cast("RetryNowResult", outcome.decode()), bool(hint)

@@ -20,7 +20,8 @@
 -- ARGV[8] for how many seconds the counters of a minute are kept
 --
 -- Returns {now in ms, claim, claim, ...}, longest waiting first; each claim is {contact, parked JSON or '', number of
--- interrupted claims that no settle has recorded yet, ms since which the contact had waited, event, event, ...}.
+-- interrupted claims that no settle has recorded yet, ms since which the contact had waited, '' or why its outbox cannot
+-- be read, event, event, ...}.
 --
 -- A contact that waits while it has an owner was claimed before, and no settle has ended that claim: it was
 -- interrupted, and is counted. A repeat, after an answer that was lost, finds that the contacts of the first time are away.
@@ -52,9 +53,10 @@ local function claim(contact, since)
   if before then
     most = math.max(1, math.min(most, tonumber(string.match(before, '^[^:]*:%d+:%d+:(%d+)') or most)))
   end
-  local events = redis.call('LRANGE', ARGV[7] .. contact, 0, most - 1)
+  -- An outbox that is no list is the fault of its own contact, and the others go on.
+  local events = redis.pcall('LRANGE', ARGV[7] .. contact, 0, most - 1)
   redis.call('ZREM', KEYS[1], contact)
-  if #events == 0 then
+  if #events == 0 and not events.err then
     redis.call('HDEL', KEYS[2], contact)
     redis.call('HDEL', KEYS[3], contact)
     return
@@ -68,9 +70,9 @@ local function claim(contact, since)
     holder = holder .. ':' .. unrecorded
   end
   redis.call('HSET', KEYS[2], contact, holder)
-  local item = {contact, redis.call('HGET', KEYS[3], contact) or '', unrecorded, since}
+  local item = {contact, redis.call('HGET', KEYS[3], contact) or '', unrecorded, since, events.err or ''}
   for i, event in ipairs(events) do
-    item[4 + i] = event
+    item[5 + i] = event
     bytes = bytes + #event
   end
   answer[#answer + 1] = item

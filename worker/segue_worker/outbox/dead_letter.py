@@ -1,10 +1,23 @@
 """A dead letter: a request, or an event that never became one, given up for good; it can be seen and replayed."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import uuid4
 
 import orjson
+
+REASONS: Final[dict[str, str]] = {
+    "refused": "Loops refused the request for good",
+    "unknown_contact": "Loops does not know the contact, and there is no email to make it with",
+    "expired": "it was not delivered within retry.max_age",
+    "payload": "the payload breaks the action's rules",
+    "mapping": "a directive of the mapping failed",
+    "mapping_gone": "it was begun with a mapping that the configuration no longer has",
+    "invalid": "it is no valid event, and was never in an outbox",
+    "unreadable": "the outbox held no event there",
+    "internal": "its delivery kept failing in Segue itself",
+}
+"""Why a request or an event was given up: code → meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,8 +25,7 @@ class DeadLetter:
     """What was given up, and why.
 
     Attributes:
-        reason: code: `unreadable` (no event), `invalid` (malformed, never in an outbox), `mapping` (a directive failed), `payload` (the action's rules),
-            `refused` (final answer of Loops), `expired` (older than `retry.max_age`).
+        reason: code, one of `REASONS`.
         detail: for people; names fields, never their values.
         contact: whose outbox it was in.
         mappings: names of the mappings whose request it was.
@@ -45,6 +57,15 @@ class DeadLetter:
     def to_json(self) -> bytes:
         """The form in which it is kept in Redis."""
         return orjson.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, letter_id: str, raw: bytes) -> Self:
+        """Read a letter as it lies in Redis; one that cannot be read is handed over as one that says so."""
+        try:
+            return cls.from_json(raw)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            detail = "the dead letter itself cannot be read: it is damaged, or another version wrote it"
+            return cls("unreadable", detail, "", (), (), (raw.decode("utf-8", "replace"),), at=0, id=letter_id)
 
     @classmethod
     def from_json(cls, raw: bytes | str) -> Self:

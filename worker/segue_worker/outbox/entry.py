@@ -15,6 +15,8 @@ Fate = Literal["delivered", "dead", "failed"]
 """`dead`: its request was given up; `failed`: there never was one, because the mapping failed."""
 PARTIAL: Final = "segue.partial"
 """The `type` of an outbox entry that stands for part of an event: a remainder, or a replay."""
+_OWN: Final = "segue."
+"""How the `type` of every entry begins that is Segue's own, and no event."""
 
 
 @dataclass(slots=True)
@@ -27,7 +29,7 @@ class Waiting:
         message_id: its messageId, or "" where it is no event.
         enqueued: unix ms, or 0 where it is not known.
         done: mapping → what became of its request.
-        only: the mappings it is for; None where it is for all.
+        only: the mappings it is for, once it was planned; None where it is for all whose trigger takes it.
         replay: id of the dead letter it is a replay of, or "".
         left: names of the mappings whose requests are still to be sent.
         state: `open` until it is planned; `filtered` where no mapping fires; `duplicate`; else `sending`.
@@ -35,6 +37,7 @@ class Waiting:
         because: where it is filtered, by which mapping for which reason.
         apart: names of the mappings whose request goes by itself, because one that it was merged into was refused.
         changed: whether `done` or `apart` say more than its entry in the outbox.
+        damaged: whether the entry is one of Segue's own that this version cannot read.
     """
 
     raw: bytes
@@ -50,6 +53,7 @@ class Waiting:
     because: dict[str, str] = field(default_factory=dict)
     apart: set[str] = field(default_factory=set)
     changed: bool = False
+    damaged: bool = False
 
     @property
     def text(self) -> str:
@@ -57,8 +61,9 @@ class Waiting:
         return self.raw.decode("utf-8", "replace")
 
     def partial(self) -> bytes:
-        """The entry of the outbox for what is left of it."""
-        return partial_entry(self.text, done=self.done, only=self.only, replay=self.replay, apart=sorted(self.apart))
+        """The entry of the outbox for what is left of it: from now on it is for the mappings of this plan and no others."""
+        only = self.only if self.only is not None else tuple(dict.fromkeys([*self.done, *sorted(self.left)]))
+        return partial_entry(self.text, done=self.done, only=only, replay=self.replay, apart=sorted(self.apart))
 
 
 def read_entry(raw: bytes) -> Waiting:
@@ -68,19 +73,28 @@ def read_entry(raw: bytes) -> Waiting:
         entry = orjson.loads(text)
     except orjson.JSONDecodeError:
         return Waiting(raw, None, "")
-    if isinstance(entry, dict) and entry.get("type") == PARTIAL:
-        waiting = read_entry(entry["event"].encode())
-        waiting.done = dict(entry["done"])
-        waiting.only = None if entry["only"] is None else tuple(entry["only"])
-        waiting.replay = entry["replay"]
-        waiting.apart = set(entry.get("apart", ()))
-        return waiting
+    if isinstance(entry, dict) and str(entry.get("type")).startswith(_OWN):
+        try:
+            return _read_partial(entry)
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            return Waiting(raw, None, "", damaged=True)
     if not isinstance(entry, dict) or not isinstance(entry.get("messageId"), str):
         return Waiting(raw, None, "")
     if enqueued and "receivedAt" not in entry:
         received = entry["receivedAt"] = _iso(enqueued)
         text = b'%b,"receivedAt":"%b"}' % (text[:-1], received.encode())
     return Waiting(text, entry, entry["messageId"], enqueued or _unix_ms(entry.get("receivedAt")))
+
+
+def _read_partial(entry: Mapping[str, Any]) -> Waiting:
+    if entry["type"] != PARTIAL:
+        raise ValueError("another version wrote it")
+    waiting = read_entry(entry["event"].encode())
+    waiting.done = dict(entry["done"])
+    waiting.only = None if entry["only"] is None else tuple(entry["only"])
+    waiting.replay = entry["replay"]
+    waiting.apart = set(entry.get("apart", ()))
+    return waiting
 
 
 @lru_cache(maxsize=256)

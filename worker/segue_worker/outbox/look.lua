@@ -8,7 +8,9 @@
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] ms for which a run is alive without a heartbeat
 --
--- Returns {pause or '', number of contacts that may be claimed, number of runs alive}.
+-- Returns {pause or '', number of contacts that may be claimed, number of runs alive, now in ms}.
+--
+-- The time must be that of this very step: one that was read earlier looks like a clock that was set back.
 
 follow_clock(KEYS[4], KEYS[2])
 local runs = 0
@@ -21,4 +23,5 @@ return {
   redis.call('GET', KEYS[3]) or '',
   redis.call('ZCARD', KEYS[1]) + redis.call('ZCOUNT', KEYS[2], '-inf', now),
   runs,
+  now,
 }

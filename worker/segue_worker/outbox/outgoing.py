@@ -82,32 +82,63 @@ class Parked:
         first: unix ms of the first attempt; 0 where none may have had an effect.
         next: unix ms of the next attempt.
         because: the last outcome, for people.
-        request: what is resent, byte for byte.
+        request: what is resent, byte for byte; None where the delivery failed before it sent anything.
         since: unix ms since which the contact has been waiting; its place when its pause is over.
+        failures: how often in a row the delivery itself failed, and not a request.
+        unread: the record that was there, where this version cannot read it: a newer one may.
     """
 
     attempts: int
     first: int
     next: int
     because: str
-    request: Outgoing
+    request: Outgoing | None
     since: int = 0
+    failures: int = 0
+    unread: str = ""
 
     def to_json(self) -> bytes:
         """The form in which it is kept in Redis."""
-        return orjson.dumps(
-            {
-                "since": self.since,
-                "attempts": self.attempts,
-                "first": self.first,
-                "next": self.next,
-                "because": self.because,
-                "request": self.request.to_dict(),
-            }
-        )
+        fields: dict[str, Any] = {
+            "since": self.since,
+            "attempts": self.attempts,
+            "first": self.first,
+            "next": self.next,
+            "because": self.because,
+            "request": self.request.to_dict() if self.request else None,
+        }
+        # Only where there are any, so that an older version reads all other records.
+        if self.failures:
+            fields["failures"] = self.failures
+        if self.unread:
+            fields["unread"] = self.unread
+        return orjson.dumps(fields)
 
     @classmethod
     def from_json(cls, raw: bytes) -> Self:
-        """Read what `to_json` wrote."""
-        fields = orjson.loads(raw)
-        return cls(**{**fields, "request": Outgoing.from_dict(fields["request"])})
+        """Read what `to_json` wrote. What cannot be read is handed over as `unread`: only its own contact must wait."""
+        try:
+            parked = cls._from_fields(**orjson.loads(raw))
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            return cls(0, 0, 0, "what is remembered of it cannot be read", None, unread=raw.decode("utf-8", "replace"))
+        if parked.unread and not (inner := cls.from_json(parked.unread.encode())).unread:
+            return replace(inner, failures=parked.failures)
+        return parked
+
+    @classmethod
+    def _from_fields(  # noqa: PLR0913 - the fields of a record
+        cls,
+        *,
+        attempts: Any,
+        first: Any,
+        next: Any,  # noqa: A002 - the field's name
+        because: Any,
+        request: Any,
+        since: Any = 0,
+        failures: Any = 0,
+        unread: Any = "",
+    ) -> Self:
+        frozen = None if request is None else Outgoing.from_dict(request)
+        return cls(
+            *(int(attempts), int(first), int(next), str(because)), frozen, int(since), int(failures), str(unread)
+        )

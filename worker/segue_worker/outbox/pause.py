@@ -41,6 +41,12 @@ class Pause:
     probes: int = 0
     kind: PauseKind = PauseKind.HAND
 
+    def wants_probe(self, now_ms: int) -> bool:
+        """Whether the destination is to be tried now; also where the clock was set back since the pause was written."""
+        if self.next_probe is None:
+            return False
+        return now_ms >= self.next_probe or self.next_probe - now_ms > DOWN_LONGEST_PROBE_S * 1000
+
     def to_json(self) -> bytes:
         """The form in which it is kept in Redis."""
         return json.dumps(asdict(self)).encode()

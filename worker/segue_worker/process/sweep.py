@@ -1,4 +1,4 @@
-"""The sweep: each second, find destinations with work that nobody is at. This alone repairs every crash."""
+"""The sweep: each second, find the destinations that have work but no run. This alone repairs every crash."""
 
 import logging
 from collections.abc import Awaitable, Sequence
@@ -14,11 +14,14 @@ from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.lease import LEASE_S
 from segue_worker.observing.queue_age import record_queue_age
 from segue_worker.operating.dead_letters import trim
-from segue_worker.outbox.outbox import LOOK_SCRIPT
+from segue_worker.outbox.outbox import LOOK_SCRIPT, RECOUNT_SCRIPT
 from segue_worker.outbox.pause import Pause
 
 FORGOTTEN_AFTER_MS = 3_600_000
 """A destination stays known to producers for an hour after the last worker that served it."""
+RECOUNTED_AFTER_MS = 60_000
+RECOUNTED_CONTACTS = 5000
+"""With more contacts than this, counting would keep Redis for more than a few milliseconds; it waits until there are less."""
 _WORTH_ANOTHER_RUN = 64
 _Result = TypeVar("_Result")
 
@@ -26,10 +29,10 @@ log = logging.getLogger(__name__)
 
 
 async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str]:
-    """Find the destinations that want a hint, tell producers which exist, and record how long the oldest have waited.
+    """Find the destinations that need a hint, announce the destinations to producers, and record queue ages.
 
-    What fails for one destination, such as a damaged key, is logged and ends nothing for the others, and no chore ends
-    the hints.
+    What fails for one destination, for instance because a key is damaged, is logged and does not affect the others.
+    Hints are found even if the other duties fail.
 
     Args:
         redis: client that answers bytes.
@@ -49,28 +52,41 @@ async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str
     wanting = [
         item.name
         for item in destinations
-        if item.enabled and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item, now_ms))
+        if item.enabled and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item))
     ]
     for item in destinations:
         limits = item.dead_letter
         await _attempt(f"trim the dead letters of {item.name}", trim(redis, item.name, limits.keep, limits.max))
+    for item in destinations:
+        await _attempt(f"count the events of {item.name}", _recount(redis, item.name))
     await _attempt("record queue ages", record_queue_age(redis, [item.name for item in destinations], now_ms))
     return wanting
 
 
 async def _attempt(what: str, work: Awaitable[_Result]) -> _Result | None:
-    """Do a part of the sweep. Returns None where it failed for itself; raises where Redis does not answer."""
+    """Do a part of the sweep. If it fails, logs the error and returns None; raises only where Redis does not answer."""
     try:
         return await work
     except (RedisConnectionError, RedisTimeoutError, OSError):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever one destination holds, the others have work too
+    except Exception as error:  # noqa: BLE001 - one destination's error must not affect the others
         log.error("the sweep could not %s: %s: %s", what, type(error).__name__, error)  # noqa: TRY400 - said each second
         return None
 
 
+async def _recount(redis: "Redis", name: str) -> None:
+    """Put the number of waiting events right, where it is not, once in a while for each destination."""
+    keys = Keys(name)
+    kept, found = await redis.register_script(RECOUNT_SCRIPT)(
+        keys=[keys.pending, keys.due, keys.away, keys.counted],
+        args=[keys.outbox, RECOUNTED_AFTER_MS, RECOUNTED_CONTACTS],
+    )
+    if kept != found:
+        log.warning("the number of waiting events of %s was %d, and is corrected to %d", name, kept, found)
+
+
 async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: int) -> None:
-    """Say which destinations are served, and what producers must know of them; forget those long unserved."""
+    """Announce the destinations and the settings that producers need; remove those that were not served for long."""
     known = await redis.hgetall(DESTINATIONS)
     stale = [name for name, at in known.items() if int(at) < now_ms - FORGOTTEN_AFTER_MS]
     for item in destinations:
@@ -82,18 +98,18 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
         await redis.hdel(DESTINATIONS, *gone)
 
 
-async def _wants_hint(redis: "Redis", destination: Destination, now_ms: int) -> bool:
+async def _wants_hint(redis: "Redis", destination: Destination) -> bool:
     keys = Keys(destination.name)
-    paused, due, runs = await redis.register_script(LOOK_SCRIPT)(
+    paused, due, runs, now_ms = await redis.register_script(LOOK_SCRIPT)(
         keys=[
             *(keys.due, keys.away, keys.paused, keys.clock),
             *(keys.run_number(number) for number in range(destination.parallel_runs)),
         ],
-        args=[now_ms, int(LEASE_S * 1000)],
+        args=[0, int(LEASE_S * 1000)],
     )
     if paused:
         pause = Pause.from_json(paused)
-        return not runs and pause.next_probe is not None and now_ms >= pause.next_probe
+        return not runs and pause.wants_probe(now_ms)
     if not runs:
         return bool(due)
     return bool(runs < destination.parallel_runs and due > _WORTH_ANOTHER_RUN * runs)

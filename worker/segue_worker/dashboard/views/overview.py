@@ -1,11 +1,11 @@
-"""What each destination is doing now, and its plots."""
+"""The overview: the status of each destination, and its plots."""
 
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from segue_worker.dashboard.context import Call, configured
+from segue_worker.dashboard.context import PageRequest, configured
 from segue_worker.dashboard.pages import render
 from segue_worker.dashboard.series import MINUTE_MS, PER_MINUTE, PERCENTS, RANGES, Range, plot_series
 from segue_worker.observing.metrics.minutes import read_minutes
@@ -31,7 +31,7 @@ _HEADINGS: Final = {
 }
 
 
-def overview(call: Call) -> Response:
+def overview(call: PageRequest) -> Response:
     """All destinations."""
     known = call.dashboard.known()
     statuses = read_statuses(call.dashboard.redis, known.names)
@@ -48,19 +48,19 @@ def overview(call: Call) -> Response:
     )
 
 
-def series(call: Call) -> Response:
-    """A destination's series, as JSON, for the plots."""
+def series(call: PageRequest) -> Response:
+    """The series that a destination's plots are drawn from, as JSON."""
     return JSONResponse(_series(call, _range(call)))
 
 
-def numbers(call: Call) -> Response:
-    """The same as a table."""
+def numbers(call: PageRequest) -> Response:
+    """The same series as a table."""
     span = _range(call)
     title = f"{call.params['destination']}: {span.title.lower()}"
     return render(call, "numbers.html", title=title, series=_series(call, span), span_of_time=span, headings=_HEADINGS)
 
 
-def _series(call: Call, span: Range) -> dict[str, Any]:
+def _series(call: PageRequest, span: Range) -> dict[str, Any]:
     name = call.params["destination"]
     known = call.dashboard.known()
     if name not in known.names:
@@ -72,5 +72,5 @@ def _series(call: Call, span: Range) -> dict[str, Any]:
     return {**plot_series(minutes, now_ms, span, found.rate_limit if found else None), "every_s": span.every_s}
 
 
-def _range(call: Call) -> Range:
+def _range(call: PageRequest) -> Range:
     return RANGES.get(call.query("range"), RANGES["1h"])

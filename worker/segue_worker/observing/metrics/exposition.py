@@ -1,4 +1,4 @@
-"""The metrics in Prometheus's text format, read from Redis at the moment they are asked for."""
+"""Writes the metrics in Prometheus's text format, read from Redis at the moment they are asked for."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MetricsReading:
     """What Redis knows of one destination.
 
     Attributes:
@@ -60,7 +60,7 @@ def render(redis: "Redis", destinations: Sequence[str]) -> bytes:
     return generate_latest(registry)
 
 
-def read(redis: "Redis", destinations: Sequence[str]) -> dict[str, Reading]:
+def read(redis: "Redis", destinations: Sequence[str]) -> dict[str, MetricsReading]:
     """Read what the metrics are made of. Raises redis.RedisError where Redis does not answer."""
     statuses = read_statuses(redis, destinations)
     with redis.pipeline(transaction=False) as pipe:
@@ -71,16 +71,16 @@ def read(redis: "Redis", destinations: Sequence[str]) -> dict[str, Reading]:
             pipe.xlen(keys.log)
         answers = iter(pipe.execute())
     return {
-        name: Reading(statuses[name], read_counts(next(answers)), read_counts(next(answers)), int(next(answers)))
+        name: MetricsReading(statuses[name], read_counts(next(answers)), read_counts(next(answers)), int(next(answers)))
         for name in destinations
     }
 
 
 def mapping_counts(measures: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """How often each mapping fired, failed or was skipped, since the start of data: mapping → outcome → events.
+    """How often each mapping fired, failed or was skipped, over all time: mapping → outcome → events.
 
-    Replays are not counted. What a mapping skipped is counted from the first event it fired for, or failed on, as if
-    it had always been configured.
+    Replays are not counted. A mapping appears once it has fired or failed; from then on all earlier events count as
+    skipped by it, as if it had always been configured.
     """
     found: dict[str, dict[str, int]] = {}
     for name, count in measures.items():
@@ -97,7 +97,7 @@ def mapping_counts(measures: Mapping[str, int]) -> dict[str, dict[str, int]]:
 class _Collector(Collector):
     """Offers readings to prometheus-client."""
 
-    def __init__(self, readings: Mapping[str, Reading]) -> None:
+    def __init__(self, readings: Mapping[str, MetricsReading]) -> None:
         self._readings = readings
 
     def collect(self) -> Iterator[Metric]:
@@ -135,7 +135,7 @@ def _cumulative(histogram: Histogram) -> list[Any]:
     return buckets
 
 
-def _values(entry: Entry, reading: Reading) -> Values:
+def _values(entry: Entry, reading: MetricsReading) -> Values:
     """What a counter or a gauge shows."""
     if entry.counters:
         counters = {**reading.measures, **reading.status.counters}
@@ -145,18 +145,18 @@ def _values(entry: Entry, reading: Reading) -> Values:
     return VALUES[entry.name](reading)
 
 
-def _paused(reading: Reading) -> Values:
+def _paused(reading: MetricsReading) -> Values:
     pause = reading.status.paused
     return [((str(kind),), int(pause is not None and pause.kind == kind)) for kind in PauseKind]
 
 
-def _mappings(reading: Reading) -> Values:
+def _mappings(reading: MetricsReading) -> Values:
     for mapping, counts in mapping_counts(reading.measures).items():
         for outcome, count in counts.items():
             yield (mapping, outcome), count
 
 
-VALUES: Final[dict[str, Callable[[Reading], Values]]] = {
+VALUES: Final[dict[str, Callable[[MetricsReading], Values]]] = {
     "segue_pending_events_limit": lambda reading: [((), reading.settings.get("max_pending", DEFAULT_MAX_PENDING))],
     "segue_paused": _paused,
     "segue_rate_limit_requests_per_second": lambda reading: (

@@ -1,19 +1,18 @@
-"""What the commands that take events share: where they are read from, and for which destination."""
+"""Reading events, and choosing the destination whose mappings apply: for the commands that take events."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import click
 import orjson
 
-from segue_worker.cli.group import Refusal
+from segue_worker.cli.group import UsageFailure
+from segue_worker.cli.options import CommandT
 from segue_worker.cli.output import remark
 from segue_worker.config import Config, Destination
 from segue_worker.observing.preview import NotAnEventError, as_event, read_event
-
-CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 MAX_LINE = 10_000_000
 """Bytes of a line that are read at once; an event has at most 32 KB."""
@@ -32,16 +31,16 @@ def destination_option(command: CommandT) -> CommandT:
 
 
 def choose_destination(config: Config, name: str | None) -> Destination:
-    """The destination of that name, or the only one. A wrong or missing name ends the command with exit code 2."""
+    """The destination of that name, or the only one there is. Otherwise the command ends with exit code 2."""
     names = ", ".join(destination.name for destination in config.destinations)
     if name is None:
         if len(config.destinations) > 1:
-            raise Refusal(f"{config.path} has several destinations: choose one with --destination ({names})")
+            raise UsageFailure(f"{config.path} has several destinations: choose one with --destination ({names})")
         return config.destinations[0]
     try:
         return config.destination(name)
     except KeyError:
-        raise Refusal(f"--destination {name}: {config.path} has no such destination; it has {names}") from None
+        raise UsageFailure(f"--destination {name}: {config.path} has no such destination; it has {names}") from None
 
 
 def lines_of(file: IO[bytes]) -> Iterator[bytes]:
@@ -60,7 +59,7 @@ def lines_of(file: IO[bytes]) -> Iterator[bytes]:
 def events_of(file: IO[bytes]) -> Iterator[dict[str, Any] | NotAnEventError]:
     """The events of JSON Lines, or of one JSON document: an event spread over lines, or a list of events.
 
-    JSON Lines are read as they come. What is no event is handed over as the error that says so.
+    JSON Lines are handed over as they arrive. What is not an event is handed over as the error that says so.
     """
     lines = lines_of(file)
     first = next((line for line in lines if line.strip()), b"")

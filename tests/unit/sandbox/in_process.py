@@ -1,10 +1,11 @@
-"""The sandbox behind an httpx client, without sockets or waiting: for tests of rules and of clients."""
+"""The sandbox in the process of a test: behind an httpx client without sockets, and with a clock that stands still."""
 
 import httpx
 
 from segue_sandbox.address import API_PREFIX
+from segue_sandbox.clock import SandboxClock
 from segue_sandbox.core import Sandbox
-from segue_sandbox.request import Request
+from segue_sandbox.request import ApiRequest
 
 
 class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -28,7 +29,7 @@ class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def _serve(self, request: httpx.Request, body: bytes) -> httpx.Response:
         clock = self.sandbox.clock
         outcome = self.sandbox.handle(
-            Request(
+            ApiRequest(
                 method=request.method,
                 path=request.url.path.removeprefix(API_PREFIX),
                 query=request.url.query.decode(),
@@ -46,3 +47,20 @@ class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         answer = outcome.answer
         headers = [*outcome.headers, *([("content-type", answer.content_type)] if answer.content_type else [])]
         return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
+
+
+class ManualClock(SandboxClock):
+    """A clock that stands still but for `tick`. Starts at an arbitrary whole second."""
+
+    def __init__(self, start: float = 1_800_000_000.0) -> None:
+        super().__init__()
+        self.time = start
+
+    def unix(self, counter: float | None = None) -> float:
+        """The time it was set to, whatever the counter says."""
+        del counter
+        return self.time
+
+    def tick(self, seconds: float) -> None:
+        """Let real time pass: for the rate limit as for data."""
+        self.time += seconds

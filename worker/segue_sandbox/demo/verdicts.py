@@ -1,13 +1,13 @@
-"""What became of each event, read from what Loops received and from the dead letters. Pure.
+"""Finds out what became of each event, from what Loops received and from the dead letters. Pure.
 
-Nothing here asks Segue how it went: a claim of the demo counts only if the other side saw it.
+Segue's own counters and log are not used: what the demo says has to be confirmed by what Loops received.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from segue_sandbox.demo.scenario import Chapter, Kind
+from segue_sandbox.demo.scenario import Chapter, FateKind
 from segue_sandbox.ledger import RequestRecord
 from segue_worker.delivery.requests import EVENTS_PATH, idempotency_key
 from segue_worker.outbox.dead_letter import DeadLetter
@@ -32,7 +32,7 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class EventFate:
     """What became of one event.
 
     Attributes:
@@ -41,7 +41,7 @@ class Fate:
         reason: of a dead letter.
     """
 
-    kind: Kind
+    kind: FateKind
     sending: Sending | None = None
     reason: str = ""
 
@@ -52,17 +52,17 @@ class Fate:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """A chapter as it went.
+class PlayedChapter:
+    """What happened in a chapter.
 
     Attributes:
-        fates: of the chapter's events, in order.
+        fates: what became of the chapter's events, in order.
         records: what Loops received meanwhile.
-        problems: claims of the chapter that did not come true; empty where all did.
+        problems: promises of the chapter that were not kept.
     """
 
     chapter: Chapter
-    fates: tuple[Fate, ...]
+    fates: tuple[EventFate, ...]
     records: Sequence[RequestRecord]
     problems: tuple[str, ...] = field(default=())
 
@@ -72,7 +72,7 @@ def judge(
     records: Sequence[RequestRecord],
     letters: Iterable[DeadLetter],
     contacts: Iterable[Mapping[str, Any]],
-) -> Outcome:
+) -> PlayedChapter:
     """Find out what became of a chapter's events, and whether that is what was promised.
 
     Args:
@@ -88,7 +88,7 @@ def judge(
         *_against_effects(chapter, records),
         *_against_lists(chapter, contacts),
     )
-    return Outcome(chapter, fates, records, problems)
+    return PlayedChapter(chapter, fates, records, problems)
 
 
 def _sendings(records: Iterable[RequestRecord]) -> list[Sending]:
@@ -106,22 +106,22 @@ def _sendings(records: Iterable[RequestRecord]) -> list[Sending]:
 
 def _fates(
     events: Sequence[Mapping[str, Any]], sendings: Sequence[Sending], letters: Sequence[DeadLetter]
-) -> tuple[Fate, ...]:
+) -> tuple[EventFate, ...]:
     dead = {message_id: letter for letter in letters for message_id in letter.message_ids}
     found = [_sending_of(event, events, sendings) for event in events]
-    fates: list[Fate] = []
+    fates: list[EventFate] = []
     seen: set[str] = set()
     for event, sending in zip(events, found, strict=True):
         message_id = event["messageId"]
         shared = sum(other is sending for other in found) > 1 and event["type"] == "identify"
         if message_id in seen:
-            fates.append(Fate("duplicate"))
+            fates.append(EventFate("duplicate"))
         elif message_id in dead:
-            fates.append(Fate("dead", sending, dead[message_id].detail))
+            fates.append(EventFate("dead", sending, dead[message_id].detail))
         elif sending is None or not sending.applied:
-            fates.append(Fate("unknown", sending))
+            fates.append(EventFate("unknown", sending))
         else:
-            fates.append(Fate("merged" if shared else "delivered", sending))
+            fates.append(EventFate("merged" if shared else "delivered", sending))
         seen.add(message_id)
     return tuple(fates)
 
@@ -154,16 +154,16 @@ def _carries(body: Mapping[str, Any], event: Mapping[str, Any], updates: Sequenc
     )
 
 
-def _against_plan(chapter: Chapter, fates: Sequence[Fate]) -> Iterable[str]:
+def _against_plan(chapter: Chapter, fates: Sequence[EventFate]) -> Iterable[str]:
     for planned, fate in zip(chapter.planned, fates, strict=True):
         message_id = planned.event["messageId"]
         if fate.kind != planned.becomes:
-            yield f"{message_id}: was to be {planned.becomes}, is {fate.kind}"
+            yield f"{message_id}: should be {planned.becomes}, but is {fate.kind}"
         elif planned.becomes != "duplicate" and fate.attempts < planned.attempts:
-            yield f"{message_id}: was to take {planned.attempts} attempts, took {fate.attempts}"
+            yield f"{message_id}: should have been sent {planned.attempts} times, but was sent {fate.attempts} times"
 
 
-def _against_order(chapter: Chapter, fates: Sequence[Fate]) -> Iterable[str]:
+def _against_order(chapter: Chapter, fates: Sequence[EventFate]) -> Iterable[str]:
     latest: dict[str, int] = {}
     for planned, fate in zip(chapter.planned, fates, strict=True):
         contact = planned.event["userId"]
@@ -176,7 +176,7 @@ def _against_order(chapter: Chapter, fates: Sequence[Fate]) -> Iterable[str]:
 def _against_effects(chapter: Chapter, records: Sequence[RequestRecord]) -> Iterable[str]:
     effects = sum(record["applied"] for record in records)
     if effects != chapter.effects:
-        yield f"{effects} requests took effect at Loops, promised were {chapter.effects}"
+        yield f"requests that took effect at Loops: {effects}, but {chapter.effects} were promised"
 
 
 def _against_lists(chapter: Chapter, contacts: Iterable[Mapping[str, Any]]) -> Iterable[str]:

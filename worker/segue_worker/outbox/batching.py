@@ -13,7 +13,7 @@ _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
 
-class Together(Generic[_Item, _Answer]):
+class Batched(Generic[_Item, _Answer]):
     """Does something for many items at once; items that come at the same time share a round trip, in their order.
 
     Args:
@@ -37,14 +37,19 @@ class Together(Generic[_Item, _Answer]):
         try:
             while self._waiting:
                 calls, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
-                answers = await self._answers([item for item, _ in calls])
-                for (_, future), answer in zip(calls, answers, strict=True):
-                    if future.done():
-                        continue
-                    if isinstance(answer, Exception):
-                        future.set_exception(answer)
-                    else:
-                        future.set_result(answer)
+                try:
+                    answers = await self._answers([item for item, _ in calls])
+                    for (_, future), answer in zip(calls, answers, strict=True):
+                        if future.done():
+                            continue
+                        if isinstance(answer, Exception):
+                            future.set_exception(answer)
+                        else:
+                            future.set_result(answer)
+                finally:
+                    # Whatever ends this early, nobody waits for an answer that will not come.
+                    for _, future in calls:
+                        future.cancel()
         finally:
             self._sending = None
 
