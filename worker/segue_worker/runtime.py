@@ -29,7 +29,7 @@ from segue_worker.outbox import Outbox
 from segue_worker.pacing import Pacer
 from segue_worker.run.context import RunContext, unix_ms
 from segue_worker.run.lease import LEASE_S, Lease
-from segue_worker.run.run import run
+from segue_worker.run.run import RUN_S, run
 from segue_worker.sweep import sweep
 from segue_worker.watch import Watch
 
@@ -52,6 +52,12 @@ def connect(url: str) -> Redis:
     return Redis.from_pool(pool)
 
 
+def loops_client(destination: Destination) -> LoopsClient:
+    """The client of a destination's Loops team. To be made inside the event loop that uses it."""
+    key, timeout = destination.api_key.get_secret_value(), destination.timeout.total_seconds()
+    return LoopsClient(destination.base_url, key, timeout=timeout)
+
+
 class _Packed(AbstractConnection):
     """A connection whose commands hiredis writes, as redis-py has it for its blocking connections.
 
@@ -67,87 +73,66 @@ class _Packed(AbstractConnection):
         return [hiredis.pack_command(args)]
 
 
-class Runtime:
-    """The working parts of one process.
+class Engine:
+    """What delivers, over one Redis client and one event loop: it belongs to the loop in which its coroutines run.
 
     Args:
         config: what it serves.
+        redis: client that answers bytes.
         stopping: whether the process is being shut down.
+        client: makes the client of a destination's Loops team.
+        run_s: how long a run goes on before it hands over.
     """
 
-    def __init__(self, config: Config, *, stopping: Callable[[], bool]) -> None:
-        self.config = config
-        self.hints = Hints(broker_url(), timeout=2.0)
+    def __init__(
+        self,
+        config: Config,
+        redis: Redis,
+        *,
+        stopping: Callable[[], bool],
+        client: Callable[[Destination], LoopsClient] = loops_client,
+        run_s: float = RUN_S,
+    ) -> None:
+        self._config = config
+        self._redis = redis
         self._stopping = stopping
-        self._pid = os.getpid()
-        self._redis = connect(redis_url())
+        self._make_client = client
+        self._run_s = run_s
         self._watches: dict[str, Watch] = {}
         self._pacers: dict[str, Pacer] = {}
         self._clients: dict[str, LoopsClient] = {}
         self._running: set[str] = set()
         self._passed_on: dict[str, float] = {}
-        self._loop = uvloop.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
 
-    @property
-    def inherited(self) -> bool:
-        """Whether this runtime belongs to the process this one was forked from; then it must not be used."""
-        return self._pid != os.getpid()
-
-    def warm_up(self) -> None:
+    async def warm_up(self) -> None:
         """Make what the first run would otherwise make while its first request is late."""
-        self._call(self._warm_up())
-
-    async def _warm_up(self) -> None:
-        for destination in self.config.destinations:
+        for destination in self._config.destinations:
             self._client(destination)
             self._pacer(destination)
 
-    def deliver(self, destination: Destination) -> bool:
-        """Do one run, in the loop's thread. Returns whether a hint is wanted."""
-        return self._call(self._deliver(destination))
-
-    def sweep(self) -> list[str]:
+    async def sweep(self) -> list[str]:
         """Look for work nobody is at. Returns the names of the destinations that want a hint."""
-        return self._call(self._sweep())
+        return await sweep(self._redis, self._config.destinations)
 
-    def bury(self, destination: str, malformed: Sequence[tuple[Any, str]]) -> None:
-        """Make dead letters of malformed events, given with what is wrong with each."""
-        now_ms = unix_ms()
-        letters = [
-            DeadLetter(
-                reason="invalid",
-                detail=detail,
-                contact="",
-                mappings=(),
-                message_ids=(),
-                events=(json.dumps(event, default=repr),),
-                at=now_ms,
-            )
-            for event, detail in malformed
-        ]
-        self._call(self._outbox(destination, window_ms=1).bury(letters))
+    async def bury(self, destination: str, letters: Sequence[DeadLetter]) -> None:
+        """Record dead letters of events that never were in the outbox."""
+        await self._outbox(destination, window_ms=1).bury(letters)
 
-    def _outbox(self, destination: str, *, window_ms: int) -> Outbox:
-        return Outbox(self._redis, destination, owner=uuid4().hex, window_ms=window_ms, lease_ms=int(LEASE_S * 1000))
-
-    def _call(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    async def _sweep(self) -> list[str]:
-        return await sweep(self._redis, self.config.destinations)
-
-    async def _deliver(self, destination: Destination) -> bool:
+    async def deliver(self, destination: Destination) -> bool:
+        """Do one run. Returns whether a hint is wanted."""
         if destination.parallel_runs == 1:
-            return await run(self._context(destination))
+            return await self._run(destination)
         name = destination.name
         if name in self._running:
             return self._passes_on(name)
         self._running.add(name)
         try:
-            return await run(self._context(destination))
+            return await self._run(destination)
         finally:
             self._running.discard(name)
+
+    async def _run(self, destination: Destination) -> bool:
+        return await run(self._context(destination), seconds=self._run_s)
 
     def _passes_on(self, name: str) -> bool:
         """Whether a hint that came to a process already at the destination is to go round again, for another process.
@@ -155,11 +140,14 @@ class Runtime:
         A second run here would share this one's processor: measured, 3,400 requests a second where both of two runs
         were in one process, 4,900 in two. Once a second, because there may be no other process.
         """
-        now = self._loop.time()
+        now = asyncio.get_running_loop().time()
         if now < self._passed_on.get(name, -PASSED_ON_S) + PASSED_ON_S:
             return False
         self._passed_on[name] = now
         return True
+
+    def _outbox(self, destination: str, *, window_ms: int) -> Outbox:
+        return Outbox(self._redis, destination, owner=uuid4().hex, window_ms=window_ms, lease_ms=int(LEASE_S * 1000))
 
     def _context(self, destination: Destination) -> RunContext:
         outbox = self._outbox(destination.name, window_ms=int(destination.dedupe_window.total_seconds() * 1000))
@@ -184,9 +172,59 @@ class Runtime:
     def _client(self, destination: Destination) -> LoopsClient:
         client = self._clients.get(destination.name)
         if client is None:
-            client = self._clients[destination.name] = LoopsClient(
-                destination.base_url,
-                destination.api_key.get_secret_value(),
-                timeout=destination.timeout.total_seconds(),
-            )
+            client = self._clients[destination.name] = self._make_client(destination)
         return client
+
+
+class Runtime:
+    """The working parts of one process: an engine, and the thread in which its event loop runs.
+
+    Args:
+        config: what it serves.
+        stopping: whether the process is being shut down.
+    """
+
+    def __init__(self, config: Config, *, stopping: Callable[[], bool]) -> None:
+        self.config = config
+        self.hints = Hints(broker_url(), timeout=2.0)
+        self._pid = os.getpid()
+        self._engine = Engine(config, connect(redis_url()), stopping=stopping)
+        self._loop = uvloop.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this runtime belongs to the process this one was forked from; then it must not be used."""
+        return self._pid != os.getpid()
+
+    def warm_up(self) -> None:
+        """Make what the first run would otherwise make while its first request is late."""
+        self._call(self._engine.warm_up())
+
+    def deliver(self, destination: Destination) -> bool:
+        """Do one run, in the loop's thread. Returns whether a hint is wanted."""
+        return self._call(self._engine.deliver(destination))
+
+    def sweep(self) -> list[str]:
+        """Look for work nobody is at. Returns the names of the destinations that want a hint."""
+        return self._call(self._engine.sweep())
+
+    def bury(self, destination: str, malformed: Sequence[tuple[Any, str]]) -> None:
+        """Make dead letters of malformed events, given with what is wrong with each."""
+        now_ms = unix_ms()
+        letters = [
+            DeadLetter(
+                reason="invalid",
+                detail=detail,
+                contact="",
+                mappings=(),
+                message_ids=(),
+                events=(json.dumps(event, default=repr),),
+                at=now_ms,
+            )
+            for event, detail in malformed
+        ]
+        self._call(self._engine.bury(destination, letters))
+
+    def _call(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

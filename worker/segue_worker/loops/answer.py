@@ -1,5 +1,6 @@
 """An answer of Loops, reduced to what decisions and people need."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,7 +53,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, now: da
         status=status,
         text=body[: 4 * _TEXT_KEPT].decode("utf-8", "replace")[:_TEXT_KEPT],
         html="html" in headers.get("content-type", ""),
-        retry_after=_retry_after(waits, now or datetime.now(UTC)) if waits else None,
+        retry_after=_retry_after(waits, now or datetime.fromtimestamp(time.time(), UTC)) if waits else None,
         remaining=int(remaining) if remaining.isascii() and remaining.isdigit() else None,
     )
 
