@@ -95,7 +95,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.steps += 1
         if self._step_s:
             self._now += self._random.random() * 2 * self._step_s
-        handle._run()
+        if not handle._cancelled:
+            handle._run()
         if process is not None and process.kill_in is not None:
             process.kill_in -= 1
             if process.kill_in <= 0 and process.alive:

@@ -6,6 +6,7 @@ connection does is copied: five seconds of patience, and one immediate repeat of
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -17,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from tests.simulation.loop import NOBODY
+from tests.simulation.loop import NOBODY, Process, current
 from tests.simulation.redis_data import Server
 
 PATIENCE_S: Final = 5.0
@@ -57,9 +58,9 @@ class Link:
     server: Server
     loop: asyncio.AbstractEventLoop
     random: Random
+    struck: Callable[[str, Sequence[Command], "asyncio.Task[Any] | None"], None]
+    told: Callable[[Sequence[Command], Sequence[Any], Process | None], None]
     weather: Weather = field(default_factory=Weather)
-    struck: Callable[[str, Sequence[Command]], None] = lambda _kind, _commands: None
-    told: Callable[[Sequence[Command], Sequence[Any]], None] = lambda _commands, _answers: None
 
     async def call(self, commands: Sequence[Command]) -> list[Any]:
         """Do commands in one round trip. Each answer is what Redis said, or a ResponseError."""
@@ -77,7 +78,7 @@ class Link:
             return await answered
         except asyncio.CancelledError:
             if self.weather.swallows and self.random.random() < self.weather.swallows and not self.weather.away:
-                self.struck("cancellation swallowed", commands)
+                self.struck("cancellation swallowed", commands, asyncio.current_task())
                 trip.do()
                 return trip.answers
             raise
@@ -95,24 +96,26 @@ class _Trip:
         self._link = link
         self._commands = commands
         self._answered = answered
+        self._task = asyncio.current_task()
+        self._process = current()
         self.answers: list[Any] = []
         self._done = False
 
     def arrive(self) -> None:
         link, weather = self._link, self._link.weather
         if weather.away:
-            link.struck("Redis away", self._commands)
+            link.struck("Redis away", self._commands, self._task)
             self._break()
         elif weather.hangs_until > link.loop.time():
-            link.struck("Redis hangs", self._commands)
+            link.struck("Redis hangs", self._commands, self._task)
             link.loop.call_at(weather.hangs_until + link._way(), self.arrive, context=NOBODY)
         elif weather.lost_before and link.random.random() < weather.lost_before:
-            link.struck("lost before", self._commands)
+            link.struck("lost before", self._commands, self._task)
             self._break()
         else:
             self.do()
             if weather.lost_after and link.random.random() < weather.lost_after:
-                link.struck("lost after", self._commands)
+                link.struck("lost after", self._commands, self._task)
                 link.loop.call_later(link._way(), self._break, context=NOBODY)
             else:
                 link.loop.call_later(link._way(), self._answer, context=NOBODY)
@@ -126,15 +129,19 @@ class _Trip:
                 self.answers.append(self._link.server.call(*command))
             except ResponseError as error:
                 self.answers.append(error)
-        self._link.told(self._commands, self.answers)
+        self._link.told(self._commands, self.answers, self._process)
 
     def give_up(self) -> None:
-        if not self._answered.done():
-            self._answered.set_exception(RedisTimeoutError("Timeout reading from simulated Redis"))
+        self._fail(RedisTimeoutError("Timeout reading from simulated Redis"))
 
     def _break(self) -> None:
+        self._fail(RedisConnectionError("simulated connection lost"))
+
+    def _fail(self, error: Exception) -> None:
         if not self._answered.done():
-            self._answered.set_exception(RedisConnectionError("simulated connection lost"))
+            self._answered.set_exception(error)
+            # Whoever waited may have been killed; then nobody hears of it.
+            self._answered.exception()
 
     def _answer(self) -> None:
         if not self._answered.done():
@@ -239,34 +246,20 @@ class Pipeline(redis.client.Pipeline):
         return _parsed_all(self, stack, answers[len(answers) - len(stack) :], raise_on_error=raise_on_error)
 
 
-class DirectLink(Link):
-    """A way without time or faults, for the judge."""
+class Witness(Client):
+    """A blocking client for the judge: no way, no time, no faults."""
 
     def __init__(self, server: Server) -> None:
-        self.server = server
-
-    def now(self, commands: Sequence[Command]) -> list[Any]:
-        answers: list[Any] = []
-        for command in commands:
-            try:
-                answers.append(self.server.call(*command))
-            except ResponseError as error:
-                answers.append(error)
-        return answers
-
-
-class Witness(Client):
-    """A blocking client that answers at once."""
+        redis.Redis.__init__(self, connection_pool=redis.ConnectionPool(protocol=2))
+        self._server = server
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        answer = self._link.server.call(*_encoded(self, args))
+        answer = self._server.call(*_encoded(self, args))
         return _parsed(self, str(args[0]), answer, options)
 
 
 async def blocking(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Run code that uses a blocking `Client`: where it would block, the simulation goes on."""
-    from contextvars import copy_context
-
     side = greenlet.greenlet(lambda: function(*args, **options))
     side.gr_context = copy_context()
     asked = side.switch()

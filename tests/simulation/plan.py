@@ -1,0 +1,243 @@
+"""What a seed draws: destinations, workers, events, and which kinds of faults strike when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from segue_worker.config import Config, Destination, load_config
+
+KINDS: Final = (
+    "kill",
+    "terminate",
+    "stop",
+    "redis away",
+    "redis hangs",
+    "redis slow",
+    "redis lossy",
+    "redis older",
+    "redis clock",
+    "worker clock",
+    "swallow",
+    "hints",
+    "loops down",
+    "loops lossy",
+    "loops slow",
+    "429",
+    "hostile",
+    "poison",
+    "attack",
+    "revoked",
+    "forget",
+    "pause",
+    "replay",
+    "retry now",
+    "full",
+    "config",
+)
+MASKED: Final[dict[str, frozenset[str]]] = {
+    # Findings whose cure is awaited → kinds that are left out for it.
+    "hostile-header": frozenset({"hostile"}),
+    "redis-clock-back": frozenset({"redis clock"}),
+    "refused-by-firewall": frozenset({"attack"}),
+    "plan-once": frozenset({"config"}),
+}
+_YAML: Final = """
+destinations:
+  - name: loops
+    api_key: sandbox-loops
+    base_url: http://loops.example.com/api/v1
+    mappings:
+      - {name: contacts, action: createOrUpdateContact, trigger: type = "identify"}
+      - {name: events, action: sendEvent, trigger: type = "track" and event != "Ignored"}
+      - name: touch
+        action: createOrUpdateContact
+        trigger: type = "track" and event != "Ignored"
+        defaults: false
+        fields:
+          userId: {"@path": $.userId}
+          email: {"@path": $.properties.email}
+          customAttributes: {last: {"@path": $.properties.place}}
+"""
+
+
+def _configuration() -> Config:
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "segue.yaml"
+        path.write_text(_YAML)
+        return load_config(path, {})
+
+
+CONFIG: Final = _configuration()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event of the simulation; its number tells it apart everywhere: m7, p7, E7."""
+
+    number: int
+    contact: str
+    kind: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events that a producer enqueues together, and when."""
+
+    at: float
+    producer: int
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """A fault, or what a person does, at a time."""
+
+    at: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a seed stands for.
+
+    Attributes:
+        fault_s: how long faults go on.
+        kinds: of faults that this seed has.
+    """
+
+    seed: int
+    kinds: frozenset[str]
+    config: Config
+    workers: int
+    producers: int
+    contacts: tuple[str, ...]
+    batches: tuple[Batch, ...]
+    blows: tuple[Blow, ...]
+    fault_s: float
+    step_s: float
+    loops_latency_s: tuple[float, float]
+    window: str
+    key_spent_on: str
+    run_s: float
+
+    @property
+    def events(self) -> dict[int, Event]:
+        """All events, by number."""
+        return {event.number: event for batch in self.batches for event in batch.events}
+
+
+def draw(
+    seed: int,
+    *,
+    without: frozenset[str] = frozenset(),
+    only: frozenset[str] | None = None,
+    unmasked: frozenset[str] = frozenset(),
+) -> Plan:
+    """What a seed stands for.
+
+    Args:
+        seed: any number.
+        without: kinds of faults that are left out.
+        only: kinds instead of those drawn.
+        unmasked: findings that are looked for although they are known.
+    """
+    random = Random(f"{seed}:plan")
+    masked = frozenset(kind for name, kinds in MASKED.items() if name not in unmasked for kind in kinds)
+    kinds = frozenset(_kinds(random) if only is None else only) - without - masked
+    contacts = tuple(f"u{number}" for number in range(random.randint(2, 10)))
+    fault_s = random.uniform(10, 30)
+    producers = random.randint(1, 3)
+    destinations = _destinations(random)
+    return Plan(
+        seed=seed,
+        kinds=kinds,
+        config=replace(CONFIG, destinations=destinations),
+        workers=random.randint(1, 3),
+        producers=producers,
+        contacts=contacts,
+        batches=tuple(_batches(random, contacts, producers, fault_s, kinds)),
+        blows=tuple(_blows(random, kinds, fault_s)),
+        fault_s=fault_s,
+        step_s=random.choice((0.0, 0.0, 0.0001, 0.0005)),
+        loops_latency_s=random.choice(((0.005, 0.02), (0.02, 0.1), (0.1, 0.4))),
+        window=random.choice(("sliding", "fixed")),
+        key_spent_on=random.choice(("success", "any_authenticated")),
+        run_s=random.choice((1.0, 2.0, 5.0)),
+    )
+
+
+def _kinds(random: Random) -> Sequence[str]:
+    if random.random() < 0.1:
+        return ()
+    return random.sample(KINDS, random.randint(1, 6))
+
+
+def _destinations(random: Random) -> tuple[Destination, ...]:
+    (model,) = CONFIG.destinations
+    # Both teams of a seed may be merged differently; the mapping `touch` makes two requests of one event.
+    return tuple(
+        replace(
+            model,
+            name=name,
+            api_key=SecretStr(f"sandbox-{name}"),
+            rate_limit=random.choice((5, 10, 20)),
+            coalesce=random.choice(("off", "updates", "updates_into_events")),
+            parallel_runs=random.choice((1, 1, 1, 2)),
+            timeout=timedelta(seconds=random.choice((2, 5, 10))),
+            mappings=model.mappings if random.random() < 0.3 else model.mappings[:2],
+        )
+        for name in ("alpha", "beta")[: random.choice((1, 1, 2))]
+    )
+
+
+def _batches(
+    random: Random, contacts: Sequence[str], producers: int, fault_s: float, kinds: frozenset[str]
+) -> list[Batch]:
+    batches = []
+    number = 0
+    at = 0.5
+    gap = random.choice((0.05, 0.2, 0.6))
+    most = random.randint(20, 120)
+    while at < fault_s and number < most:
+        events = []
+        for _ in range(random.choice((1, 1, 2, 3, 8))):
+            number += 1
+            events.append(_event(random, number, random.choice(contacts), kinds))
+        batches.append(Batch(at, random.randrange(producers), tuple(events)))
+        at += random.expovariate(1 / gap) if random.random() < 0.97 else 5.0
+    return batches
+
+
+def _event(random: Random, number: int, contact: str, kinds: frozenset[str]) -> Event:
+    email = f"{contact}@example.com"
+    common = {"userId": contact, "messageId": f"m{number}", "timestamp": "2026-01-01T00:00:00.000Z"}
+    draw = random.random()
+    if draw < 0.05:
+        track = {**common, "type": "track", "event": "Ignored", "properties": {"email": email}}
+        return Event(number, contact, "ignored", track)
+    if draw < 0.5:
+        properties = {"place": number, "email": email}
+        return Event(
+            number, contact, "track", {**common, "type": "track", "event": f"E{number}", "properties": properties}
+        )
+    kind = "identify"
+    traits: dict[str, Any] = {"email": email, "place": number, f"p{number}": number}
+    if "poison" in kinds and random.random() < 0.15:
+        kind, traits["level"] = "poison", "high"
+    elif "attack" in kinds and random.random() < 0.15:
+        kind, traits["attack"] = "attack", True
+    return Event(number, contact, kind, {**common, "type": "identify", "traits": traits})
+
+
+def _blows(random: Random, kinds: frozenset[str], fault_s: float) -> list[Blow]:
+    blows = []
+    for kind in sorted(kinds):
+        blows += [Blow(random.uniform(0.5, fault_s), kind) for _ in range(random.choice((1, 2, 3, 6)))]
+    return sorted(blows, key=lambda blow: blow.at)
