@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 
+from tests.simulation.old_faults import put_back
 from tests.simulation.plan import KINDS, draw
 from tests.simulation.world import World
 
@@ -17,7 +18,13 @@ def main() -> int:
     parser.add_argument("--kinds", default=None)
     parser.add_argument("--without", default="")
     parser.add_argument("--unmask", default="")
+    parser.add_argument("--fault")
     options = parser.parse_args()
+    with put_back(options.fault):
+        return simulate(options)
+
+
+def simulate(options):
     unmasked = frozenset(filter(None, options.unmask.split(",")))
     without = frozenset(filter(None, options.without.split(",")))
     only = None if options.kinds is None else frozenset(filter(None, options.kinds.split(",")))
@@ -30,7 +37,7 @@ def main() -> int:
         for violation in world.violations:
             print(violation)
         return bool(world.violations)
-    began = time.perf_counter()
+    began = time.process_time()
     points, rules, failed = set(), Counter(), 0
     simulated = 0.0
     for seed in range(options.first, options.first + options.seeds):
@@ -42,7 +49,7 @@ def main() -> int:
             failed += 1
             rules.update({violation.rule for violation in world.violations})
             print(f"seed {seed}: {'; '.join(map(str, world.violations[:2]))[:400]}  {sorted(world.plan.kinds)}", flush=True)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     print(f"{options.seeds} seeds in {seconds:.0f} s ({options.seeds / seconds * 60:.0f} a minute, {simulated / seconds:.0f} simulated seconds a second), {failed} failed, {len(points)} fault points")
     print(dict(rules))
     return bool(failed)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -216,16 +217,18 @@ class Person:
         self._world = world
         self._commands = 0
 
-    def do(self, what: Any) -> None:
+    def do(self, command: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
         """Begin a command."""
         self._commands += 1
         process = Process(f"o{self._commands}")
         process.on_killed = lambda: self._world.killed(process)
-        self._world.spawn(process, self._guarded(what, process))
+        self._world.spawn(process, self._guarded(command, args, process))
 
-    async def _guarded(self, what: Any, process: Process) -> None:
+    async def _guarded(
+        self, command: Callable[..., Coroutine[Any, Any, None]], args: tuple[Any, ...], process: Process
+    ) -> None:
         try:
-            await what
+            await command(*args)
         except (RedisError, OSError) as error:
             self._world.tell(f"the command failed: {type(error).__name__}", process)
 
@@ -241,8 +244,8 @@ class Person:
         pause = Pause("paused by hand", int(world.unix() * 1000), None)
         redis = AsyncClient(world.link)
         await redis.set(Keys(name).paused, pause.to_json())
-        with world.pausing(name):
-            await asyncio.sleep(seconds)
+        world.paused(name)
+        await asyncio.sleep(seconds)
         await self.resume(name)
 
     async def resume(self, *names: str) -> None:
@@ -252,6 +255,7 @@ class Person:
             try:
                 for name in names or self._world.names:
                     await redis.delete(Keys(name).paused)
+                    self._world.resumed(name)
             except (RedisError, OSError):
                 await asyncio.sleep(0.5)
             else:

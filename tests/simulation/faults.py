@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 HOURS = (-5.0, -1.0, 1.0, 5.0)
-WAITS = ("", "", "0", "1", "7", "600", "999999999", "Fri, 31 Dec 2099 23:59:59 GMT")
+WAITS = ("", "0", "1", "7")
+LONG_WAITS = ("600", "999999999", "Fri, 31 Dec 2099 23:59:59 GMT")
 
 
 def strike(world: "World", kind: str) -> None:
@@ -32,7 +33,7 @@ def end(world: "World") -> None:
     for name, team in world.teams.items():
         team.climate = Climate(world.plan.loops_latency_s)
         team._sandbox.keys.restore()
-    world.person.do(world.person.resume())
+    world.person.do(world.person.resume)
 
 
 def _later(world: "World", least: float, most: float, what: "Callable[[], None]") -> None:
@@ -133,7 +134,11 @@ def _worker_clock(world: "World") -> None:
 
 
 def _swallow(world: "World") -> None:
-    world.link.weather.swallows = world.random("faults").choice((0.1, 1.0))
+    """A cancellation is swallowed where a call is under way, so calls take their time."""
+    random = world.random("faults")
+    weather = world.link.weather
+    weather.swallows = random.choice((0.1, 1.0))
+    weather.latency_s = random.choice(((0.001, 0.01), (0.02, 0.1), (0.05, 0.3)))
 
 
 def _hints(world: "World") -> None:
@@ -175,6 +180,11 @@ def _429(world: "World") -> None:
     _climate(world, {f"429 {wait}".strip(): 0.2}, {f"429 {wait}".strip(): 0.02})
 
 
+def _429_long(world: "World") -> None:
+    wait = world.random("faults").choice(LONG_WAITS)
+    _climate(world, {f"429 {wait}": 0.2}, {f"429 {wait}": 0.02})
+
+
 def _hostile(world: "World") -> None:
     _climate(world, {"hostile header": 0.1}, {"hostile header": 1.0})
 
@@ -187,20 +197,20 @@ def _revoked(world: "World") -> None:
 
 
 def _forget(world: "World") -> None:
-    world.person.do(world.person.forget(world.random("faults").choice(world.plan.contacts)))
+    world.person.do(world.person.forget, world.random("faults").choice(world.plan.contacts))
 
 
 def _pause(world: "World") -> None:
     random = world.random("faults")
-    world.person.do(world.person.pause(random.choice(world.names), random.uniform(0.1, 10)))
+    world.person.do(world.person.pause, random.choice(world.names), random.uniform(0.1, 10))
 
 
 def _replay(world: "World") -> None:
-    world.person.do(world.person.replay(world.random("faults").choice(world.names)))
+    world.person.do(world.person.replay, world.random("faults").choice(world.names))
 
 
 def _retry_now(world: "World") -> None:
-    world.person.do(world.person.retry_now(world.random("faults").choice(world.names)))
+    world.person.do(world.person.retry_now, world.random("faults").choice(world.names))
 
 
 def _full(world: "World") -> None:
@@ -228,6 +238,7 @@ _STRIKES: "dict[str, Callable[[World], None]]" = {
     "loops lossy": _loops_lossy,
     "loops slow": _loops_slow,
     "429": _429,
+    "429 long": _429_long,
     "hostile": _hostile,
     "poison": lambda _world: None,
     "attack": lambda _world: None,

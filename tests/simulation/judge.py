@@ -285,10 +285,17 @@ class _Case:
             by_leaving = sorted(sendings, key=lambda each: each.left)
             for one, other in zip(by_leaving, by_leaving[1:], strict=False):
                 alive = one.process is None or one.process.alive or one.ended is not None
+                rule = "overlap after forget" if self._was_forgotten(contact, other.left) else "overlap"
                 if alive and (one.ended is None or one.ended > other.left):
-                    yield "overlap", f"{contact}: a request left at {other.left:.3f}, while another was under way"
+                    yield rule, f"{contact}: a request left at {other.left:.3f}, while another was under way"
                 elif (one.arrived or 0) > (other.arrived or 0):
-                    yield "overlap", f"{contact}: a request of {one.left:.3f} arrived after one of {other.left:.3f}"
+                    yield rule, f"{contact}: a request of {one.left:.3f} arrived after one of {other.left:.3f}"
+
+    def _was_forgotten(self, contact: str, by: float) -> bool:
+        return any(
+            span.destination == self.name and span.contact == contact and by - 15.0 < span.began < by
+            for span in self.truth.forgets
+        )
 
     def _keys(self) -> Iterator[tuple[str, str]]:
         """One key for each event: another only for what was taken apart, or is a replay."""

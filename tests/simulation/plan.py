@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from segue_worker.config import Config, Destination, load_config
+from tests.simulation.masks import MASKS
 
 KINDS: Final = (
     "kill",
@@ -29,6 +30,7 @@ KINDS: Final = (
     "loops lossy",
     "loops slow",
     "429",
+    "429 long",
     "hostile",
     "poison",
     "attack",
@@ -40,13 +42,6 @@ KINDS: Final = (
     "full",
     "config",
 )
-MASKED: Final[dict[str, frozenset[str]]] = {
-    # Findings whose cure is awaited → kinds that are left out for it.
-    "hostile-header": frozenset({"hostile"}),
-    "redis-clock-back": frozenset({"redis clock"}),
-    "refused-by-firewall": frozenset({"attack"}),
-    "plan-once": frozenset({"config"}),
-}
 _YAML: Final = """
 destinations:
   - name: loops
@@ -126,6 +121,7 @@ class Plan:
     window: str
     key_spent_on: str
     run_s: float
+    unjudged: frozenset[str]
 
     @property
     def events(self) -> dict[int, Event]:
@@ -149,8 +145,8 @@ def draw(
         unmasked: findings that are looked for although they are known.
     """
     random = Random(f"{seed}:plan")
-    masked = frozenset(kind for name, kinds in MASKED.items() if name not in unmasked for kind in kinds)
-    kinds = frozenset(_kinds(random) if only is None else only) - without - masked
+    masks = [mask for name, mask in MASKS.items() if name not in unmasked]
+    kinds = frozenset(_kinds(random) if only is None else only) - without.union(*(mask.kinds for mask in masks))
     contacts = tuple(f"u{number}" for number in range(random.randint(2, 10)))
     fault_s = random.uniform(10, 30)
     producers = random.randint(1, 3)
@@ -170,6 +166,7 @@ def draw(
         window=random.choice(("sliding", "fixed")),
         key_spent_on=random.choice(("success", "any_authenticated")),
         run_s=random.choice((1.0, 2.0, 5.0)),
+        unjudged=frozenset().union(*(mask.rules for mask in masks)),
     )
 
 

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass, field
 from functools import cache
@@ -31,7 +31,7 @@ from tests.simulation.story import Story, script_names
 
 EPOCH: Final = 1_800_000_000.0
 _OUTBOX: Final = re.compile(rb"segue:\{(.+?)\}:outbox:(.*)", re.DOTALL)
-_NUMBER: Final = re.compile(rb'messageId\\*":\\*"m(\d+)"')
+_NUMBER: Final = re.compile(rb'messageId\\*":\\*"m(\d+)')
 _REPLAY: Final = re.compile(rb'"replay":"[^"]')
 
 
@@ -163,10 +163,8 @@ class World:
             for task in tasks:
                 if not task.done():
                     task._log_destroy_pending = False  # type: ignore[attr-defined]
-                    try:
+                    with suppress(BaseException):
                         task.get_coro().close()  # type: ignore[union-attr]
-                    except BaseException:  # noqa: BLE001, S110 - what abandoned code does at its end is of no interest
-                        pass
         self._tasks.clear()
 
     def late_to_stop(self, process: Process) -> None:
@@ -183,6 +181,8 @@ class World:
 
     def violate(self, rule: str, what: str) -> None:
         """Note a promise that was not kept."""
+        if rule in self.plan.unjudged:
+            return
         self.tell(f"!!! {rule}: {what}")
         self.violations.append(Violation(rule, what))
 
@@ -246,14 +246,16 @@ class World:
         span.ended = self.loop.time()
         self.tell(f"{name} {contact} is forgotten")
 
-    @contextmanager
-    def pausing(self, name: str) -> Iterator[None]:
+    def paused(self, name: str) -> None:
         """Note a pause by hand."""
-        span = Span(name, "", self.loop.time())
-        self.truth.pauses.append(span)
+        self.truth.pauses.append(Span(name, "", self.loop.time()))
         self.tell(f"{name} is paused by hand")
-        yield
-        span.ended = self.loop.time()
+
+    def resumed(self, name: str) -> None:
+        """Note that a person let a destination go on, however often it was paused."""
+        for span in self.truth.pauses:
+            if span.destination == name and span.ended is None:
+                span.ended = self.loop.time()
 
     def _unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
