@@ -64,6 +64,7 @@ def _terminate(world: "World") -> None:
 def _stop(world: "World") -> None:
     random = world.random("faults")
     process = random.choice(world.workers).process
+    process.stood_still = True
     process.stopped_until = world.loop.time() + random.choice((0.5, 3.0, 8.0, 40.0))
 
 

@@ -31,6 +31,7 @@ class Process:
         stopped_until: time of the loop until which it stands still.
         kill_in: after so many further steps it is killed; None for never.
         clock_s: by how many seconds its wall clock is ahead.
+        stood_still: whether it was ever stopped.
     """
 
     def __init__(self, name: str) -> None:
@@ -39,7 +40,13 @@ class Process:
         self.stopped_until = 0.0
         self.kill_in: int | None = None
         self.clock_s = 0.0
+        self.stood_still = False
         self.on_killed: Callable[[], None] = lambda: None
+
+    @property
+    def punctual(self) -> bool:
+        """Whether it hears of everything when it happens: it is alive, and never stood still."""
+        return self.alive and not self.stood_still
 
     def __repr__(self) -> str:
         return self.name

@@ -148,7 +148,7 @@ def draw(
     masks = [mask for name, mask in MASKS.items() if name not in unmasked]
     kinds = frozenset(_kinds(random) if only is None else only) - without.union(*(mask.kinds for mask in masks))
     contacts = tuple(f"u{number}" for number in range(random.randint(2, 10)))
-    fault_s = random.uniform(10, 30)
+    fault_s = random.uniform(5, 20)
     producers = random.randint(1, 3)
     destinations = _destinations(random)
     return Plan(
@@ -197,18 +197,16 @@ def _destinations(random: Random) -> tuple[Destination, ...]:
 def _batches(
     random: Random, contacts: Sequence[str], producers: int, fault_s: float, kinds: frozenset[str]
 ) -> list[Batch]:
+    """Events over the whole time in which faults strike, now in a trickle, now in bursts."""
+    count = random.randint(10, 60)
     batches = []
     number = 0
-    at = 0.5
-    gap = random.choice((0.05, 0.2, 0.6))
-    most = random.randint(20, 120)
-    while at < fault_s and number < most:
+    for at in sorted(random.uniform(0.2, fault_s) ** random.choice((0.5, 1.0, 1.0)) for _ in range(count)):
         events = []
-        for _ in range(random.choice((1, 1, 2, 3, 8))):
+        for _ in range(random.choice((1, 1, 2, 3, 6))):
             number += 1
             events.append(_event(random, number, random.choice(contacts), kinds))
         batches.append(Batch(at, random.randrange(producers), tuple(events)))
-        at += random.expovariate(1 / gap) if random.random() < 0.97 else 5.0
     return batches
 
 
@@ -236,5 +234,5 @@ def _event(random: Random, number: int, contact: str, kinds: frozenset[str]) -> 
 def _blows(random: Random, kinds: frozenset[str], fault_s: float) -> list[Blow]:
     blows = []
     for kind in sorted(kinds):
-        blows += [Blow(random.uniform(0.5, fault_s), kind) for _ in range(random.choice((1, 2, 3, 6)))]
+        blows += [Blow(random.uniform(0.5, fault_s), kind) for _ in range(random.choice((1, 2, 4, 8)))]
     return sorted(blows, key=lambda blow: blow.at)
