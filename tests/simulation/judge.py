@@ -47,6 +47,9 @@ async def _drained(world: "World") -> bool:
                 world.violate("stalled", f"{sender.process} cannot enqueue, {BOUND_S} s after faults have ended")
                 return False
     while waiting := _waiting(world):
+        for name in world.names:
+            if (pause := _pause(world, name)) and pause.kind in {PauseKind.HAND, PauseKind.BREAKER}:
+                world.person.do(world.person.resume, name)
         overdue = [text for name, contact in waiting if (text := _overdue(world, name, contact, began))]
         if overdue:
             world.violate("stalled", "; ".join(overdue[:5]))
@@ -96,10 +99,14 @@ def _owed_at(world: "World", name: str, contact: str, began: float) -> float:
     return base + _longest_wait(world, name, contact)
 
 
-def _longest_wait(world: "World", name: str, contact: str) -> float:
+def _pause(world: "World", name: str) -> Pause | None:
     raw = world.server.data.get(Keys(name).paused.encode())
-    if raw is not None:
-        return LONGEST_PROBE_S if Pause.from_json(raw).kind is not PauseKind.BREAKER else 0.0
+    return None if raw is None else Pause.from_json(raw)
+
+
+def _longest_wait(world: "World", name: str, contact: str) -> float:
+    if _pause(world, name):
+        return LONGEST_PROBE_S
     last = world.last_sending.get((name, contact))
     if last is None:
         return 0.0
@@ -332,7 +339,8 @@ class _Case:
         times = sorted(each.left for each in self.sendings)
         most = max((sum(1 for at in times if start <= at < start + 1.0) for start in times), default=0)
         if most > limit and not self.world.plan.kinds & _UNPACED:
-            yield "pace", f"{most} requests left within a second, at most {limit} may"
+            rule = "pace, Redis late" if self.world.plan.kinds & _LATE else "pace"
+            yield rule, f"{most} requests left within a second, at most {limit} may"
 
     def _forgotten(self) -> Iterator[tuple[str, str]]:
         for span in self.truth.forgets:
@@ -393,3 +401,4 @@ class _Case:
 
 _UNPACED: Final = frozenset({"redis older", "redis clock"})
 """Where the limiter's state goes back, it may be passed for a moment."""
+_LATE: Final = frozenset({"redis slow", "redis hangs", "swallow", "stop"})

@@ -21,5 +21,6 @@ MASKS: Final[dict[str, Mask]] = {
     "long-retry-after": _kinds("429 long"),
     "apart-not-remembered": _kinds("poison"),
     "forget-race": Mask(rules=frozenset({"forgotten sent", "overlap after forget"})),
+    "pace-late-redis": Mask(rules=frozenset({"pace, Redis late"})),
     "plan-once": _kinds("config"),
 }
