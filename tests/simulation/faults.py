@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.loop import NOBODY
 from tests.simulation.loops_link import Climate
+from tests.simulation.plan import renamed
 from tests.simulation.redis_link import Weather
 
 if TYPE_CHECKING:
@@ -26,13 +27,15 @@ def end(world: "World") -> None:
     """Let all faults end. Clocks stay as they are."""
     world.tell("*** faults end")
     world.link.weather = Weather()
+    world.server.full = False
     world.broker.lost = world.broker.doubled = 0.0
     for process in world.processes:
         process.kill_in = None
         process.stopped_until = 0.0
     for name, team in world.teams.items():
         team.climate = Climate(world.plan.loops_latency_s)
-        team._sandbox.keys.restore()
+        team.sandbox.keys.restore()
+        team.sick = None
     world.person.do(world.person.resume)
 
 
@@ -51,6 +54,8 @@ def _kill(world: "World") -> None:
     random = world.random("faults")
     alive = [process for process in world.processes if process.alive]
     workers = [process for process in alive if process.name.startswith("w")]
+    if not workers:
+        return
     process = random.choice(workers if workers and random.random() < 0.8 else alive)
     process.kill_in = random.randint(1, random.choice((20, 300, 3000)))
 
@@ -150,10 +155,15 @@ def _hints(world: "World") -> None:
 def _climate(world: "World", *options: dict[str, float]) -> None:
     random = world.random("faults")
     team = world.teams[random.choice(world.names)]
+    team.struck = True
     usual, faults = team.climate.faults, random.choice(options)
     team.climate.faults = {**usual, **faults}
     world.tell(f"{team.name}: {faults}")
-    _later(world, 1.0, 15.0, lambda: [team.climate.faults.pop(kind, None) for kind in faults] and None)
+
+    def pass_by() -> None:
+        team.climate.faults = {kind: share for kind, share in team.climate.faults.items() if kind not in faults}
+
+    _later(world, 1.0, 15.0, pass_by)
 
 
 def _loops_down(world: "World") -> None:
@@ -173,6 +183,7 @@ def _loops_lossy(world: "World") -> None:
 def _loops_slow(world: "World") -> None:
     random = world.random("faults")
     team = world.teams[random.choice(world.names)]
+    team.struck = True
     team.climate.latency_s = random.choice(((0.1, 0.8), (0.4, 0.9)))
 
 
@@ -192,7 +203,8 @@ def _hostile(world: "World") -> None:
 
 def _revoked(world: "World") -> None:
     name = world.random("faults").choice(world.names)
-    keys = world.teams[name]._sandbox.keys
+    world.teams[name].struck = True
+    keys = world.teams[name].sandbox.keys
     keys.revoke(f"sandbox-{name}")
     _later(world, 0.5, 10.0, keys.restore)
 
@@ -203,7 +215,9 @@ def _forget(world: "World") -> None:
 
 def _pause(world: "World") -> None:
     random = world.random("faults")
-    world.person.do(world.person.pause, random.choice(world.names), random.uniform(0.1, 10))
+    name = random.choice(world.names)
+    world.teams[name].struck = True
+    world.person.do(world.person.pause, name, random.uniform(0.1, 10))
 
 
 def _replay(world: "World") -> None:
@@ -214,12 +228,26 @@ def _retry_now(world: "World") -> None:
     world.person.do(world.person.retry_now, world.random("faults").choice(world.names))
 
 
-def _full(world: "World") -> None:
-    """Destinations hold only a few events; see `World`."""
+def _redis_full(world: "World") -> None:
+    world.server.full = True
+    _later(world, 0.2, 8.0, lambda: setattr(world.server, "full", False))
+
+
+def _sick(world: "World") -> None:
+    """Loops fails for one contact."""
+    random = world.random("faults")
+    team = world.teams[random.choice(world.names)]
+    team.sick = random.choice(world.plan.contacts)
+    team.sick_ones.add(team.sick)
 
 
 def _config(world: "World") -> None:
-    """A mapping is renamed; workers know it when they start anew."""
+    """The mappings are renamed; a worker knows it when it starts anew."""
+    world.config = renamed(world.config)
+
+
+def _nothing(world: "World") -> None:
+    """What the plan brings with it: events at fault, or destinations that hold only a few."""
 
 
 _STRIKES: "dict[str, Callable[[World], None]]" = {
@@ -241,13 +269,15 @@ _STRIKES: "dict[str, Callable[[World], None]]" = {
     "429": _429,
     "429 long": _429_long,
     "hostile": _hostile,
-    "poison": lambda _world: None,
-    "attack": lambda _world: None,
+    "poison": _nothing,
+    "attack": _nothing,
     "revoked": _revoked,
     "forget": _forget,
     "pause": _pause,
     "replay": _replay,
     "retry now": _retry_now,
-    "full": _full,
+    "full": _nothing,
+    "redis full": _redis_full,
+    "sick": _sick,
     "config": _config,
 }

@@ -4,11 +4,12 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from segue_producer.keys import LOG_ENTRIES, Keys
 from segue_worker.pause import Pause, PauseKind
-from segue_worker.trace.log import newest
+from segue_worker.trace.log import Logged, newest
 from segue_worker.trace.record import Record
 from tests.simulation.loops_link import Effect, Sending
 from tests.simulation.plan import Event
@@ -26,124 +27,7 @@ NIGHTS: Final = 8
 ENDINGS: Final = ("delivered", "filtered", "duplicate", "dead")
 
 
-async def settle_down(world: "World") -> None:
-    """Wait until all is delivered. What must wait for hours does so while the workers sleep."""
-    for _ in range(NIGHTS):
-        if await _drained(world):
-            return
-        if world.violations:
-            return
-        await _night(world)
-    world.violate("stalled", f"still waiting after {NIGHTS} nights: {_waiting(world)}")
-
-
-async def _drained(world: "World") -> bool:
-    """Whether nothing is left; false where all that is left may wait for longer."""
-    began = world.loop.time()
-    for sender in world.senders:
-        if not sender.task.done() and sender.process.alive:
-            _, late = await asyncio.wait({sender.task}, timeout=BOUND_S + 35)
-            if late:
-                world.violate("stalled", f"{sender.process} cannot enqueue, {BOUND_S} s after faults have ended")
-                return False
-    while waiting := _waiting(world):
-        for name in world.names:
-            if (pause := _pause(world, name)) and pause.kind in {PauseKind.HAND, PauseKind.BREAKER}:
-                world.person.do(world.person.resume, name)
-        overdue = [text for name, contact in waiting if (text := _overdue(world, name, contact, began))]
-        if overdue:
-            world.violate("stalled", "; ".join(overdue[:5]))
-            return False
-        if world.loop.time() > began + BOUND_S and all(_may_wait(world, *each) for each in waiting):
-            return False
-        await asyncio.sleep(1.0)
-    return True
-
-
-def _waiting(world: "World") -> list[tuple[str, str]]:
-    return [(name, contact) for name in world.names for contact in world.outboxes(name)]
-
-
-def _may_wait(world: "World", name: str, contact: str) -> bool:
-    """Whether there is a reason for a wait: the contact is parked, or its destination is paused."""
-    keys, data = Keys(name), world.server.data
-    return keys.paused.encode() in data or contact.encode() in data.get(keys.parked.encode(), ())
-
-
-def _overdue(world: "World", name: str, contact: str, began: float) -> str:
-    """Why a contact should have moved by now, or ""."""
-    owed = _owed_at(world, name, contact, began)
-    now = world.loop.time()
-    if now <= owed:
-        return ""
-    keys, data = Keys(name), world.server.data
-    due = data.get(keys.due.encode(), {}).get(contact.encode())
-    ahead = "not in due" if due is None else f"due in {due / 1000 - world.unix() - world.redis_clock_s:.1f} s"
-    lease = data.get(keys.lease.encode(), {}).get(contact.encode(), b"").decode()
-    paused = data.get(keys.paused.encode(), b"").decode()
-    run = data.get(keys.run.encode(), b"").decode()
-    return (
-        f"{name} {contact} ({world.outboxes(name).get(contact)} events) has not moved for {now - owed:.0f} s too long: "
-        f"{ahead}, lease {lease!r}, run {run!r}, paused {paused!r}"
-    )
-
-
-def _owed_at(world: "World", name: str, contact: str, began: float) -> float:
-    """When a contact must have moved at the latest."""
-    rate = world.config.destination(name).rate_limit
-    queue = sum(world.outboxes(name).values()) * 3 / rate
-    last = world.last_sending.get((name, contact))
-    base = max(began, last.ended or last.left if last else 0.0) + BOUND_S + queue
-    if not _may_wait(world, name, contact):
-        return base
-    return base + _longest_wait(world, name, contact)
-
-
-def _pause(world: "World", name: str) -> Pause | None:
-    raw = world.server.data.get(Keys(name).paused.encode())
-    return None if raw is None else Pause.from_json(raw)
-
-
-def _longest_wait(world: "World", name: str, contact: str) -> float:
-    if _pause(world, name):
-        return LONGEST_PROBE_S
-    last = world.last_sending.get((name, contact))
-    if last is None:
-        return 0.0
-    same = [each for each in world.teams[name].sendings if each.contact == contact and each.same == last.same]
-    backoff = min(LONGEST_BACKOFF_S, 2.0 ** min(len(same), 20))
-    asked = max((each.wait for each in world.teams[name].sendings), default=0.0)
-    return max(backoff, min(asked, LONGEST_RETRY_AFTER_S))
-
-
-async def _night(world: "World") -> None:
-    """All workers stop, time passes, and they start again."""
-    for worker in world.workers:
-        worker.wanted = False
-        if worker.process.alive:
-            worker.stop()
-    until = world.loop.time() + 60
-    while any(worker.process.alive for worker in world.workers):
-        if world.loop.time() > until:
-            return
-        await asyncio.sleep(0.1)
-    now = world.loop.time()
-    owed = max(_owed_at(world, name, contact, now) for name, contact in _waiting(world)) - BOUND_S
-    world.tell(f"*** a night of {owed - now:.0f} s")
-    await asyncio.sleep(max(0.0, owed - now))
-    for worker in world.workers:
-        worker.wanted = True
-        worker.start()
-
-
-def judge(world: "World") -> None:
-    """Hold every promise against what happened."""
-    for name in world.names:
-        for rule, what in _Case(world, name).found():
-            world.violate(rule, f"{name}: {what}")
-
-
-class _Case:
+async class _Case:
     """One destination."""
 
     def __init__(self, world: "World", name: str) -> None:
@@ -153,10 +37,11 @@ class _Case:
         self.keys = Keys(name)
         self.redis = Witness(world.server)
         self.sendings = sorted(
-            (each for each in world.teams[name].sendings if each.arrived is not None), key=lambda each: each.arrived or 0
+            (each for each in world.teams[name].sendings if each.arrived is not None),
+            key=lambda each: each.arrived or 0,
         )
         self.events: dict[int, Event] = world.plan.events
-        self.mappings = {mapping.name for mapping in world.config.destination(name).mappings}
+        self.touches = len(world.config.destination(name).mappings) > 2
         self.complete = not any(violation.rule == "stalled" for violation in world.violations)
 
     def found(self) -> Iterator[tuple[str, str]]:
@@ -165,6 +50,8 @@ class _Case:
             yield from self._lost()
             yield from self._left_behind()
             yield from self._books()
+            yield from self._final_state()
+            yield from self._isolated()
         yield from self._twice()
         yield from self._order()
         yield from self._overlap()
@@ -177,8 +64,12 @@ class _Case:
     # What is known
 
     @cached_property
+    def logged(self) -> list[Logged]:
+        return list(reversed(newest(self.redis, self.name, LOG_ENTRIES)))
+
+    @cached_property
     def log(self) -> list[Record]:
-        return [logged.record for logged in reversed(newest(self.redis, self.name, LOG_ENTRIES))]
+        return [logged.record for logged in self.logged]
 
     @cached_property
     def endings(self) -> dict[int, list[str]]:
@@ -235,7 +126,7 @@ class _Case:
     def _wanted(self, event: Event) -> set[str]:
         if event.kind in {"identify", "poison", "attack"}:
             return {"contacts"}
-        return {"events", "touch"} & self.mappings if event.kind == "track" else set()
+        return {"events"} if event.kind == "track" else set()
 
     # Promises
 
@@ -255,13 +146,13 @@ class _Case:
                 continue
             if len(others) > 1 + self.truth.replayed[self.name, number]:
                 yield "books", f"m{number} of {event.contact} ended {len(others)} times: {endings}"
+            if len(endings) - len(others) >= max(1, len(self.truth.came[self.name, number])):
+                yield "books", f"m{number} of {event.contact} is a duplicate of nothing: {endings}"
             if "dead" in others and event.kind not in {"poison", "attack"}:
                 yield "died", f"m{number} of {event.contact} became a dead letter, and there was nothing wrong with it"
             if event.kind in {"poison", "attack"} and "dead" in others:
                 continue
             for mapping in self._wanted(event):
-                if mapping == "touch":
-                    continue
                 if not self.effects[mapping, number]:
                     yield "lost", f"m{number} of {event.contact} had no effect by {mapping}; the log says {endings}"
 
@@ -296,7 +187,7 @@ class _Case:
             if contact in self.excused:
                 continue
             by_leaving = sorted(sendings, key=lambda each: each.left)
-            for one, other in zip(by_leaving, by_leaving[1:], strict=False):
+            for one, other in pairwise(by_leaving):
                 rule = "overlap after forget" if self._was_forgotten(contact, other.left) else "overlap"
                 # Of a process that was killed or stood still, only the request itself counts, not when it was heard of.
                 ended = one.ended if one.process is None or one.process.punctual else one.arrived
@@ -333,6 +224,47 @@ class _Case:
             if first.body != sending.body:
                 told = " ".join(f"{mapping}:{number}" for mapping, number in sending.effects)
                 yield "frozen", f"{sending.contact}: {told} at {sending.left:.3f} has another body than before"
+
+    def _final_state(self) -> Iterator[tuple[str, str]]:
+        """Every contact ends as it would have, had its events been sent one by one."""
+        team = self.world.teams[self.name].sandbox.team(self.name)
+        at_fault = {event.contact for event in self.events.values() if event.kind in {"poison", "attack"}}
+        forgotten = {span.contact for span in self.truth.forgets}
+        replayed = {self.events[number].contact for (_, number), count in self.truth.replayed.items() if count}
+        for contact in sorted(set(self.world.plan.contacts) - at_fault - forgotten - replayed - self.excused):
+            order = [self.events[number] for number in self.truth.order[self.name, contact]]
+            wanted: dict[str, int] = {}
+            for event in order:
+                if event.kind == "identify":
+                    wanted |= {"place": event.number, f"p{event.number}": event.number}
+                elif event.kind == "track" and self.touches:
+                    wanted["last"] = event.number
+            known = team.contacts.by_user_id(contact)
+            found = {name: value for name, value in known.properties.items() if name != "source"} if known else {}
+            if found != wanted:
+                wrong = sorted(set(wanted.items()) ^ set(found.items()))
+                yield "final state", f"{contact}: {wrong[:4]}"
+
+    def _isolated(self) -> Iterator[tuple[str, str]]:
+        """A destination, and a contact, that no fault was meant for is served as if there were none."""
+        team = self.world.teams[self.name]
+        if team.struck or self.world.plan.kinds - _LOOPS_ALONE:
+            return
+        rate = self.world.config.destination(self.name).rate_limit
+        for logged in self.logged:
+            for part in logged.record.events:
+                event = self.events.get(int(part.message_id[1:]))
+                if event is None or part.outcome != "delivered" or event.contact in team.sick_ones:
+                    continue
+                came = self._came(event.number)
+                took = logged.at / 1000 - self.world.unix() + self.world.loop.time() - came
+                ahead = sum(1 for number in self.events if came - 60 < self._came_or_never(number) <= came)
+                if took > 10 + 3 * ahead / rate:
+                    yield "isolated", f"m{event.number} of {event.contact} took {took:.1f} s"
+
+    def _came_or_never(self, number: int) -> float:
+        times = self.truth.came.get((self.name, number))
+        return times[0] if times else float("inf")
 
     def _pace(self) -> Iterator[tuple[str, str]]:
         limit = self.world.config.destination(self.name).rate_limit
@@ -373,12 +305,15 @@ class _Case:
         if pending:
             yield "books", f"nothing waits, and pending says {pending}"
 
+    def _numbers(self, key: str) -> dict[str, int]:
+        fields = self.world.server.data.get(key.encode(), {})
+        return {name.decode(): int(count) for name, count in fields.items()}
+
     def _books(self) -> Iterator[tuple[str, str]]:
         """The counters and the log say the same."""
         if self.truth.forgets:
             return
-        counters = {name.decode(): int(count) for name, count in self.redis.hgetall(self.keys.totals).items()}
-        measures = {name.decode(): int(count) for name, count in self.redis.hgetall(self.keys.measures).items()}
+        counters, measures = self._numbers(self.keys.totals), self._numbers(self.keys.measures)
         ended = Counter(part.outcome for record in self.log for part in record.events)
         attempts = sum(len(record.request.attempts) for record in self.log if record.request)
         equations: Iterable[tuple[str, int, int]] = (
@@ -388,7 +323,8 @@ class _Case:
             ("requests, log", counters.get("requests", 0), attempts),
             (
                 "enqueued and replayed, ended",
-                measures.get("enqueued", 0) + sum(count for (name, _), count in self.truth.replayed.items() if name == self.name),
+                measures.get("enqueued", 0)
+                + sum(count for (name, _), count in self.truth.replayed.items() if name == self.name),
                 sum(ended[each] for each in ENDINGS),
             ),
         )
@@ -401,4 +337,5 @@ class _Case:
 
 _UNPACED: Final = frozenset({"redis older", "redis clock"})
 """Where the limiter's state goes back, it may be passed for a moment."""
+_LOOPS_ALONE: Final = frozenset({"loops down", "loops lossy", "loops slow", "sick", "429", "revoked", "pause"})
 _LATE: Final = frozenset({"redis slow", "redis hangs", "swallow", "stop"})

@@ -8,7 +8,6 @@ awaits, or stopped for a while, as by SIGSTOP. What belongs to no process, such 
 import asyncio
 import heapq
 import sys
-from asyncio.events import Handle, TimerHandle
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import Context, ContextVar
@@ -67,15 +66,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
         step_s: how long a step takes, on average; 0 for no time at all.
     """
 
-    _ready: deque[Handle]
-    _scheduled: list[TimerHandle]
+    # asyncio keeps what is ready here, and timers as a heap; the stubs do not say so.
+    _ready: deque[Any]
+    _scheduled: list[Any]
 
     def __init__(self, random: Random, *, step_s: float = 0.0) -> None:
         super().__init__()
         self._random = random
         self._step_s = step_s
         self._now = 1000.0
-        self._queues: dict[Process | None, deque[Handle]] = {}
+        self._queues: dict[Process | None, deque[Any]] = {}
         self.steps = 0
 
     def time(self) -> float:

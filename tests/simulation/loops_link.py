@@ -101,6 +101,11 @@ class Team(httpx.AsyncBaseTransport):
     Args:
         struck: is called with the name of each fault that strikes a request.
         told: is called with a sending when it leaves, and when it has ended.
+
+    Attributes:
+        sick: a contact for which Loops fails.
+        sick_ones: all contacts for which it ever did.
+        struck: whether a fault was ever meant for this destination as a whole.
     """
 
     def __init__(  # noqa: PLR0913 - what a destination's model needs
@@ -115,20 +120,23 @@ class Team(httpx.AsyncBaseTransport):
     ) -> None:
         self.name = name
         self.climate = Climate()
+        self.sick: str | None = None
+        self.sick_ones: set[str] = set()
+        self.struck = False
         self.sendings: list[Sending] = []
-        self._sandbox = sandbox
+        self.sandbox = sandbox
         self._loop = loop
         self._random = random
-        self._struck = struck
+        self._note = struck
         self._told = told
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body = await request.aread()
         sending = self._sending(request, body)
-        fault = self._fault(request, body)
+        fault = self._fault(body)
         if fault:
             sending.fault = fault
-            self._struck(fault)
+            self._note(fault)
         if request.method != "GET":
             self.sendings.append(sending)
         self._told("send", sending)
@@ -154,9 +162,11 @@ class Team(httpx.AsyncBaseTransport):
             left=self._loop.time(),
         )
 
-    def _fault(self, request: httpx.Request, body: bytes) -> str:
+    def _fault(self, body: bytes) -> str:
         if b'"attack"' in body:
             return "403 page"
+        if self.sick and b'"%b"' % self.sick.encode() in body:
+            return "500"
         draw = self._random.random()
         for kind, share in self.climate.faults.items():
             draw -= share
@@ -197,6 +207,8 @@ class Team(httpx.AsyncBaseTransport):
                 answered.set_result(outcome)
             else:
                 answered.set_exception(outcome)
+                # Whoever waited may have been killed; then nobody hears of it.
+                answered.exception()
 
         self._loop.call_later(self._way(), end, context=NOBODY)
 
@@ -215,14 +227,14 @@ class Team(httpx.AsyncBaseTransport):
         return None
 
     def _judged(self, kind: str, request: httpx.Request, body: bytes, sending: Sending) -> httpx.Response:
-        outcome = self._sandbox.handle(
+        outcome = self.sandbox.handle(
             Request(
                 method=request.method,
                 path=sending.path,
                 query="",
                 headers=dict(request.headers),
                 body=body,
-                arrival=self._sandbox.clock.unix(),
+                arrival=self.sandbox.clock.unix(),
             )
         )
         answer = outcome.answer

@@ -22,6 +22,7 @@ KINDS: Final = (
     "redis slow",
     "redis lossy",
     "redis older",
+    "redis full",
     "redis clock",
     "worker clock",
     "swallow",
@@ -29,6 +30,7 @@ KINDS: Final = (
     "loops down",
     "loops lossy",
     "loops slow",
+    "sick",
     "429",
     "429 long",
     "hostile",
@@ -48,9 +50,9 @@ destinations:
     api_key: sandbox-loops
     base_url: http://loops.example.com/api/v1
     mappings:
-      - {name: contacts, action: createOrUpdateContact, trigger: type = "identify"}
-      - {name: events, action: sendEvent, trigger: type = "track" and event != "Ignored"}
-      - name: touch
+      - {name: contacts@, action: createOrUpdateContact, trigger: type = "identify"}
+      - {name: events@, action: sendEvent, trigger: type = "track" and event != "Ignored"}
+      - name: touch@
         action: createOrUpdateContact
         trigger: type = "track" and event != "Ignored"
         defaults: false
@@ -61,14 +63,15 @@ destinations:
 """
 
 
-def _configuration() -> Config:
+def _configuration(suffix: str) -> Config:
     with TemporaryDirectory() as directory:
         path = Path(directory) / "segue.yaml"
-        path.write_text(_YAML)
+        path.write_text(_YAML.replace("@,", f"{suffix},").replace("@\n", f"{suffix}\n"))
         return load_config(path, {})
 
 
-CONFIG: Final = _configuration()
+CONFIG: Final = _configuration("")
+_RENAMED: Final = _configuration("-renamed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,28 +132,31 @@ class Plan:
         return {event.number: event for batch in self.batches for event in batch.events}
 
 
-def draw(
-    seed: int,
-    *,
-    without: frozenset[str] = frozenset(),
-    only: frozenset[str] | None = None,
-    unmasked: frozenset[str] = frozenset(),
-) -> Plan:
-    """What a seed stands for.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is chosen of what seeds may have.
 
-    Args:
-        seed: any number.
-        without: kinds of faults that are left out.
-        only: kinds instead of those drawn.
+    Attributes:
+        only: kinds of faults instead of those drawn.
         unmasked: findings that are looked for although they are known.
+        fault: an old fault that is put back.
     """
+
+    only: frozenset[str] | None = None
+    unmasked: frozenset[str] = frozenset()
+    fault: str | None = None
+
+
+def draw(seed: int, choice: Choice = Choice()) -> Plan:
+    """What a seed stands for."""
     random = Random(f"{seed}:plan")
-    masks = [mask for name, mask in MASKS.items() if name not in unmasked]
-    kinds = frozenset(_kinds(random) if only is None else only) - without.union(*(mask.kinds for mask in masks))
+    masks = [mask for name, mask in MASKS.items() if name not in choice.unmasked]
+    drawn = frozenset(_kinds(random))
+    kinds = (drawn if choice.only is None else choice.only).difference(*(mask.kinds for mask in masks))
     contacts = tuple(f"u{number}" for number in range(random.randint(2, 10)))
     fault_s = random.uniform(5, 20)
     producers = random.randint(1, 3)
-    destinations = _destinations(random)
+    destinations = _destinations(random, kinds)
     return Plan(
         seed=seed,
         kinds=kinds,
@@ -176,7 +182,7 @@ def _kinds(random: Random) -> Sequence[str]:
     return random.sample(KINDS, random.randint(1, 6))
 
 
-def _destinations(random: Random) -> tuple[Destination, ...]:
+def _destinations(random: Random, kinds: frozenset[str]) -> tuple[Destination, ...]:
     (model,) = CONFIG.destinations
     # Both teams of a seed may be merged differently; the mapping `touch` makes two requests of one event.
     return tuple(
@@ -187,10 +193,21 @@ def _destinations(random: Random) -> tuple[Destination, ...]:
             rate_limit=random.choice((5, 10, 20)),
             coalesce=random.choice(("off", "updates", "updates_into_events")),
             parallel_runs=random.choice((1, 1, 1, 2)),
+            max_pending=random.randint(8, 40) if "full" in kinds else model.max_pending,
             timeout=timedelta(seconds=random.choice((2, 5, 10))),
             mappings=model.mappings if random.random() < 0.3 else model.mappings[:2],
         )
         for name in ("alpha", "beta")[: random.choice((1, 1, 2))]
+    )
+
+
+def renamed(config: Config) -> Config:
+    """The same configuration, with the other names for its mappings."""
+    now = config.destinations[0].mappings[0].name
+    others = (_RENAMED if now == CONFIG.destinations[0].mappings[0].name else CONFIG).destinations[0].mappings
+    return replace(
+        config,
+        destinations=tuple(replace(each, mappings=others[: len(each.mappings)]) for each in config.destinations),
     )
 
 

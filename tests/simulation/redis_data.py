@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from lupa.lua51 import LuaError, LuaRuntime, lua_type
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 
 
 class Status(bytes):
@@ -42,6 +42,7 @@ class Server:
         clock: unix seconds of the server's own clock.
 
     Attributes:
+        full: whether Redis has no memory left: what needs some is refused, but for the rest of a script that has written.
         on_push: is called with key and entries of each RPUSH.
     """
 
@@ -50,6 +51,8 @@ class Server:
         self.data: dict[bytes, Any] = {}
         self.expires: dict[bytes, int] = {}
         self.known_scripts: set[bytes] = set()
+        self.full = False
+        self.script_wrote = False
         self.on_push: Callable[[bytes, tuple[bytes, ...]], None] = lambda _key, _values: None
 
     def snapshot(self) -> tuple[dict[bytes, Any], dict[bytes, int]]:
@@ -67,7 +70,19 @@ class Server:
         command = _COMMANDS.get(args[0].upper())
         if command is None:
             raise ResponseError(f"unknown command {args[0]!r}")
+        if self.full and args[0].upper() in _NEEDS_MEMORY:
+            raise OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
         return command(self, *args[1:])
+
+    def call_from_script(self, *args: bytes) -> Any:
+        """Do one command of a script. Raises ResponseError."""
+        if not self.full:
+            return self.call(*args)
+        name = args[0].upper()
+        if name in _NEEDS_MEMORY and not self.script_wrote:
+            raise ResponseError("OOM command not allowed when used memory > 'maxmemory'.")
+        self.script_wrote = self.script_wrote or name in _WRITES
+        return _COMMANDS[name](self, *args[1:])
 
     def now_ms(self) -> int:
         return int(self._clock() * 1000)
@@ -375,6 +390,12 @@ _COMMANDS: Final[dict[bytes, Callable[..., Any]]] = {
 } | {b"DEL": Server.delete, b"UNLINK": Server.delete}
 
 
+_NEEDS_MEMORY: Final = frozenset(b"SET INCRBY DECRBY RPUSH LSET HSET HSETNX HINCRBY ZADD XADD".split())
+_WRITES: Final = _NEEDS_MEMORY | frozenset(
+    b"DEL UNLINK EXPIRE PEXPIRE PERSIST LTRIM HDEL ZREM ZREMRANGEBYRANK ZREMRANGEBYSCORE XDEL".split()
+)
+
+
 def _slice(first: int, last: int, length: int) -> slice:
     first = first if first >= 0 else max(0, length + first)
     last = last if last >= 0 else length + last
@@ -417,7 +438,7 @@ class Lua:
     """Redis's Lua, with scripts compiled once."""
 
     def __init__(self) -> None:
-        self._lua = LuaRuntime(encoding=None, unpack_returned_tuples=True)  # type: ignore[call-arg]
+        self._lua = LuaRuntime(encoding=None, unpack_returned_tuples=True)
         self._compiled: dict[bytes, Any] = {}
         self._server: Server | None = None
         self._failed: Exception | None = None
@@ -451,6 +472,7 @@ class Lua:
         if compiled is None:
             compiled = self._compiled[sha] = self._compile(_TEXTS[sha])
         self._server = server
+        server.script_wrote = False
         try:
             answer = compiled(self._lua.table_from(keys), self._lua.table_from(args))
         except LuaError as error:
@@ -460,7 +482,7 @@ class Lua:
     def _call(self, name: bytes, *args: Any) -> Any:
         assert self._server is not None
         try:
-            answer = self._server.call(name, *map(_argument, args))
+            answer = self._server.call_from_script(name, *map(_argument, args))
         except ResponseError as error:
             return self._lua.table_from({b"err": str(error).encode()})
         return self._value(answer)

@@ -73,7 +73,6 @@ class Link:
         answered: asyncio.Future[list[Any]] = self.loop.create_future()
         trip = _Trip(self, commands, answered)
         self.loop.call_later(self._way(), trip.arrive, context=NOBODY)
-        patience = self.loop.call_later(PATIENCE_S, trip.give_up, context=NOBODY)
         try:
             return await answered
         except asyncio.CancelledError:
@@ -82,8 +81,6 @@ class Link:
                 trip.do()
                 return trip.answers
             raise
-        finally:
-            patience.cancel()
 
     def _way(self) -> float:
         return self.random.uniform(*self.weather.latency_s)
@@ -100,6 +97,7 @@ class _Trip:
         self._process = current()
         self.answers: list[Any] = []
         self._done = False
+        self._began = link.loop.time()
 
     def arrive(self) -> None:
         link, weather = self._link, self._link.weather
@@ -108,6 +106,7 @@ class _Trip:
             self._break()
         elif weather.hangs_until > link.loop.time():
             link.struck("Redis hangs", self._commands, self._task)
+            link.loop.call_at(self._began + PATIENCE_S, self.give_up, context=NOBODY)
             link.loop.call_at(weather.hangs_until + link._way(), self.arrive, context=NOBODY)
         elif weather.lost_before and link.random.random() < weather.lost_before:
             link.struck("lost before", self._commands, self._task)
@@ -129,6 +128,8 @@ class _Trip:
                 self.answers.append(self._link.server.call(*command))
             except ResponseError as error:
                 self.answers.append(error)
+        if any("maxmemory" in str(answer) for answer in self.answers if isinstance(answer, ResponseError)):
+            self._link.struck("Redis full", self._commands, self._task)
         self._link.told(self._commands, self.answers, self._process)
 
     def give_up(self) -> None:

@@ -22,7 +22,7 @@ from segue_worker.sandbox.core import Sandbox
 from segue_worker.sandbox.switches import Switches
 from tests.simulation import faults
 from tests.simulation.actors import Broker, Person, Sender, Worker
-from tests.simulation.loop import PROCESS, Process, VirtualLoop, current, place_here, place_of
+from tests.simulation.loop import NOBODY, PROCESS, Process, VirtualLoop, current, place_here, place_of
 from tests.simulation.loops_link import Climate, LoopTime, Sending, Team
 from tests.simulation.plan import Batch, Plan
 from tests.simulation.redis_data import Server
@@ -87,7 +87,7 @@ class World:
         self.names = [destination.name for destination in plan.config.destinations]
         self.random = cache(lambda concern: Random(f"{plan.seed}:{concern}"))
         self.loop = VirtualLoop(self.random("loop"), step_s=plan.step_s)
-        self.loop.set_task_factory(self._task)
+        self.loop.set_task_factory(self._task)  # type: ignore[arg-type]
         self.loop.set_exception_handler(self._unhandled)
         self.redis_clock_s = 0.0
         self.worker_clock_s: dict[int, float] = {}
@@ -164,7 +164,7 @@ class World:
                 if not task.done():
                     task._log_destroy_pending = False  # type: ignore[attr-defined]
                     with suppress(BaseException):
-                        task.get_coro().close()  # type: ignore[union-attr]
+                        task.get_coro().close()
         self._tasks.clear()
 
     def late_to_stop(self, process: Process) -> None:
@@ -264,11 +264,12 @@ class World:
 
     # The course
 
-    def run(self) -> None:
-        """Live through it. What went wrong is in `violations`."""
+    def run(self, judge: Callable[["World"], Coroutine[Any, Any, None]]) -> None:
+        """Live through it, and have it judged. What went wrong is in `violations`."""
         with hermetic(self):
             try:
                 self.loop.run_until_complete(self._live())
+                self.loop.run_until_complete(judge(self))
             finally:
                 self.dispose()
 
@@ -278,24 +279,29 @@ class World:
         self.senders = [Sender(self, number, batches) for number, batches in enumerate(by_producer)]
         self.workers = [Worker(self, number) for number in range(plan.workers)]
         self.person = Person(self)
+        self._look_at_pending()
         for blow in plan.blows:
             await asyncio.sleep(max(0.0, blow.at - self.since_start()))
             faults.strike(self, blow.kind)
         await asyncio.sleep(max(0.0, plan.fault_s - self.since_start()))
         faults.end(self)
         self.calm_from = self.loop.time()
-        from tests.simulation import judge
 
-        await judge.settle_down(self)
-        judge.judge(self)
+    def _look_at_pending(self) -> None:
+        """`pending` is right at any moment: each step changes it together with what it counts."""
+        for name in self.names:
+            pending = int(self.server.data.get(Keys(name).pending.encode(), 0))
+            waiting = sum(self.outboxes(name).values())
+            if pending != waiting:
+                self.violate("books", f"{name}: pending says {pending}, and {waiting} wait")
+                return
+        self.loop.call_later(0.5, self._look_at_pending, context=NOBODY)
 
     def outboxes(self, name: str) -> dict[str, int]:
         """Contacts that wait at a destination, with how many events."""
         prefix = Keys(name).outbox.encode()
         return {
-            key[len(prefix) :].decode(): len(items)
-            for key, items in self.server.data.items()
-            if key.startswith(prefix)
+            key[len(prefix) :].decode(): len(items) for key, items in self.server.data.items() if key.startswith(prefix)
         }
 
 
