@@ -7,7 +7,7 @@ RUN python -m venv --without-pip /opt/segue
 WORKDIR /src
 # The dependencies of an empty distribution first: a change of the source keeps this layer.
 COPY pyproject.toml constraints.txt ./
-RUN mkdir -p producer/segue_producer worker/segue_worker \
+RUN mkdir -p producer/segue_producer producer/segue_tracking_api worker/segue_worker worker/segue_sandbox \
     && touch README.md producer/segue_producer/__init__.py worker/segue_worker/__init__.py \
     && pip --python /opt/segue/bin/python install -c constraints.txt '.[worker,http,dashboard]' flower
 COPY README.md LICENSE ./
@@ -19,8 +19,8 @@ FROM python:${PYTHON_VERSION}-slim
 LABEL org.opencontainers.image.title="Segue" \
       org.opencontainers.image.description="Segment-style identify and track events into Loops" \
       org.opencontainers.image.licenses="MIT"
-RUN groupadd --system --gid 10001 segue \
-    && useradd --system --uid 10001 --gid segue --no-create-home --shell /usr/sbin/nologin segue
+RUN groupadd --gid 10001 segue \
+    && useradd --uid 10001 --gid segue --no-create-home --shell /usr/sbin/nologin segue
 COPY --from=build /opt/segue /opt/segue
 ENV PATH=/opt/segue/bin:$PATH \
     PYTHONUNBUFFERED=1 \

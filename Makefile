@@ -2,12 +2,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WORKERS ?= 3
 # The demo needs half of what development does; an environment that has it all will do.
 DEMO_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-demo)
 BENCH_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-bench)
 DOCS_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-docs)
 
-.PHONY: install lint test chaos trickle simulate demo bench reference docs clean
+.PHONY: install lint test bare containers chaos trickle simulate demo bench reference docs clean
 
 install: $(STAMP)
 
@@ -41,8 +42,18 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pip check
 
+# Most slow tests wait rather than compute: three at once are not too many for two processors. A file stays with one
+# of them, for its fixtures; the slowest come first.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# The same on a Debian that has nothing: `make bare`, or `make bare SUITE=forky`. Needs root and debootstrap.
+bare:
+	tests/bare.sh $(SUITE)
+
+# docker-compose.yml with real containers, by podman and base images of Debian's packages. Needs root.
+containers: $(STAMP)
+	$(BIN)/python -m tests.containers
 
 # `make bench JSON=file PLOT=file.svg QUICK=1`: all three may be left out.
 bench: $(BENCH_STAMP)
@@ -66,6 +77,7 @@ trickle: $(STAMP)
 	$(BIN)/python -m tests.chaos.trickle $(or $(KIND),all) $(or $(ROUNDS),5)
 
 # `make simulate SEEDS=500`: many seeds; `SEED=7` instead: one, with its story. `FAULT=name` puts an old fault back,
-# `UNMASK=name,name` looks for what is known and not mended yet.
+# `UNMASK=name,name` looks for what is known and not mended yet, `JOBS=2` uses two processes.
 simulate: $(STAMP)
-	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),200)) $(if $(FAULT),--fault $(FAULT)) $(if $(UNMASK),--unmask $(UNMASK))
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),200)) \
+	  $(if $(FAULT),--fault $(FAULT)) $(if $(UNMASK),--unmask $(UNMASK)) $(if $(JOBS),--jobs $(JOBS))

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 from rich.console import Console
+from tenacity import RetryError
 
 from benchmarks import (
     backlog,
@@ -16,31 +17,28 @@ from benchmarks import (
     limit_share,
     mapping_rows,
     merging,
-    recording,
     redis_memory,
     tracking_api_bench,
 )
 from benchmarks.report import table, write_plot
 from benchmarks.results import Row, machine, write_json
 
-Scene = Callable[[], list[Row]]
+Measurement = Callable[[], list[Row]]
 
-DEFAULT: Final[dict[str, Scene]] = {
+DEFAULT: Final[dict[str, Measurement]] = {
     "mapping": mapping_rows.rows,
     "merging": merging.rows,
     "enqueue": enqueueing.rows,
     "latency": latency.rows,
     "http": tracking_api_bench.rows,
     "delivery": delivery.rows,
-    "recording": recording.rows,
     "limit": limit_share.rows,
     "redis": redis_memory.rows,
     "backlog": backlog.rows,
 }
-QUICK: Final[dict[str, Scene]] = {
+QUICK: Final[dict[str, Measurement]] = {
     **DEFAULT,
     "delivery": lambda: delivery.rows(rounds=1, contacts=4000, naive=1000),
-    "recording": lambda: recording.rows(rounds=1, contacts=4000),
     "limit": lambda: limit_share.rows(seconds=20),
     "enqueue": lambda: enqueueing.rows(rounds=2, events=500),
     "latency": lambda: latency.rows(samples=100),
@@ -63,13 +61,13 @@ def main(json_file: Path | None, plot: Path | None, only: tuple[str, ...], *, qu
     remarks, about = Console(stderr=True), machine()
     rows: list[Row] = []
     failed = False
-    for name, scene in (QUICK if quick else DEFAULT).items():
+    for name, measure in (QUICK if quick else DEFAULT).items():
         if only and name not in only:
             continue
         began = time.monotonic()
         try:
-            rows += scene()
-        except (TimeoutError, RuntimeError) as error:
+            rows += measure()
+        except (RetryError, RuntimeError) as error:
             failed = True
             remarks.print(f"{name}: {error}")
         remarks.print(f"{name}: {time.monotonic() - began:.0f} s")

@@ -1,11 +1,15 @@
 """A million contacts waiting: does delivery slow down, does a worker grow?"""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+from tests.integration.stack import KEYS, Stack, wait_until
+
+from benchmarks.measuring import new_stack
 from benchmarks.results import Row, ratios
-from benchmarks.stage import KEYS, Stage, wait_until
 from benchmarks.traces import updates
 from segue_producer import append
 from segue_producer.events import prepare
@@ -13,10 +17,10 @@ from segue_producer.events import prepare
 PROCESSES = 2
 
 
-def fill(stage: Stage, contacts: int) -> None:
+def fill(stack: Stack, contacts: int) -> None:
     """Let contacts wait, each with one event."""
-    pipe = stage.redis.pipeline(transaction=False)
-    script = stage.redis.script_load(append.APPEND_SCRIPT)
+    pipe = stack.redis.pipeline(transaction=False)
+    script = stack.redis.script_load(append.APPEND_SCRIPT)
     prepared = [prepare(event) for event in updates(1000)]
     for start in range(0, contacts, append.BATCH):
         part = [
@@ -42,31 +46,32 @@ def resident_mb(pids: list[int]) -> float:
     return max(sizes) / 1024
 
 
-def _deliver(stage: Stage, deliveries: int, warm: int) -> tuple[float, float]:
+def _deliver(stack: Stack, deliveries: int, warm: int) -> tuple[float, float]:
     """Start workers, let them warm up, measure, stop them.
 
     Returns:
         events a second over some deliveries, and by how many MB a worker grew meanwhile.
     """
-    before = stage.delivered()
-    workers = stage.workers(PROCESSES)
+    before = stack.delivered
+    workers = stack.workers(PROCESSES)
     pids = [worker.pid for worker in workers]
-    wait_until(lambda: stage.delivered() >= before + warm)
-    done, began, size = stage.delivered(), time.perf_counter(), resident_mb(pids)
-    wait_until(lambda: stage.delivered() >= done + deliveries, within_s=300)
-    rate = (stage.delivered() - done) / (time.perf_counter() - began)
+    wait_until(lambda: stack.delivered >= before + warm, within_s=120)
+    done, began, size = stack.delivered, time.perf_counter(), resident_mb(pids)
+    wait_until(lambda: stack.delivered >= done + deliveries, within_s=300)
+    rate = (stack.delivered - done) / (time.perf_counter() - began)
     grown = resident_mb(pids) - size
     for worker in workers:
         worker.stop()
     return rate, grown
 
 
-def _stage(waiting: int) -> Stage:
-    stage = Stage(parallel_runs=PROCESSES)
-    fill(stage, waiting)
-    # Filling makes Redis rewrite its append-only file, which is none of the worker's doing.
-    wait_until(lambda: not stage.redis.info("persistence")["aof_rewrite_in_progress"])
-    return stage
+@contextmanager
+def _filled(waiting: int) -> Iterator[Stack]:
+    with new_stack(parallel_runs=PROCESSES) as stack:
+        fill(stack, waiting)
+        # Filling makes Redis rewrite its append-only file, which is none of the worker's doing.
+        wait_until(lambda: not stack.redis.info("persistence")["aof_rewrite_in_progress"], within_s=120)
+        yield stack
 
 
 def rows(*, many: int = 1_000_000, few: int = 10_000, rounds: int = 5, deliveries: int = 100_000) -> list[Row]:
@@ -74,10 +79,10 @@ def rows(*, many: int = 1_000_000, few: int = 10_000, rounds: int = 5, deliverie
     warm = few // 10
     short = few - 2 * warm
     crowded, sparse = [], []
-    with _stage(many) as crowd:
+    with _filled(many) as crowd:
         for _ in range(rounds):
-            with _stage(few) as stage:
-                sparse.append(_deliver(stage, short, warm)[0])
+            with _filled(few) as stack:
+                sparse.append(_deliver(stack, short, warm)[0])
             crowded.append(_deliver(crowd, short, warm)[0])
         long_rate, grown = _deliver(crowd, deliveries, warm)
     detail = {"events/s": round(median(crowded)), f"{few:,} waiting": round(median(sparse))}

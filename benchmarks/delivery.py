@@ -1,11 +1,19 @@
 """Delivery without a rate limit: two worker processes of Segue against two of the naive worker."""
 
-from collections.abc import Sequence
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 
+from tests.integration.stack import Stack, wait_until
+
+from benchmarks.measuring import new_stack
 from benchmarks.naive_worker import DELIVER, make_app
 from benchmarks.results import Row, ratios
-from benchmarks.stage import Stage, wait_until
 from benchmarks.traces import Event, updates
 
 PROCESSES = 2
@@ -20,23 +28,44 @@ def middle_rate(moments: Sequence[float]) -> float:
 
 def segue_rate(events: Sequence[Event]) -> float:
     """Events a second through Segue."""
-    with Stage(parallel_runs=PROCESSES) as stage:
-        stage.enqueue(events)
-        stage.workers(PROCESSES)
-        wait_until(lambda: stage.delivered() >= len(events))
-        moments = [record["at"] for record in stage.sandbox.requests()]
+    with new_stack(parallel_runs=PROCESSES) as stack:
+        stack.producer.enqueue(events)
+        stack.workers(PROCESSES)
+        wait_until(lambda: stack.delivered >= len(events), within_s=120)
+        moments = [record["at"] for record in stack.sandbox.requests()]
         return middle_rate(moments) * len(events) / len(moments)
 
 
 def naive_rate(events: Sequence[Event]) -> float:
     """Events a second through the naive worker."""
-    with Stage() as stage:
-        with make_app(stage.server.url) as app:
+    with new_stack() as stack:
+        with make_app(stack.server.url) as app:
             for event in events:
                 app.send_task(DELIVER, (event,))
-        stage.naive_worker(processes=PROCESSES)
-        wait_until(lambda: stage.received() >= len(events), poll_s=0.1)
-        return middle_rate([record["at"] for record in stage.sandbox.requests()])
+        with naive_worker(stack, processes=PROCESSES):
+            wait_until(lambda: stack.sandbox.summary()["received"] >= len(events), within_s=120)
+        return middle_rate([record["at"] for record in stack.sandbox.requests()])
+
+
+@contextmanager
+def naive_worker(stack: Stack, *, processes: int) -> Iterator[None]:
+    """A naive worker at the same Redis and the same sandbox, in a process group of its own."""
+    command = [sys.executable, "-m", "celery", "-A", "benchmarks.naive_worker", "worker", "--loglevel", "WARNING"]
+    variables = {"NAIVE_REDIS_URL": stack.server.url, "NAIVE_LOOPS_URL": stack.sandbox.base_url}
+    process = subprocess.Popen(
+        [*command, "--concurrency", str(processes)],
+        env={**os.environ, **variables},
+        cwd=Path(__file__).parent.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _compare(ours: Sequence[Event], theirs: Sequence[Event], *, rounds: int) -> tuple[list[float], dict[str, int]]:

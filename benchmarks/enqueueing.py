@@ -6,9 +6,11 @@ from itertools import islice, pairwise
 from statistics import median
 from typing import Any
 
+from tests.integration.stack import KEYS, Stack
+
+from benchmarks.measuring import new_stack
 from benchmarks.naive_worker import DELIVER, make_app
 from benchmarks.results import Row, ratios
-from benchmarks.stage import KEYS, Stage
 from benchmarks.traces import Event, updates
 from segue_producer import append
 
@@ -23,9 +25,9 @@ def _timed(call: Callable[[Event], object], events: Sequence[Event]) -> tuple[fl
     return median(taken), len(taken) / sum(taken)
 
 
-def bare_round_trip(stage: Stage, *, times: int = 2_000) -> float:
+def bare_round_trip(stack: Stack, *, times: int = 2_000) -> float:
     """Median seconds of a PING on a connection of its own: what no client on this machine can be quicker than."""
-    connection: Any = stage.redis.connection_pool.get_connection()
+    connection: Any = stack.redis.connection_pool.get_connection()
     ping = connection.pack_command("PING")
 
     def ask(_: object) -> None:
@@ -35,14 +37,14 @@ def bare_round_trip(stage: Stage, *, times: int = 2_000) -> float:
     return _timed(ask, [{}] * times)[0]
 
 
-def shares(stage: Stage, groups: Sequence[Sequence[Event]]) -> dict[str, float]:
+def shares(stack: Stack, groups: Sequence[Sequence[Event]]) -> dict[str, float]:
     """Where the time of a batch goes: µs for each event in checking it, in writing the command, and in Redis."""
     events = sum(map(len, groups))
     moments = [time.perf_counter()]
     prepared = [append.prepare_all(group) for group in groups]
     moments.append(time.perf_counter())
-    connection: Any = stage.redis.connection_pool.get_connection()
-    sha = stage.redis.script_load(append.APPEND_SCRIPT)
+    connection: Any = stack.redis.connection_pool.get_connection()
+    sha = stack.redis.script_load(append.APPEND_SCRIPT)
     calls = [append.arguments(KEYS, group) for group in prepared]
     commands = [connection.pack_command("EVALSHA", sha, len(keys), *keys, *args) for keys, args in calls]
     moments.append(time.perf_counter())
@@ -59,23 +61,23 @@ def rows(*, rounds: int = 5, events: int = 2_000) -> list[Row]:
     ours: list[tuple[float, float]] = []
     theirs: list[tuple[float, float]] = []
     batched: list[float] = []
-    with Stage() as stage, make_app(stage.server.url) as app:
+    with new_stack() as stack, make_app(stack.server.url) as app:
         delay = app.tasks[DELIVER].delay
         source = updates(3 * events * (rounds + 1))
         for turn in range(rounds + 1):
-            one = _timed(lambda event: stage.producer.enqueue([event]), list(islice(source, events)))
+            one = _timed(lambda event: stack.producer.enqueue([event]), list(islice(source, events)))
             delayed = _timed(delay, list(islice(source, events)))
             groups = [list(islice(source, 100)) for _ in range(events // 100)]
             began = time.perf_counter()
             for group in groups:
-                stage.enqueue(group)
+                stack.producer.enqueue(group)
             rate = events / (time.perf_counter() - began)
             if turn:  # the first round warms up
                 ours.append(one)
                 theirs.append(delayed)
                 batched.append(rate)
-        bare = bare_round_trip(stage)
-        where = shares(stage, [list(updates(100, prefix=f"share-{number}")) for number in range(events // 100)])
+        bare = bare_round_trip(stack)
+        where = shares(stack, [list(updates(100, prefix=f"share-{number}")) for number in range(events // 100)])
     delay_rates = [rate for _, rate in theirs]
     delay_p50 = [p50 for p50, _ in theirs]
     one_rates = [rate for _, rate in ours]

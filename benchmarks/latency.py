@@ -4,8 +4,10 @@ import random
 import time
 from statistics import median, quantiles
 
+from tests.integration.stack import wait_until
+
+from benchmarks.measuring import new_stack
 from benchmarks.results import Row
-from benchmarks.stage import Stage, wait_until
 from benchmarks.traces import updates
 
 
@@ -13,14 +15,14 @@ def rows(*, samples: int = 300) -> list[Row]:
     """Enqueue one event now and then, and ask the sandbox when its request arrived."""
     chance = random.Random(7)
     began: dict[str, float] = {}
-    with Stage() as stage:
-        stage.worker()
+    with new_stack() as stack:
+        stack.worker()
         for event in updates(samples + 10):
             began[event["userId"]] = time.time()
-            stage.enqueue([event])
+            stack.producer.enqueue([event])
             time.sleep(chance.uniform(0.02, 0.06))
-        wait_until(lambda: stage.delivered() >= len(began))
-        taken = [(record["at"] - began[record["body"]["userId"]]) * 1000 for record in stage.sandbox.requests()[10:]]
+        wait_until(lambda: stack.delivered >= len(began), within_s=120)
+        taken = [(record["at"] - began[record["body"]["userId"]]) * 1000 for record in stack.sandbox.requests()[10:]]
     p99 = quantiles(taken, n=100)[98]
     return [
         Row("enqueue to request, idle, p50", "", [median(taken)], "ms", 8, "lower", {"samples": samples}),

@@ -1,10 +1,6 @@
-"""How much of Loops' limit is used, alone and beside another sender of the same team.
-
-python -m benchmarks.limit_share [SECONDS] [RATE]     both kinds of window, at any rate
-"""
+"""How much of Loops' limit is used, alone and beside another sender of the same team."""
 
 import random
-import sys
 import threading
 import time
 from bisect import bisect_right
@@ -14,10 +10,11 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import httpx
+from tests.integration.stack import Stack, wait_until
 
+from benchmarks.measuring import new_stack
 from benchmarks.naive_worker import API_KEY
 from benchmarks.results import Row
-from benchmarks.stage import Stage, wait_until
 from benchmarks.traces import updates
 
 WORKERS = 3
@@ -96,26 +93,26 @@ def _within(moments: Sequence[float], start: float) -> int:
     return bisect_right(moments, start + 1) - bisect_right(moments, start) + 1
 
 
-def _accepted(stage: Stage) -> list[float]:
-    return [record["at"] for record in stage.sandbox.requests() if record["applied"]]
+def _accepted(stack: Stack) -> list[float]:
+    return [record["at"] for record in stack.sandbox.requests() if record["applied"]]
 
 
-def _start(stage: Stage, seconds: float, limit: int) -> None:
-    stage.enqueue(updates(int((seconds + 30) * limit)))
+def _start(stack: Stack, seconds: float, limit: int) -> None:
+    stack.producer.enqueue(updates(int((seconds + 30) * limit)))
     for number in range(WORKERS):
-        stage.worker(beat=number == 0)
-    wait_until(lambda: stage.delivered() > 2 * limit)
+        stack.worker(beat=number == 0)
+    wait_until(lambda: stack.delivered > 2 * limit, within_s=120)
     # What the workers' start cost is no part of the measurement; a window's requests still count.
     time.sleep(2)
 
 
 def alone(seconds: float, limit: int, window: str) -> dict[str, Any]:
     """Use the whole limit for a while; gives the share used, the refusals, and the most in any second."""
-    with Stage(rate_limit=limit, sandbox={"window": window}, parallel_runs=WORKERS) as stage:
-        _start(stage, seconds, limit)
+    with new_stack(rate_limit=limit, sandbox={"window": window}, parallel_runs=WORKERS) as stack:
+        _start(stack, seconds, limit)
         began = time.time()
         time.sleep(seconds)
-        summary, sent = stage.sandbox.summary(), [at for at in _accepted(stage) if at >= began]
+        summary, sent = stack.sandbox.summary(), [at for at in _accepted(stack) if at >= began]
     span = sent[-1] - sent[0]
     return {
         "share": (len(sent) - 1) / span / limit,
@@ -126,14 +123,14 @@ def alone(seconds: float, limit: int, window: str) -> dict[str, Any]:
 
 def beside_another(seconds: float, limit: int) -> dict[str, Any]:
     """Share the limit with another sender; gives the share used of what it left over, refusals, and recovery."""
-    with Stage(rate_limit=limit, parallel_runs=WORKERS) as stage:
-        _start(stage, seconds, limit)
-        other = OtherSender(stage.sandbox.base_url, limit, seconds)
+    with new_stack(rate_limit=limit, parallel_runs=WORKERS) as stack:
+        _start(stack, seconds, limit)
+        other = OtherSender(stack.sandbox.base_url, limit, seconds)
         began = time.time()
         other.start()
         other.join()
         ended = time.time()
-        records = [record for record in stage.sandbox.requests() if began <= record["at"] < ended]
+        records = [record for record in stack.sandbox.requests() if began <= record["at"] < ended]
     theirs = [record for record in records if record["path"] == "/api-key"]
     ours = [record for record in records if record["path"] != "/api-key"]
     sent = [record["at"] for record in ours if not record["rate_limited"]]
@@ -149,15 +146,15 @@ def beside_another(seconds: float, limit: int) -> dict[str, Any]:
 def drained(seconds: float, limit: int) -> dict[str, Any]:
     """The same with the limit itself lowered by chance, as the sandbox's `drain` does."""
     chance, steps = random.Random(5), list[Step]()
-    with Stage(rate_limit=limit, parallel_runs=WORKERS) as stage:
-        _start(stage, seconds, limit)
+    with new_stack(rate_limit=limit, parallel_runs=WORKERS) as stack:
+        _start(stack, seconds, limit)
         began = time.time()
         while time.time() < began + seconds:
             steps.append(Step(time.time(), round(chance.uniform(0, _MOST) * limit)))
-            stage.sandbox.switches(drain=steps[-1].rate)
+            stack.sandbox.switches(drain=steps[-1].rate)
             time.sleep(min(_STEP_S, began + seconds - time.time()))
         ended = time.time()
-        records = [record for record in stage.sandbox.requests() if began <= record["at"] < ended]
+        records = [record for record in stack.sandbox.requests() if began <= record["at"] < ended]
     sent = [record["at"] for record in records if not record["rate_limited"]]
     return {
         "share": len(sent) / left_between(steps, limit, began, ended),
@@ -188,16 +185,3 @@ def rows(*, seconds: float = 120, limit: int = 10) -> list[Row]:
         ),
         Row("recovery when it leaves more", "", [one["recovery"] for one in shared], "s", 5, "lower", {"by": kinds}),
     ]
-
-
-def main() -> None:
-    """Show what `alone` and `beside_another` give."""
-    seconds, limit = float(sys.argv[1]), int(sys.argv[2])
-    for window in ("sliding", "fixed"):
-        print(window, alone(seconds, limit, window))
-    print("beside another sender", beside_another(seconds, limit))
-    print("drained", drained(seconds, limit))
-
-
-if __name__ == "__main__":
-    main()

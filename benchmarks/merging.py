@@ -2,19 +2,21 @@
 
 from collections import defaultdict
 
+from tests.integration.stack import wait_until
+
+from benchmarks.measuring import new_stack
 from benchmarks.results import Row
-from benchmarks.stage import Stage, wait_until
 from benchmarks.traces import sign_ups
 
 
 def rows(*, people: int = 200) -> list[Row]:
     """Deliver the trace with `updates_into_events`, and see that the order was kept."""
-    with Stage(coalesce="updates_into_events") as stage:
+    with new_stack(coalesce="updates_into_events") as stack:
         events = list(sign_ups(people))
-        stage.enqueue(events)
-        stage.worker()
-        wait_until(lambda: stage.delivered() >= len(events))
-        requests = stage.sandbox.requests()
+        stack.producer.enqueue(events)
+        stack.worker()
+        wait_until(lambda: stack.delivered >= len(events), within_s=120)
+        requests = stack.sandbox.requests()
     order: dict[str, list[str]] = defaultdict(list)
     for request in requests:
         order[request["body"]["userId"]].append(request["body"].get("eventName", "update"))

@@ -5,9 +5,10 @@ from itertools import islice
 from typing import Final
 
 from redis.asyncio import Redis as AsyncRedis
+from tests.integration.stack import KEYS, Stack
 
+from benchmarks.measuring import new_stack
 from benchmarks.results import Row
-from benchmarks.stage import KEYS, Stage
 from benchmarks.traces import Event, updates
 from segue_producer.events import prepare
 from segue_worker.outbox import Next, Outbox, Settlement
@@ -17,16 +18,16 @@ _DAY_MS: Final = 86_400_000
 _DIGESTS_AT_ONCE: Final = 100
 
 
-def _used(stage: Stage) -> int:
-    stage.redis.memory_purge()
-    return int(stage.redis.info("memory")["used_memory"])
+def _used(stack: Stack) -> int:
+    stack.redis.memory_purge()
+    return int(stack.redis.info("memory")["used_memory"])
 
 
-def _added(stage: Stage, events: list[Event]) -> float:
+def _added(stack: Stack, events: list[Event]) -> float:
     """Bytes an event costs beside its JSON."""
-    before = _used(stage)
-    stage.enqueue(events)
-    return (_used(stage) - before - sum(len(prepare(event).json) for event in events)) / len(events)
+    before = _used(stack)
+    stack.producer.enqueue(events)
+    return (_used(stack) - before - sum(len(prepare(event).json) for event in events)) / len(events)
 
 
 async def remember(url: str, count: int) -> None:
@@ -42,16 +43,16 @@ async def remember(url: str, count: int) -> None:
 
 def rows(*, contacts: int = 20_000, ids: int = 500_000) -> list[Row]:
     """A waiting contact, a further event of it, a remembered messageId."""
-    with Stage(redis_options=("--appendonly", "no")) as stage:
-        stage.producer.track("warm-up", "E")
-        first = _added(stage, list(updates(contacts)))
-        further = _added(stage, list(updates(contacts, 10)))
-        stage.redis.flushall()
-        stage.producer.track("warm-up", "E")
-        before = _used(stage)
-        asyncio.run(remember(stage.server.url, ids))
-        remembered = (_used(stage) - before) / ids
-        assert stage.redis.exists(KEYS.due)  # noqa: S101 - the claim was real
+    with new_stack(redis_options=("--appendonly", "no")) as stack:
+        stack.producer.track("warm-up", "E")
+        first = _added(stack, list(updates(contacts)))
+        further = _added(stack, list(updates(contacts, 10)))
+        stack.redis.flushall()
+        stack.producer.track("warm-up", "E")
+        before = _used(stack)
+        asyncio.run(remember(stack.server.url, ids))
+        remembered = (_used(stack) - before) / ids
+        assert stack.redis.exists(KEYS.due)  # noqa: S101 - the claim was real
     sizes = {"contacts": f"{contacts:,}"}
     return [
         Row("Redis per waiting contact", "its JSON", [first], "B", 400, "lower", sizes),

@@ -30,8 +30,8 @@ from ruamel.yaml import YAML
 
 from benchmarks.report import table
 from benchmarks.results import Row, ratios
+from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_worker.cli.tracking_api import READY_LINE
-from segue_worker.embedded_redis import EmbeddedRedis
 
 PUBLISHED_RATE: Final = 1700.0
 """RudderStack's, in events a second; it reaches them at 4.2 ms."""
@@ -50,7 +50,7 @@ class Load(NamedTuple):
     seconds: float
 
 
-class Outcome(NamedTuple):
+class LoadResult(NamedTuple):
     """Events accepted a second, and the seconds each request took."""
 
     rate: float
@@ -76,7 +76,7 @@ def rows(*, rounds: int = 3, seconds: float = 5.0) -> list[Row]:
     return made
 
 
-def _row(batch: int, reach: float, outcomes: list[Outcome]) -> Row:
+def _row(batch: int, reach: float, outcomes: list[LoadResult]) -> Row:
     rates = [outcome.rate for outcome in outcomes]
     p99 = median(_p99_ms(outcome) for outcome in outcomes)
     return Row(
@@ -85,7 +85,7 @@ def _row(batch: int, reach: float, outcomes: list[Outcome]) -> Row:
     )
 
 
-def _unhurried(outcome: Outcome) -> Row:
+def _unhurried(outcome: LoadResult) -> Row:
     p50 = median(outcome.latencies) * 1000
     return Row(
         *("HTTP, one event at a time, p99", "RudderStack's published 4.2 ms", [_p99_ms(outcome)], "ms", 4.2, "lower"),
@@ -93,7 +93,7 @@ def _unhurried(outcome: Outcome) -> Row:
     )
 
 
-def _p99_ms(outcome: Outcome) -> float:
+def _p99_ms(outcome: LoadResult) -> float:
     return quantiles(outcome.latencies, n=100)[98] * 1000
 
 
@@ -117,7 +117,7 @@ def _api(redis_url: str) -> Iterator[int]:
                 process.terminate()
 
 
-def apply(load: Load) -> Outcome:
+def apply(load: Load) -> LoadResult:
     """Put load on the server; run in a process of its own."""
     requests = cycle(_requests(load.batch))
     began = time.perf_counter()
@@ -133,7 +133,7 @@ def apply(load: Load) -> Outcome:
                 if latency is not None:
                     latencies.append(latency)
                     ready.data.send(next(requests))
-    return Outcome(len(latencies) * load.batch / (time.perf_counter() - began), latencies)
+    return LoadResult(len(latencies) * load.batch / (time.perf_counter() - began), latencies)
 
 
 class _Waiting:

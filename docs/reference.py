@@ -12,7 +12,8 @@ import click
 
 from segue_worker.cli import segue
 from segue_worker.config import json_schema
-from segue_worker.metrics.registry import METRICS
+from segue_worker.observing.metrics.registry import METRICS, Metric
+from segue_worker.observing.status import COUNTED_AS
 
 _HERE: Final = Path(__file__).parent
 _MADE: Final = "<!-- Made by docs/reference.py from the code: change the code, then run `make reference`. -->\n\n"
@@ -36,7 +37,7 @@ a rule is refused as a whole, with the line, the path and the reason of every pr
 
 - `${NAME}` in a value is replaced by the environment variable `NAME`, and `$$` by a dollar sign. A variable that is not
   set is a problem. Paths such as `$.traits` stay as they are.
-- A span of time is a number with its unit: `90s`, `30m`, `24h`, `30d`, `1h30m`.
+- A duration is a number with its unit: `90s`, `30m`, `24h`, `30d`, `1h30m`.
 - A changed file counts once the workers have been restarted; see
   [changing the configuration](running.md#changing-the-configuration).
 - What triggers and mapping fields may say is on the page about [Segment](segment.md).
@@ -52,6 +53,7 @@ _ENVIRONMENT: Final = """\
 | `SEGUE_CONFIG` | `segue.yaml` | workers, commands | The configuration file. |
 | `SEGUE_LOG` | `console` | workers | `json` writes one JSON object on each line of the log. |
 | `SEGUE_DASHBOARD_TOKEN` | none | `segue dashboard` | What people sign in with: at least 16 characters. |
+| `SEGUE_REDIS_SERVER` | that of the extra `demo` | `segue redis`, `segue demo`, tests | The Redis or Valkey server to start: a path, or a name on `PATH`. |
 | `TRACKING_API_PORT` | `8710` | `segue tracking-api` | The port to listen on. |
 
 The names that `${NAME}` refers to, such as `LOOPS_API_KEY` and `SEGUE_WRITE_KEY`, are your own choice. Variables that
@@ -104,7 +106,7 @@ def _value(field: Mapping[str, Any]) -> str:
         return f"{field['minimum']:,} to {field['maximum']:,}"
     if "examples" in field:
         least, most = field["examples"]
-        return f"a span of time, `{least}` to `{most}`"
+        return f"a duration, `{least}` to `{most}`"
     if "maxLength" in field:
         return f"text, at most {field['maxLength']} characters"
     return {"string": "text", "boolean": "`true` or `false`", "array": "a list", "object": "an object"}[field["type"]]
@@ -195,21 +197,28 @@ _METRICS: Final = """\
 # Metrics
 
 What `segue metrics` prints and the dashboard's `/metrics` serves, in Prometheus's text format. Every number is kept in
-Redis, so it is true across all processes and survives their restarts; counters run since the start of data. Each metric
+Redis, so it covers all processes and survives their restarts; counters count over all time. Each metric
 has the label `destination`.
 
-| metric | kind | unit | further labels | meaning |
-|---|---|---|---|---|
+| metric | kind | unit | further labels | meaning | in `segue status --json` |
+|---|---|---|---|---|---|
 """
 
 
 def metrics() -> str:
     """The text of `metrics.md`."""
-    rows = [
-        f"| `{each.name}` | {each.kind} | {each.unit} | {', '.join(f'`{name}`' for name in each.labels)} | {each.meaning} |\n"
-        for each in METRICS
-    ]
-    return _MADE + _METRICS + "".join(rows)
+    return _MADE + _METRICS + "".join(map(_metric_row, METRICS))
+
+
+def _metric_row(metric: Metric) -> str:
+    labels, fields = (", ".join(f"`{name}`" for name in names) for names in (metric.labels, _status_fields(metric)))
+    return f"| `{metric.name}` | {metric.kind} | {metric.unit} | {labels} | {metric.meaning} | {fields} |\n"
+
+
+def _status_fields(metric: Metric) -> list[str]:
+    if metric.status:
+        return [metric.status]
+    return [COUNTED_AS[name] for name in metric.counters.values() if name in COUNTED_AS]
 
 
 PAGES: Final = {"configuration.md": configuration, "commands.md": commands, "metrics.md": metrics}

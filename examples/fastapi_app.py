@@ -25,6 +25,7 @@ class Upgrade(BaseModel):
     """What a client posts."""
 
     user_id: str
+    email: str
     plan: str
 
 
@@ -32,7 +33,8 @@ class Upgrade(BaseModel):
 async def upgrade(wanted: Upgrade) -> dict[str, str]:
     """Answer 202 only when the events are in the outbox."""
     try:
-        await segue.identify(wanted.user_id, {"plan": wanted.plan})
+        # Loops makes a contact only where it is told an email, and refuses events of contacts it does not have.
+        await segue.identify(wanted.user_id, {"email": wanted.email, "plan": wanted.plan})
         message_id = await segue.track(wanted.user_id, "Plan Upgraded", {"plan": wanted.plan})
     except InvalidEvent as error:
         raise HTTPException(422, str(error)) from error

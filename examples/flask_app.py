@@ -1,4 +1,6 @@
-"""Flask: `flask --app flask_app run` in this folder."""
+"""Flask: `flask --app flask_app run` in this folder. NEWSLETTER_LIST_ID is a list's id (Loops: Settings, Lists)."""
+
+import os
 
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
@@ -7,6 +9,8 @@ from segue_producer import EnqueueError, Producer
 
 app = Flask(__name__)
 segue = Producer()
+# Loops refuses a request that names an unknown list, so this must be the id of one of your lists.
+NEWSLETTER = os.environ["NEWSLETTER_LIST_ID"]
 
 
 @app.post("/newsletter")
@@ -16,7 +20,7 @@ def newsletter() -> ResponseReturnValue:
     try:
         segue.identify(
             form["user_id"],
-            {"email": form["email"], "mailingLists": {"LIST_ID_OF_THE_NEWSLETTER": form["wanted"] == "yes"}},
+            {"email": form["email"], "mailingLists": {NEWSLETTER: form["wanted"] == "yes"}},
         )
     except EnqueueError:
         app.logger.exception("not enqueued")

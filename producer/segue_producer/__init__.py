@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from segue_producer.events import Identify, Track
     from segue_producer.producer import Producer
 
+    __version__: str
+
 __all__ = [
     "AsyncProducer",
     "EnqueueError",
@@ -35,6 +37,7 @@ __all__ = [
     "SegueError",
     "Track",
     "UnknownDestination",
+    "__version__",
 ]
 
 # Celery, redis and pydantic are loaded with the name that needs them: most `segue` commands, and all who only want
@@ -48,6 +51,8 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("segue")
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)

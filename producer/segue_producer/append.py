@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.resources import files
 from typing import Any, Final
 
 from redis import exceptions
 
+from segue_producer.clients import AllInUseError, where
 from segue_producer.entries import entry_stamp
 from segue_producer.errors import InvalidEvent, OutboxFull, OutboxUnavailable, UnknownDestination
 from segue_producer.events import Identify, Prepared, Track, prepare
 from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEPT_S, Keys
-from segue_producer.settings import where
+from segue_producer.lua import CLOCK, HINT, read_script
 
-APPEND_SCRIPT: Final = files("segue_producer").joinpath("append.lua").read_text(encoding="utf-8")
+APPEND_SCRIPT: Final = read_script("segue_producer/append", CLOCK, HINT)
 BATCH: Final = 250
 """Events appended in one round trip at most, so that one script keeps Redis for a few milliseconds."""
 
@@ -64,7 +64,7 @@ def arguments(keys: Keys, events: Sequence[Prepared], *, now_ms: int = 0) -> tup
     """KEYS and ARGV of append.lua; `now_ms` 0 stands for the server's clock."""
     unix_ms = now_ms or int(time.time() * 1000)
     names = [keys.due, keys.run, keys.pending, keys.settings, keys.hinted, keys.paused]
-    names += [f"{keys.stats}{unix_ms // 60_000}", keys.measures]
+    names += [f"{keys.stats}{unix_ms // 60_000}", keys.measures, keys.away]
     args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S, keys.outbox]
     stamp = entry_stamp(unix_ms)
     for event in events:
@@ -85,6 +85,11 @@ def hint_needed(answer: Sequence[int], destination: str) -> bool:
 
 def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnavailable:
     """The EnqueueError for a Redis failure: which server, what happened, what to do. Never the URL's password."""
+    if isinstance(error, AllInUseError):
+        return OutboxUnavailable(
+            f"{error} to Redis at {where(url)}: this process enqueues more at once than they carry; enqueue many events "
+            "in one call, or spread them over time"
+        )
     advice = "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
     # What stops a script comes as a plain ResponseError with the reason in its text.
     text = str(error)

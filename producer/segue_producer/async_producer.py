@@ -8,20 +8,17 @@ from datetime import datetime
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-from redis import asyncio as redis
 from redis import exceptions
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from segue_producer import append
 from segue_producer.append import EventInput
 from segue_producer.calls import Call, identify_event, track_event
+from segue_producer.clients import async_redis_client, broker_url, redis_url
 from segue_producer.errors import EnqueueError
 from segue_producer.events import Prepared
 from segue_producer.hints import Hints
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_producer.producer import KNOWN_FOR_S
-from segue_producer.settings import broker_url, redis_url
 
 
 class AsyncProducer:
@@ -118,14 +115,7 @@ class _Connection:
     def __init__(self, url: str, broker: str, timeout: float) -> None:
         self.pid = os.getpid()
         self._url = url
-        # One immediate retry, for a pooled connection that the server has closed meanwhile; never for a timeout.
-        self._redis = redis.Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            socket_keepalive=True,
-            retry=Retry(NoBackoff(), 1, supported_errors=(exceptions.ConnectionError,)),
-        )
+        self._redis = async_redis_client(url, timeout=timeout)
         self._script = self._redis.register_script(append.APPEND_SCRIPT)
         self._hints = Hints(broker, timeout=timeout)
         self._known_until = 0.0

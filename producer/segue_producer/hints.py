@@ -2,9 +2,8 @@
 
 import logging
 
-from celery import Celery
-
-from segue_producer.settings import DELIVER, HINT_EXPIRES_S, QUEUE, celery_settings
+from segue_producer.broker import celery_app
+from segue_producer.settings import DELIVER, HINT_EXPIRES_S, QUEUE
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +17,7 @@ class Hints:
     """
 
     def __init__(self, broker_url: str, *, timeout: float) -> None:
-        self._app = Celery("segue", broker=broker_url, set_as_current=False)
-        self._app.conf.update(celery_settings(socket_timeout=timeout))
+        self._app = celery_app("segue", broker_url, timeout=timeout, set_as_current=False)
 
     def send(self, destination: str) -> bool:
         """Send one hint. Returns whether it went out; a failure is logged, and the sweep repairs it within two seconds."""

@@ -15,8 +15,13 @@ SWEPT: Final = "segue:swept"
 """Present for a moment after a sweep."""
 SWEPT_MS: Final = 1500
 
+WORKERS: Final = "segue:workers"
+"""Sorted set: name of each worker → unix ms at which it last said that it lives."""
+WORKERS_SAY_S: Final = 5
+"""How often it does."""
+
 TRACKING_TOTALS: Final = "segue:tracking-api:totals"
-"""Hash: what the Tracking API did since the start of data. `segue_producer.tracking_api.counters` names the fields."""
+"""Hash: what the Tracking API did since the start of data. `segue_tracking_api.counters` names the fields."""
 TRACKING_STATS: Final = "segue:tracking-api:stats:"
 """Prefix; the unix minute follows. The same counters, of that minute."""
 
@@ -24,6 +29,9 @@ DESTINATION_NAME: Final = re.compile(r"[a-z0-9_-]{1,64}")
 DEFAULT_MAX_PENDING: Final = 1_000_000
 STATS_KEPT_S: Final = 8 * 24 * 3600
 """How long the counters of one minute are kept, in seconds."""
+
+RESUMED_S: Final = 600
+"""For how long what a person resumed is not paused again for refused requests, in seconds."""
 
 LOG_ENTRIES: Final = 100_000
 """Entries the log of a destination keeps, about: one for each request and each group of events that made none."""
@@ -38,7 +46,11 @@ class Keys:
     """The keys of one destination."""
 
     __slots__ = (
+        "away",
         "because",
+        "clock",
+        "counted",
+        "damaged",
         "dead",
         "dead_at",
         "due",
@@ -50,31 +62,49 @@ class Keys:
         "parked",
         "paused",
         "pending",
+        "resumed",
         "run",
         "seen",
         "settings",
+        "settled",
         "stats",
         "totals",
+        "windows",
     )
 
     def __init__(self, destination: str) -> None:
         prefix = f"segue:{{{destination}}}:"
         self.outbox = prefix + "outbox:"
         """Prefix; the contact follows. List of event JSON in enqueue order."""
+        self.damaged = prefix + "damaged:"
+        """Prefix; the contact follows. What was found in place of its outbox, and is no list."""
         self.due = prefix + "due"
+        """Sorted set: each contact that waits → unix ms since which it has, which is its place. None of `away`."""
+        self.away = prefix + "away"
+        """Sorted set: each contact that is claimed or parked → unix ms at which it waits again."""
+        self.clock = prefix + "clock"
+        """The time of the last claim or sweep, by which a clock that was set back is noticed."""
         self.lease = prefix + "lease"
         self.run = prefix + "run"
         """Owner token of the live run; further runs of the destination live at `run:1`, `run:2`, …"""
         self.seen = prefix + "seen:"
-        """Prefix; `<window>:<bucket>` follows. Hash of packed 16-byte digests."""
+        """Prefix; `<length in ms>:<window>:<bucket>` follows. Hash of packed 16-byte digests."""
+        self.windows = prefix + "windows"
+        """Hash: length of the windows in ms → number of the newest (`segue_worker/outbox/windows.lua`)."""
         self.parked = prefix + "parked"
         self.dead = prefix + "dead"
         self.dead_at = prefix + "dead:at"
         self.paused = prefix + "paused"
         self.pending = prefix + "pending"
         """Number of events in all outboxes of the destination."""
+        self.counted = prefix + "counted"
+        """Present for a while after the events were counted and the number put right."""
+        self.resumed = prefix + "resumed"
+        """Present for `RESUMED_S` after a person ended a pause: the breaker does not begin another."""
         self.settings = prefix + "settings"
         """What others must know of the destination's configuration: `max_pending`, `rate_limit`."""
+        self.settled = prefix + "settled"
+        """Unix ms at which events were last settled or an attempt was recorded: the sign that events move."""
         self.hinted = prefix + "hinted"
         """Present for a moment after a hint went out, so that a burst of appends sends one."""
         self.stats = prefix + "stats:"
@@ -82,10 +112,10 @@ class Keys:
         self.totals = prefix + "totals"
         """The same counters since the start of data."""
         self.measures = prefix + "measures"
-        """Hash, since the start of data: `enqueued`; histograms (`segue_worker.metrics.histogram`); and how often each
-        mapping fired, failed, and had an event before it (`segue_worker.trace.journal`)."""
+        """Hash, since the start of data: `enqueued`; histograms (`segue_worker.outbox.histogram`); and how often each
+        mapping fired, failed, and had an event before it (`segue_worker.delivery.journal`)."""
         self.log = prefix + "log"
-        """Stream: what became of events, newest last, about `LOG_ENTRIES` entries (`segue_worker.trace.record`). It
+        """Stream: what became of events, newest last, about `LOG_ENTRIES` entries (`segue_worker.outbox.log_record`). It
         holds messageIds and a digest of the contact, and nothing else of a person."""
         self.because = prefix + "because"
         """Hash: digest → why events were filtered, as JSON; the log names the digest."""

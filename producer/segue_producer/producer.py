@@ -1,28 +1,25 @@
 """`Producer`: enqueue events from ordinary, blocking code."""
 
 import os
+import queue
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Self
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from segue_producer import append
 from segue_producer.append import EventInput
 from segue_producer.calls import Call, identify_event, track_event
+from segue_producer.clients import CONNECTIONS, ONCE_AGAIN, AllInUseError, broker_url, redis_client, redis_url
 from segue_producer.errors import EnqueueError
 from segue_producer.events import Prepared
 from segue_producer.hints import Hints
 from segue_producer.keys import DESTINATIONS, Keys
-from segue_producer.settings import broker_url, redis_url
 
 KNOWN_FOR_S: Final = 30
 """Seconds for which the list of known destinations is believed."""
-# One immediate retry, for a connection that the server has closed meanwhile; never for a timeout.
-_ONCE_AGAIN: Final = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
 
 
 class Producer:
@@ -32,7 +29,8 @@ class Producer:
         redis_url: Redis of the outbox; `SEGUE_REDIS_URL` when left out.
         destinations: names of the destinations that get each event.
         broker_url: Celery broker for hints; `SEGUE_BROKER_URL`, else the Redis, when left out.
-        timeout: seconds a call waits for Redis before it raises OutboxUnavailable.
+        timeout: seconds a call waits for Redis before it raises OutboxUnavailable. So long it waits, too, for one of 64
+            connections where more threads than that enqueue at once.
 
     Every call returns only when its events are in the outbox (durable as far as Redis is), and raises an
     `EnqueueError` otherwise.
@@ -151,13 +149,15 @@ class _Connection:
     def __init__(self, url: str, broker: str, timeout: float, destinations: Sequence[str]) -> None:
         self.pid = os.getpid()
         self._url = url
-        self._pool = redis.ConnectionPool.from_url(
-            url, socket_timeout=timeout, socket_connect_timeout=timeout, socket_keepalive=True, retry=_ONCE_AGAIN
-        )
-        self._redis = redis.Redis.from_pool(self._pool)
+        self._redis = redis_client(url, timeout=timeout)
         self._sha = self._redis.register_script(append.APPEND_SCRIPT).sha
         # redis-py's connections, whose methods it does not type.
         self._spare: list[Any] = []
+        self._timeout = timeout
+        # Looked up now, because gevent replaces it when it is told to.
+        self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(CONNECTIONS):
+            self._places.put(None)
         self._keys = {name: Keys(name) for name in destinations}
         self._hints = Hints(broker, timeout=timeout)
         self._known_until = 0.0
@@ -165,8 +165,7 @@ class _Connection:
     def append(self, events: Sequence[Prepared]) -> None:
         message_ids = [event.message_id for event in events]
         try:
-            self._check_known()
-            wanting = [name for name in self._keys if self._append_to(name, events)]
+            wanting = self._append(events)
         except (redis.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
             unavailable.uncertain = tuple(message_ids)
@@ -174,12 +173,25 @@ class _Connection:
         for name in wanting:
             self._hints.send(name)
 
+    def _append(self, events: Sequence[Prepared]) -> list[str]:
+        """Append to each destination, as one of as many threads as there may be connections. Returns who wants a hint."""
+        try:
+            self._places.get(timeout=self._timeout)
+        except queue.Empty:
+            raise AllInUseError(self._timeout) from None
+        try:
+            self._check_known()
+            return [name for name in self._keys if self._append_to(name, events)]
+        finally:
+            self._places.put(None)
+
     def _append_to(self, destination: str, events: Sequence[Prepared]) -> bool:
         keys, args = append.arguments(self._keys[destination], events)
-        return append.hint_needed(self._call(len(keys), *keys, *args), destination)
+        command = (len(keys), *keys, *args)
+        return append.hint_needed(self._on_connection(lambda each: _evaluate(each, self._sha, command)), destination)
 
-    def _call(self, *args: Any) -> Any:
-        """Call the script on a connection of its own for each thread that is at it.
+    def _on_connection(self, converse: Callable[[Any], Any]) -> Any:
+        """Send a command, and read its answer, on a connection of its own for each thread that is at it.
 
         By redis-py's connections, but past its client and its pool: those take 45 µs of the 160 a call took with them,
         to ask the socket first whether the server has closed it, among others. Here a closed one is found by using it.
@@ -187,23 +199,32 @@ class _Connection:
         try:
             connection = self._spare.pop()
         except IndexError:
-            connection = self._pool.make_connection()
-        answer = _ONCE_AGAIN.call_with_retry(
-            lambda: _evaluate(connection, self._sha, args), lambda _: connection.disconnect()
-        )
-        # One that raised is not kept: what was on its way there must not be taken for another call's answer.
-        self._spare.append(connection)
-        return answer
+            connection = self._redis.connection_pool.make_connection()
+        try:
+            return ONCE_AGAIN.call_with_retry(lambda: converse(connection), lambda _: connection.disconnect())
+        except redis.ResponseError:
+            raise
+        except BaseException:
+            # What was on its way there must not be taken for another call's answer. It connects anew when it is used.
+            connection.disconnect()
+            raise
+        finally:
+            self._spare.append(connection)
 
     def _check_known(self) -> None:
         if time.monotonic() >= self._known_until:
-            append.check_known(tuple(self._keys), self._redis.hkeys(DESTINATIONS))
+            append.check_known(tuple(self._keys), self._on_connection(_destinations))
             self._known_until = time.monotonic() + KNOWN_FOR_S
 
     def close(self) -> None:
         while self._spare:
             self._spare.pop().disconnect()
         self._redis.close()
+
+
+def _destinations(connection: Any) -> Any:
+    connection.send_command("HKEYS", DESTINATIONS)
+    return connection.read_response()
 
 
 def _evaluate(connection: Any, sha: str, args: Sequence[Any]) -> Any:

@@ -3,6 +3,7 @@
 Needs the extra `http`.
 """
 
+import signal
 import socket
 from collections.abc import Callable
 
@@ -39,3 +40,18 @@ class ReadyServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    def run_until_stopped(self, listener: socket.socket) -> None:
+        """Answer requests until the process is told to stop (SIGTERM, SIGINT); those under way are answered first.
+
+        For the main thread of a process that does nothing else; SIGTERM is ignored once this returns.
+
+        Args:
+            listener: of `bind`.
+
+        Raises:
+            KeyboardInterrupt: SIGINT ended it.
+        """
+        # uvicorn raises the signal once more when all is done; a service that stops in order ends with exit code 0.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.run(sockets=[listener])

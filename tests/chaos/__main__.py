@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from segue_worker.embedded_redis import EmbeddedRedis
+from segue_sandbox.embedded_redis import EmbeddedRedis
 from tests.chaos.scenario import FULL, run_chaos
 
 

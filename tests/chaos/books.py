@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segue_producer.keys import LOG_ENTRIES, contact_digest
-from segue_worker.run.delivery import QUICK_ATTEMPTS
-from segue_worker.sandbox.ledger import RequestRecord
-from segue_worker.trace.log import newest
-from segue_worker.trace.record import EventOutcome, Record
+from redis import Redis
+
+from segue_producer.keys import Keys, contact_digest
+from segue_sandbox.ledger import RequestRecord
+from segue_worker.delivery.delivery import QUICK_ATTEMPTS
+from segue_worker.outbox.log_record import FIELD, EventOutcome, Record
 from tests.integration.stack import KEYS, Stack
 
 TOO_MANY = 429
@@ -82,6 +83,12 @@ def read_accounts(ledger: Iterable[RequestRecord], log: Iterable[Record]) -> dic
     return accounts
 
 
+def read_log(redis: "Redis", destination: str) -> list[Record]:
+    """The whole log of a destination, oldest first."""
+    entries: Any = redis.xrange(Keys(destination).log)
+    return [Record.from_json(fields[FIELD]) for _, fields in entries]
+
+
 def judge_books(stack: Stack, effects: set[str]) -> tuple[list[str], dict[str, Any]]:
     """Hold the counters and the log of a stack against its ledger, once nothing is pending.
 
@@ -92,7 +99,7 @@ def judge_books(stack: Stack, effects: set[str]) -> tuple[list[str], dict[str, A
     Returns:
         what does not agree, and figures.
     """
-    log = [logged.record for logged in reversed(newest(stack.redis, "loops", LOG_ENTRIES))]
+    log = read_log(stack.redis, "loops")
     accounts = read_accounts(stack.sandbox.requests(), log)
     counters: Counter[str] = Counter(stack.counters)
     enqueued = int(stack.redis.hget(KEYS.measures, "enqueued") or 0)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from segue_producer import EnqueueError, Producer
-from segue_worker.embedded_redis import EmbeddedRedis
-from segue_worker.worker_process import WorkerProcess
+from segue_sandbox.embedded_redis import EmbeddedRedis
+from segue_sandbox.worker_process import WorkerProcess
 from tests.chaos.books import judge_books
 from tests.integration.stack import Stack
 

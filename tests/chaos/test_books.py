@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from segue_producer.keys import contact_digest
-from segue_worker.trace.record import Attempt, EventOutcome, EventPart, Record, RequestPart
+from segue_worker.outbox.log_record import Attempt, EventOutcome, EventPart, Record, RequestPart
 
 from .books import Account, not_once, read_accounts
 

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from segue_worker.embedded_redis import EmbeddedRedis
-from segue_worker.fault_points import POINTS
+from segue_sandbox.embedded_redis import EmbeddedRedis
+from segue_worker.delivery.fault_points import POINTS
 from tests.integration.stack import Stack, wait_until
 
 from .scenario import SMALL, judge, make_events, run_chaos

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segue_worker.embedded_redis import EmbeddedRedis
+from segue_sandbox.embedded_redis import EmbeddedRedis
 
 from .trickle import KINDS, Trickle, run_trickle
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from segue_producer import Producer
-from segue_producer.keys import LOG_ENTRIES, Keys
-from segue_worker.embedded_redis import EmbeddedRedis
-from segue_worker.trace.log import newest
+from segue_producer.keys import Keys
+from segue_sandbox.embedded_redis import EmbeddedRedis
+from tests.chaos.books import read_log
 from tests.chaos.slow_link import SlowLink
 from tests.integration.stack import Stack, wait_until
 
@@ -169,8 +169,8 @@ def judge_trickle(trickle: Trickle, stack: Stack) -> Found:
                 found.lost.append(f"{name} at {destination}")
             elif times > 1:
                 found.doubled.append(f"{name} at {destination}")
-        for logged in newest(stack.redis, destination, LOG_ENTRIES):
-            for part in logged.record.events:
+        for record in read_log(stack.redis, destination):
+            for part in record.events:
                 if part.outcome == "duplicate":
                     found.false_duplicates.append(f"{part.message_id} at {destination}")
     found.deliveries = sum(applied.values())

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -13,9 +12,10 @@ from typing import Any, Final, Literal, Self
 
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
+from tests import needs
+
 from .stack import API_KEY, Stack
 
-CHROMIUM: Final = shutil.which("chromium")
 TOKEN: Final = "a-token-for-tests-only"  # noqa: S105 - nothing to protect
 AXE: Final = next(Path(__file__).with_name("vendor").glob("axe-core-*.min.js"))
 _READY: Final = re.compile(r"dashboard ready at (http://\S+?)/$")
@@ -105,7 +105,7 @@ async def open_browser() -> AsyncIterator[Browser]:
     """A headless chromium."""
     async with async_playwright() as playwright:
         # Its own sandbox wants privileges that containers do not have.
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=needs.CHROMIUM, args=["--no-sandbox"])
         try:
             yield browser
         finally:

@@ -82,10 +82,11 @@ class ServiceProcess:
         self.environ = {**_environment(service, variables), **(changes or {}), "PATH": path}
         self._directory = directory
         self._log = directory / f"{name}.log"
-        command = [part.replace("%h", name) for part in (*service["command"], *arguments)]
+        given = (*service.get("entrypoint", ["/usr/bin/env"]), *service["command"], *arguments)
+        command = [part.replace("%h", name) for part in given]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["/usr/bin/env", *command],
+                command,
                 env=self.environ,
                 cwd=directory,
                 stdin=subprocess.DEVNULL,

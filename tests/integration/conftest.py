@@ -1,4 +1,3 @@
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -6,20 +5,9 @@ from typing import Any
 
 import pytest
 
-from segue_worker.embedded_redis import EmbeddedRedis
+from segue_sandbox.embedded_redis import EmbeddedRedis
 
 from .stack import Stack
-
-CHROMIUM = shutil.which("chromium")
-collect_ignore = [] if CHROMIUM else ["test_dashboard.py"]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what could not be collected."""
-    if not CHROMIUM:
-        terminalreporter.write_line("not collected: the dashboard in a browser, which Debian's package chromium has")
-    if not shutil.which("promtool"):
-        terminalreporter.write_line("not collected: the check by promtool, which Debian's package prometheus has")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Redis, the sandbox and workers, put together for a test."""
+"""Redis, the sandbox and workers, put together for a test or a benchmark."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -12,9 +12,10 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from segue_producer import Producer
 from segue_producer.keys import Keys
-from segue_worker.embedded_redis import EmbeddedRedis
-from segue_worker.sandbox.spawn import SandboxProcess
-from segue_worker.worker_process import WorkerProcess
+from segue_sandbox.embedded_redis import EmbeddedRedis
+from segue_sandbox.spawn import SandboxProcess
+from segue_sandbox.worker_process import WorkerProcess
+from segue_worker.outbox.pause import Pause
 
 API_KEY = "sandbox-key"
 KEYS = Keys("loops")
@@ -82,6 +83,20 @@ class Stack:
             worker.wait_ready()
         return worker
 
+    def workers(self, count: int) -> list[WorkerProcess]:
+        """Start workers, of which none begins before all are ready."""
+        self.redis.set(KEYS.paused, Pause("the workers start", 0, None).to_json())
+        started = [self.worker(beat=number == 0, wait=False) for number in range(count)]
+        for worker in started:
+            worker.wait_ready()
+        self.redis.delete(KEYS.paused)
+        return started
+
+    @property
+    def delivered(self) -> int:
+        """Events delivered so far."""
+        return self.counters.get("delivered", 0)
+
     @property
     def pending(self) -> int:
         """Events in outboxes."""
@@ -89,7 +104,7 @@ class Stack:
 
     @property
     def counters(self) -> dict[str, int]:
-        """The destination's counters since the start of data."""
+        """The destination's counters of all time."""
         return {_text(name): int(count) for name, count in self.redis.hgetall(KEYS.totals).items()}
 
     def wait_delivered(self, *, within_s: float = 60) -> None:
@@ -104,6 +119,10 @@ class Stack:
     ) -> None:
         self._exit.close()
         self.redis.close()
+
+
+MakeStack = Callable[..., Stack]
+"""Makes the one stack of a test; takes the options of `Stack`."""
 
 
 def wait_until(condition: Callable[[], bool], *, within_s: float = 60) -> None:

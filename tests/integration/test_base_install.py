@@ -1,16 +1,19 @@
 """What a backend service gets with `pip install segue`: the producer, small and quick to import."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
+from os import environ
 from pathlib import Path
 from venv import EnvBuilder
 
 import pytest
 from redis import Redis
 
-from segue_worker.embedded_redis import EmbeddedRedis
-from segue_worker.run.entry import read_entry
+from segue_sandbox.embedded_redis import EmbeddedRedis
+from segue_worker.outbox.entry import read_entry
 
 from .stack import KEYS
 
@@ -19,6 +22,16 @@ OF_THE_WORKER = {
     *("aiohttp", "httptools", "httpx", "liquid", "orjson", "pytimeparse"),
     *("rich", "ruamel", "starlette", "tenacity", "uvicorn"),
 }
+WITHOUT_THEIR_EXTRA = [
+    ("segue", "status", "worker"),
+    ("segue", "tracking-api", "worker,http"),
+    ("segue", "sandbox", "worker,http"),
+    ("segue", "dashboard", "dashboard"),
+    ("segue", "import main.tf", "worker,import"),
+    ("segue", "demo", "demo"),
+    ("celery", "-A segue_worker worker", "worker"),
+    ("celery", "-A segue_worker beat", "worker"),
+]
 RUNS = 5
 SLOWEST_IMPORT_S = 0.5
 
@@ -75,3 +88,34 @@ def test_the_producer_enqueues(python: Path, redis_server: EmbeddedRedis) -> Non
 def test_the_producer_imports_quickly(python: Path) -> None:
     seconds = min(float(run(python, EXTRA_IMPORT_TIME)) for _ in range(RUNS))
     assert seconds < SLOWEST_IMPORT_S
+
+
+@pytest.mark.parametrize(("program", "arguments", "extras"), WITHOUT_THEIR_EXTRA)
+def test_what_needs_an_extra_says_in_one_line_how_to_install_it(
+    python: Path, program: str, arguments: str, extras: str
+) -> None:
+    done = subprocess.run(
+        [python.parent / program, *arguments.split()], capture_output=True, text=True, cwd=python.parent, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    missing, _, command = done.stderr.partition("; this needs: ")
+    assert re.fullmatch(r"\w+ is not installed", missing), done.stderr
+    assert command == f'pip --python {python} install "segue[{extras}]"\n'
+
+
+def test_the_command_it_says_installs_what_is_missing(python: Path) -> None:
+    status = [str(python.parent / "segue"), "status"]
+    said = subprocess.run(status, capture_output=True, text=True, check=False).stderr
+    command = shlex.split(said.partition("; this needs: ")[2])
+    in_path = {**environ, "PATH": f"{Path(sys.executable).parent}:{environ['PATH']}"}
+    done = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, env=in_path, check=True)
+    would = done.stdout.partition("Would install ")[2].split()
+    assert {name.rpartition("-")[0] for name in would} >= {"rich", "ruamel.yaml", "aiohttp"}
+    assert not [name for name in would if name.startswith("segue-")]
+
+
+def test_the_base_install_shows_the_commands_there_are(python: Path) -> None:
+    done = subprocess.run(
+        [python.parent / "segue", "--help"], capture_output=True, text=True, cwd=python.parent, check=True
+    )
+    assert "tracking-api" in done.stdout

@@ -2,8 +2,8 @@
 
 import json
 import re
-import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import pairwise
@@ -18,31 +18,49 @@ from ruamel.yaml import YAML
 
 from segue_producer import Producer
 from segue_producer.settings import ENQUEUE, QUEUE
-from segue_producer.tracking_api import Limits
+from segue_sandbox.embedded_redis import find_server, free_port
+from segue_sandbox.spawn import SandboxProcess
+from segue_tracking_api import Limits
 from segue_worker.celery import SHUTDOWN_S
 from segue_worker.config import load_config
-from segue_worker.embedded_redis import find_server, free_port
-from segue_worker.run.run import RUN_S
-from segue_worker.sandbox.spawn import SandboxProcess
+from segue_worker.delivery.run import RUN_S
+from tests import needs
 
 from .compose import BIN, COMPOSE_FILE, ROOT, ComposeError, Service, ServiceProcess, grace_s, resolve
 from .stack import API_KEY, KEYS, wait_until
 from .tracking import WRITE_KEY
 
 USER, PASSWORD = "viewer", "a-test-password"
+PROFILES = {"tracking-api", "monitoring"}
 REQUIRED = {"FLOWER_BASIC_AUTH": f"{USER}:{PASSWORD}", "SEGUE_DASHBOARD_TOKEN": "a-token-for-tests-only"}
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 WORKERS = 3
 LAST = 200
 """Events enqueued right before the end: some seconds of work."""
+REDIS_CLI = """\
+#!{python}
+import sys, redis
+connection = redis.Connection(port={port}, decode_responses=True)
+connection.send_command(*sys.argv[1:])
+print(connection.read_response())
+"""
 EMAIL, OTHER_EMAIL = "ada@example.com", "grace@example.com"
 
 
 @pytest.fixture
 def services(tmp_path: Path) -> dict[str, Service]:
-    found: dict[str, Service] = resolve(REQUIRED, tmp_path)["services"]
-    assert {"redis", "worker", "beat", "tracking-api", "flower"} <= set(found)
+    variables = {**REQUIRED, "COMPOSE_PROFILES": ",".join(PROFILES)}
+    found: dict[str, Service] = resolve(variables, tmp_path)["services"]
+    assert {"redis", "worker", "beat", "tracking-api", "dashboard", "flower", "prometheus", "grafana"} == set(found)
     return found
+
+
+def test_parts_that_need_more_start_when_asked_for(services: dict[str, Service], tmp_path: Path) -> None:
+    asked = {name: set(service.get("profiles", ())) for name, service in services.items()}
+    assert asked["tracking-api"] == {"tracking-api"}
+    assert set().union(*asked.values()) == PROFILES
+    default = resolve(REQUIRED, tmp_path)["services"]
+    assert set(default) == {name for name, profiles in asked.items() if not profiles}
 
 
 def test_every_service_is_watched_restarted_and_confined(services: dict[str, Service]) -> None:
@@ -61,7 +79,26 @@ def test_any_number_of_workers_can_run(services: dict[str, Service]) -> None:
         assert not {"container_name", "hostname", "ports", "network_mode"} & set(services[name])
     command = services["worker"]["command"]
     assert ("--hostname", "worker@%h") in pairwise(command)
-    assert not {"-B", "--beat"} & set(command)
+    assert not {"-B", "--beat", "--concurrency"} & set(command)
+    assert services["worker"]["scale"] == "1"
+
+
+def test_the_number_of_workers_and_a_redis_of_ones_own_are_remembered(tmp_path: Path) -> None:
+    variables = {"SEGUE_WORKERS": "3", "SEGUE_BUNDLED_REDIS": "0", "SEGUE_REDIS_URL": "redis://mine:6379/5"}
+    services = resolve({**REQUIRED, **variables}, tmp_path)["services"]
+    assert (services["worker"]["scale"], services["redis"]["scale"]) == ("3", "0")
+    for name in ("worker", "beat", "dashboard", "flower"):
+        assert services[name]["environment"]["SEGUE_REDIS_URL"] == "redis://mine:6379/5"
+
+
+def test_no_variable_of_the_host_is_taken_for_one_of_the_container() -> None:
+    # podman-compose looks a variable up in the service's own `environment` too.
+    for name, service in YAML(typ="safe").load(COMPOSE_FILE)["services"].items():
+        environment = service.pop("environment", {})
+        used = set(re.findall(r"\$\{(\w+)", json.dumps(service)))
+        assert not used & set(environment), name
+        for inside, value in environment.items():
+            assert set(re.findall(r"\$\{(\w+)", str(value))) <= {inside}, name
 
 
 def test_a_worker_may_finish_its_run(services: dict[str, Service], tmp_path: Path) -> None:
@@ -83,15 +120,22 @@ def test_nothing_is_open_to_the_world(services: dict[str, Service], tmp_path: Pa
 def test_redis_keeps_what_it_took(services: dict[str, Service]) -> None:
     options = set(pairwise(services["redis"]["command"]))
     assert {("--appendonly", "yes"), ("--appendfsync", "everysec"), ("--maxmemory-policy", "noeviction")} <= options
+    assert ("--protected-mode", "no") in options, "without its image's entrypoint it would answer to nobody else"
     assert services["redis"]["volumes"] == ["redis-data:/data"]
+    assert "ports" not in services["redis"], "it has no password"
 
 
-def test_the_configuration_is_mounted_read_only(services: dict[str, Service]) -> None:
-    for name in ("worker", "tracking-api"):
+def test_the_configuration_is_mounted_read_only(tmp_path: Path) -> None:
+    variables = {**REQUIRED, "COMPOSE_PROFILES": "tracking-api", "SEGUE_CONFIG_FILE": "/srv/segue.yaml"}
+    services = resolve(variables, tmp_path)["services"]
+    for name in ("worker", "tracking-api", "dashboard"):
         (mount,) = services[name]["volumes"]
         assert mount["read_only"] is True
+        assert mount["source"] == "/srv/segue.yaml"
         assert mount["target"] == services[name]["environment"]["SEGUE_CONFIG"]
         assert services[name]["secrets"] == ["loops_api_key"]
+    knows = {name for name, service in services.items() if "SEGUE_WRITE_KEY" in service.get("environment", {})}
+    assert knows == {"tracking-api"}
 
 
 def test_the_tracking_api_may_finish_its_requests(services: dict[str, Service]) -> None:
@@ -114,7 +158,7 @@ def test_every_variable_is_explained_and_has_a_default_or_a_reason() -> None:
     assert all(rest for _, rest in used)
     handed_through = re.findall(r"^ +([A-Z_]+):$", text, re.MULTILINE)
     explained = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted({name for name, _ in used} | set(handed_through)) == sorted(explained)
+    assert sorted({name for name, _ in used} | set(handed_through) | {"COMPOSE_PROFILES"}) == sorted(explained)
 
 
 def test_the_image_runs_without_root_and_without_tools() -> None:
@@ -138,12 +182,19 @@ def test_the_image_is_made_of_what_its_context_holds_and_of_the_dependencies_fir
     assert copied[0] == ["pyproject.toml", "constraints.txt"]
 
 
+@needs.docker_compose
 def test_compose_itself_takes_the_file(tmp_path: Path) -> None:
-    docker = shutil.which("docker")
-    if docker is None or subprocess.run([docker, "compose", "version"], check=False, capture_output=True).returncode:
-        pytest.skip("needs docker compose")
     (tmp_path / "env").write_text("FLOWER_BASIC_AUTH=a:b\n", encoding="utf-8")
-    command = [docker, "compose", "--env-file", str(tmp_path / "env"), "--file", str(COMPOSE_FILE), "config", "--quiet"]
+    command = [
+        "docker",
+        "compose",
+        "--env-file",
+        str(tmp_path / "env"),
+        "--file",
+        str(COMPOSE_FILE),
+        "config",
+        "--quiet",
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -165,8 +216,9 @@ class Deployment:
             **REQUIRED,
             "LOOPS_API_KEY": API_KEY,
             "SEGUE_WRITE_KEY": WRITE_KEY,
-            "SEGUE_CONFIG": str(config),
+            "SEGUE_CONFIG_FILE": str(config),
             "SEGUE_REDIS_URL": self.redis_url,
+            "COMPOSE_PROFILES": "tracking-api",
         }
         self._services: dict[str, Service] = resolve(self._variables, directory)["services"]
         self._path = _programs(directory, port)
@@ -177,10 +229,14 @@ class Deployment:
         tracking_port = str(free_port())
         self.tracking = self._start("tracking-api", changes={"TRACKING_API_PORT": tracking_port})
         self.tracking_url = f"http://127.0.0.1:{tracking_port}"
+        # It has no variable for its port, which a container has to itself.
+        dashboard_port = str(free_port())
+        changes, arguments = {"DASHBOARD_PORT": dashboard_port}, ("--port", dashboard_port)
+        self.dashboard = self._start("dashboard", changes=changes, arguments=arguments)
         flower_port = str(free_port())
         self.flower = self._start("flower", changes={"FLOWER_PORT": flower_port})
         self.flower_url = f"http://127.0.0.1:{flower_port}"
-        self.all = (self.flower, self.tracking, self.beat, *self.workers, self.redis)
+        self.all = (self.flower, self.dashboard, self.tracking, self.beat, *self.workers, self.redis)
 
     def _start(self, service: str, name: str | None = None, **options: Any) -> ServiceProcess:
         directory = self._directory / (name or service)
@@ -198,14 +254,11 @@ class Deployment:
 
 def _programs(directory: Path, redis_port: int) -> str:
     """PATH with the programs of the two images; redis-cli asks the port that stands for the container's 6379."""
-    server = find_server()
-    client = shutil.which("redis-cli") or (server.parent / "redis-cli" if server else None)
-    if server is None or client is None:
-        pytest.skip("needs redis-server and redis-cli")
     programs = directory / "bin"
     programs.mkdir()
-    (programs / "redis-server").symlink_to(server)
-    (programs / "redis-cli").write_text(f'#!/bin/sh\nexec "{client}" -p {redis_port} "$@"\n', encoding="utf-8")
+    (programs / "redis-server").symlink_to(find_server())
+    # No wheel has redis-cli; as the health check uses it, it prints the answer to a command.
+    (programs / "redis-cli").write_text(REDIS_CLI.format(python=sys.executable, port=redis_port), encoding="utf-8")
     (programs / "redis-cli").chmod(0o755)
     return f"{programs}:{BIN}:/usr/bin:/bin"
 
@@ -233,7 +286,8 @@ def test_the_services_deliver_are_healthy_and_stop_in_order(deployment: Deployme
             producer.identify(f"last{number}", {"email": f"last{number}@example.com"})
     exit_codes = {process.name: process.stop() for process in deployment.all[:-1]}
     assert set(exit_codes.values()) == {0}, exit_codes
-    assert deployment.workers[0].check_health().returncode == 0, "events wait, but not for long yet"
+    done = deployment.workers[0].check_health()
+    assert (done.returncode, "no worker is alive" in done.stderr) == (1, True), "each said goodbye"
     with Redis.from_url(deployment.redis_url) as redis:
         delivered, pending = redis.hget(KEYS.totals, "delivered"), redis.get(KEYS.pending)
         assert int(delivered or 0) + int(pending or 0) == 3 + LAST

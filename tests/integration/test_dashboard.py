@@ -4,19 +4,22 @@ import math
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from playwright.async_api import Browser, expect
 
-from .browser import DashboardProcess, Visitor, open_browser, visit
-from .stack import KEYS, Stack, bodies, wait_until
+from tests import needs
 
-DOCS = Path(__file__).parents[2] / "docs"
-SCREENSHOTS = os.environ.get("SEGUE_SCREENSHOTS") == "1"
-"""Whether docs/dashboard-*.png are made anew."""
+from .browser import DashboardProcess, Visitor, open_browser, visit
+from .stack import KEYS, MakeStack, Stack, bodies, wait_until
+
+pytestmark = needs.chromium
+
+SCREENSHOTS = os.environ.get("SEGUE_SCREENSHOTS")
+"""A folder for a picture of each page, if any; docs/ has those that its pages show."""
 SOON_MS = 2000
 DESKTOP, PHONE = 1280, 375
 MAPPINGS = [
@@ -24,7 +27,6 @@ MAPPINGS = [
     {"name": "Send events", "action": "sendEvent"},
     {"name": "Old sign-ups", "action": "sendEvent", "trigger": 'event = "Old Sign Up"', "enabled": False},
 ]
-MakeStack = Callable[..., Stack]
 
 
 @pytest.fixture
@@ -238,7 +240,7 @@ async def examine(visitor: Visitor, name: str, scheme: str) -> None:
     page = visitor.page
     assert await visitor.serious_issues() == [], name
     if SCREENSHOTS:
-        await page.screenshot(path=DOCS / f"dashboard-{name}-{scheme}.png", full_page=name != "numbers")
+        await page.screenshot(path=Path(SCREENSHOTS) / f"dashboard-{name}-{scheme}.png", full_page=name != "numbers")
     await page.set_viewport_size({"width": PHONE, "height": 800})
     width = await page.evaluate("() => document.documentElement.scrollWidth")
     assert width <= PHONE, f"{name} is {width} px wide on a phone"

@@ -1,11 +1,8 @@
 """What is given up can be seen, and sent again once its cause is gone."""
 
-from collections.abc import Callable
-
 from .commands import segue
-from .stack import Stack, wait_until
+from .stack import MakeStack, wait_until
 
-MakeStack = Callable[..., Stack]
 LIST = "cll123newsletter"
 
 

@@ -1,13 +1,9 @@
 """`segue forget` as a real command, against Redis and the sandbox."""
 
-from collections.abc import Callable
-
 from segue_producer.keys import Keys
 
 from .commands import segue
-from .stack import Stack
-
-MakeStack = Callable[..., Stack]
+from .stack import MakeStack
 
 
 def test_a_person_is_forgotten_here_and_at_loops_and_nobody_else(make_stack: MakeStack) -> None:

@@ -1,19 +1,17 @@
 """Counters that agree with the sandbox's ledger, also after kills; metrics that Prometheus's own tool accepts."""
 
-import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from segue_worker.metrics.exposition import render
+from segue_worker.observing.metrics.exposition import render
+from tests import needs
 
 from .commands import start
-from .stack import Stack
+from .stack import MakeStack, Stack
 
-MakeStack = Callable[..., Stack]
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 CONTACTS, EACH = 60, 5
 
@@ -108,18 +106,16 @@ def test_the_command_prints_them(make_stack: MakeStack) -> None:
     assert 'segue_pending_events{destination="loops"} 0.0' in stdout
 
 
-PROMTOOL = shutil.which("promtool") or ""
-if PROMTOOL:  # Debian's package `prometheus` has it
-
-    def test_promtool_accepts_metrics_and_rules(make_stack: MakeStack) -> None:
-        stack = make_stack()
-        enqueue(stack)
-        stack.worker()
-        stack.wait_delivered()
-        for command, given in (
-            (["metrics"], render(stack.redis, ["loops", "other"])),
-            (["rules", str(MONITORING / "rules.yml")], b""),
-            (["config", str(MONITORING / "prometheus.yml")], b""),
-        ):
-            done = subprocess.run([PROMTOOL, "check", *command], input=given, check=False, capture_output=True)
-            assert (done.returncode, done.stderr) == (0, b""), command
+@needs.promtool
+def test_promtool_accepts_metrics_and_rules(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    enqueue(stack)
+    stack.worker()
+    stack.wait_delivered()
+    for command, given in (
+        (["metrics"], render(stack.redis, ["loops", "other"])),
+        (["rules", str(MONITORING / "rules.yml")], b""),
+        (["config", str(MONITORING / "prometheus.yml")], b""),
+    ):
+        done = subprocess.run([needs.PROMTOOL, "check", *command], input=given, check=False, capture_output=True)
+        assert (done.returncode, done.stderr) == (0, b""), command

@@ -1,16 +1,14 @@
 """Real Redis, real Celery worker processes, the sandbox over real HTTP."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from multiprocessing import get_context
 
 import pytest
 
 from segue_producer import Producer
 
-from .stack import KEYS, Stack, bodies, wait_until
+from .stack import KEYS, MakeStack, bodies, wait_until
 
-MakeStack = Callable[..., Stack]
 CONTACTS = 1000
 PRODUCERS = 4
 

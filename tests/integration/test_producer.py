@@ -16,8 +16,8 @@ from segue_producer import (
     UnknownDestination,
 )
 from segue_producer.keys import DESTINATIONS, Keys
-from segue_worker.embedded_redis import EmbeddedRedis
-from segue_worker.run.entry import read_entry
+from segue_sandbox.embedded_redis import EmbeddedRedis
+from segue_worker.outbox.entry import read_entry
 
 KEYS = Keys("loops")
 

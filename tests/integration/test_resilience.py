@@ -6,18 +6,17 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from segue_producer import OutboxUnavailable, Producer
 from segue_producer.keys import Keys
-from segue_worker.embedded_redis import EmbeddedRedis, free_port
+from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
+from segue_sandbox.worker_process import WorkerProcess
 
-from .stack import Stack, wait_until
+from .stack import MakeStack, Stack, wait_until
 
-MakeStack = Callable[..., Stack]
 KEYS = Keys("loops")
 RESUMES_WITHIN_S = 15
 
@@ -75,6 +74,82 @@ def test_a_worker_that_is_stopped_hands_its_work_to_the_next_at_once(make_stack:
     assert second.stop() == 0
     assert_each_signed_up_once_after_its_update(stack, 200)
     assert stack.redis.exists(KEYS.run, KEYS.lease, KEYS.due) == 0, "nothing was left to lapse"
+
+
+def test_a_worker_that_is_frozen_in_its_run_is_replaced_and_nothing_is_sent_twice(make_stack: MakeStack) -> None:
+    stack = make_stack(rate_limit=50)
+    sign_ups(stack, 150)
+    frozen, other = stack.worker(), stack.worker(beat=False)
+    wait_until(lambda: len(stack.sandbox.requests()) >= 30)
+    # Whoever has the run is frozen, together with the beat of the first.
+    runner = frozen if stack.redis.exists(KEYS.run) and _runs(stack, frozen) else other
+    os.killpg(runner.pid, signal.SIGSTOP)
+    try:
+        stopped_at = len(stack.sandbox.requests())
+        wait_until(lambda: len(stack.sandbox.requests()) > stopped_at + 20, within_s=20)
+        stack.wait_delivered()
+    finally:
+        os.killpg(runner.pid, signal.SIGCONT)
+    stack.producer.track("u0", "After", {"n": 1})
+    stack.wait_delivered()
+    wait_until(lambda: any(event["eventName"] == "After" for event in stack.sandbox.events()))
+    times = Counter((event["userId"], event["eventName"]) for event in stack.sandbox.events())
+    assert times == {**{(f"u{n}", "Signed Up"): 1 for n in range(150)}, ("u0", "After"): 1}
+
+
+def _runs(stack: Stack, worker: WorkerProcess) -> bool:
+    """Whether requests stop when the worker does."""
+    os.killpg(worker.pid, signal.SIGSTOP)
+    before = len(stack.sandbox.requests())
+    time.sleep(0.5)
+    runs = len(stack.sandbox.requests()) <= before + 1
+    os.killpg(worker.pid, signal.SIGCONT)
+    return runs
+
+
+def test_health_says_that_nothing_moves_and_why(make_stack: MakeStack) -> None:
+    stack = make_stack(rate_limit=50)
+    worker = stack.worker()
+    sign_ups(stack, 1)
+    stack.wait_delivered()
+    assert _health(stack).returncode == 0
+    os.killpg(worker.pid, signal.SIGSTOP)
+    try:
+        stack.producer.track("u0", "Waits")
+        wait_until(lambda: _health(stack).returncode == 1, within_s=60)
+        said = _health(stack).stderr
+        assert "worker" in said
+        assert "Traceback" not in said
+    finally:
+        os.killpg(worker.pid, signal.SIGCONT)
+    stack.wait_delivered()
+    wait_until(lambda: _health(stack).returncode == 0)
+
+
+def _health(stack: Stack) -> "subprocess.CompletedProcess[str]":
+    environ = {**os.environ, "SEGUE_REDIS_URL": stack.server.url, "SEGUE_CONFIG": str(stack.config)}
+    command = [sys.executable, "-m", "segue_worker.cli", "health", "--max-age", "5s"]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("retry_after", [999_999_999, "Fri, 31 Dec 2099 23:59:59 GMT"])
+def test_a_hold_of_years_ends_no_worker_late_and_lets_none_send(make_stack: MakeStack, retry_after: int | str) -> None:
+    stack = make_stack(rate_limit=50)
+    stack.sandbox.add_fault(status=429, retry_after=retry_after, count=1)
+    first = stack.worker()
+    sign_ups(stack, 20)
+    wait_until(lambda: "429" in stack.sandbox.summary()["by_status"])
+    began = time.monotonic()
+    assert first.stop() == 0
+    # The bound is what an orchestrator is promised; stopping a worker takes a second or two.
+    assert time.monotonic() - began < 20
+    received = len(stack.sandbox.requests())
+    second = stack.worker()
+    # A second is many times what a run needs to send the first of what is due.
+    time.sleep(3)
+    assert len(stack.sandbox.requests()) == received, "a new worker keeps the hold"
+    assert second.stop() == 0
+    assert stack.pending == 40 - stack.counters.get("delivered", 0)
 
 
 def test_enqueueing_without_redis_raises_in_time_and_says_what_to_do() -> None:

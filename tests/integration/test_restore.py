@@ -4,7 +4,7 @@ import shutil
 import time
 from pathlib import Path
 
-from segue_worker.embedded_redis import EmbeddedRedis
+from segue_sandbox.embedded_redis import EmbeddedRedis
 
 from .commands import segue
 from .stack import KEYS, Stack, wait_until

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from segue_producer import Producer
-from segue_worker.embedded_redis import EmbeddedRedis
+from segue_sandbox.embedded_redis import EmbeddedRedis
 
 from .stack import API_KEY, Stack
 

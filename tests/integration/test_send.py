@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from segue_worker.sandbox.spawn import SandboxProcess
+from segue_sandbox.spawn import SandboxProcess
 
 API_KEY = "sandbox-acme"
 

@@ -2,15 +2,12 @@
 
 import json
 import signal
-from collections.abc import Callable
 from typing import Any
 
-from segue_worker.queue_age import OLDEST
+from segue_worker.outbox.counters import OLDEST
 
 from .commands import segue, start
-from .stack import KEYS, Stack, wait_until
-
-MakeStack = Callable[..., Stack]
+from .stack import KEYS, MakeStack, Stack, wait_until
 
 
 def status(stack: Stack) -> dict[str, Any]:

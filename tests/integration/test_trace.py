@@ -2,15 +2,12 @@
 
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
-from segue_worker.trace.trail import read_trail
+from segue_worker.observing.trace import read_trail
 
 from .commands import segue, start
-from .stack import KEYS, Stack, wait_until
-
-MakeStack = Callable[..., Stack]
+from .stack import KEYS, MakeStack, Stack, wait_until
 
 
 def outcome(stack: Stack, message_id: str) -> str:

@@ -16,7 +16,7 @@ import redis
 
 from segue_producer.entries import read_stamp
 from segue_producer.keys import TRACKING_TOTALS, Keys
-from segue_worker.embedded_redis import EmbeddedRedis
+from segue_sandbox.embedded_redis import EmbeddedRedis
 
 from .stack import KEYS, wait_until
 from .tracking import WRITE_KEY, TrackingApiProcess, write_config

@@ -13,12 +13,12 @@ from segue_producer.errors import OutboxFull
 from segue_producer.events import Prepared, prepare
 from segue_producer.keys import SWEPT, SWEPT_MS, Keys
 from segue_worker.config import Destination
-from segue_worker.dashboard.retries import parked_contacts, retry_now
-from segue_worker.dead_letters import Filter, matching, replay
-from segue_worker.forget import forget_here
 from segue_worker.loops import LoopsClient
-from segue_worker.pause import Pause
-from segue_worker.runtime import Engine
+from segue_worker.operating import pause as operating
+from segue_worker.operating.dead_letters import Filter, matching, replay
+from segue_worker.operating.forget import forget_here
+from segue_worker.operating.retry_now import parked_contacts, retry_now
+from segue_worker.process.engine import Engine
 from tests.simulation.loop import NOBODY, Process
 from tests.simulation.plan import Batch
 from tests.simulation.redis_link import AsyncClient, Client, blocking
@@ -241,25 +241,22 @@ class Person:
     async def pause(self, name: str, seconds: float) -> None:
         """`segue pause`, and after a while `segue resume`."""
         world = self._world
-        pause = Pause("paused by hand", int(world.unix() * 1000), None)
-        redis = AsyncClient(world.link)
-        await redis.set(Keys(name).paused, pause.to_json())
+        await blocking(operating.pause, Client(world.link), name, "paused by hand", int(world.unix() * 1000))
         world.paused(name)
         await asyncio.sleep(seconds)
         await self.resume(name)
 
     async def resume(self, *names: str) -> None:
-        """`segue resume`."""
-        redis = AsyncClient(self._world.link)
-        while True:
-            try:
-                for name in names or self._world.names:
-                    await redis.delete(Keys(name).paused)
+        """`segue resume`, again and again until it succeeds."""
+        for name in names or self._world.names:
+            while True:
+                try:
+                    await blocking(operating.resume, Client(self._world.link), name)
+                except (RedisError, OSError):
+                    await asyncio.sleep(0.5)
+                else:
                     self._world.resumed(name)
-            except (RedisError, OSError):
-                await asyncio.sleep(0.5)
-            else:
-                return
+                    break
 
     async def replay(self, name: str) -> None:
         """`segue dead replay`."""

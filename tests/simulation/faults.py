@@ -32,7 +32,7 @@ def end(world: "World") -> None:
     for process in world.processes:
         process.kill_in = None
         process.stopped_until = 0.0
-    for name, team in world.teams.items():
+    for team in world.teams.values():
         team.climate = Climate(world.plan.loops_latency_s)
         team.sandbox.keys.restore()
         team.sick = None

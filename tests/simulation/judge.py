@@ -7,13 +7,11 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from segue_producer.keys import LOG_ENTRIES, Keys
-from segue_worker.pause import Pause, PauseKind
-from segue_worker.trace.log import Logged, newest
-from segue_worker.trace.record import Record
+from segue_producer.keys import Keys
+from segue_worker.outbox.log_record import Record
+from segue_worker.outbox.pause import Pause, PauseKind
 from tests.simulation.loops_link import Effect, Sending
 from tests.simulation.plan import Event
-from tests.simulation.redis_link import Witness
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -27,7 +25,127 @@ NIGHTS: Final = 8
 ENDINGS: Final = ("delivered", "filtered", "duplicate", "dead")
 
 
-async class _Case:
+async def judge(world: "World") -> None:
+    """Wait until all is delivered, then hold every promise against what happened."""
+    await _settle_down(world)
+    for name in world.names:
+        for rule, what in _Case(world, name).found():
+            world.violate(rule, f"{name}: {what}")
+
+
+async def _settle_down(world: "World") -> None:
+    """Wait until all is delivered. What must wait for hours does so while the workers sleep."""
+    for _ in range(NIGHTS):
+        if await _drained(world):
+            return
+        if world.violations:
+            return
+        await _night(world)
+    world.violate("stalled", f"still waiting after {NIGHTS} nights: {_waiting(world)}")
+
+
+async def _drained(world: "World") -> bool:
+    """Whether nothing is left; false where all that is left may wait for longer."""
+    began = world.loop.time()
+    for sender in world.senders:
+        if not sender.task.done() and sender.process.alive:
+            _, late = await asyncio.wait({sender.task}, timeout=BOUND_S + 35)
+            if late:
+                world.violate("stalled", f"{sender.process} cannot enqueue, {BOUND_S} s after faults have ended")
+                return False
+    while waiting := _waiting(world):
+        for name in world.names:
+            if (pause := _pause(world, name)) and pause.kind in {PauseKind.HAND, PauseKind.BREAKER}:
+                world.person.do(world.person.resume, name)
+        overdue = [text for name, contact in waiting if (text := _overdue(world, name, contact, began))]
+        if overdue:
+            world.violate("stalled", "; ".join(overdue[:5]))
+            return False
+        if world.loop.time() > began + BOUND_S and all(_may_wait(world, *each) for each in waiting):
+            return False
+        await asyncio.sleep(1.0)
+    return True
+
+
+def _waiting(world: "World") -> list[tuple[str, str]]:
+    return [(name, contact) for name in world.names for contact in world.outboxes(name)]
+
+
+def _may_wait(world: "World", name: str, contact: str) -> bool:
+    """Whether there is a reason for a wait: the contact is parked, or its destination is paused."""
+    keys, data = Keys(name), world.server.data
+    return keys.paused.encode() in data or contact.encode() in data.get(keys.parked.encode(), ())
+
+
+def _overdue(world: "World", name: str, contact: str, began: float) -> str:
+    """Why a contact should have moved by now, or ""."""
+    owed = _owed_at(world, name, contact, began)
+    now = world.loop.time()
+    if now <= owed:
+        return ""
+    keys, data = Keys(name), world.server.data
+    times = [(key, data.get(key.encode(), {}).get(contact.encode())) for key in (keys.due, keys.away)]
+    ahead = ", ".join(
+        f"{key.rpartition(':')[2]} in {at / 1000 - world.unix() - world.redis_clock_s:.1f} s" for key, at in times if at
+    )
+    lease = data.get(keys.lease.encode(), {}).get(contact.encode(), b"").decode()
+    paused = data.get(keys.paused.encode(), b"").decode()
+    run = data.get(keys.run.encode(), b"").decode()
+    return (
+        f"{name} {contact} ({world.outboxes(name).get(contact)} events) has not moved for {now - owed:.0f} s too long: "
+        f"{ahead}, lease {lease!r}, run {run!r}, paused {paused!r}"
+    )
+
+
+def _owed_at(world: "World", name: str, contact: str, began: float) -> float:
+    """When a contact must have moved at the latest."""
+    rate = world.config.destination(name).rate_limit
+    queue = sum(world.outboxes(name).values()) * 3 / rate
+    last = world.last_sending.get((name, contact))
+    base = max(began, last.ended or last.left if last else 0.0) + BOUND_S + queue
+    if not _may_wait(world, name, contact):
+        return base
+    return base + _longest_wait(world, name, contact)
+
+
+def _pause(world: "World", name: str) -> Pause | None:
+    raw = world.server.data.get(Keys(name).paused.encode())
+    return None if raw is None else Pause.from_json(raw)
+
+
+def _longest_wait(world: "World", name: str, contact: str) -> float:
+    if _pause(world, name):
+        return LONGEST_PROBE_S
+    last = world.last_sending.get((name, contact))
+    if last is None:
+        return 0.0
+    same = [each for each in world.teams[name].sendings if each.contact == contact and each.same == last.same]
+    backoff = min(LONGEST_BACKOFF_S, 2.0 ** min(len(same), 20))
+    asked = max((each.wait for each in world.teams[name].sendings), default=0.0)
+    return max(backoff, min(asked, LONGEST_RETRY_AFTER_S))
+
+
+async def _night(world: "World") -> None:
+    """All workers stop, time passes, and they start again."""
+    for worker in world.workers:
+        worker.wanted = False
+        if worker.process.alive:
+            worker.stop()
+    until = world.loop.time() + 60
+    while any(worker.process.alive for worker in world.workers):
+        if world.loop.time() > until:
+            return
+        await asyncio.sleep(0.1)
+    now = world.loop.time()
+    owed = max(_owed_at(world, name, contact, now) for name, contact in _waiting(world)) - BOUND_S
+    world.tell(f"*** a night of {owed - now:.0f} s")
+    await asyncio.sleep(max(0.0, owed - now))
+    for worker in world.workers:
+        worker.wanted = True
+        worker.start()
+
+
+class _Case:
     """One destination."""
 
     def __init__(self, world: "World", name: str) -> None:
@@ -35,7 +153,6 @@ async class _Case:
         self.name = name
         self.truth = world.truth
         self.keys = Keys(name)
-        self.redis = Witness(world.server)
         self.sendings = sorted(
             (each for each in world.teams[name].sendings if each.arrived is not None),
             key=lambda each: each.arrived or 0,
@@ -64,12 +181,14 @@ async class _Case:
     # What is known
 
     @cached_property
-    def logged(self) -> list[Logged]:
-        return list(reversed(newest(self.redis, self.name, LOG_ENTRIES)))
+    def logged(self) -> list[tuple[float, Record]]:
+        """The entries of the log, each with the unix seconds at which it was recorded."""
+        entries = self.world.server.data.get(self.keys.log.encode(), {})
+        return [(ms / 1000, Record.from_json(fields[1])) for (ms, _), fields in entries.items()]
 
     @cached_property
     def log(self) -> list[Record]:
-        return [logged.record for logged in self.logged]
+        return [record for _, record in self.logged]
 
     @cached_property
     def endings(self) -> dict[int, list[str]]:
@@ -251,13 +370,13 @@ async class _Case:
         if team.struck or self.world.plan.kinds - _LOOPS_ALONE:
             return
         rate = self.world.config.destination(self.name).rate_limit
-        for logged in self.logged:
-            for part in logged.record.events:
+        for at, record in self.logged:
+            for part in record.events:
                 event = self.events.get(int(part.message_id[1:]))
                 if event is None or part.outcome != "delivered" or event.contact in team.sick_ones:
                     continue
                 came = self._came(event.number)
-                took = logged.at / 1000 - self.world.unix() + self.world.loop.time() - came
+                took = at - self.world.unix() + self.world.loop.time() - came
                 ahead = sum(1 for number in self.events if came - 60 < self._came_or_never(number) <= came)
                 if took > 10 + 3 * ahead / rate:
                     yield "isolated", f"m{event.number} of {event.contact} took {took:.1f} s"
@@ -298,10 +417,10 @@ async class _Case:
                 yield "sent while paused", f"a request left at {late[0].left:.3f}"
 
     def _left_behind(self) -> Iterator[tuple[str, str]]:
-        for key in (self.keys.due, self.keys.lease, self.keys.parked):
+        for key in (self.keys.due, self.keys.away, self.keys.lease, self.keys.parked):
             if left := self.world.server.data.get(key.encode()):
                 yield "books", f"nothing waits, and {key} holds {dict(left)}"
-        pending = int(self.redis.get(self.keys.pending) or 0)
+        pending = int(self.world.server.data.get(self.keys.pending.encode(), 0))
         if pending:
             yield "books", f"nothing waits, and pending says {pending}"
 

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import httpx
 
-from segue_worker.sandbox.address import API_PREFIX
-from segue_worker.sandbox.clock import Clock
-from segue_worker.sandbox.core import Sandbox
-from segue_worker.sandbox.request import Request
+from segue_sandbox.address import API_PREFIX
+from segue_sandbox.clock import SandboxClock
+from segue_sandbox.core import Sandbox
+from segue_sandbox.request import ApiRequest
 from tests.simulation.loop import NOBODY, Process, current
 
 _UPDATED: Final = re.compile(r"p(\d+)")
@@ -83,7 +83,7 @@ class Climate:
     faults: dict[str, float] = field(default_factory=dict)
 
 
-class LoopTime(Clock):
+class LoopTime(SandboxClock):
     """The sandbox's clock, on the loop's time."""
 
     def __init__(self, unix: Callable[[], float]) -> None:
@@ -228,7 +228,7 @@ class Team(httpx.AsyncBaseTransport):
 
     def _judged(self, kind: str, request: httpx.Request, body: bytes, sending: Sending) -> httpx.Response:
         outcome = self.sandbox.handle(
-            Request(
+            ApiRequest(
                 method=request.method,
                 path=sending.path,
                 query="",

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 from unittest.mock import patch
 
-from segue_worker.run.lease import Lease
+from segue_worker.delivery.lease import Lease
 
 
 def _surviving_heartbeat() -> Any:

@@ -143,6 +143,21 @@ class Server:
             return -2
         return self.expires[key] - self.now_ms() if key in self.expires else -1
 
+    def type(self, key: bytes) -> Status:
+        kinds: dict[type, bytes] = {bytes: b"string", list: b"list", dict: b"hash", Sorted: b"zset", Stream: b"stream"}
+        value = self._get(key)
+        return Status(b"none" if value is None else kinds[value.__class__])
+
+    def rename(self, key: bytes, name: bytes) -> Status:
+        value = self._get(key)
+        if value is None:
+            raise ResponseError("ERR no such key")
+        self._delete(name)
+        self.data[name] = self.data.pop(key)
+        if key in self.expires:
+            self.expires[name] = self.expires.pop(key)
+        return OK
+
     def scan_keys(self) -> list[bytes]:
         return [key for key in list(self.data) if self._get(key) is not None]
 
@@ -178,6 +193,14 @@ class Server:
         items.extend(values)
         self.on_push(key, values)
         return len(items)
+
+    def rpop(self, key: bytes) -> Any:
+        items = self._get(key)
+        if not items:
+            return None
+        last = items.pop()
+        self._drop_empty(key)
+        return last
 
     def llen(self, key: bytes) -> int:
         return len(self._get(key) or ())
@@ -392,7 +415,7 @@ _COMMANDS: Final[dict[bytes, Callable[..., Any]]] = {
 
 _NEEDS_MEMORY: Final = frozenset(b"SET INCRBY DECRBY RPUSH LSET HSET HSETNX HINCRBY ZADD XADD".split())
 _WRITES: Final = _NEEDS_MEMORY | frozenset(
-    b"DEL UNLINK EXPIRE PEXPIRE PERSIST LTRIM HDEL ZREM ZREMRANGEBYRANK ZREMRANGEBYSCORE XDEL".split()
+    b"DEL UNLINK RENAME RPOP EXPIRE PEXPIRE PERSIST LTRIM HDEL ZREM ZREMRANGEBYRANK ZREMRANGEBYSCORE XDEL".split()
 )
 
 
@@ -432,6 +455,11 @@ def _stream_edge(text: bytes, open_end: tuple[int, int]) -> tuple[int, int]:
 
 
 _TEXTS: Final[dict[bytes, bytes]] = {}
+
+
+def script_text(sha: bytes) -> bytes:
+    """The text of a script that was loaded once."""
+    return _TEXTS.get(sha, b"")
 
 
 class Lua:

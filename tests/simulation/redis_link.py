@@ -247,18 +247,6 @@ class Pipeline(redis.client.Pipeline):
         return _parsed_all(self, stack, answers[len(answers) - len(stack) :], raise_on_error=raise_on_error)
 
 
-class Witness(Client):
-    """A blocking client for the judge: no way, no time, no faults."""
-
-    def __init__(self, server: Server) -> None:
-        redis.Redis.__init__(self, connection_pool=redis.ConnectionPool(protocol=2))
-        self._server = server
-
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        answer = self._server.call(*_encoded(self, args))
-        return _parsed(self, str(args[0]), answer, options)
-
-
 async def blocking(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Run code that uses a blocking `Client`: where it would block, the simulation goes on."""
     side = greenlet.greenlet(lambda: function(*args, **options))

@@ -1,19 +1,20 @@
 """What happened, as a readable timeline; kept as it comes, and told only where somebody asks."""
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, Final
 
 from redis.exceptions import NoScriptError
 
+import segue_producer
+import segue_worker
 from tests.simulation.loop import Process
+from tests.simulation.redis_data import script_text
 
 _IDS: Final = re.compile(rb'messageId\\*":\\*"(m\d+)')
-_DULL: Final = frozenset({"pace", "renew", "seen", "queue_age", "trim", "status"})
+_DULL: Final = frozenset({"pace", "renew", "seen", "queue_age", "trim", "status", "look", "recount", "alive"})
 Command = tuple[bytes, ...]
 
 
@@ -41,8 +42,8 @@ def _redis(commands: Sequence[Command], answers: Sequence[Any]) -> Iterator[str]
         if isinstance(answer, NoScriptError):
             continue
         if name == "evalsha":
-            name = script_names().get(command[1], "script")
-            if name not in _DULL and b"oldest_ms" not in command:
+            name = script_name(command[1])
+            if name not in _DULL:
                 yield _script(name, command, answer)
         elif name in {"set", "del"} and b"paused" in command[1]:
             yield f"{name} {b' '.join(command[1:]).decode()[:200]}"
@@ -56,7 +57,12 @@ def _script(name: str, command: Command, answer: Any) -> str:
     if name == "claim":
         if not isinstance(answer, list):
             return f"claim {where}: {answer}"
-        found = [f"{item[0].decode()}({','.join(_ids(item[3:]))}{', parked' if item[1] else ''})" for item in answer]
+        found = [
+            f"{item[0].decode()}({','.join(_ids([part for part in item[1:] if isinstance(part, bytes)]))}"
+            f"{', parked' if item[1] else ''})"
+            for item in answer
+            if isinstance(item, list)
+        ]
         return f"claim {where}: {' '.join(found)}" if found else ""
     short = [arg.decode("utf-8", "replace") for arg in args if len(arg) <= 48 and arg.isascii()]
     told = " ".join(re.sub(r"\b([0-9a-f]{6})[0-9a-f]{26}\b", r"\1", " ".join(short)).split())
@@ -69,18 +75,15 @@ def _ids(parts: Sequence[bytes]) -> list[str]:
 
 
 @cache
-def script_names() -> dict[bytes, str]:
-    """The name of each of the product's scripts, by its SHA-1."""
-    names = {}
-    for package in ("segue_worker", "segue_producer"):
-        for file in _lua(files(package)):
-            names[hashlib.sha1(file.read_bytes()).hexdigest().encode()] = file.name.removesuffix(".lua")  # noqa: S324
-    return names
+def script_name(sha: bytes) -> str:
+    """The name of one of the product's scripts: that of the file with which its text ends."""
+    text = script_text(sha)
+    fitting = [file for file in _lua_files() if text.endswith(file.read_bytes())]
+    return max(fitting, key=lambda file: file.stat().st_size).stem if fitting else "script"
 
 
-def _lua(folder: Traversable) -> Iterator[Traversable]:
-    for item in folder.iterdir():
-        if item.is_dir():
-            yield from _lua(item)
-        elif item.name.endswith(".lua"):
-            yield item
+@cache
+def _lua_files() -> tuple[Path, ...]:
+    return tuple(
+        file for package in (segue_worker, segue_producer) for file in Path(package.__path__[0]).rglob("*.lua")
+    )

@@ -18,8 +18,8 @@ from random import Random
 from typing import Any, Final
 
 from segue_producer.keys import Keys
-from segue_worker.sandbox.core import Sandbox
-from segue_worker.sandbox.switches import Switches
+from segue_sandbox.core import Sandbox
+from segue_sandbox.switches import Switches
 from tests.simulation import faults
 from tests.simulation.actors import Broker, Person, Sender, Worker
 from tests.simulation.loop import NOBODY, PROCESS, Process, VirtualLoop, current, place_here, place_of
@@ -27,7 +27,7 @@ from tests.simulation.loops_link import Climate, LoopTime, Sending, Team
 from tests.simulation.plan import Batch, Plan
 from tests.simulation.redis_data import Server
 from tests.simulation.redis_link import Command, Link
-from tests.simulation.story import Story, script_names
+from tests.simulation.story import Story, script_name
 
 EPOCH: Final = 1_800_000_000.0
 _OUTBOX: Final = re.compile(rb"segue:\{(.+?)\}:outbox:(.*)", re.DOTALL)
@@ -194,7 +194,7 @@ class World:
     def _redis_struck(self, kind: str, commands: Sequence[Command], task: "asyncio.Task[Any] | None") -> None:
         name = commands[-1][0].decode().lower()
         if name == "evalsha":
-            name = script_names().get(commands[-1][1], name)
+            name = script_name(commands[-1][1])
         place = place_of(task) if task is not None else ""
         self.points.add(f"{kind} at {place} {name}")
         self.tell(f"* {kind}: {name}", None)

@@ -113,3 +113,24 @@ def test_console_lines_stay_as_they_are_and_an_unknown_style_is_told(stream: io.
     assert stream.getvalue() == "a run\n"
     set_up(logger, style="jsn")
     assert stream.getvalue().endswith("SEGUE_LOG is 'jsn': write json or console\n")
+
+
+EVIL = "m\x1b[2J\x9b\u202e\n2026-01-01 INFO forged"
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_what_a_sender_wrote_forges_no_line_and_steers_no_terminal(stream: io.StringIO, style: str) -> None:
+    logger = logging.getLogger("segue.test")
+    set_up(logger, style=style)
+    logger.info("messageId %s was given up", EVIL, extra=facts(message_ids=[EVIL]))
+    try:
+        raise ValueError(EVIL)  # noqa: TRY301 - what a handler would catch
+    except ValueError:
+        logger.exception("it failed: %s", EVIL)
+    assert all(character.isprintable() or character == "\n" for character in stream.getvalue())
+    assert not any(line.startswith("2026") for line in stream.getvalue().splitlines())
+    if style == "json":
+        assert [json.loads(line)["level"] for line in stream.getvalue().splitlines()] == ["info", "error"]
+        assert json.loads(stream.getvalue().splitlines()[0])["message_ids"] == [EVIL]
+    else:
+        assert "messageId m\\x1b[2J\\x9b\\u202e\\n2026-01-01 INFO forged was given up\n" in stream.getvalue()

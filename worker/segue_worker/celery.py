@@ -1,41 +1,47 @@
 """The Celery application: `celery -A segue_worker worker`, and `beat` or `worker -B`.
 
-The settings follow from how Celery behaves on Redis (docs/design.md#why-it-is-so): JSON only (Celery's own default is kept by name), no results, no ETA
-anywhere, nothing prefetched, and beat without a file, because its one entry needs no memory.
+The settings follow from how Celery behaves on Redis (docs/design.md#why-it-is-so): messages are JSON, results are off,
+no task has an ETA, nothing is prefetched, and beat keeps no file, because its only entry needs no memory.
 """
 
 import gc
 import logging
+import os
+import signal
 import sys
 import threading
-from multiprocessing.sharedctypes import RawValue
 from typing import Any, Final
 
-from celery import Celery, signals
-from redis import Redis, RedisError
+from billiard import active_children
+from celery import signals
+from redis import RedisError
 
-from segue_producer.settings import QUEUE, SWEEP, broker_url, celery_settings, redis_url, where
+from segue_producer.broker import celery_app
+from segue_producer.clients import broker_url, redis_client, redis_url, where
+from segue_producer.settings import QUEUE, SWEEP
 from segue_worker import logs
 from segue_worker.config import Config, load_config
-from segue_worker.consumer import SpareSweep
+from segue_worker.delivery.run import RUN_S
 from segue_worker.errors import SegueError
-from segue_worker.redis_check import check_redis
-from segue_worker.runtime import Runtime
+from segue_worker.observing.redis_check import check_redis
+from segue_worker.process.consumer import SignOfLife, SpareSweep
+from segue_worker.process.runtime import Runtime
 
 SWEEP_S: Final = 1.0
 LONGEST_TASK_S: Final = 120
-"""No task takes this long; one whose worker vanished comes back a minute later (hints need not, but events may)."""
+"""No task takes this long. The message of a task whose worker was lost is delivered again a minute later, which only
+`segue.enqueue` needs."""
 SHUTDOWN_S: Final = 20
+"""How much longer than a run and its last request a shutdown may take, since Redis may not answer."""
 CONCURRENT_RUNS: Final = 32
 
 log = logging.getLogger(__name__)
 
-app = Celery("segue_worker", broker=broker_url(), include=["segue_worker.tasks"])
+app = celery_app("segue_worker", broker_url(), timeout=10.0, include=["segue_worker.tasks"])
 app.conf.update(
-    celery_settings(socket_timeout=10.0),
-    worker_consumer="segue_worker.consumer:QuickConsumer",
-    # A run mostly waits: for its turn, for Loops. Threads that share one event loop let one process serve many
-    # destinations at once; a pool of processes would have the third destination wait while two are at it.
+    worker_consumer="segue_worker.process.consumer:QuickConsumer",
+    # A run mostly waits: for a slot, or for Loops. Threads that share one event loop let one process serve many
+    # destinations at once. In a pool of two processes a third destination would have to wait.
     worker_pool="threads",
     worker_concurrency=CONCURRENT_RUNS,
     worker_prefetch_multiplier=1,
@@ -55,11 +61,11 @@ app.conf.broker_transport_options.update(
     unacked_restore_throttle=1,
 )
 
-app.steps["consumer"].add(SpareSweep)
+app.steps["consumer"].update({SignOfLife, SpareSweep})
 
-# Set by a signal, so no lock may be involved; and in memory that a pool of forked processes would share.
-_stopping = RawValue("b", 0)
 _process: dict[str, Any] = {}
+"""What this process has: its configuration, its runtime, and `stopping` once it is told to stop. The last is set by a
+signal handler, which may interrupt whoever holds a lock, so it is no `threading.Event`."""
 _making = threading.Lock()
 
 
@@ -73,31 +79,31 @@ def config() -> Config:
 
 def stopping() -> bool:
     """Whether the worker is being shut down."""
-    return bool(_stopping.value)
+    return "stopping" in _process
 
 
 def runtime() -> Runtime:
-    """The working parts of this process, made on first use, and anew after a fork."""
+    """The working parts of this process, made on first use."""
     with _making:
-        current: Runtime | None = _process.get("runtime")
-        if current is None or current.inherited:
-            current = _process["runtime"] = Runtime(config(), stopping=stopping)
-        return current
+        if "runtime" not in _process:
+            _process["runtime"] = Runtime(config(), stopping=stopping)
+        made: Runtime = _process["runtime"]
+        return made
 
 
 @signals.worker_init.connect
 def _check(**_: object) -> None:
-    """Refuse to start with a faulty configuration or a Redis that may lose events; no traceback, exit code 2."""
+    """Refuse to start with a faulty configuration or a Redis that may lose events: a message and exit code 2."""
     try:
         config()
-        with Redis.from_url(redis_url(), socket_timeout=5, socket_connect_timeout=5) as redis:
+        with redis_client(redis_url(), timeout=5) as redis:
             for warning in check_redis(redis):
                 log.warning(warning)
     except SegueError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
     except RedisError as error:
-        log.warning("Redis at %s is away (%s); waiting for it", where(redis_url()), type(error).__name__)
+        log.warning("Redis at %s does not answer (%s); waiting for it", where(redis_url()), type(error).__name__)
 
 
 @signals.worker_ready.connect
@@ -107,10 +113,10 @@ def _warm_up(**_: object) -> None:
 
 
 def _collect_rarely() -> None:
-    """Leave what stays for the life of the process out of garbage collection, and collect the rest less often.
+    """Keep objects that live as long as the process out of garbage collection, and collect the rest less often.
 
-    Celery and its libraries are some hundred thousand objects, and every collection of the oldest walked them all.
-    Measured for each request of a run: 322 µs of CPU before, 262 after.
+    Celery and its libraries make some hundred thousand objects, and every full collection looked at all of them.
+    Measured for each request of a run: 322 µs of CPU before, 262 µs after.
     """
     gc.collect()
     gc.freeze()
@@ -124,4 +130,22 @@ def _set_up_logs(logger: logging.Logger, **_: object) -> None:
 
 @signals.worker_shutting_down.connect
 def _stop(**_: object) -> None:
-    _stopping.value = 1
+    _process["stopping"] = True
+    loaded: Config | None = _process.get("config")
+    if loaded is not None:
+        longest = max(destination.timeout.total_seconds() for destination in loaded.destinations)
+        signal.signal(signal.SIGALRM, _end)
+        signal.setitimer(signal.ITIMER_REAL, RUN_S + longest + SHUTDOWN_S)
+
+
+def _end(*_: object) -> None:
+    """End a shutdown that hangs, for instance on a connection to a host that is gone, before the process is killed.
+
+    The cost is that of a kill: requests that were sent but not recorded are sent again, under their Idempotency-Keys.
+    """
+    os.write(
+        2, b"The shutdown took too long (is Redis down?), so the worker exits now; other workers continue its work\n"
+    )
+    for child in active_children():
+        child.terminate()
+    os._exit(0)

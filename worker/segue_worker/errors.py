@@ -6,7 +6,9 @@
     ├── TriggerError                   a trigger Segment would misread, or no trigger at all
     ├── MappingError                   a mapping's fields are at fault; carries every problem
     ├── PayloadError                   an event's payload breaks the action's rules
+    ├── DamagedError                   what Redis holds of one contact cannot be read
     ├── RedisSetupError                Redis is set up so that it may lose events
+    ├── RedisServerError               no Redis server of one's own could be started
     └── LoopsError                     an answer, or none, from Loops (see `segue_worker.loops.errors`)
 
 Messages say what is wrong, where, and what to do. None carries an API key or personal data.
@@ -14,7 +16,17 @@ Messages say what is wrong, where, and what to do. None carries an API key or pe
 
 from segue_producer.errors import SegueError
 
-__all__ = ["ConfigError", "LoopsError", "MappingError", "PayloadError", "RedisSetupError", "SegueError", "TriggerError"]
+__all__ = [
+    "ConfigError",
+    "DamagedError",
+    "LoopsError",
+    "MappingError",
+    "PayloadError",
+    "RedisServerError",
+    "RedisSetupError",
+    "SegueError",
+    "TriggerError",
+]
 
 
 class ConfigError(SegueError):
@@ -60,8 +72,16 @@ class PayloadError(SegueError):
     """The payload a mapping made breaks its action's rules (docs/segment.md#conversion-and-checks)."""
 
 
+class DamagedError(SegueError):
+    """What Redis holds of one contact cannot be read: it is damaged, or another version wrote it."""
+
+
 class RedisSetupError(SegueError):
     """Redis is set up so that it may lose events; the message says which setting to change."""
+
+
+class RedisServerError(SegueError):
+    """No Redis server of one's own could be started, for the demo, tests and benchmarks; says which were looked for."""
 
 
 class LoopsError(SegueError):

@@ -1,12 +1,14 @@
 """Logs that stay readable: what repeats each second is no news, and an outage is not a page of tracebacks a second.
 
 `SEGUE_LOG=json` writes a JSON object a line, with the facts of a record as fields: `destination`, `message_ids` (the
-correlation ids, see `segue trace`), counts. Otherwise lines are for people. Neither holds personal data.
+correlation ids, see `segue trace`), counts. Otherwise lines are for people. Neither holds personal data, nor control
+characters as they are: a messageId could forge lines with them, or steer a terminal.
 """
 
 import json
 import logging
 import os
+import textwrap
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,6 +17,8 @@ from typing import Any, Final
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from segue_worker.printable import visible, visible_json, visible_lines
+
 REPEATED_AFTER_S: Final = 30.0
 _CHATTY: Final = ("celery.beat", "celery.worker.strategy", "celery.app.trace", "httpx")
 _REMEMBERED_AT_MOST: Final = 1000
@@ -22,6 +26,7 @@ _STYLES: Final = ("console", "json")
 FACTS: Final = "facts"
 """Name of the record's attribute."""
 _FOREIGN: Final = ("celery.", "kombu.")
+_PLAIN: Final = logging.Formatter()
 
 
 class Damper(logging.Filter):
@@ -57,6 +62,17 @@ class Damper(logging.Filter):
         return True
 
 
+class Visible(logging.Filter):
+    """Spells out the control characters of a record's text, and indents a traceback, so that neither forges a line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record. Returns that it is let through."""
+        record.msg, record.args = visible(record.getMessage().strip("\n")), ()
+        if record.exc_info and record.exc_info[0] is not None and not record.exc_text:
+            record.exc_text = textwrap.indent(visible_lines(_PLAIN.formatException(record.exc_info)), "  ")
+        return True
+
+
 def _broker_trouble(error: BaseException | None) -> BaseException | None:
     """The Redis or broker error in an exception's history, if there is one."""
     while error is not None:
@@ -80,7 +96,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0] is not None:
             fields["error"] = self.formatException(record.exc_info)
-        return json.dumps(fields, default=str, ensure_ascii=False)
+        return visible_json(json.dumps(fields, default=str, ensure_ascii=False))
 
 
 def facts(**fields: Any) -> dict[str, dict[str, Any]]:
@@ -89,7 +105,7 @@ def facts(**fields: Any) -> dict[str, dict[str, Any]]:
 
 
 def set_up(logger: logging.Logger, *, style: str | None = None) -> None:
-    """Quieten Celery, kombu and httpx, damp what repeats, and write JSON where that is asked for.
+    """Quieten Celery, kombu and httpx, damp what repeats, and write JSON where that is asked for, or what can be seen.
 
     Args:
         logger: whose handlers write the log: the root logger.
@@ -103,5 +119,15 @@ def set_up(logger: logging.Logger, *, style: str | None = None) -> None:
         handler.addFilter(damper)
         if chosen == "json":
             handler.setFormatter(JsonFormatter())
+        else:
+            handler.addFilter(Visible())
     if chosen not in _STYLES:
         logger.warning("SEGUE_LOG is %r: write json or console", chosen)
+
+
+def to_stderr(level: int) -> None:
+    """Write the log to stderr, set up as a worker's: for processes that are none. Where somebody logs already, they go on."""
+    root = logging.getLogger()
+    if not root.handlers:
+        logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        set_up(root)

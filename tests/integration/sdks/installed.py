@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-HERE: Final = Path(__file__).parent
-NODE: Final = shutil.which("node")
-NPM: Final = shutil.which("npm")
-CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests import needs
 
-HAS_NODE: Final = NODE is not None and NPM is not None
-HAS_BROWSER: Final = HAS_NODE and CHROMIUM is not None
+HERE: Final = Path(__file__).parent
+HAS_NODE: Final = bool(needs.NODE and needs.NPM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,6 @@ NODE_SDKS: Final = (
     Sdk("@segment/analytics-node", "segment_node.mjs"),
     Sdk("@rudderstack/rudder-sdk-node", "rudder_node.mjs"),
 )
-SDKS: Final = PYTHON_SDKS + (NODE_SDKS if HAS_NODE else ())
 
 
 class Installed:
@@ -79,7 +75,7 @@ class Installed:
 
     def start_node(self, script: str, *arguments: str) -> "subprocess.Popen[str]":
         """Start a script with what npm installed."""
-        return _started([str(NODE), str(self._directory / script), *arguments], {})
+        return _started([needs.NODE, str(self._directory / script), *arguments], {})
 
     def _install_python(self, sdk: Sdk) -> None:
         target = self._directory / sdk.slug
@@ -89,7 +85,7 @@ class Installed:
     def _install_node(self) -> None:
         for file in (HERE / "package.json", *HERE.glob("*.mjs")):
             shutil.copy(file, self._directory)
-        npm = [str(NPM), "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+        npm = [needs.NPM, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
         subprocess.run(npm, cwd=self._directory, check=True, capture_output=True, timeout=120)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from segue_worker.embedded_redis import EmbeddedRedis
+from segue_sandbox.embedded_redis import EmbeddedRedis
 from tests.integration.tracking import WRITE_KEY, TrackingApiProcess, write_config
 
 CHECKS: Final = (

@@ -36,7 +36,7 @@ def run(*arguments: str, text: str = "") -> Result:
 def test_what_it_writes_passes_the_check() -> None:
     result = run("import", "good.json", "--output", "segue.yaml")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "loops: 1 of 1 mappings carried over; put the API key into LOOPS_API_KEY\n"
+    assert result.stderr == "loops: 1 of 1 mapping carried over; put the API key into LOOPS_API_KEY\n"
     checked = run("check", "--config", "segue.yaml", "--json")
     assert checked.exit_code == 0
     assert json.loads(checked.stdout)["destinations"][0]["mappings"][0]["name"] == "Contacts"
@@ -109,5 +109,5 @@ def test_terraforms_language_needs_its_library_and_json_does_not(monkeypatch: py
     Path("main.tf").write_text('resource "segment_destination" "x" {}\n', encoding="utf-8")
     result = run("import", "main.tf")
     assert result.exit_code == 2
-    assert "pip install 'segue[import]'" in result.stderr
+    assert ' -m pip install "segue[import]"; or convert the JSON' in result.stderr
     assert run("import", "good.json").exit_code == 0

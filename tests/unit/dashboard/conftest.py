@@ -11,8 +11,8 @@ from segue_producer.keys import Keys
 from segue_worker.dashboard import Dashboard, create_app
 from segue_worker.dashboard.sessions import Sessions
 from segue_worker.dashboard.throttle import Throttle
-from segue_worker.dead_letter import DeadLetter
-from segue_worker.run.outgoing import Outgoing, Parked, Ref
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.outgoing import Outgoing, Parked, Ref
 
 KEYS: Final = Keys("loops")
 TOKEN: Final = "a-token-for-tests-only"  # noqa: S105 - nothing to protect
@@ -29,7 +29,7 @@ destinations:
 """
 
 
-class Clock:
+class FrozenClock:
     def __init__(self) -> None:
         self.now = NOW_MS / 1000
 
@@ -37,7 +37,7 @@ class Clock:
         return self.now
 
 
-class Visitor:
+class HttpVisitor:
     """A browser, as far as forms and cookies go."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
@@ -73,8 +73,8 @@ def redis(server: FakeServer) -> Iterator[FakeRedis]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FrozenClock:
+    return FrozenClock()
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def hints() -> list[str]:
 
 
 @pytest.fixture
-def dashboard(redis: FakeRedis, tmp_path: Path, clock: Clock, hints: list[str]) -> Dashboard:
+def dashboard(redis: FakeRedis, tmp_path: Path, clock: FrozenClock, hints: list[str]) -> Dashboard:
     config = tmp_path / "segue.yaml"
     config.write_text(CONFIG)
     sessions = Sessions(TOKEN, clock=clock)
@@ -91,15 +91,15 @@ def dashboard(redis: FakeRedis, tmp_path: Path, clock: Clock, hints: list[str]) 
 
 
 @pytest.fixture
-async def stranger(dashboard: Dashboard) -> AsyncIterator[Visitor]:
+async def stranger(dashboard: Dashboard) -> AsyncIterator[HttpVisitor]:
     """Somebody who has not signed in."""
     transport = httpx.ASGITransport(create_app(dashboard), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
-        yield Visitor(client)
+        yield HttpVisitor(client)
 
 
 @pytest.fixture
-async def visitor(stranger: Visitor) -> Visitor:
+async def visitor(stranger: HttpVisitor) -> HttpVisitor:
     """Somebody who has."""
     await stranger.sign_in()
     await stranger.get("/")
@@ -113,8 +113,8 @@ def park(redis: FakeRedis) -> Callable[..., None]:
     def record(contact: str = EMAIL, *, due: int = NOW_MS * 2, lease: str = "", because: str = "503") -> None:
         body = f'{{"email":"{EMAIL}","eventName":"Signed Up"}}'.encode()
         request = Outgoing("POST", "/events/send", body, "a-key", (Ref(0, "Send events"),))
-        redis.hset(KEYS.parked, contact, Parked(3, NOW_MS, due, because, request).to_json())
-        redis.zadd(KEYS.due, {contact: due})
+        redis.hset(KEYS.parked, contact, Parked(3, NOW_MS, due, because, request, NOW_MS - 9000).to_json())
+        redis.zadd(KEYS.away, {contact: due})
         redis.rpush(
             KEYS.outbox + contact, f'{{"type":"track","event":"Signed Up","messageId":"m1","userId":"{contact}"}}'
         )

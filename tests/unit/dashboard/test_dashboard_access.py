@@ -8,7 +8,7 @@ from segue_worker.dashboard import create_app
 from segue_worker.dashboard.context import Dashboard
 from segue_worker.dashboard.sessions import SESSION_S, Sessions
 
-from .conftest import KEYS, ORIGIN, TOKEN, Clock, Visitor
+from .conftest import KEYS, ORIGIN, TOKEN, FrozenClock, HttpVisitor
 
 ROUTES = {(route.path, method) for route in create_app(None).routes for method in getattr(route, "methods", None) or ()}  # type: ignore[arg-type, attr-defined]
 PUBLIC = {"/sign-in", "/healthz", "/metrics"}
@@ -21,14 +21,14 @@ def _address(path: str) -> str:
 
 
 @pytest.mark.parametrize("path", sorted(path for path, method in ROUTES if method == "GET" and path not in PUBLIC))
-async def test_no_page_is_shown_to_a_stranger(stranger: Visitor, path: str) -> None:
+async def test_no_page_is_shown_to_a_stranger(stranger: HttpVisitor, path: str) -> None:
     answer = await stranger.get(_address(path))
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/sign-in?next=")
 
 
 @pytest.mark.parametrize("path", sorted(path for path, method in ROUTES if method == "POST"))
-async def test_no_form_is_taken_without_its_csrf_token_or_from_elsewhere(visitor: Visitor, path: str) -> None:
+async def test_no_form_is_taken_without_its_csrf_token_or_from_elsewhere(visitor: HttpVisitor, path: str) -> None:
     address = _address(path)
     right = visitor.csrf
     for csrf, origin in (
@@ -44,18 +44,18 @@ async def test_no_form_is_taken_without_its_csrf_token_or_from_elsewhere(visitor
 
 
 @pytest.mark.parametrize("path", sorted(path for path, method in ROUTES if method == "POST" and path not in PUBLIC))
-async def test_a_stranger_with_a_session_may_only_sign_in(stranger: Visitor, redis: FakeRedis, path: str) -> None:
+async def test_a_stranger_with_a_session_may_only_sign_in(stranger: HttpVisitor, redis: FakeRedis, path: str) -> None:
     await stranger.get("/sign-in")
     assert (await stranger.post(_address(path), {})).headers["location"].startswith("/sign-in")
     assert not redis.exists(KEYS.paused)
 
 
-async def test_a_session_of_another_browser_has_another_csrf_token(visitor: Visitor, dashboard: Dashboard) -> None:
+async def test_a_session_of_another_browser_has_another_csrf_token(visitor: HttpVisitor, dashboard: Dashboard) -> None:
     other = dashboard.sessions.csrf_token(dashboard.sessions.begin(signed_in=True))
     assert (await visitor.post("/pause/loops", {"csrf": other})).status_code == 403
 
 
-async def test_the_token_opens_and_another_does_not(stranger: Visitor) -> None:
+async def test_the_token_opens_and_another_does_not(stranger: HttpVisitor) -> None:
     answer = await stranger.sign_in(TOKEN + "x")
     assert answer.status_code == 403
     assert "That is not the token." in answer.text
@@ -66,11 +66,11 @@ async def test_the_token_opens_and_another_does_not(stranger: Visitor) -> None:
 
 
 @pytest.mark.parametrize("path", ["https://elsewhere.test/", "//elsewhere.test/", "/\\elsewhere.test", "", "/\n/x"])
-async def test_signing_in_leads_nowhere_else(stranger: Visitor, path: str) -> None:
+async def test_signing_in_leads_nowhere_else(stranger: HttpVisitor, path: str) -> None:
     assert (await stranger.sign_in(next=path)).headers["location"] == "/"
 
 
-async def test_the_session_cookie_is_kept_from_scripts_and_other_sites(stranger: Visitor) -> None:
+async def test_the_session_cookie_is_kept_from_scripts_and_other_sites(stranger: HttpVisitor) -> None:
     before = (await stranger.get("/sign-in")).headers["set-cookie"]
     after = (await stranger.sign_in()).headers["set-cookie"]
     assert before.split(";")[0] != after.split(";")[0]
@@ -85,7 +85,7 @@ async def test_over_https_the_cookie_stays_there(dashboard: Dashboard) -> None:
         assert "Secure" in (await client.get("/sign-in")).headers["set-cookie"]
 
 
-async def test_a_session_that_was_ended_is_worth_nothing(visitor: Visitor) -> None:
+async def test_a_session_that_was_ended_is_worth_nothing(visitor: HttpVisitor) -> None:
     cookie = visitor.client.cookies["segue_session"]
     assert (await visitor.post("/sign-out", {})).headers["location"] == "/sign-in"
     visitor.client.cookies.set("segue_session", cookie)
@@ -103,7 +103,7 @@ def test_a_forged_or_foreign_session_is_none() -> None:
     assert own.read("") is own.read(None) is None
 
 
-async def test_guessing_is_slowed_down_for_a_minute(stranger: Visitor, clock: Clock) -> None:
+async def test_guessing_is_slowed_down_for_a_minute(stranger: HttpVisitor, clock: FrozenClock) -> None:
     for _ in range(5):
         assert (await stranger.sign_in("not-the-token-at-all")).status_code == 403
     answer = await stranger.sign_in()
@@ -118,7 +118,7 @@ def test_a_short_token_is_refused() -> None:
         Sessions("short")
 
 
-def test_sessions_that_ended_long_ago_are_forgotten(clock: Clock) -> None:
+def test_sessions_that_ended_long_ago_are_forgotten(clock: FrozenClock) -> None:
     sessions = Sessions(TOKEN, clock=clock)
     sessions.end(sessions.begin(signed_in=True))
     clock.now += SESSION_S + 1
@@ -127,7 +127,7 @@ def test_sessions_that_ended_long_ago_are_forgotten(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/", "/nowhere", "/healthz", "/static/live.js", "/series/loops"])
-async def test_every_answer_carries_the_headers(visitor: Visitor, path: str) -> None:
+async def test_every_answer_carries_the_headers(visitor: HttpVisitor, path: str) -> None:
     headers = (await visitor.get(path)).headers
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -138,18 +138,18 @@ async def test_every_answer_carries_the_headers(visitor: Visitor, path: str) -> 
     assert headers["cache-control"] == ("max-age=3600" if path.startswith("/static") else "no-store")
 
 
-async def test_a_form_beyond_all_measure_is_refused(visitor: Visitor) -> None:
+async def test_a_form_beyond_all_measure_is_refused(visitor: HttpVisitor) -> None:
     assert (await visitor.post("/lookup", {"query": "x" * (1024 * 1024)})).status_code == 413
 
 
-async def test_machines_are_answered_without_a_token(stranger: Visitor) -> None:
+async def test_machines_are_answered_without_a_token(stranger: HttpVisitor) -> None:
     assert (await stranger.get("/healthz")).text == "ok\n"
     answer = await stranger.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     assert 'destination="loops"' in answer.text
 
 
-async def test_without_redis_it_says_so(visitor: Visitor, server: FakeServer) -> None:
+async def test_without_redis_it_says_so(visitor: HttpVisitor, server: FakeServer) -> None:
     server.connected = False
     for path in ("/", "/healthz"):
         answer = await visitor.get(path)

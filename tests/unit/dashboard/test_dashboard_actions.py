@@ -11,11 +11,11 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from segue_worker.dashboard.context import Dashboard
 from segue_worker.dashboard.jobs import Job, Jobs
-from segue_worker.dashboard.retries import retry_now, waiting_retries
-from segue_worker.dead_letter import DeadLetter
-from segue_worker.pause import Pause
+from segue_worker.operating.retry_now import retry_now, waiting_retries
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.pause import Pause
 
-from .conftest import EMAIL, KEYS, NOW_MS, Visitor
+from .conftest import EMAIL, KEYS, NOW_MS, HttpVisitor
 
 Bury = Callable[..., DeadLetter]
 Park = Callable[..., None]
@@ -25,12 +25,15 @@ def test_a_parked_contact_is_due_now_and_a_hint_is_wanted_once(redis: FakeRedis,
     park("u1", due=NOW_MS + 60_000)
     park("u2", due=NOW_MS + 60_000)
     assert retry_now(redis, "loops", "u1", now_ms=NOW_MS) == ("now", True)
-    assert redis.zscore(KEYS.due, "u1") == NOW_MS
+    assert redis.zscore(KEYS.due, "u1") == NOW_MS - 9000, "where it waited before"
+    assert redis.zscore(KEYS.away, "u1") is None
     assert retry_now(redis, "loops", "u2", now_ms=NOW_MS) == ("now", False)
 
 
-def test_one_that_is_due_already_keeps_its_place(redis: FakeRedis, park: Park) -> None:
-    park("u1", due=NOW_MS - 5000)
+def test_one_that_waits_for_its_turn_already_keeps_its_place(redis: FakeRedis, park: Park) -> None:
+    park("u1")
+    redis.zrem(KEYS.away, "u1")
+    redis.zadd(KEYS.due, {"u1": NOW_MS - 5000})
     assert retry_now(redis, "loops", "u1", now_ms=NOW_MS)[0] == "now"
     assert redis.zscore(KEYS.due, "u1") == NOW_MS - 5000
 
@@ -38,14 +41,14 @@ def test_one_that_is_due_already_keeps_its_place(redis: FakeRedis, park: Park) -
 def test_a_claimed_contact_is_left_to_its_run(redis: FakeRedis, park: Park) -> None:
     park("u1", due=NOW_MS + 30_000, lease="owner:0")
     assert retry_now(redis, "loops", "u1", now_ms=NOW_MS) == ("claimed", False)
-    assert redis.zscore(KEYS.due, "u1") == NOW_MS + 30_000
+    assert redis.zscore(KEYS.away, "u1") == NOW_MS + 30_000
 
 
 def test_a_contact_that_is_not_parked_is_never_touched(redis: FakeRedis) -> None:
-    redis.zadd(KEYS.due, {"u1": NOW_MS + 30_000})
+    redis.zadd(KEYS.away, {"u1": NOW_MS + 30_000})
     for contact in ("u1", "u2"):
         assert retry_now(redis, "loops", contact, now_ms=NOW_MS) == ("gone", False)
-    assert redis.zrange(KEYS.due, 0, -1, withscores=True) == [(b"u1", NOW_MS + 30_000)]
+    assert redis.zrange(KEYS.away, 0, -1, withscores=True) == [(b"u1", NOW_MS + 30_000)]
 
 
 @pytest.mark.parametrize("key", [KEYS.run, KEYS.paused])
@@ -58,27 +61,27 @@ def test_no_hint_while_a_run_is_alive_or_the_destination_held(redis: FakeRedis, 
 def test_retries_come_by_their_next_attempt(redis: FakeRedis, park: Park) -> None:
     for place in (3, 1, 2):
         park(f"u{place}", due=NOW_MS * 2 + place)
-    redis.zadd(KEYS.due, {"not-parked": NOW_MS * 2})
+    redis.zadd(KEYS.away, {"not-parked": NOW_MS * 2})
     assert [each.contact for each in waiting_retries(redis, "loops", 2)] == ["u1", "u2"]
 
 
-async def test_retry_now_from_the_list(visitor: Visitor, redis: FakeRedis, park: Park, hints: list[str]) -> None:
+async def test_retry_now_from_the_list(visitor: HttpVisitor, redis: FakeRedis, park: Park, hints: list[str]) -> None:
     park("u1")
     handle = _value((await visitor.get("/retries")).text, "handle")
     answer = await visitor.post("/retries/now", {"destination": "loops", "handle": handle})
     assert answer.headers["location"] == "/retries?said=now"
     assert hints == ["loops"]
-    assert (redis.zscore(KEYS.due, "u1") or 0) < NOW_MS * 2
+    assert redis.zscore(KEYS.due, "u1")
     answer = await visitor.post("/retries/now", {"destination": "loops", "handle": "0" * 32})
     assert answer.headers["location"] == "/retries?said=gone"
 
 
-async def test_while_paused_retry_now_says_when_it_will_be(visitor: Visitor, park: Park) -> None:
+async def test_while_paused_retry_now_says_when_it_will_be(visitor: HttpVisitor, park: Park) -> None:
     park("u1")
     await visitor.post("/pause/loops", {"reason": "a reason"})
     handle = _value((await visitor.get("/retries")).text, "handle")
     answer = await visitor.post("/retries/now", {"destination": "loops", "handle": handle})
-    assert "once the destination is resumed" in (await visitor.get(answer.headers["location"])).text
+    assert "as soon as the destination is resumed" in (await visitor.get(answer.headers["location"])).text
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,7 @@ async def test_while_paused_retry_now_says_when_it_will_be(visitor: Visitor, par
         ("reason=refused&since=1h&event=Signed+Up", {"a"}),
     ],
 )
-async def test_filters(visitor: Visitor, bury: Bury, query: str, expected: set[str]) -> None:
+async def test_filters(visitor: HttpVisitor, bury: Bury, query: str, expected: set[str]) -> None:
     letters = {
         "a": bury(),
         "b": bury(reason="expired", at=NOW_MS - 2 * 3_600_000, mappings=("Send events",)),
@@ -102,7 +105,7 @@ async def test_filters(visitor: Visitor, bury: Bury, query: str, expected: set[s
     assert {name for name, letter in letters.items() if letter.id in text} == expected
 
 
-async def test_a_filter_that_makes_no_sense_is_named(visitor: Visitor, bury: Bury) -> None:
+async def test_a_filter_that_makes_no_sense_is_named(visitor: HttpVisitor, bury: Bury) -> None:
     bury()
     answer = await visitor.get("/dead?since=yesterdayish")
     assert answer.status_code == 200
@@ -111,7 +114,7 @@ async def test_a_filter_that_makes_no_sense_is_named(visitor: Visitor, bury: Bur
 
 
 async def test_chosen_letters_are_replayed_after_a_question(
-    visitor: Visitor, redis: FakeRedis, bury: Bury, dashboard: Dashboard, hints: list[str]
+    visitor: HttpVisitor, redis: FakeRedis, bury: Bury, dashboard: Dashboard, hints: list[str]
 ) -> None:
     chosen, other = bury(contact="u1"), bury(contact="u2")
     fields = {"destination": "loops", "what": "replay", "id": chosen.id}
@@ -127,18 +130,18 @@ async def test_chosen_letters_are_replayed_after_a_question(
 
 
 async def test_all_that_match_are_dropped_but_none_that_died_since(
-    visitor: Visitor, redis: FakeRedis, bury: Bury, dashboard: Dashboard
+    visitor: HttpVisitor, redis: FakeRedis, bury: Bury, dashboard: Dashboard
 ) -> None:
     bury(at=NOW_MS - 10)
     kept = bury(reason="expired")
     question = await visitor.post("/dead/confirm", _everything("drop", reason="refused", since="1h"))
     late = bury(at=NOW_MS + 10)
     job = await _finished(visitor, dashboard, await visitor.post("/dead/start", _fields(question.text)))
-    assert dict(job.counts) == {"dropped": 1}
+    assert dict(job.counts) == {"deleted": 1}
     assert set(redis.hkeys(KEYS.dead)) == {kept.id.encode(), late.id.encode()}
 
 
-async def test_what_cannot_be_replayed_is_named(visitor: Visitor, bury: Bury, dashboard: Dashboard) -> None:
+async def test_what_cannot_be_replayed_is_named(visitor: HttpVisitor, bury: Bury, dashboard: Dashboard) -> None:
     letter = bury(mappings=("No longer there",))
     assert "no mapping &#39;No longer there&#39;" in (await visitor.get(f"/dead/loops/{letter.id}")).text
     question = await visitor.post("/dead/confirm", _everything("replay"))
@@ -148,11 +151,11 @@ async def test_what_cannot_be_replayed_is_named(visitor: Visitor, bury: Bury, da
     assert "No longer there" in (await visitor.get(answer.headers["location"])).text
 
 
-async def test_letters_that_are_gone_are_no_error(visitor: Visitor, redis: FakeRedis, bury: Bury) -> None:
+async def test_letters_that_are_gone_are_no_error(visitor: HttpVisitor, redis: FakeRedis, bury: Bury) -> None:
     letter = bury()
     fields = {"destination": "loops", "what": "drop", "id": letter.id}
     redis.delete(KEYS.dead, KEYS.dead_at)
-    assert "the chosen ones are gone" in (await visitor.post("/dead/confirm", fields)).text
+    assert "those that were chosen no longer exist" in (await visitor.post("/dead/confirm", fields)).text
     assert (await visitor.get(f"/dead/loops/{letter.id}")).status_code == 404
 
 
@@ -160,7 +163,7 @@ async def test_letters_that_are_gone_are_no_error(visitor: Visitor, redis: FakeR
     "fields", [{"what": "burn"}, {"what": "drop", "until": "soon"}, {"what": "drop", "destination": "elsewhere"}]
 )
 async def test_a_form_that_means_nothing_does_nothing(
-    visitor: Visitor, redis: FakeRedis, bury: Bury, fields: dict[str, str]
+    visitor: HttpVisitor, redis: FakeRedis, bury: Bury, fields: dict[str, str]
 ) -> None:
     bury()
     answer = await visitor.post("/dead/start", {"destination": "loops", **fields})
@@ -180,7 +183,7 @@ def test_a_job_that_breaks_off_says_so_without_details(caplog: pytest.LogCapture
     assert (job.done, job.finished, job.error) == (1, True, "ConnectionError")
 
 
-async def test_pause_and_resume(visitor: Visitor, redis: FakeRedis, hints: list[str]) -> None:
+async def test_pause_and_resume(visitor: HttpVisitor, redis: FakeRedis, hints: list[str]) -> None:
     await visitor.post("/pause/loops", {"reason": "new key <soon>"})
     pause = Pause.from_json(redis.get(KEYS.paused) or b"")
     assert (pause.reason, pause.since, pause.next_probe) == ("new key <soon>", NOW_MS, None)
@@ -191,7 +194,7 @@ async def test_pause_and_resume(visitor: Visitor, redis: FakeRedis, hints: list[
     assert (await visitor.post("/pause/elsewhere", {})).status_code == 404
 
 
-async def test_an_event_is_previewed(visitor: Visitor) -> None:
+async def test_an_event_is_previewed(visitor: HttpVisitor) -> None:
     await visitor.get("/mappings")
     event = json.dumps({"type": "identify", "userId": "u1", "traits": {"email": EMAIL}})
     text = (await visitor.post("/mappings/preview", {"destination": "loops", "event": event})).text
@@ -201,17 +204,17 @@ async def test_an_event_is_previewed(visitor: Visitor) -> None:
     assert "this is a list" in text.lower()
 
 
-async def test_how_often_each_mapping_fired(visitor: Visitor, redis: FakeRedis) -> None:
+async def test_how_often_each_mapping_fired(visitor: HttpVisitor, redis: FakeRedis) -> None:
     redis.hset(KEYS.measures, mapping={"mapped": 1234, "fired:Sync contacts": 1000, "failed:Sync contacts": 4})
     text = (await visitor.get("/mappings")).text
     assert re.findall(r'class="number">([\d,]+)<', text)[:3] == ["1,000", "230", "4"]
 
 
-async def test_a_messageid_is_looked_up(visitor: Visitor, bury: Bury) -> None:
+async def test_a_messageid_is_looked_up(visitor: HttpVisitor, bury: Bury) -> None:
     letter = bury()
     await visitor.get("/lookup")
     assert letter.id in (await visitor.post("/lookup", {"query": "m1"})).text
-    assert "Nothing waits" in (await visitor.post("/lookup", {"query": "m2"})).text
+    assert "Nothing was found" in (await visitor.post("/lookup", {"query": "m2"})).text
 
 
 def _everything(what: str, **chosen: str) -> dict[str, str]:
@@ -229,7 +232,7 @@ def _fields(text: str) -> dict[str, str]:
     return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text.split("<main", 1)[1]))
 
 
-async def _finished(visitor: Visitor, dashboard: Dashboard, answer: Any) -> Job:
+async def _finished(visitor: HttpVisitor, dashboard: Dashboard, answer: Any) -> Job:
     assert answer.status_code == 303
     job = dashboard.jobs.find(answer.headers["location"].removeprefix("/jobs/"))
     assert job is not None

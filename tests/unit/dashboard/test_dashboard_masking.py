@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue_worker.dashboard.masking import mask_contact, mask_json, mask_text, plain_answer
-from segue_worker.dead_letter import DeadLetter
+from segue_worker.outbox.dead_letter import DeadLetter
 
-from .conftest import EMAIL, Visitor
+from .conftest import EMAIL, HttpVisitor
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_an_answer_is_reduced_to_what_it_says_to_people(text: str, plain: str) -
 
 
 async def test_no_page_shows_personal_data_or_keys_unasked(
-    visitor: Visitor, park: Callable[..., None], bury: Callable[..., DeadLetter]
+    visitor: HttpVisitor, park: Callable[..., None], bury: Callable[..., DeadLetter]
 ) -> None:
     park(because=f'400 {{"message":"{EMAIL} is wrong"}}')
     letter = bury()
@@ -93,7 +93,7 @@ async def test_no_page_shows_personal_data_or_keys_unasked(
 
 
 async def test_it_is_shown_when_asked_for(
-    visitor: Visitor, park: Callable[..., None], bury: Callable[..., DeadLetter]
+    visitor: HttpVisitor, park: Callable[..., None], bury: Callable[..., DeadLetter]
 ) -> None:
     park()
     letter = bury()
@@ -103,7 +103,7 @@ async def test_it_is_shown_when_asked_for(
 
 
 async def test_what_is_looked_up_by_contact_is_masked_until_asked_for(
-    visitor: Visitor, park: Callable[..., None], bury: Callable[..., DeadLetter]
+    visitor: HttpVisitor, park: Callable[..., None], bury: Callable[..., DeadLetter]
 ) -> None:
     park("user-0042")
     bury(contact="user-0042")

@@ -4,7 +4,7 @@ from fakeredis import FakeRedis
 
 from segue_worker.dashboard.series import MINUTE_MS, RANGES, Range, plot_series
 
-from .conftest import KEYS, NOW_MS, Visitor
+from .conftest import KEYS, NOW_MS, HttpVisitor
 
 MINUTE = 1000
 HALF = MINUTE * MINUTE_MS + MINUTE_MS // 2
@@ -43,7 +43,7 @@ def test_the_queue_age_of_a_point_is_its_worst() -> None:
     assert plot_series(minutes, HALF, span, None)["queue_age_s"] == [1.5, None]
 
 
-async def test_each_range_is_served_whole(visitor: Visitor, redis: FakeRedis) -> None:
+async def test_each_range_is_served_whole(visitor: HttpVisitor, redis: FakeRedis) -> None:
     redis.hset(f"{KEYS.stats}{NOW_MS // MINUTE_MS - 1}", mapping={"delivered": 60})
     for name, span in RANGES.items():
         series = (await visitor.get(f"/series/loops?range={name}")).json()

@@ -7,9 +7,9 @@ from typing import Final
 import pytest
 
 from segue_producer.keys import Keys
+from segue_sandbox.switches import Switches
 from segue_worker.mapping import ACTIONS, compile_trigger
 from segue_worker.mapping.directives import DIRECTIVES
-from segue_worker.sandbox.switches import Switches
 
 DOCS: Final = Path(__file__).parents[3] / "docs"
 OPTIONS: Final = {"rate_limit", "latency_ms", "fail"}

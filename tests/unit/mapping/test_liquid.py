@@ -1,8 +1,36 @@
+import contextlib
 from typing import Any
 
 import pytest
 
 from segue_worker.mapping import MappingError, compile_mapping
+from segue_worker.mapping.transform import compile_with_faults
+
+_RESERVED = [
+    "and",
+    "as",
+    "blank",
+    "cols",
+    "contains",
+    "continue",
+    "else",
+    "empty",
+    "false",
+    "for",
+    "if",
+    "in",
+    "limit",
+    "nil",
+    "not",
+    "null",
+    "offset",
+    "or",
+    "required",
+    "reversed",
+    "true",
+    "with",
+]
+"""Words of the parser that are keys like any other behind a dot."""
 
 _EVENT: dict[str, Any] = {
     "name": "Ada Lovelace",
@@ -18,6 +46,7 @@ _EVENT: dict[str, Any] = {
     "html": "<b>\"x\" & 'y'</b>",
     "time": "2024-05-06T07:08:09.123Z",
     "key": "key",
+    "words": {word: f"<{word}>" for word in _RESERVED},
 }
 
 
@@ -85,10 +114,55 @@ def _render(template: str) -> Any:
         ("{{ 'aGk=' | base64_decode }}{{ 'hi' | base64_encode }}{{ (1..3) | join: ',' }}", "hiaGk=1,2,3"),
         ("{{ '\U0001f600!' | split: '' }}", "\U0001f600!"),
         ("{{ event.properties.name }}", ""),
+        (
+            "{% if words.and and words.or == '<or>' and words.empty != empty %}{{ 'a.not' | append: words.not }}{% endif %}",
+            "a.not<not>",
+        ),
+        (
+            "{% assign limit = words.limit %}{{ limit }}{{ words['limit'].size }}{{ words.empty.size }}{{ '.in' }}",
+            "<limit>77.in",
+        ),
+        ("words.limit {% raw %}{{ words.limit }}{% endraw %}", "words.limit {{ words.limit }}"),
+        ("a{% break %}b", "a"),
+        ("a{% if yes %}b{% continue %}c{% endif %}d", "ab"),
+        ("a{% capture x %}b{% break %}{% endcapture %}{{ x }}", "a"),
+        ("{% liquid\necho n\nbreak\necho n\n%}x", "2"),
     ],
 )
 def test_templates_render_as_liquidjs_renders_them(template: str, expected: str) -> None:
     assert _render(template) == expected
+
+
+@pytest.mark.parametrize("word", _RESERVED)
+def test_a_reserved_word_behind_a_dot_is_a_key(word: str) -> None:
+    assert _render(f"{{{{ words.{word} }}}}") == f"<{word}>"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 'now' | date: '%Y' }}",
+        "{{ missing | default: 'today' | date_to_string }}",
+        "{% if no %}{% assign x = 'now' | date: '%Y' %}{% endif %}",
+    ],
+)
+def test_a_template_that_formats_the_current_time_is_refused_before_any_event(template: str) -> None:
+    _transform, faults = compile_with_faults({"@liquid": template})
+    assert "the current time would differ" in faults[0]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ " + "a[" * 320 + "'k'" + "]" * 320 + " }}",
+        "{% if " + "not " * 230 + "yes %}x{% endif %}",
+        "{% if " + "yes and " * 115 + "yes %}x{% endif %}",
+        "{% if yes %}" * 40 + "x" + "{% endif %}" * 40,
+    ],
+)
+def test_deep_templates_do_no_worse_than_an_error_of_ours(template: str) -> None:
+    with contextlib.suppress(MappingError):
+        assert isinstance(_render(template), str)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +182,7 @@ def test_templates_render_as_liquidjs_renders_them(template: str, expected: str)
         "{{ list | reverse }}",
         "{{ '%' | url_decode }}",
         "{{ 'x!y' | base64_decode }}",
-        "{{ 'now' | date: '%Y' }}",
+        "{% assign x = 'now' %}{{ x | date: '%Y' }}",
         "{{% if n %}",
         "x" * 1001,
         "\ue000",
@@ -131,5 +205,5 @@ def test_what_segment_disables_or_fails_at_fails(template: str) -> None:
     ],
 )
 def test_bombs_are_defused(template: str) -> None:
-    with pytest.raises(MappingError, match="more of this event"):
+    with pytest.raises(MappingError, match="makes too much of this event"):
         _render(template)

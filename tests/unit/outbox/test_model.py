@@ -13,8 +13,8 @@ from segue_producer import append
 from segue_producer.events import prepare
 from segue_producer.keys import Keys
 from segue_worker.outbox import Claimed, Next, Outbox, Settlement
+from segue_worker.outbox.entry import partial_entry, read_entry
 from segue_worker.outbox.outbox import digest
-from segue_worker.run.entry import partial_entry, read_entry
 
 from .conftest import DAY_MS, LEASE_MS, Clock
 
@@ -24,10 +24,11 @@ CONTACTS = ("u1", "u2", "u3")
 
 @dataclass
 class Contact:
-    """What the model knows of a contact."""
+    """What the model knows of a contact: `due_ms`, since when it waits for its turn; `back_ms`, when it will again."""
 
     waiting: list[str] = field(default_factory=list)
     due_ms: int | None = None
+    back_ms: int | None = None
     owner: str | None = None
     interrupted: int = 0
     parked: bytes | None = None
@@ -39,9 +40,13 @@ class Contact:
         if self.due_ms is None:
             self.due_ms = now_ms
 
+    def waits(self, now_ms: int) -> bool:
+        """Whether it may be claimed."""
+        return self.due_ms is not None and (self.back_ms is None or self.back_ms <= now_ms)
+
     def forget(self) -> None:
         """Nothing waits for it, and nobody holds it."""
-        self.due_ms = self.owner = self.parked = None
+        self.due_ms = self.back_ms = self.owner = self.parked = None
         self.interrupted = 0
 
 
@@ -91,7 +96,8 @@ class OutboxMachine(RuleBasedStateMachine):
 
         async def push() -> None:
             await self.redis.rpush(KEYS.outbox + name, entry)
-            await self.redis.zadd(KEYS.due, {name: self.clock.ms}, nx=True)
+            if await self.redis.zscore(KEYS.away, name) is None:
+                await self.redis.zadd(KEYS.due, {name: self.clock.ms}, nx=True)
             await self.redis.incr(KEYS.pending)
 
         self.do(push())
@@ -100,11 +106,11 @@ class OutboxMachine(RuleBasedStateMachine):
     def claim(self, owner: str, most: int) -> list[tuple[Claimed, str, int]]:
         self.claim_count += 1
         token = f"{owner}{self.claim_count}"
-        due = sorted(
-            (contact.due_ms, name)
-            for name, contact in self.contacts.items()
-            if contact.due_ms is not None and contact.due_ms <= self.clock.ms
-        )
+        due = sorted((contact.due_ms, name) for name, contact in self.contacts.items() if contact.waits(self.clock.ms))
+        for contact in self.contacts.values():
+            # A claim first lets all come back whose time has come.
+            if contact.back_ms is not None and contact.back_ms <= self.clock.ms:
+                contact.back_ms = None
         claimed = self.do(self.outbox(token).claim(most))
         names = [name for _, name in due[:most]]
         assert [item.contact.decode() for item in claimed] == [name for name in names if self.contacts[name].waiting]
@@ -124,7 +130,8 @@ class OutboxMachine(RuleBasedStateMachine):
                 contact.interrupted += 1
                 self.interrupted += 1
             assert item.interrupted == contact.interrupted
-            contact.owner, contact.due_ms = token, self.clock.ms + LEASE_MS
+            assert item.since == contact.due_ms
+            contact.owner, contact.back_ms = token, self.clock.ms + LEASE_MS
             taken.append((item, token, 0))
         return taken
 
@@ -138,7 +145,7 @@ class OutboxMachine(RuleBasedStateMachine):
                 taken=len(gone),
                 next=then,
                 park_for_ms=5000,
-                parked=b"request",
+                parked=b'{"since":%d}' % item.since,
                 digests=[digest(message_id) for message_id in gone],
                 counters={"delivered": len(gone)},
             )
@@ -154,11 +161,12 @@ class OutboxMachine(RuleBasedStateMachine):
             assert left == len(contact.waiting)
             for message_id in gone:
                 self.settled[message_id] = self.settled.get(message_id, 0) + 1
-            contact.parked = b"request" if then is Next.PARK else None
+            contact.parked = b'{"since":%d}' % item.since if then is Next.PARK else None
             if then is Next.PARK:
-                contact.owner, contact.due_ms = None, self.clock.ms + 5000
-            elif then is Next.RELEASE:
-                contact.owner, contact.due_ms = None, self.clock.ms
+                contact.owner, contact.back_ms = None, self.clock.ms + 5000
+            elif then is not Next.KEEP:
+                contact.owner, contact.back_ms = None, None
+                contact.due_ms = self.clock.ms if then is Next.RELEASE else contact.due_ms
                 if not contact.waiting:
                     contact.forget()
             held[place] = (item, token, step + 1)
@@ -173,7 +181,7 @@ class OutboxMachine(RuleBasedStateMachine):
             contact = self.contacts[item.contact.decode()]
             assert (place in lost) == (contact.owner != token)
             if contact.owner == token:
-                contact.due_ms = self.clock.ms + LEASE_MS
+                contact.back_ms = self.clock.ms + LEASE_MS
 
     @rule(ms=st.sampled_from([1, 4999, 5000, LEASE_MS - 1, LEASE_MS, 60_000]))
     def time_passes(self, ms: int) -> None:
@@ -186,7 +194,10 @@ class OutboxMachine(RuleBasedStateMachine):
         for name, contact in self.contacts.items():
             entries = self.do(self.redis.lrange(KEYS.outbox + name, 0, -1))
             assert [read_entry(entry).message_id for entry in entries] == contact.waiting
-            assert self.do(self.redis.zscore(KEYS.due, name)) == contact.due_ms
+            waits = self.do(self.redis.zscore(KEYS.due, name))
+            assert (waits, self.do(self.redis.zscore(KEYS.away, name))) == (
+                (None, contact.back_ms) if contact.back_ms is not None else (contact.due_ms, None)
+            )
             total += len(contact.waiting)
         assert int(self.do(self.redis.get(KEYS.pending)) or 0) == total
         assert total + len(self.settled) == self.numbers

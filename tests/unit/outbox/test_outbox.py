@@ -10,11 +10,11 @@ from fakeredis import FakeAsyncRedis
 
 from segue_producer import OutboxFull
 from segue_producer.keys import Keys
-from segue_worker.dead_letter import DeadLetter
 from segue_worker.outbox import Next, Outbox, Settlement
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.entry import read_entry
 from segue_worker.outbox.outbox import digest
-from segue_worker.pause import Pause
-from segue_worker.run.entry import read_entry
+from segue_worker.outbox.pause import Pause
 
 from .conftest import DAY_MS, LEASE_MS, Clock
 
@@ -361,3 +361,65 @@ async def test_a_full_outbox_takes_nothing_of_a_batch(enqueue: Enqueue, redis: F
         await enqueue(("u1", "b"), ("u2", "c"))
     assert await redis.get(KEYS.pending) == b"1"
     assert await redis.llen(KEYS.outbox + "u1") == 1
+
+
+async def test_a_contact_keeps_its_place_through_claims_that_lapse_are_returned_or_end_parked(
+    enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock
+) -> None:
+    began = clock.ms
+    await enqueue(("first", "a"))
+    clock.ms += 1000
+    await enqueue(("second", "b"))
+    clock.ms += 1000
+    run = outbox_of("run")
+    (first,) = await run.claim(1)
+    assert (first.contact, first.since) == (b"first", began)
+    await run.settle(first, Settlement(next=Next.RETURN), step=0)
+    (first,) = await run.claim(1)
+    assert (first.contact, first.since) == (b"first", began)
+    clock.ms += LEASE_MS
+    (first,) = await run.claim(1)
+    assert (first.contact, first.since) == (b"first", began), "its claim had lapsed"
+    parked = b'{"since":%d}' % first.since
+    await run.settle(first, Settlement(next=Next.PARK, park_for_ms=3000, parked=parked), step=0)
+    await enqueue(("first", "c"))
+    clock.ms += 3000
+    (first,) = await run.claim(1)
+    assert (first.contact, first.since) == (b"first", began), "its pause was over"
+    await run.settle(first, Settlement(taken=1, next=Next.RELEASE), step=0)
+    assert [item.contact for item in await run.claim(2)] == [b"second", b"first"], "it had its turn"
+
+
+async def test_a_clock_that_is_set_back_holds_up_nobody_for_more_than_a_lease(
+    enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock
+) -> None:
+    await enqueue(("claimed", "a"), ("parked", "b"), ("waits", "c"))
+    killed = outbox_of("killed")
+    await killed.start(1)
+    claims = {item.contact: item for item in await killed.claim(2)}
+    await killed.settle(claims[b"parked"], Settlement(next=Next.PARK, park_for_ms=4000, parked=b"{}"), step=0)
+    clock.ms -= 3_600_000
+    run = outbox_of("run")
+    assert await run.start(1), "the killed run's string lives on by the server's clock"
+    assert [item.contact for item in await run.claim(10)] == [b"waits"]
+    clock.ms += 4000
+    assert [item.contact for item in await run.claim(10)] == [b"parked"]
+    clock.ms += LEASE_MS - 4000
+    assert b"claimed" in [item.contact for item in await run.claim(10)]
+
+
+async def test_what_an_older_version_left_behind_is_claimed_when_its_time_comes(
+    enqueue: Enqueue, outbox_of: OutboxOf, redis: FakeAsyncRedis, clock: Clock
+) -> None:
+    """Claimed and parked contacts stood among those that wait, by the time at which they would wait again."""
+    await enqueue(("claimed", "a"), ("parked", "b"), ("waits", "c"))
+    await redis.zadd(KEYS.due, {"claimed": clock.ms + 5000, "parked": clock.ms + 3000})
+    await redis.hset(KEYS.lease, "claimed", "owner:1:0")
+    await redis.hset(KEYS.parked, "parked", "{}")
+    run = outbox_of("run")
+    assert [item.contact for item in await run.claim(10)] == [b"waits"]
+    clock.ms += 3000
+    assert [item.contact for item in await run.claim(10)] == [b"parked"]
+    clock.ms += 2000
+    (claimed,) = await run.claim(1)
+    assert (claimed.contact, claimed.interrupted) == (b"claimed", 1)

@@ -166,3 +166,35 @@ async def test_a_refused_request_counts_as_nobodys(redis: FakeAsyncRedis) -> Non
     assert state is not None
     # Ten are used; five of them were sent from here.
     assert json.loads(state)["others"] == 5
+
+
+async def test_a_long_hold_takes_no_slot_and_outlives_those_who_asked_for_it(redis: FakeAsyncRedis) -> None:
+    limiter = Limiter(redis, 10)
+    await limiter.take(START_MS)
+    await limiter.slow(START_MS, 3_600_000)
+    assert await redis.pttl("segue:rate:test") > 3_600_000
+    assert await limiter.take(START_MS + 1000) == (-1, START_MS + 3_600_000)
+    number, opens = await limiter.take(START_MS + 3_599_000)
+    assert (number, opens) == (2, START_MS + 3_600_000)
+
+
+async def test_a_clock_set_back_delays_nobody_and_keeps_the_limit(redis: FakeAsyncRedis) -> None:
+    limiter = Limiter(redis, 10)
+    times = await used_slots(limiter, 15)
+    back = 3_600_000
+    now = times[-1] - back
+    later = []
+    for _ in range(15):
+        _, now = await limiter.take(now)
+        later.append(now + back)
+    assert later[-1] - times[-1] < 2000
+    assert most_in_a_second([*times, *later]) <= 10
+
+
+async def test_a_hold_is_as_long_though_the_clock_is_set_back(redis: FakeAsyncRedis) -> None:
+    limiter = Limiter(redis, 10)
+    await limiter.take(START_MS)
+    await limiter.slow(START_MS, 60_000)
+    assert (await limiter.take(START_MS + 20_000 - 3_600_000))[0] == -1
+    number, _ = await limiter.take(START_MS + 60_000 - 3_600_000 + 20_000)
+    assert number == 2

@@ -1,14 +1,18 @@
 """The pacer of one process: slots that stand for several requests."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 from redis.exceptions import RedisError
 
+from segue_producer.keys import rate_key
 from segue_worker.pacing import Pacer
+from segue_worker.pacing.pacer import PACE_SCRIPT
 
 PER_SLOT = 16
 RATE = 64 * PER_SLOT
@@ -87,3 +91,68 @@ async def test_a_small_limit_takes_no_slot_before_it_is_wanted(redis: FakeAsyncR
     assert await take(pacer, 1) == [1]
     assert await pacer.slot(wanted=lambda: False) is None
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_who_waits_behind_a_long_hold_is_let_go_when_it_is_no_longer_wanted(redis: FakeAsyncRedis) -> None:
+    pacer = Pacer(redis, "key", 10)
+    assert await pacer.slot() is not None
+    await pacer.slow(999_999_999)
+    leaving = asyncio.Event()
+    waiting = [asyncio.create_task(pacer.slot(wanted=lambda: not leaving.is_set())) for _ in range(5)]
+    await asyncio.wait(waiting, timeout=0.1)
+    assert not any(task.done() for task in waiting)
+    leaving.set()
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*waiting) == [None] * 5
+
+
+async def test_another_process_and_a_new_one_keep_the_hold(redis: FakeAsyncRedis) -> None:
+    await Pacer(redis, "key", 10).slow(600)
+    asked = iter([True, True, False])
+    assert await Pacer(redis, "key", 10).slot(wanted=lambda: next(asked)) is None
+
+
+async def test_an_answer_of_redis_that_took_long_counts_as_lateness(server: FakeServer) -> None:
+    """The wait runs from when Redis answered: read late, the slot opens later here than Redis has it."""
+    clock = Clock()
+    trips_ms = iter((1, 1, 40, 1))
+
+    class Distant(FakeAsyncRedis):
+        async def execute_command(self, *args: Any, **options: Any) -> Any:
+            answer = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            clock.now += next(trips_ms) / 1000
+            return answer
+
+    async with Distant(server=server) as distant, FakeAsyncRedis(server=server) as redis:
+        await redis.script_load(PACE_SCRIPT)
+        pacer = Pacer(distant, "key", 10, clock=clock)
+        for _ in range(3):
+            slot = await pacer.slot()
+            assert slot is not None
+            clock.now = slot.opened
+            pacer.used(slot, clock.now, clock.now + 0.01)
+        opened = await ring(redis)
+        await pacer.slot()
+        reported = await ring(redis)
+    assert [round(later - before) for before, later in zip(opened, reported, strict=False)] == [0, 0, 39]
+
+
+async def ring(redis: FakeAsyncRedis) -> list[float]:
+    """When the slots were used, in milliseconds of Redis's clock."""
+    state = json.loads(await redis.get(rate_key("key")) or "")
+    return [float(at) for at in state["ring"]]
+
+
+async def test_what_was_used_late_is_told_to_the_others_before_they_take_a_slot(redis: FakeAsyncRedis) -> None:
+    """The last slot of a run is used late, and another process goes on: no second may hold one too many."""
+    clock = Clock()
+    one, other = Pacer(redis, "key", 5, clock=clock), Pacer(redis, "key", 5, clock=clock)
+    slot = await one.slot()
+    assert slot is not None
+    one.used(slot, slot.opened + 0.2, slot.opened + 0.21)
+    before = json.loads(await redis.get(rate_key("key")) or b"{}")["ring"][-1]
+    await one.report()
+    after = json.loads(await redis.get(rate_key("key")) or b"{}")["ring"][-1]
+    assert 195 <= after - before <= 215
+    await other.report()
+    assert json.loads(await redis.get(rate_key("key")) or b"{}")["ring"][-1] == after, "nothing to report"

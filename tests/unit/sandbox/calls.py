@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from segue_worker.sandbox.store import DEFAULT_LISTS
+from segue_sandbox.store import DEFAULT_LISTS
 
 ADA = "ada@example.com"
 NEWS, PRODUCT = DEFAULT_LISTS[0].id, DEFAULT_LISTS[1].id

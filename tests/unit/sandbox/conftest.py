@@ -3,10 +3,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from segue_worker.sandbox.clock import ManualClock
-from segue_worker.sandbox.core import Sandbox
-from segue_worker.sandbox.switches import Switches
-from segue_worker.sandbox.transport import SandboxTransport
+from segue_sandbox.core import Sandbox
+from segue_sandbox.switches import Switches
+from tests.unit.sandbox.in_process import ManualClock, SandboxTransport
 
 
 @pytest.fixture

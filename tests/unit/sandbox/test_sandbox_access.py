@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from segue_worker.sandbox.clock import ManualClock
-from segue_worker.sandbox.core import Sandbox
+from segue_sandbox.core import Sandbox
+from tests.unit.sandbox.in_process import ManualClock
 
 from .calls import ADA, answer, refused, send, update
 

@@ -1,5 +1,6 @@
 """`segue sandbox` as a process, and what it says about bad usage."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -10,8 +11,9 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from segue_sandbox.spawn import SandboxProcess, SandboxStartError
+from segue_worker.cli import segue
 from segue_worker.cli.sandbox import sandbox as command
-from segue_worker.sandbox.spawn import SandboxProcess, SandboxStartError
 
 from .calls import ADA
 
@@ -72,31 +74,33 @@ def test_help_has_an_example_and_the_key_rule() -> None:
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith(("uvicorn", "segue_worker.sandbox.server"))]:
+    for name in [name for name in sys.modules if name.startswith(("uvicorn", "segue_sandbox.server"))]:
         monkeypatch.delitem(sys.modules, name)
     find_spec = PathFinder.find_spec
     monkeypatch.setattr(
         PathFinder, "find_spec", lambda name, *rest: None if name == "uvicorn" else find_spec(name, *rest)
     )
-    result = CliRunner().invoke(command, ["--port", "0"])
+    result = CliRunner().invoke(segue, ["sandbox", "--port", "0"])
     assert result.exit_code == 2
-    assert "uvicorn is not installed: pip install 'segue[http]'" in result.stderr
+    assert result.stderr.startswith("uvicorn is not installed; this needs: ")
+    assert result.stderr.endswith(' -m pip install "segue[worker,http]"\n')
 
 
-def test_control_c_ends_it_without_a_word() -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_without_a_word(end: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "segue_worker.cli", "sandbox", "--port", "0"], stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr
         assert process.stderr.readline().startswith("listening on http://127.0.0.1:")
-        process.send_signal(2)
+        process.send_signal(end)
         assert process.stderr.read() == ""
     assert process.returncode == 0
 
 
 def test_the_core_needs_no_server_library() -> None:
     code = (
-        "import sys; import segue_worker.cli.sandbox, segue_worker.sandbox.core; "
+        "import sys; import segue_worker.cli.sandbox, segue_sandbox.core; "
         "print(sorted({'uvicorn', 'starlette', 'httptools', 'httpx'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())

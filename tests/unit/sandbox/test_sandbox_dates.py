@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue_worker.sandbox.rules.dates import format_date, parse_date
+from segue_sandbox.rules.dates import format_date, parse_date
 
 NOON = datetime(2026, 1, 2, 12, 30, tzinfo=UTC)
 

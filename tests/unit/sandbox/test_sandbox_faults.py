@@ -7,11 +7,10 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from segue_worker.sandbox.clock import ManualClock
-from segue_worker.sandbox.core import Sandbox
-from segue_worker.sandbox.faults import Fault
-from segue_worker.sandbox.switches import Switches
-from segue_worker.sandbox.transport import SandboxTransport
+from segue_sandbox.core import Sandbox
+from segue_sandbox.faults import InjectedFault
+from segue_sandbox.switches import Switches
+from tests.unit.sandbox.in_process import ManualClock, SandboxTransport
 
 from .calls import ADA, find, send, update
 
@@ -29,7 +28,7 @@ from .calls import ADA, find, send, update
 def test_9_1_server_errors(
     sandbox: Sandbox, api: httpx.Client, status: int, body: Any, content_type: str | None
 ) -> None:
-    sandbox.faults.add(Fault(status=status, body=body, retry_after=3))
+    sandbox.faults.add(InjectedFault(status=status, body=body, retry_after=3))
     response = send(api, "key", email=ADA)
     assert (response.status_code, response.headers.get("content-type")) == (status, content_type)
     assert response.headers["retry-after"] == "3"
@@ -41,7 +40,7 @@ def test_9_1_server_errors(
 
 
 def test_9_2_delay_applies(sandbox: Sandbox, api: httpx.Client) -> None:
-    sandbox.faults.add(Fault(kind="delay", delay_ms=60_000, count=1))
+    sandbox.faults.add(InjectedFault(kind="delay", delay_ms=60_000, count=1))
     with pytest.raises(httpx.ReadTimeout):
         send(api, "key", email=ADA)
     assert (len(sandbox.events), sandbox.ledger.entries[0].applied) == (1, True)
@@ -49,8 +48,8 @@ def test_9_2_delay_applies(sandbox: Sandbox, api: httpx.Client) -> None:
 
 
 def test_9_2_delay_before_apply(sandbox: Sandbox, api: httpx.Client) -> None:
-    sandbox.faults.add(Fault(kind="delay_before_apply", delay_ms=60_000, count=1))
-    sandbox.faults.add(Fault(kind="delay_before_apply", delay_ms=10, count=1))
+    sandbox.faults.add(InjectedFault(kind="delay_before_apply", delay_ms=60_000, count=1))
+    sandbox.faults.add(InjectedFault(kind="delay_before_apply", delay_ms=10, count=1))
     with pytest.raises(httpx.ReadTimeout):
         send(api, "key", email=ADA)
     assert send(api, "key", email=ADA).status_code == 504
@@ -59,7 +58,7 @@ def test_9_2_delay_before_apply(sandbox: Sandbox, api: httpx.Client) -> None:
 
 
 def test_9_3_and_7_26_answer_lost_after_applying(sandbox: Sandbox, api: httpx.Client) -> None:
-    sandbox.faults.add(Fault(kind="drop_after_apply", count=1))
+    sandbox.faults.add(InjectedFault(kind="drop_after_apply", count=1))
     with pytest.raises(httpx.RemoteProtocolError):
         send(api, "key", email=ADA)
     record = next(sandbox.ledger.records())
@@ -69,7 +68,7 @@ def test_9_3_and_7_26_answer_lost_after_applying(sandbox: Sandbox, api: httpx.Cl
 
 
 def test_dropped_before_applying(sandbox: Sandbox, api: httpx.Client) -> None:
-    sandbox.faults.add(Fault(kind="drop_before_apply", count=1))
+    sandbox.faults.add(InjectedFault(kind="drop_before_apply", count=1))
     with pytest.raises(httpx.RemoteProtocolError):
         send(api, "key", email=ADA)
     assert (len(sandbox.events), sandbox.ledger.entries[0].applied) == (0, False)
@@ -77,7 +76,7 @@ def test_dropped_before_applying(sandbox: Sandbox, api: httpx.Client) -> None:
 
 
 def test_9_4_success_that_is_no_json(sandbox: Sandbox, api: httpx.Client) -> None:
-    sandbox.faults.add(Fault(kind="invalid_json"))
+    sandbox.faults.add(InjectedFault(kind="invalid_json"))
     response = update(api, email=ADA)
     assert response.status_code == 200
     with pytest.raises(ValueError, match="Expecting value"):
@@ -87,7 +86,7 @@ def test_9_4_success_that_is_no_json(sandbox: Sandbox, api: httpx.Client) -> Non
 
 
 def test_9_5_burst_of_429(sandbox: Sandbox, clock: ManualClock, api: httpx.Client) -> None:
-    sandbox.faults.add(Fault(status=429, for_seconds=2))
+    sandbox.faults.add(InjectedFault(status=429, for_seconds=2))
     seen = []
     for _ in range(4):
         response = api.get("/lists")
@@ -98,12 +97,12 @@ def test_9_5_burst_of_429(sandbox: Sandbox, clock: ManualClock, api: httpx.Clien
 
 
 def test_9_6_401_from_a_moment_on(sandbox: Sandbox, api: httpx.Client) -> None:
-    sandbox.faults.add(Fault(status=401))
+    sandbox.faults.add(InjectedFault(status=401))
     assert api.get("/lists").json()["message"] == "Invalid API key"
 
 
 def test_9_7_accepted_and_never_mailed(sandbox: Sandbox, api: httpx.Client) -> None:
-    sandbox.faults.add(Fault(kind="not_mailed", nth=2))
+    sandbox.faults.add(InjectedFault(kind="not_mailed", nth=2))
     assert [send(api, email=ADA).status_code for _ in range(3)] == [200] * 3
     assert [event.mailed for event in sandbox.events] == [True, False, True]
 
@@ -123,7 +122,7 @@ def test_9_7_accepted_and_never_mailed(sandbox: Sandbox, api: httpx.Client) -> N
     ],
 )
 def test_conditions_choose_the_request(sandbox: Sandbox, api: httpx.Client, condition: Any) -> None:
-    sandbox.faults.add(Fault(status=503, **condition))
+    sandbox.faults.add(InjectedFault(status=503, **condition))
     seen = [
         update(api, email="b@example.com", amount=70).status_code,
         send(api, email=ADA, userId="u1", eventProperties={"amount": 7}).status_code,
@@ -134,7 +133,7 @@ def test_conditions_choose_the_request(sandbox: Sandbox, api: httpx.Client, cond
 
 
 def test_first_rule_that_fires_wins(sandbox: Sandbox, api: httpx.Client) -> None:
-    sandbox.faults.replace([Fault(status=500, count=1, name="first"), Fault(status=502)])
+    sandbox.faults.replace([InjectedFault(status=500, count=1, name="first"), InjectedFault(status=502)])
     assert [api.get("/lists").status_code for _ in range(3)] == [500, 502, 502]
     assert [entry.fault for entry in sandbox.ledger.entries] == ["first", "status 502", "status 502"]
     assert [(rule["matched"], rule["fired"]) for rule in sandbox.faults.describe()] == [(1, 1), (2, 2)]
@@ -142,14 +141,14 @@ def test_first_rule_that_fires_wins(sandbox: Sandbox, api: httpx.Client) -> None
 
 def test_faulted_requests_use_quota(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.change_switches({"rate_limit": 2})
-    sandbox.faults.add(Fault(status=500, count=2))
+    sandbox.faults.add(InjectedFault(status=500, count=2))
     assert [api.get("/lists").status_code for _ in range(3)] == [500, 500, 429]
 
 
 def test_over_the_limit_a_fault_of_the_answer_applies_nothing(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.change_switches({"rate_limit": 1})
     api.get("/lists")
-    sandbox.faults.add(Fault(kind="drop_after_apply"))
+    sandbox.faults.add(InjectedFault(kind="drop_after_apply"))
     with pytest.raises(httpx.RemoteProtocolError):
         send(api, email=ADA)
     assert (sandbox.events, sandbox.ledger.entries[-1].rate_limited) == ([], True)
@@ -160,13 +159,13 @@ def test_over_the_limit_a_fault_of_the_answer_applies_nothing(sandbox: Sandbox, 
 )
 def test_nonsense_is_refused(fault: Any) -> None:
     with pytest.raises(ValidationError):
-        Fault(**fault)
+        InjectedFault(**fault)
 
 
 def outcomes(seed: int, *, rate: float = 0.3, requests: int = 400, extra: bool = False) -> list[str | None]:
     sandbox = Sandbox(Switches(rate_limit=10_000, fail=rate), seed=seed, clock=ManualClock())
     if extra:
-        sandbox.faults.add(Fault(path="/nowhere", probability=0.5))
+        sandbox.faults.add(InjectedFault(path="/nowhere", probability=0.5))
     with httpx.Client(
         base_url="http://sandbox/api/v1",
         transport=SandboxTransport(sandbox),
@@ -212,7 +211,7 @@ def test_random_failures_have_their_share_and_every_kind() -> None:
 
 def test_injected_probability() -> None:
     sandbox = Sandbox(Switches(rate_limit=10_000), seed=3, clock=ManualClock())
-    sandbox.faults.add(Fault(status=500, probability=0.25))
+    sandbox.faults.add(InjectedFault(status=500, probability=0.25))
     with httpx.Client(
         base_url="http://sandbox/api/v1",
         transport=SandboxTransport(sandbox),

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue_worker.sandbox.limits import PeakWindow, RateLimiter
-from segue_worker.sandbox.switches import Switches
+from segue_sandbox.limits import PeakWindow, RateLimiter
+from segue_sandbox.switches import Switches
 
 # Sixteenths of a second are exact in binary, so that a second apart means exactly that.
 gaps = st.lists(st.integers(0, 40).map(lambda sixteenths: sixteenths / 16), max_size=80)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from segue_worker.sandbox.core import Sandbox
-from segue_worker.sandbox.store import DEFAULT_LISTS
+from segue_sandbox.core import Sandbox
+from segue_sandbox.store import DEFAULT_LISTS
 
 from .calls import ADA, NEWS, PRODUCT, find, send, update
 

@@ -5,14 +5,14 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from segue_worker.sandbox.core import Sandbox
+from segue_sandbox.core import Sandbox
 
 from .calls import ADA, NEWS, Json, answer, refused
 
 TOO_LONG = "Some body key or value is longer than allowable"
 
 
-class Case(NamedTuple):
+class RefusedCall(NamedTuple):
     rule: str
     path: str
     body: Json
@@ -21,122 +21,138 @@ class Case(NamedTuple):
 
 
 REFUSALS = [
-    Case("too long", "/contacts/update", {"email": ADA, "bio": "x" * 499}, 400, TOO_LONG),
-    Case("too long", "/contacts/update", {"email": ADA, "k" * 499: 1}, 400, TOO_LONG),
-    Case("too long", "/contacts/update", {"email": ADA, "n": 10**500}, 400, TOO_LONG),
-    Case("too long", "/contacts/update", {"email": ADA, "bio": '"' * 250}, 400, TOO_LONG),
-    Case("too long", "/contacts/update", {"email": ADA, "mailingLists": {"l" * 499: True}}, 400, TOO_LONG),
-    Case(
+    RefusedCall("too long", "/contacts/update", {"email": ADA, "bio": "x" * 499}, 400, TOO_LONG),
+    RefusedCall("too long", "/contacts/update", {"email": ADA, "k" * 499: 1}, 400, TOO_LONG),
+    RefusedCall("too long", "/contacts/update", {"email": ADA, "n": 10**500}, 400, TOO_LONG),
+    RefusedCall("too long", "/contacts/update", {"email": ADA, "bio": '"' * 250}, 400, TOO_LONG),
+    RefusedCall("too long", "/contacts/update", {"email": ADA, "mailingLists": {"l" * 499: True}}, 400, TOO_LONG),
+    RefusedCall(
         "too long", "/events/send", {"email": ADA, "eventName": "E", "eventProperties": {"p": "x" * 499}}, 400, TOO_LONG
     ),
-    Case(
+    RefusedCall(
         "too long", "/events/send", {"email": ADA, "eventName": "E", "eventProperties": {"k" * 499: 1}}, 400, TOO_LONG
     ),
-    Case("too long", "/contacts/create", {"email": ADA, "bio": "x" * 499}, 400, TOO_LONG),
-    Case(
+    RefusedCall("too long", "/contacts/create", {"email": ADA, "bio": "x" * 499}, 400, TOO_LONG),
+    RefusedCall(
         "empty identifiers", "/contacts/update", {"email": None, "userId": None}, 400, "An email or userId is required."
     ),
-    Case("empty identifiers", "/contacts/update", {"email": "", "userId": ""}, 400, "An email or userId is required."),
-    Case("no identifier", "/contacts/update", {"plan": "pro"}, 400, "An email or userId is required."),
-    Case("no identifier", "/events/send", {"eventName": "E"}, 400, "An email or userId is required."),
-    Case("no address", "/contacts/update", {"email": "ada.example.com"}, 400, "Invalid email address."),
-    Case("no address", "/contacts/update", {"email": "ada@localhost"}, 400, "Invalid email address."),
-    Case("no address", "/contacts/update", {"email": "a da@example.com"}, 400, "Invalid email address."),
-    Case("no address", "/events/send", {"eventName": "E", "email": "ada@"}, 400, "Invalid email address."),
-    Case(
+    RefusedCall(
+        "empty identifiers", "/contacts/update", {"email": "", "userId": ""}, 400, "An email or userId is required."
+    ),
+    RefusedCall("no identifier", "/contacts/update", {"plan": "pro"}, 400, "An email or userId is required."),
+    RefusedCall("no identifier", "/events/send", {"eventName": "E"}, 400, "An email or userId is required."),
+    RefusedCall("no address", "/contacts/update", {"email": "ada.example.com"}, 400, "Invalid email address."),
+    RefusedCall("no address", "/contacts/update", {"email": "ada@localhost"}, 400, "Invalid email address."),
+    RefusedCall("no address", "/contacts/update", {"email": "a da@example.com"}, 400, "Invalid email address."),
+    RefusedCall("no address", "/events/send", {"eventName": "E", "email": "ada@"}, 400, "Invalid email address."),
+    RefusedCall(
         "identifier of another type", "/contacts/update", {"email": ["ada@example.com"]}, 400, "Invalid email address."
     ),
-    Case("identifier of another type", "/contacts/update", {"email": 7}, 400, "Invalid email address."),
-    Case(
+    RefusedCall("identifier of another type", "/contacts/update", {"email": 7}, 400, "Invalid email address."),
+    RefusedCall(
         "identifier of another type",
         "/contacts/update",
         {"email": ADA, "userId": ["u1"]},
         400,
         "userId must be a string",
     ),
-    Case("identifier of another type", "/contacts/update", {"email": ADA, "userId": 7}, 400, "userId must be a string"),
-    Case(
+    RefusedCall(
+        "identifier of another type", "/contacts/update", {"email": ADA, "userId": 7}, 400, "userId must be a string"
+    ),
+    RefusedCall(
         "identifier of another type", "/contacts/update", {"email": ADA, "userId": True}, 400, "userId must be a string"
     ),
-    Case("another type", "/contacts/update", {"email": ADA, "createdAt": "yesterday"}, 400, "createdAt must be a date"),
-    Case("another type", "/contacts/update", {"email": ADA, "firstName": 7}, 400, "firstName must be a string"),
-    Case("nested value", "/contacts/update", {"email": ADA, "tags": ["a"]}, 400, "tags must not be an object or array"),
-    Case(
+    RefusedCall(
+        "another type", "/contacts/update", {"email": ADA, "createdAt": "yesterday"}, 400, "createdAt must be a date"
+    ),
+    RefusedCall("another type", "/contacts/update", {"email": ADA, "firstName": 7}, 400, "firstName must be a string"),
+    RefusedCall(
+        "nested value", "/contacts/update", {"email": ADA, "tags": ["a"]}, 400, "tags must not be an object or array"
+    ),
+    RefusedCall(
         "nested value",
         "/events/send",
         {"eventName": "E", "email": ADA, "geo": {"x": 1}},
         400,
         "geo must not be an object or array",
     ),
-    Case("subscribed", "/contacts/update", {"email": ADA, "subscribed": "false"}, 400, "subscribed must be a boolean"),
-    Case("subscribed", "/contacts/update", {"email": ADA, "subscribed": None}, 400, "subscribed must be a boolean"),
-    Case(
+    RefusedCall(
+        "subscribed", "/contacts/update", {"email": ADA, "subscribed": "false"}, 400, "subscribed must be a boolean"
+    ),
+    RefusedCall(
+        "subscribed", "/contacts/update", {"email": ADA, "subscribed": None}, 400, "subscribed must be a boolean"
+    ),
+    RefusedCall(
         "unknown userId",
         "/contacts/update",
         {"userId": "u1"},
         400,
         "userId not found and cannot create a new contact without an email.",
     ),
-    Case(
+    RefusedCall(
         "list value",
         "/contacts/update",
         {"email": ADA, "mailingLists": {NEWS: "true"}},
         400,
         f"mailingLists.{NEWS} must be a boolean",
     ),
-    Case(
+    RefusedCall(
         "list value",
         "/contacts/update",
         {"email": ADA, "mailingLists": [NEWS]},
         400,
         "mailingLists must be an object of booleans",
     ),
-    Case(
+    RefusedCall(
         "unknown list",
         "/contacts/update",
         {"email": ADA, "mailingLists": {"nope": True}},
         400,
         "Mailing list not found",
     ),
-    Case("event name", "/events/send", {"email": ADA}, 400, "eventName is required"),
-    Case("event name", "/events/send", {"email": ADA, "eventName": 7}, 400, "eventName is required"),
-    Case("event name", "/events/send", {"email": ADA, "eventName": " "}, 400, "eventName is required"),
-    Case("unknown userId of an event", "/events/send", {"eventName": "E", "userId": "u1"}, 400, "Contact not found."),
-    Case(
+    RefusedCall("event name", "/events/send", {"email": ADA}, 400, "eventName is required"),
+    RefusedCall("event name", "/events/send", {"email": ADA, "eventName": 7}, 400, "eventName is required"),
+    RefusedCall("event name", "/events/send", {"email": ADA, "eventName": " "}, 400, "eventName is required"),
+    RefusedCall(
+        "unknown userId of an event", "/events/send", {"eventName": "E", "userId": "u1"}, 400, "Contact not found."
+    ),
+    RefusedCall(
         "event properties",
         "/events/send",
         {"eventName": "E", "email": ADA, "eventProperties": [1]},
         400,
         "eventProperties must be an object",
     ),
-    Case(
+    RefusedCall(
         "event properties",
         "/events/send",
         {"eventName": "E", "email": ADA, "eventProperties": {"items": [1]}},
         400,
         "items must not be an object or array",
     ),
-    Case("create", "/contacts/create", {"userId": "u1"}, 400, "An email is required."),
-    Case(
+    RefusedCall("create", "/contacts/create", {"userId": "u1"}, 400, "An email is required."),
+    RefusedCall(
         "delete",
         "/contacts/delete",
         {"email": ADA, "userId": "u1"},
         400,
         "Exactly one of email and userId is required.",
     ),
-    Case("delete", "/contacts/delete", {}, 400, "Exactly one of email and userId is required."),
-    Case("delete", "/contacts/delete", {"email": ADA}, 404, "Contact not found."),
-    Case("delete with a list", "/contacts/delete", {"userId": ["u1"]}, 400, "userId must be a string"),
-    Case(
+    RefusedCall("delete", "/contacts/delete", {}, 400, "Exactly one of email and userId is required."),
+    RefusedCall("delete", "/contacts/delete", {"email": ADA}, 404, "Contact not found."),
+    RefusedCall("delete with a list", "/contacts/delete", {"userId": ["u1"]}, 400, "userId must be a string"),
+    RefusedCall(
         "new property", "/contacts/properties", {"name": "firstName", "type": "string"}, 400, "Property already exists."
     ),
-    Case("new property", "/contacts/properties", {"name": "plan", "type": "text"}, 400, "Invalid property type."),
-    Case("new property", "/contacts/properties", {"name": " ", "type": "string"}, 400, "Invalid property name."),
+    RefusedCall(
+        "new property", "/contacts/properties", {"name": "plan", "type": "text"}, 400, "Invalid property type."
+    ),
+    RefusedCall("new property", "/contacts/properties", {"name": " ", "type": "string"}, 400, "Invalid property name."),
 ]
 
 
 @pytest.mark.parametrize("case", REFUSALS, ids=lambda case: f"{case.rule} {case.path} {case.message}")
-def test_refusal_changes_nothing(sandbox: Sandbox, api: httpx.Client, case: Case) -> None:
+def test_refusal_changes_nothing(sandbox: Sandbox, api: httpx.Client, case: RefusedCall) -> None:
     method = "PUT" if case.path == "/contacts/update" else "POST"
     assert answer(api.request(method, case.path, json=case.body)) == refused(case.status, case.message)
     assert (len(sandbox.team("acme").contacts), sandbox.events) == (0, [])

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from segue_worker.sandbox.clock import ManualClock
-from segue_worker.sandbox.core import Sandbox
-from segue_worker.sandbox.faults import Fault
-from segue_worker.sandbox.switches import SwitchError, Switches, parse_assignments
+from segue_sandbox.core import Sandbox
+from segue_sandbox.faults import InjectedFault
+from segue_sandbox.switches import SwitchError, Switches, parse_assignments
+from tests.unit.sandbox.in_process import ManualClock
 
 from .calls import ADA, NEWS, Json, find, send, update
 
@@ -68,7 +68,7 @@ def retry_after_400(api: httpx.Client, _: Sandbox) -> list[int]:
 
 
 def retry_after_500(api: httpx.Client, sandbox: Sandbox) -> list[int]:
-    sandbox.faults.add(Fault(status=500, count=1))
+    sandbox.faults.add(InjectedFault(status=500, count=1))
     return [send(api, "key", email=ADA).status_code, send(api, "key", email=ADA).status_code]
 
 

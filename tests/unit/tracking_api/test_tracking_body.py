@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue_producer.tracking_api.answers import RequestRefused
-from segue_producer.tracking_api.body import decode, parse
+from segue_tracking_api.answers import RequestRefused
+from segue_tracking_api.body import decode, parse
 
 LIMIT = 10_000
 
@@ -42,7 +42,7 @@ def test_a_body_at_the_limit_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", gzip.compress(b"{}")[:-1], zlib.compress(b"{}"), b"\x1f\x8b\x08" + b"\xff" * 20]
+    "body", [b"", b"{}", gzip.compress(b"{}", mtime=0)[:-1], zlib.compress(b"{}"), b"\x1f\x8b\x08" + b"\xff" * 20]
 )
 def test_broken_gzip_is_refused(body: bytes) -> None:
     assert refused(body) == (400, "invalid_gzip")

@@ -35,6 +35,13 @@ def test_a_configuration_with_problems_is_refused(tmp_path: Path) -> None:
     assert "segue.yaml:2: sources[0].destinations" in said
 
 
+def test_a_write_key_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEGUE_WRITE_KEY", raising=False)
+    code, said = run(tmp_path, ONE_SOURCE.replace("secret-write-key", "'${SEGUE_WRITE_KEY}'"))
+    assert code == 2
+    assert "sources[0].write_key: the environment variable SEGUE_WRITE_KEY is not set" in said
+
+
 def test_a_taken_port_is_said(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -54,7 +61,7 @@ def test_values_out_of_range_are_refused(tmp_path: Path, options: tuple[str, str
 
 def test_the_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
-    for name in [name for name in sys.modules if name.startswith(("segue_producer.tracking_api", "uvicorn"))]:
+    for name in [name for name in sys.modules if name.startswith(("segue_tracking_api", "uvicorn"))]:
         monkeypatch.delitem(sys.modules, name)
     find = PathFinder.find_spec
     monkeypatch.setattr(
@@ -64,7 +71,8 @@ def test_the_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
     code, said = run(tmp_path, ONE_SOURCE)
     assert code == 2
-    assert "uvicorn is not installed: pip install 'segue[http]'" in said
+    assert said.startswith("uvicorn is not installed; this needs: ")
+    assert said.endswith(' -m pip install "segue[worker,http]"\n')
 
 
 def test_help_has_an_example() -> None:

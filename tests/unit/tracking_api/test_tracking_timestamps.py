@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue_producer.tracking_api.timestamps import correct, instant
+from segue_tracking_api.timestamps import correct, instant
 
 RECEIVED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EARLIEST = RECEIVED - datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)

@@ -1,20 +1,19 @@
-"""`segue dashboard`: what became of events, in a browser."""
+"""`segue dashboard`: a web page that shows what happens to events."""
 
 import contextlib
+import logging
 import os
 from pathlib import Path
 from typing import Final
 
 import click
-from redis import ConnectionPool, Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from segue_producer.clients import broker_url
 from segue_producer.hints import Hints
-from segue_producer.settings import broker_url
-from segue_worker.cli.group import Refusal
+from segue_worker import logs
+from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, redis_option
-from segue_worker.cli.store import TIMEOUT_S
+from segue_worker.cli.store import connect
 
 TOKEN_VARIABLE: Final = "SEGUE_DASHBOARD_TOKEN"  # noqa: S105 - a variable's name
 READY_LINE: Final = "dashboard ready at "
@@ -39,24 +38,24 @@ Example:
 def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, redis_url: str) -> None:
     """Serve the dashboard.
 
-    People sign in with a token of at least 16 characters; without one it does not start. It speaks HTTP: to reach it
-    from elsewhere, put a proxy that speaks HTTPS before it, or a tunnel. /healthz and /metrics need no token.
+    People sign in with a token of at least 16 characters; without a token the dashboard does not start. It is served
+    over plain HTTP: to reach it from another machine, put an HTTPS proxy in front of it, or use a tunnel. /healthz and
+    /metrics need no token.
     """
-    try:
-        from segue_worker.dashboard import Dashboard, create_app  # noqa: PLC0415 - needs the extra `dashboard`
-        from segue_worker.dashboard.server import serve  # noqa: PLC0415 - same
-        from segue_worker.dashboard.sessions import Sessions  # noqa: PLC0415 - same
-    except ModuleNotFoundError as missing:
-        raise click.UsageError(f"{missing.name} is not installed: pip install 'segue[dashboard]'") from None
+    from segue_worker.dashboard import Dashboard, create_app  # noqa: PLC0415 - needs the extra `dashboard`
+    from segue_worker.dashboard.server import serve  # noqa: PLC0415 - same
+    from segue_worker.dashboard.sessions import Sessions  # noqa: PLC0415 - same
+
     try:
         sessions = Sessions(_token(token_file))
     except ValueError as error:
-        raise Refusal(f"{error}: make one with openssl rand -hex 24") from None
-    with _client(redis_url) as redis:
+        raise UsageFailure(f"{error}: make one with openssl rand -hex 24") from None
+    logs.to_stderr(logging.WARNING)
+    with connect(redis_url) as redis:
         hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
         board = Dashboard(redis, config, sessions, hints.send)
         try:
-            # Ctrl-C is how one ends it.
+            # Ctrl-C is the usual way to end it.
             with contextlib.suppress(KeyboardInterrupt):
                 serve(create_app(board), host, port, lambda url: click.echo(f"{READY_LINE}{url}", err=True))
         except OSError as error:
@@ -68,16 +67,5 @@ def _token(file: Path | None) -> str:
     token = file.read_text(encoding="utf-8").strip() if file else os.environ.get(TOKEN_VARIABLE, "").strip()
     if not token:
         where = f"{file} is empty" if file else f"{TOKEN_VARIABLE} is not set"
-        raise Refusal(f"There is no token to sign in with: {where}. Set it, or name a --token-file")
+        raise UsageFailure(f"There is no token to sign in with: {where}. Set it, or name a --token-file")
     return token
-
-
-def _client(url: str) -> "Redis":
-    """A client that answers bytes, one connection to a thread; it comes back by itself when Redis does."""
-    try:
-        pool = ConnectionPool.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
-        )
-    except ValueError:
-        raise Refusal("--redis-url: no URL of a Redis; write it as redis://localhost:6379/0") from None
-    return Redis(connection_pool=pool)

@@ -1,19 +1,20 @@
-"""How dead letters are shown. Lists show no request, answer or event; `show` does."""
+"""How dead letters are printed. Requests, answers and events appear only in `segue dead show`."""
 
 import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from segue_worker.dead_letter import DeadLetter
-from segue_worker.status import utc_text
+from segue_worker.observing.status import utc_text
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.printable import visible
 
 COLUMNS: Final = ("id", "at", "reason", "attempts", "contact", "mapping", "detail")
 
 
 def row(letter: DeadLetter) -> Sequence[object]:
     """The letter as a line of a table, under `COLUMNS`."""
-    contact, mappings, detail = map(_printable, (letter.contact, ", ".join(letter.mappings), letter.detail))
-    return letter.id, utc_text(letter.at), letter.reason, letter.attempts, contact, mappings, detail
+    mappings = ", ".join(letter.mappings)
+    return letter.id, utc_text(letter.at), letter.reason, letter.attempts, letter.contact, mappings, letter.detail
 
 
 def summary(letter: DeadLetter, destination: str) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def page(letter: DeadLetter, destination: str) -> str:
         ("answer", f"{answer['status']} {answer['text']}" if answer else ""),
         *(("event", event) for event in letter.events),
     ]
-    return "\n".join(f"{name:<13}  {_printable(value)}" for name, value in lines if value)
+    return "\n".join(f"{name:<13}  {visible(value)}" for name, value in lines if value)
 
 
 def _parsed(event: str) -> Any:
@@ -70,8 +71,3 @@ def _parsed(event: str) -> Any:
         return json.loads(event)
     except ValueError:
         return event
-
-
-def _printable(text: str) -> str:
-    """The text with control characters spelled out: what a sender wrote must not steer the reader's terminal."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

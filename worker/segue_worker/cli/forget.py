@@ -1,4 +1,4 @@
-"""`segue forget`: remove a person."""
+"""`segue forget`: delete a person's data."""
 
 import asyncio
 import sys
@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import click
-from redis.asyncio import Redis as AsyncRedis
 
-from segue_worker.cli.group import Failure, Refusal
+from segue_producer.clients import async_redis_client
+from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import emit_json, remark
-from segue_worker.cli.store import Known, known_destinations, opened
-from segue_worker.forget import forget_at_loops, forget_here
+from segue_worker.cli.output import counted, emit_json, remark
+from segue_worker.cli.store import TIMEOUT_S, opened
+from segue_worker.observing.destinations import KnownDestinations, known_destinations
+from segue_worker.operating.forget import forget_at_loops, forget_here
 
 
 @click.command(
     epilog="Example: segue forget user-42 --loops",
-    short_help="Remove what is held of a person, and their contact at Loops.",
+    short_help="Delete a person's data here, and their contact at Loops.",
 )
 @click.argument("user_id")
 @click.option("--loops", is_flag=True, help="Also tell Loops to delete the contact.")
@@ -29,17 +30,17 @@ from segue_worker.forget import forget_at_loops, forget_here
 def forget(  # noqa: PLR0913 - one argument for each option
     user_id: str, *, loops: bool, yes: bool, config: Path, redis_url: str, as_json: bool
 ) -> None:
-    """Remove the pending events and dead letters of the person with USER_ID at every destination.
+    """Delete the waiting events, dead letters and log entries of the person with USER_ID, at every destination.
 
-    Somebody who never had a userId is named by email (in lower case) or anonymousId. What was delivered is at Loops:
-    --loops deletes the contact there. Stop enqueueing for the person first, or new events will come after.
+    A person who never had a userId is named by email (in lower case) or anonymousId. What was delivered is kept by
+    Loops; --loops deletes the contact there too. Stop enqueueing for the person first, or new events will follow.
     """
     if sys.stdin.isatty() and not yes:
-        click.confirm("Remove everything that is held of this person? It cannot be undone", abort=True, err=True)
+        click.confirm("Delete everything that is kept of this person? This cannot be undone", abort=True, err=True)
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         if loops and known.config is None:
-            raise Refusal(f"--loops needs the configuration: {known.remark}")
+            raise UsageFailure(f"--loops needs the configuration: {known.remark}")
         removed: dict[str, dict[str, Any]] = {name: asdict(forget_here(redis, name, user_id)) for name in known.names}
     if loops:
         for name, deleted in asyncio.run(_at_loops(known, redis_url, user_id)).items():
@@ -48,14 +49,13 @@ def forget(  # noqa: PLR0913 - one argument for each option
         emit_json(removed)
     for name, counts in removed.items():
         at_loops = {True: "; contact deleted at Loops", False: "; no such contact at Loops", None: ""}
-        remark(
-            f"{name}: {counts['events']} events, {counts['dead_letters']} dead letters and {counts['log_entries']} log entries removed"
-            f"{at_loops[counts.get('contact_deleted')]}"
-        )
+        kept = f"{counted(counts['events'], 'event')}, {counted(counts['dead_letters'], 'dead letter')}"
+        log = f"{counts['log_entries']:,} log entr{'y' if counts['log_entries'] == 1 else 'ies'}"
+        remark(f"{name}: deleted {kept} and {log}{at_loops[counts.get('contact_deleted')]}")
 
 
-async def _at_loops(known: Known, redis_url: str, user_id: str) -> dict[str, bool]:
+async def _at_loops(known: KnownDestinations, redis_url: str, user_id: str) -> dict[str, bool]:
     if known.config is None:
-        raise Failure("the configuration is gone")
-    async with AsyncRedis.from_url(redis_url) as redis:
+        raise CommandFailure("the configuration is gone")
+    async with async_redis_client(redis_url, timeout=TIMEOUT_S) as redis:
         return {item.name: await forget_at_loops(redis, item, user_id) for item in known.config.destinations}

@@ -1,4 +1,7 @@
-"""How commands speak: data to stdout, as a table or as JSON; remarks to stderr."""
+"""How commands print: data to stdout, as a table or as JSON; remarks for people to stderr.
+
+Both may quote what senders and servers wrote, so control characters are replaced by escapes here.
+"""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,12 +13,24 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from segue_worker.printable import visible, visible_json, visible_lines
+
 _WIDTH_OF_A_PIPE = 200
 
 
 def emit_json(value: Any) -> None:
     """Print a value as one line of JSON to stdout."""
-    click.echo(orjson.dumps(value))
+    emit_json_text(orjson.dumps(value))
+
+
+def emit_json_text(text: bytes) -> None:
+    """Print a line of JSON to stdout."""
+    click.echo(visible_json(text.decode()))
+
+
+def emit(text: str) -> None:
+    """Print text for people to stdout."""
+    click.echo(visible_lines(text))
 
 
 def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Iterable[str] = ()) -> None:
@@ -31,10 +46,15 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numb
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(visible(str(cell))) for cell in row))
     Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE).print(table)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts, as in `1 event` or `1,200 events`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def remark(text: str) -> None:
     """Print a remark to stderr."""
-    click.echo(text, err=True)
+    click.echo(visible_lines(text), err=True)

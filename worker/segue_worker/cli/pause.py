@@ -1,51 +1,51 @@
-"""`segue pause` and `segue resume`: hold a destination by hand, and let it go on."""
+"""`segue pause` and `segue resume`: pause a destination by hand, and resume it."""
 
 import time
 from pathlib import Path
 
 import click
 
-from segue_producer.keys import Keys
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.output import remark
-from segue_worker.cli.store import choose, known_destinations, opened
-from segue_worker.pause import Pause
+from segue_worker.cli.store import choose, opened
+from segue_worker.observing.destinations import known_destinations
+from segue_worker.operating import pause as operating
 
 
 @click.command(
     epilog='Example: segue pause loops --reason "new API key on its way"',
-    short_help="Hold a destination: nothing is sent until it is resumed.",
+    short_help="Pause a destination: nothing is sent until it is resumed.",
 )
 @click.argument("destination")
 @click.option("--reason", default="paused by hand", show_default=True, help="What `segue status` says about it.")
 @config_option
 @redis_option
 def pause(destination: str, *, reason: str, config: Path, redis_url: str) -> None:
-    """Hold DESTINATION: nothing is sent until it is resumed.
+    """Pause DESTINATION: nothing is sent until it is resumed.
 
-    Events are still taken and wait in order. Requests under way are finished. A pause that Segue made itself becomes
-    one by hand: no probe ends it.
+    Events are still accepted, and wait in order. Requests that are under way are finished. A destination that Segue had
+    paused itself now counts as paused by hand, so that no probe resumes it.
     """
     with opened(redis_url) as redis:
         name = choose(redis, known_destinations(redis, config), destination)
-        key = Keys(name).paused
-        earlier = redis.get(key)
-        since = Pause.from_json(earlier).since if earlier else int(time.time() * 1000)
-        redis.set(key, Pause(reason, since, None).to_json())
-    was = ", which was paused already," if earlier else ""
-    remark(f"{name}{was} is paused; segue resume {name} lets it go on")
+        earlier = operating.pause(redis, name, reason, int(time.time() * 1000))
+    done = f"{name} was paused already" if earlier else f"Paused {name}"
+    remark(f"{done}; to resume it: segue resume {name}")
 
 
 @click.command(
     epilog="Example: segue resume loops",
-    short_help="Let a paused destination go on.",
+    short_help="Resume a paused destination.",
 )
 @click.argument("destination")
 @config_option
 @redis_option
 def resume(destination: str, *, config: Path, redis_url: str) -> None:
-    """Let DESTINATION go on, whether it was paused by hand or by Segue. Delivery begins within a second."""
+    """Resume DESTINATION, whether it was paused by hand or by Segue. Delivery begins within a second.
+
+    For ten minutes Segue does not pause it again because Loops refuses requests: look at the dead letters meanwhile.
+    """
     with opened(redis_url) as redis:
         name = choose(redis, known_destinations(redis, config), destination)
-        was_paused = redis.delete(Keys(name).paused)
-    remark(f"{name} goes on" if was_paused else f"{name} is not paused")
+        was_paused = operating.resume(redis, name)
+    remark(f"Resumed {name}" if was_paused else f"{name} is not paused")

@@ -1,12 +1,17 @@
-"""Shows people requests, and why there are no others."""
+"""Prints requests that mappings made, and why other mappings made none."""
+
+import json
+from contextlib import suppress
 
 import click
 from rich.console import Console
+from rich.highlighter import JSONHighlighter
 
 from segue_worker.cli.output import emit_table
 from segue_worker.mapping import Request, encode_body
 from segue_worker.mapping.known_refusals import refusals
-from segue_worker.preview import Preview
+from segue_worker.observing.preview import Preview
+from segue_worker.printable import visible, visible_json
 
 
 def show_preview(found: Preview) -> None:
@@ -23,14 +28,14 @@ def show_request(request: Request) -> None:
     """Print a request, and what of it Loops is known to refuse."""
     click.echo(f"{click.style(f'{request.method} {request.path}', fg='green')}  {request.mapping}")
     body = encode_body(request.body).decode()
-    try:
-        Console().print_json(body, ensure_ascii=False)
-    except RecursionError:
-        click.echo(body)
+    # One that is nested too deeply is shown as its line.
+    with suppress(RecursionError):
+        body = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    Console().print(JSONHighlighter()(visible_json(body)), soft_wrap=True)
     for refusal in refusals(request):
         show_problem("warning", f"Loops refuses {refusal}")
 
 
 def show_problem(kind: str, text: str) -> None:
     """Print an `error` or a `warning` on one line."""
-    click.echo(f"{click.style(kind, fg='red' if kind == 'error' else 'yellow')}: {text}")
+    click.echo(f"{click.style(kind, fg='red' if kind == 'error' else 'yellow')}: {visible(text)}")

@@ -1,12 +1,12 @@
-"""`segue sandbox`: the stand-in for Loops, on a port."""
+"""`segue sandbox`: serve the stand-in for Loops on a port."""
 
 import contextlib
 
 import click
 
-from segue_worker.sandbox.address import READY_LINE
-from segue_worker.sandbox.core import Sandbox
-from segue_worker.sandbox.switches import SwitchError, Switches, parse_assignments
+from segue_sandbox.address import READY_LINE
+from segue_sandbox.core import Sandbox
+from segue_sandbox.switches import SwitchError, Switches, parse_assignments
 
 _EXAMPLE = """\b
 Example:
@@ -31,7 +31,9 @@ Example:
     show_default=True,
     help="Count the limit over any one second, or over the clock's seconds.",
 )
-@click.option("--latency-ms", type=click.FloatRange(0), default=0, show_default=True, help="Time every answer takes.")
+@click.option(
+    "--latency-ms", type=click.FloatRange(0), default=0, show_default=True, help="How long every answer takes."
+)
 @click.option(
     "--fail",
     type=click.FloatRange(0, 1),
@@ -39,7 +41,13 @@ Example:
     show_default=True,
     help="Share of requests that fail at random: 429, 500, 502/503/504, connection dropped, answer lost.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random failures; equal seeds fail alike.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the random failures; the same seed gives the same failures.",
+)
 @click.option(
     "--api-key",
     "api_keys",
@@ -74,17 +82,15 @@ def sandbox(  # noqa: PLR0913  one parameter per option is click's shape
     summary show what arrived; POST /_sandbox/faults, switches, lists, leave-list, clock, revoke, restore and reset
     change how it behaves.
     """
-    try:
-        from segue_worker.sandbox.server import serve  # noqa: PLC0415  needs the extra `http`, --help does not
-    except ModuleNotFoundError as missing:
-        raise click.UsageError(f"{missing.name} is not installed: pip install 'segue[http]'") from None
+    from segue_sandbox.server import serve  # noqa: PLC0415  needs the extra `http`, --help does not
+
     chosen = {"rate_limit": rate_limit, "window": window, "latency_ms": latency_ms, "fail": fail}
     try:
         switches = Switches().changed({**chosen, **parse_assignments(assignments)})
     except SwitchError as error:
         raise click.UsageError(f"--switch {error}") from None
     try:
-        # Ctrl-C is how one ends it.
+        # Ctrl-C is the usual way to end it.
         with contextlib.suppress(KeyboardInterrupt):
             serve(Sandbox(switches, api_keys=api_keys, seed=seed), host, port, _say_ready)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`segue send`: one event to Loops, now."""
+"""`segue send`: send one event to Loops at once."""
 
 import asyncio
 import sys
@@ -11,15 +11,15 @@ import orjson
 
 from segue_producer.errors import InvalidEvent
 from segue_producer.events import MAX_EVENT_BYTES, prepare
-from segue_worker.cli.events import choose_destination, destination_option
-from segue_worker.cli.group import Refusal
+from segue_worker.cli.event_input import choose_destination, destination_option
+from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, json_option
-from segue_worker.cli.output import remark
+from segue_worker.cli.output import counted, emit, emit_json_text, remark
 from segue_worker.cli.requests import show_preview
 from segue_worker.config import Destination, load_config
-from segue_worker.preview import NotAnEventError, Preview, read_event, reasons_json, request_json
-from segue_worker.preview import preview as preview_event
-from segue_worker.send_now import Sent, send_now
+from segue_worker.observing.preview import NotAnEventError, Preview, read_event, reasons_json, request_json
+from segue_worker.observing.preview import preview as preview_event
+from segue_worker.operating.send_now import Sent, send_now
 
 _EXAMPLE = """\b
 Example:
@@ -29,7 +29,7 @@ Example:
   segue send --destination loops event.json --yes --json
 """
 _LARGEST_FILE = 4 * MAX_EVENT_BYTES
-"""Bytes that are read; white space included, an event has fewer."""
+"""How many bytes of a file are read: more than an event has, white space included."""
 
 
 @click.command(epilog=_EXAMPLE, short_help="Send one event to Loops now, and show the answer.")
@@ -46,13 +46,13 @@ _LARGEST_FILE = 4 * MAX_EVENT_BYTES
     "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False, metavar="[FILE|-]"
 )
 def send(*, config: Path, destination: str | None, as_json: bool, yes: bool, **given: Any) -> None:
-    """Send one event through the mappings to Loops, now, and show what Loops answers.
+    """Send one event through the mappings to Loops at once, and show what Loops answers.
 
-    FILE holds the event as JSON; - reads it from stdin. The event takes no part in the outbox: nothing is deduplicated, merged,
-    paced or retried. Each request is one attempt under an Idempotency-Key of its own, so sending twice sends twice; it
-    counts toward the team's rate limit like any other.
+    FILE holds the event as JSON; - reads it from stdin. The event does not go through the outbox: it is not
+    deduplicated, merged, paced or retried. Each request has an Idempotency-Key of its own, so sending an event twice
+    has its effect twice. It counts towards the team's rate limit like any other request.
 
-    Exits 0 when Loops took every request, 1 when it refused one, did not answer, or no mapping made one.
+    Exits with 0 if Loops accepted every request, and with 1 if it refused one, did not answer, or no mapping made one.
     """
     chosen = choose_destination(load_config(config), destination)
     if not any(given.values()) and not sys.stdin.isatty():
@@ -65,11 +65,11 @@ def send(*, config: Path, destination: str | None, as_json: bool, yes: bool, **g
         _ask(chosen, found, from_stdin=given["file"] == "-")
     sent = asyncio.run(send_now(chosen, found.requests, message_id)) if found.requests else []
     if as_json:
-        click.echo(_json(chosen, message_id, found, sent))
+        emit_json_text(_json(chosen, message_id, found, sent))
     elif sent:
         _show(sent)
     else:
-        remark("nothing was sent: no mapping makes a request of this event")
+        remark("Nothing was sent: no mapping makes a request of this event")
     if not sent or found.errors or not all(each.delivered for each in sent):
         raise click.exceptions.Exit(1)
 
@@ -99,7 +99,7 @@ def _object(where: str, text: str | bytes) -> dict[str, Any]:
     try:
         return read_event(text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
     except NotAnEventError as error:
-        raise Refusal(f"{where}: {error}") from None
+        raise UsageFailure(f"{where}: {error}") from None
 
 
 def _prepared(event: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -107,15 +107,14 @@ def _prepared(event: dict[str, Any]) -> tuple[dict[str, Any], str]:
     try:
         prepared = prepare(event)
     except InvalidEvent as error:
-        raise Refusal(str(error)) from None
+        raise UsageFailure(str(error)) from None
     return orjson.loads(prepared.json), prepared.message_id
 
 
 def _ask(destination: Destination, found: Preview, *, from_stdin: bool) -> None:
     if from_stdin:
         raise click.UsageError("the event came from stdin, which leaves no way to ask: add --yes")
-    count = len(found.requests)
-    question = f"Send {count} request{'' if count == 1 else 's'} to {destination.base_url} ({destination.name})?"
+    question = f"Send {counted(len(found.requests), 'request')} to {destination.base_url} ({destination.name})?"
     click.confirm(question, default=True, abort=True, err=True)
 
 
@@ -124,7 +123,7 @@ def _show(sent: Sequence[Sent]) -> None:
         request = each.request
         label = click.style(str(each.status or "no answer"), fg="green" if each.delivered else "red", bold=True)
         click.echo(f"{label} in {each.ms} ms  {request.method} {request.path}  {request.mapping}")
-        click.echo(f"  {' '.join(each.text.split())}")
+        emit(f"  {' '.join(each.text.split())}")
 
 
 def _json(destination: Destination, message_id: str, found: Preview, sent: Sequence[Sent]) -> bytes:

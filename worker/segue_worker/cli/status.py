@@ -1,4 +1,4 @@
-"""`segue status`: what each destination is doing, and what it has done."""
+"""`segue status`: the state, speed and counters of each destination."""
 
 import sys
 import time
@@ -17,10 +17,12 @@ from rich.text import Text
 
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
-from segue_worker.cli.store import known_destinations, opened
-from segue_worker.metrics.speed import Speed, read_speeds
-from segue_worker.pause import Pause
-from segue_worker.status import Status, read_statuses, utc_text
+from segue_worker.cli.store import opened
+from segue_worker.observing.destinations import known_destinations
+from segue_worker.observing.metrics.speed import Speed, read_speeds
+from segue_worker.observing.status import Status, read_statuses, utc_text
+from segue_worker.outbox.pause import Pause
+from segue_worker.printable import visible
 
 EVERY_S: Final = 1.0
 _WIDTH_OF_A_PIPE: Final = 100
@@ -28,37 +30,40 @@ _SECOND_MS: Final = 1000
 _MINUTE_MS: Final = 60_000
 _NOW: Final = ("pending", "due", "in_flight", "parked", "dead")
 _SPEED: Final = ("requests_per_s", "rate_limit", "delivery_p50", "delivery_p95", "request_p50", "request_p95")
-_SINCE: Final = ("delivered", "filtered", "duplicates", "merged", "requests", "retries", "rate_limited")
+SINCE: Final = ("delivered", "filtered", "duplicates", "merged", "requests", "retries", "rate_limited")
 
 
 @click.command(
     epilog="Example: segue status --watch",
-    short_help="Show what each destination is doing, and what it has done.",
+    short_help="Show the state, speed and counters of each destination.",
 )
 @config_option
 @redis_option
 @json_option
-@click.option("--watch", is_flag=True, help="Go on each second, until Ctrl-C; with --json, a line each second.")
+@click.option(
+    "--watch", is_flag=True, help="Show it anew each second, until Ctrl-C; with --json, print a line each second."
+)
 def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
-    """Show what each destination is doing now, how fast, and its counters since the start of data.
+    """Show the state of each destination, how fast it delivers, and its counters of all time.
 
-    pending counts events; due, in flight and parked count contacts; dead counts the dead letters kept; oldest is for
-    how long the contact that waits longest has waited. Speed is that of the last one to two minutes, with --watch
-    requests that of the last second: requests per second and the limit, the median and the 95th percentile of the time
-    from enqueueing to delivery, and of a request.
+    pending counts events that wait. due, in flight and parked count contacts: those that wait for their turn, those that
+    are being delivered, and those that wait for a retry. dead counts the dead letters that are kept. oldest is how long
+    the longest waiting contact has waited. The second table covers the last one to two minutes (with --watch, requests
+    per second cover the last second): requests per second and the limit, and the median and 95th percentile of the time
+    from enqueueing to delivery and of the duration of a request.
     """
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         if known.remark:
             remark(known.remark)
         if not known.names:
-            remark("no destination is known: no worker has announced one yet")
+            remark("There is no destination yet: no worker has announced one, and no configuration names one")
 
-        def read() -> Reading:
-            return Reading(read_statuses(redis, known.names), read_speeds(redis, known.names))
+        def read() -> StatusReading:
+            return StatusReading(read_statuses(redis, known.names), read_speeds(redis, known.names))
 
         if watch:
-            # Ctrl-C is how one ends it.
+            # Ctrl-C is the usual way to end it.
             with suppress(KeyboardInterrupt):
                 _watch(read, as_json=as_json)
         elif as_json:
@@ -68,8 +73,8 @@ def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What is shown at a time: of each destination what it does, and how fast."""
+class StatusReading:
+    """What is shown at one time: the status and the speed of each destination."""
 
     statuses: Mapping[str, Status]
     speeds: Mapping[str, Speed]
@@ -86,8 +91,8 @@ class Reading:
         return self.statuses[name].counters.get("requests", 0)
 
 
-def as_data(reading: Reading) -> dict[str, Any]:
-    """The form that other programs read, whose names stay as they are; with the speed besides."""
+def as_data(reading: StatusReading) -> dict[str, Any]:
+    """Status and speed as other programs read them; the names must stay as they are."""
     return {
         "destinations": {
             name: {**each.to_dict(), **reading.speeds[name].to_dict()} for name, each in reading.statuses.items()
@@ -95,19 +100,19 @@ def as_data(reading: Reading) -> dict[str, Any]:
     }
 
 
-def as_tables(reading: Reading) -> RenderableType:
-    """Three tables, at most 100 columns wide: what is now, how fast, and what has been."""
+def as_tables(reading: StatusReading) -> RenderableType:
+    """Three tables, at most 100 columns wide: state, speed, and counters."""
     now = _table("destination", *_NOW, "oldest", "paused")
     speed = _table("destination", *_SPEED)
-    since = _table("destination", *_SINCE)
+    since = _table("destination", *SINCE)
     for name, each in reading.statuses.items():
         fields = each.to_dict()
         oldest = str(timedelta(seconds=int(each.oldest_pending_s)))
         now.add_row(name, *(f"{fields[column]:,}" for column in _NOW), oldest, "yes" if each.paused else "no")
         speed.add_row(name, *_speed_cells(reading.speeds[name]))
-        since.add_row(name, *(f"{fields[column]:,}" for column in _SINCE))
+        since.add_row(name, *(f"{fields[column]:,}" for column in SINCE))
     paused = ((name, each.paused) for name, each in reading.statuses.items() if each.paused)
-    pauses = [Text(f"{name} is paused {_explained(pause)}") for name, pause in paused]
+    pauses = [Text(visible(f"{name} is paused {_explained(pause)}")) for name, pause in paused]
     return Group(now, *pauses, Text(), speed, Text(), since)
 
 
@@ -146,8 +151,8 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE)
 
 
-def _watch(read: Callable[[], Reading], *, as_json: bool) -> None:
-    """Show the status each second, for ever."""
+def _watch(read: Callable[[], StatusReading], *, as_json: bool) -> None:
+    """Show the status each second, until interrupted."""
     if as_json or not sys.stdout.isatty():
         for reading in _each_second(read):
             emit_json(as_data(reading)) if as_json else _console().print(as_tables(reading))
@@ -156,7 +161,7 @@ def _watch(read: Callable[[], Reading], *, as_json: bool) -> None:
             live.update(as_tables(reading), refresh=True)
 
 
-def _each_second(read: Callable[[], Reading]) -> Iterator[Reading]:
+def _each_second(read: Callable[[], StatusReading]) -> Iterator[StatusReading]:
     began, earlier = time.monotonic(), read()
     yield earlier
     while True:

@@ -1,4 +1,4 @@
-"""`segue tracking-api`: the HTTP endpoint for Segment and RudderStack SDKs, on a port."""
+"""`segue tracking-api`: serve the HTTP endpoint for Segment and RudderStack SDKs on a port."""
 
 import contextlib
 import logging
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from segue_producer.settings import broker_url
-from segue_worker.cli.group import Refusal
+from segue_producer.clients import broker_url
+from segue_worker import logs
+from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.output import remark
 from segue_worker.config import load_config
@@ -55,16 +56,16 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
 ) -> None:
     """Serve an HTTP endpoint that unmodified Segment and RudderStack SDKs can send to.
 
-    The configuration's `sources` say which write keys are let in, and where their events go. GET /docs describes it.
+    The configuration's `sources` say which write keys are accepted, and to which destinations their events go. GET /docs
+    describes the endpoint.
     """
-    try:
-        from segue_producer.tracking_api import Limits, bind, create_app, serve  # noqa: PLC0415  --help needs no extra
-    except ModuleNotFoundError as missing:
-        raise click.UsageError(f"{missing.name} is not installed: pip install 'segue[http]'") from None
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    sources = {source.write_key.get_secret_value(): source.destinations for source in load_config(config).sources}
+    from segue_tracking_api import Limits, bind, create_app, serve  # noqa: PLC0415  --help needs no extra
+
+    logs.to_stderr(logging.INFO)
+    read = load_config(config, serving=True)
+    sources = {source.write_key.get_secret_value(): source.destinations for source in read.sources}
     if not sources:
-        raise Refusal(f"{config}: has no `sources`: without a write key nobody could send anything")
+        raise UsageFailure(f"{config} has no `sources`: without a write key nobody could send anything")
     limits = Limits(batch_bytes=max_batch_bytes)
     app = create_app(
         sources,
@@ -78,7 +79,7 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
     taken = listener.getsockname()[1]
-    # Ctrl-C is how one ends it in a terminal.
+    # Ctrl-C is the usual way to end it in a terminal.
     with contextlib.suppress(KeyboardInterrupt):
         serve(
             app, listener, limits, lambda: remark(f"{READY_LINE}http://{f'[{host}]' if ':' in host else host}:{taken}")

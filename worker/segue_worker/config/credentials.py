@@ -37,6 +37,10 @@ _KINDS: Final = (
 )
 
 
+class _NoKeyError(ValueError):
+    """There is no key, rather than one that cannot be used."""
+
+
 def read_credentials(document: Document, directory: Path) -> dict[Where, SecretStr]:
     """The keys of destinations and sources, from the configuration or from the files it names.
 
@@ -54,10 +58,12 @@ def read_credentials(document: Document, directory: Path) -> dict[Where, SecretS
         for index, entry in entries(document.data, kind.members):
             where: Where = (kind.members, index)
             used = _used(kind, entry, where, findings)
-            if used is None or findings.is_settled((*where, used)):
+            if used is None or findings.is_silenced((*where, used)):
                 continue
             try:
                 key = _read(kind, entry[used], directory if used != kind.name else None)
+            except _NoKeyError as error:
+                findings.missing_value((*where, used), str(error))
             except ValueError as error:
                 findings.problem((*where, used), str(error))
             else:
@@ -75,7 +81,7 @@ def _used(kind: _Kind, entry: dict[str, Any], where: Where, findings: Findings) 
     if not given:
         findings.problem(where, f'missing key "{kind.name}" (or "{from_file}")')
     elif len(given) > 1:
-        findings.problem((*where, from_file), f"stands beside {kind.name}: keep one of the two")
+        findings.problem((*where, from_file), f"cannot be given together with {kind.name}: keep one of the two")
     elif isinstance(entry[given[0]], str):
         return given[0]
     return None
@@ -85,13 +91,15 @@ def _read(kind: _Kind, value: str, directory: Path | None) -> str:
     """The key: the value itself, or what is in the file it names.
 
     Raises:
-        ValueError: with the reason.
+        ValueError: with the reason; a `_NoKeyError` where there is none.
     """
     key = value if directory is None else _file(directory / value)
     if not key:
-        raise ValueError("is empty" if directory is None else "the file is empty")
+        raise _NoKeyError("is empty" if directory is None else "the file is empty")
     if not kind.pattern.fullmatch(key):
-        raise ValueError(f"{'is' if directory is None else 'the file holds'} no key: one has {kind.allowed}")
+        raise ValueError(
+            f"{'is' if directory is None else 'the file holds text that is'} not a valid key: keys consist of {kind.allowed}"
+        )
     return key
 
 
@@ -102,10 +110,10 @@ def _file(path: Path) -> str:
             content = file.read(_LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else None
-        raise ValueError(f"the file cannot be read: {said or 'no file has such a name'}") from None
+        raise _NoKeyError(f"the file cannot be read: {said or 'no file has such a name'}") from None
     if len(content) > _LARGEST_FILE:
         raise ValueError("the file is too large for a key")
     try:
         return content.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
-        raise ValueError("the file holds no UTF-8 text") from None
+        raise ValueError("the file is not UTF-8 text") from None

@@ -7,7 +7,7 @@ from typing import Any
 
 from segue_worker.config.problems import Findings, Where
 from segue_worker.config.variables import substitute
-from segue_worker.config.yamltree import MAX_DEPTH, MAX_NODES, DocumentError, Fault, Items, Node, Scalar, parse
+from segue_worker.config.yaml_tree import MAX_DEPTH, MAX_NODES, DocumentError, Finding, Items, Node, Scalar, parse
 
 MAX_BYTES = 10_000_000
 
@@ -29,12 +29,13 @@ class Document:
     findings: Findings
 
 
-def read_document(path: Path, environ: Mapping[str, str]) -> Document:
+def read_document(path: Path, environ: Mapping[str, str], *, serving: bool = False) -> Document:
     """Read a configuration file.
 
     Args:
         path: the file.
         environ: the variables that `${NAME}` stands for.
+        serving: whether the reader serves `sources`, and so needs their write keys.
 
     Returns:
         The document; its findings hold the faults that did not keep it from being read.
@@ -45,7 +46,7 @@ def read_document(path: Path, environ: Mapping[str, str]) -> Document:
     root, faults = parse(_decode(_read(path)))
     if root is None:
         raise DocumentError("the file is empty: a configuration begins with `destinations:`", 1)
-    return _Reading(environ).document(str(path), root, faults)
+    return _Reading(environ, serving).document(str(path), root, faults)
 
 
 def _read(path: Path) -> bytes:
@@ -58,7 +59,7 @@ def _read(path: Path) -> bytes:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DocumentError(f"cannot be read: {reason}", None) from None
     if len(content) > MAX_BYTES:
-        raise DocumentError(f"larger than {MAX_BYTES // 1_000_000} MB, which no configuration is", 1)
+        raise DocumentError(f"larger than {MAX_BYTES // 1_000_000} MB, more than any configuration needs", 1)
     return content
 
 
@@ -76,16 +77,19 @@ class _Reading:
     """Turns the tree into data, following aliases, in at most `MAX_NODES` values."""
 
     environ: Mapping[str, str]
+    serving: bool
     lines: dict[Where, int] = field(default_factory=dict)
     replaced: dict[Where, frozenset[str]] = field(default_factory=dict)
-    missing: list[Fault] = field(default_factory=list)
+    missing: list[Finding] = field(default_factory=list)
 
-    def document(self, file: str, root: Node, faults: list[Fault]) -> Document:
+    def document(self, file: str, root: Node, faults: list[Finding]) -> Document:
         data = self._value(root, (), 1)
-        findings = Findings(file, self.lines)
-        for where, line, reason in [*faults, *self.missing]:
+        findings = Findings(file, self.lines, serving=self.serving)
+        for where, line, reason in faults:
             findings.problem(where, reason, line=line)
-        findings.settle(frozenset(where for where, _, _ in self.missing))
+        for where, line, reason in self.missing:
+            findings.missing_value(where, reason, line=line)
+        findings.silence(frozenset(where for where, _, _ in self.missing))
         return Document(data, self.lines, self.replaced, findings)
 
     def _value(self, node: Node, where: Where, line: int) -> Any:

@@ -10,12 +10,12 @@ from pydantic import SecretStr
 from segue_worker.config.credentials import read_credentials
 from segue_worker.config.document import read_document
 from segue_worker.config.mappings import check_mappings, compiled
-from segue_worker.config.model import Config, DeadLetterLimits, Destination, Retry, Source
+from segue_worker.config.model import Config, DeadLetterLimits, Destination, RetryLimits, Source
 from segue_worker.config.problems import Problem
-from segue_worker.config.rules import check_names, warn
+from segue_worker.config.rules import check_limits, check_names, warn
 from segue_worker.config.schema import DestinationShape
 from segue_worker.config.validation import validate
-from segue_worker.config.yamltree import DocumentError
+from segue_worker.config.yaml_tree import DocumentError
 from segue_worker.errors import ConfigError
 
 DEFAULT_PATH = "segue.yaml"
@@ -36,37 +36,45 @@ class Inspection:
     warnings: tuple[Problem, ...]
 
 
-def load_config(path: Path | str | None = None, environ: Mapping[str, str] | None = None) -> Config:
+def load_config(
+    path: Path | str | None = None, environ: Mapping[str, str] | None = None, *, serving: bool = False
+) -> Config:
     """Read the configuration.
 
     Args:
         path: the file; by default `SEGUE_CONFIG`, else `segue.yaml`.
         environ: the variables that `${NAME}` stands for; by default those of the process.
+        serving: whether the caller serves `sources`, and so needs their write keys. To others one that is not there
+            (its variable unset or empty, its file missing) is a warning, and `sources` is without it.
 
     Raises:
         ConfigError: the file has problems; all of them are named.
     """
-    inspection = inspect_config(path, environ)
+    inspection = inspect_config(path, environ, serving=serving)
     if inspection.config is None:
         raise ConfigError(tuple(str(problem) for problem in inspection.problems))
     return inspection.config
 
 
-def inspect_config(path: Path | str | None = None, environ: Mapping[str, str] | None = None) -> Inspection:
+def inspect_config(
+    path: Path | str | None = None, environ: Mapping[str, str] | None = None, *, serving: bool = False
+) -> Inspection:
     """Read the configuration as `load_config` does, and hand back the problems instead of raising them."""
     variables = os.environ if environ is None else environ
     file = Path(path or variables.get("SEGUE_CONFIG") or DEFAULT_PATH)
     try:
-        document = read_document(file, variables)
+        document = read_document(file, variables, serving=serving)
     except DocumentError as error:
         return Inspection(None, (Problem(str(file), error.line, "", error.reason),), ())
     shape = validate(document)
     check_names(document)
     check_mappings(document)
     credentials = read_credentials(document, file.parent)
+    if shape is not None:
+        check_limits(shape, credentials, document.findings)
     if shape is None or document.findings.problems:
         return Inspection(None, document.findings.problems, ())
-    warn(shape, credentials, document.findings)
+    warn(shape, document.findings)
     warnings = document.findings.warnings
     config = Config(
         path=file,
@@ -76,6 +84,7 @@ def inspect_config(path: Path | str | None = None, environ: Mapping[str, str] | 
         sources=tuple(
             Source(write_key=credentials["sources", index], destinations=tuple(each.destinations))
             for index, each in enumerate(shape.sources)
+            if ("sources", index) in credentials
         ),
         warnings=tuple(str(warning) for warning in warnings),
     )
@@ -90,7 +99,7 @@ def _destination(shape: DestinationShape, api_key: SecretStr) -> Destination:
         enabled=shape.enabled,
         rate_limit=shape.rate_limit,
         coalesce=shape.coalesce,
-        retry=Retry(max_age=shape.retry.max_age),
+        retry=RetryLimits(max_age=shape.retry.max_age),
         dedupe_window=shape.dedupe_window,
         max_pending=shape.max_pending,
         parallel_runs=shape.parallel_runs,

@@ -101,5 +101,5 @@ def _discreet(reason: str, values: frozenset[str] | None) -> str:
     """The reason without its full stop, if it quotes nothing that came from a variable."""
     for value in values or ():
         if any(value[start : start + _TELLING] in reason for start in range(len(value) - _TELLING + 1)):
-            return "refused, with a reason that quotes a variable: write the text itself to see it"
+            return "refused, for a reason that would show what a variable holds: write the text itself here to see it"
     return reason.removesuffix(".")

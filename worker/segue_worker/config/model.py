@@ -9,9 +9,11 @@ from pydantic import SecretStr
 
 from segue_worker.mapping import CompiledMapping
 
+Coalesce = Literal["off", "updates", "updates_into_events"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class RetryLimits:
     """How long a request is retried.
 
     Attributes:
@@ -59,8 +61,8 @@ class Destination:
     base_url: str
     enabled: bool
     rate_limit: int
-    coalesce: Literal["off", "updates", "updates_into_events"]
-    retry: Retry
+    coalesce: Coalesce
+    retry: RetryLimits
     dedupe_window: timedelta
     max_pending: int
     parallel_runs: int
@@ -84,7 +86,7 @@ class Config:
     Attributes:
         path: the file it was read from.
         destinations: at least one, in the file's order; their names are unique.
-        sources: their write keys are unique.
+        sources: those whose write key is there; it is unique.
         warnings: what is allowed and rarely meant, each `file:line: path: reason`.
     """
 

@@ -11,6 +11,7 @@ Where: TypeAlias = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[\w@$-]{1,60}")
 _LONGEST_KEY = 60
+_WRITE_KEYS = ("write_key", "write_key_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +38,40 @@ class Problem:
 class Findings:
     """Gathers problems and warnings of one file, each with the line its path has there."""
 
-    def __init__(self, file: str, lines: Mapping[Where, int]) -> None:
+    def __init__(self, file: str, lines: Mapping[Where, int], *, serving: bool) -> None:
         """Start empty.
 
         Args:
             file: the file's name, for the problems.
             lines: where each path begins.
+            serving: whether the reader serves `sources`, and so needs their write keys.
         """
         self._file = file
         self._lines = lines
-        self._settled: frozenset[Where] = frozenset()
+        self._serving = serving
+        self._silenced: frozenset[Where] = frozenset()
         self._problems: dict[tuple[Where, str], Problem] = {}
         self._warnings: list[Problem] = []
 
     def problem(self, where: Where, reason: str, *, line: int | None = None) -> None:
         """Add a problem; the same one twice counts once."""
-        if where not in self._settled:
+        if where not in self._silenced:
             self._problems.setdefault((where, reason), self._finding(where, reason, line))
 
-    def settle(self, paths: frozenset[Where]) -> None:
-        """Add no further problem at these paths: a value whose variable is missing has its problem already."""
-        self._settled = paths
+    def missing_value(self, where: Where, reason: str, *, line: int | None = None) -> None:
+        """Add that a value is not there: a problem, but of a write key only a warning to who does not serve `sources`."""
+        if self._serving or where[:1] != ("sources",) or where[-1] not in _WRITE_KEYS:
+            self.problem(where, reason, line=line)
+        else:
+            self.warn(where, f"{reason}; `segue tracking-api` needs it, nothing else does")
 
-    def is_settled(self, where: Where) -> bool:
+    def silence(self, paths: frozenset[Where]) -> None:
+        """Add no further problem at these paths: a value whose variable is missing has its problem already."""
+        self._silenced = paths
+
+    def is_silenced(self, where: Where) -> bool:
         """Whether a path takes no further problem."""
-        return where in self._settled
+        return where in self._silenced
 
     def warn(self, where: Where, reason: str) -> None:
         """Add a warning."""

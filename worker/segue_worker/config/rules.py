@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from segue_worker.config.document import Document
 from segue_worker.config.problems import Findings, Where, key_text, path_text
+from segue_worker.config.pydantic_errors import nearest
 from segue_worker.config.schema import FileShape, MappingShape
-from segue_worker.config.wording import nearest
 from segue_worker.mapping import ACTIONS, default_fields
 
 _DAY_S = 24 * 3600
@@ -57,21 +57,39 @@ def check_unique(document: Document, what: str, found: Iterable[tuple[Where, Any
             quoted = "" if secret or document.replaced.keys() & {where, earlier} else f" {key_text(value)}"
             line = document.findings.line_of(earlier)
             document.findings.problem(
-                where, f"doubled {what}{quoted}: {path_text(earlier)} on line {line} has the same"
+                where, f"duplicate {what}{quoted}: {path_text(earlier)} on line {line} has the same"
             )
 
 
-def warn(shape: FileShape, secrets: dict[Where, SecretStr], findings: Findings) -> None:
-    """Point out what is allowed, and rarely meant."""
+def check_limits(shape: FileShape, secrets: dict[Where, SecretStr], findings: Findings) -> None:
+    """Destinations with one API key have one limit: Loops limits the team, and all its workers share one limiter."""
     teams: dict[str, tuple[str, int]] = {}
+    for index, destination in enumerate(shape.destinations):
+        where: Where = ("destinations", index)
+        if where not in secrets:
+            continue
+        name, limit = teams.setdefault(secrets[where].get_secret_value(), (destination.name, destination.rate_limit))
+        if limit != destination.rate_limit:
+            findings.problem(
+                (*where, "rate_limit"),
+                f"is {destination.rate_limit}, and {limit} at {name}, which has the same API key: Loops limits the team "
+                "as a whole, so write the same at both",
+            )
+
+
+def warn(shape: FileShape, findings: Findings) -> None:
+    """Point out what is allowed, and rarely meant."""
     for index, destination in enumerate(shape.destinations):
         where: Where = ("destinations", index)
         if destination.retry.max_age.total_seconds() > _DAY_S:
             findings.warn(
-                (*where, "retry", "max_age"), "Loops forgets Idempotency-Keys after 24h: a later attempt may act twice"
+                (*where, "retry", "max_age"),
+                "Loops forgets Idempotency-Keys after 24h: a later attempt may take effect twice",
             )
         if destination.dedupe_window.total_seconds() < _DAY_S:
-            findings.warn((*where, "dedupe_window"), "less than 24h: an event sent again later than that acts twice")
+            findings.warn(
+                (*where, "dedupe_window"), "less than 24h: an event sent again later than that takes effect twice"
+            )
         if not destination.mappings:
             findings.warn((*where, "mappings"), "no mappings: this destination sends nothing")
         for at, mapping in enumerate(destination.mappings):
@@ -81,13 +99,7 @@ def warn(shape: FileShape, secrets: dict[Where, SecretStr], findings: Findings) 
                     f"{mapping.action} needs {field}, and no field gives it: nothing is ever sent",
                 )
         if _in_clear(destination.base_url):
-            findings.warn((*where, "base_url"), "the API key crosses the network in clear text: use https")
-        name, limit = teams.setdefault(secrets[where].get_secret_value(), (destination.name, destination.rate_limit))
-        if limit != destination.rate_limit:
-            findings.warn(
-                (*where, "rate_limit"),
-                f"differs from the {limit} of {name}, which has the same API key and so the same limit",
-            )
+            findings.warn((*where, "base_url"), "the API key is sent over the network unencrypted: use https")
 
 
 def _never_given(mapping: MappingShape) -> list[str]:

@@ -6,7 +6,7 @@ Rules that span several keys are in `segue_worker.config.rules` and `credentials
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
 from segue_worker.config.durations import between, duration_text
+from segue_worker.config.model import Coalesce
 from segue_worker.mapping import ACTIONS
 from segue_worker.mapping.fields import ActionName
 
@@ -61,7 +62,7 @@ def _base_url(value: str) -> str:
     try:
         url = TypeAdapter(HttpUrl).validate_python(value)
     except ValidationError:
-        raise refuse(f"is no http:// or https:// address, such as {DEFAULT_BASE_URL}") from None
+        raise refuse(f"is not an http:// or https:// address, such as {DEFAULT_BASE_URL}") from None
     if url.username or url.password:
         raise refuse("must not hold a user name or password: the API key goes into `api_key`")
     if url.query is not None or url.fragment is not None:
@@ -78,7 +79,6 @@ def _printable(value: str) -> str:
 Boolean = Annotated[bool, BeforeValidator(_boolean), WithJsonSchema({"anyOf": [{"type": "boolean"}, _FROM_VARIABLE]})]
 DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
 BaseUrl = Annotated[str, AfterValidator(_base_url), WithJsonSchema({"type": "string", "format": "uri"})]
-Coalesce = Literal["off", "updates", "updates_into_events"]
 
 
 class Shape(BaseModel):
@@ -177,7 +177,8 @@ class DestinationShape(Shape):
         default=True, description="A destination that is not enabled keeps its events and sends nothing."
     )
     rate_limit: Annotated[int, *whole(1, 10_000)] = Field(
-        default=10, description="Requests in any one second, for the whole Loops team."
+        default=10,
+        description="Requests in any one second, for the whole Loops team; the same at every destination with its API key.",
     )
     coalesce: Coalesce = Field(
         default="updates",

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ValidationError
 
 from segue_worker.config.document import Document
 from segue_worker.config.problems import Where
+from segue_worker.config.pydantic_errors import reason
 from segue_worker.config.rules import entries
 from segue_worker.config.schema import MAX_MAPPINGS, FileShape, MappingShape
-from segue_worker.config.wording import reason
 
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from segue_worker.config.yamltree import encodable
+from segue_worker.mapping.javascript import has_lone_surrogate
 
 _VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<stray>\{(?!\{)))", re.ASCII)
 
@@ -41,7 +41,7 @@ def substitute(text: str, environ: Mapping[str, str]) -> Substituted:
             reasons.append("${ begins a variable: write ${NAME}, or $${ for the characters themselves")
         elif name not in environ:
             reasons.append(f"the environment variable {name} is not set")
-        elif not encodable(environ[name]):
+        elif has_lone_surrogate(environ[name]):
             reasons.append(f"the environment variable {name} is not valid UTF-8")
         else:
             values.append(environ[name])

@@ -1,4 +1,4 @@
-"""The dashboard's addresses, and what stands between them and whoever asks."""
+"""The dashboard's routes, with the checks of session, form and size that come before every page."""
 
 from collections.abc import Callable
 from typing import Final
@@ -14,15 +14,15 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from segue_worker.dashboard.context import Call, Dashboard
+from segue_worker.dashboard.context import Dashboard, PageRequest
 from segue_worker.dashboard.pages import SEE_OTHER, STATIC, problem
 from segue_worker.dashboard.security import SecurityHeaders, from_own_page
 from segue_worker.dashboard.sessions import COOKIE, Session, Sessions
 from segue_worker.dashboard.views import dead, health, lookup, mappings, overview, pauses, retries, session
 
-View = Callable[[Call], Response]
+View = Callable[[PageRequest], Response]
 LONGEST_FORM: Final = 1024 * 1024
-"""Bytes: an event of the largest size that is let in, spelled for a form, and some."""
+"""Bytes: room for an event of the largest size, encoded for a form."""
 _MOST_FIELDS: Final = 2000
 
 
@@ -79,7 +79,7 @@ def _page(path: str, view: View, *, public: bool = False, method: str = "GET") -
     return Route(path, endpoint, methods=[method])
 
 
-async def _call(request: Request) -> Call:
+async def _call(request: Request) -> PageRequest:
     dashboard: Dashboard = request.app.state.dashboard
     form: dict[str, list[str]] = {}
     if request.method == "POST":
@@ -88,7 +88,7 @@ async def _call(request: Request) -> Call:
             form = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
         except ValueError:
             raise HTTPException(400, "The form cannot be read; send it again.") from None
-    return Call(dashboard, request, _session(request), form)
+    return PageRequest(dashboard, request, _session(request), form)
 
 
 async def _body(request: Request) -> bytes:
@@ -100,29 +100,29 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _is_own_form(call: Call) -> bool:
+def _is_own_form(call: PageRequest) -> bool:
     return from_own_page(call.request) and call.dashboard.sessions.is_csrf_token(call.session, call.field("csrf"))
 
 
 def _return_to(request: Request) -> str:
-    """Where to go after signing in: the page asked for, if asking for it again does no harm."""
+    """Where to go after signing in: the page that was asked for, if it can be asked for again by GET."""
     if request.method != "GET" or request.url.path.startswith("/series/"):
         return "/"
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 async def _no_redis(request: Request, error: Exception) -> Response:
-    call = Call(request.app.state.dashboard, request, _session(request))
-    text = f"Redis did not answer ({type(error).__name__}). Check that it runs; this page comes back by itself."
+    call = PageRequest(request.app.state.dashboard, request, _session(request))
+    text = f"Redis did not answer ({type(error).__name__}). Check that it runs, then load this page again."
     return problem(call, 503, "Redis does not answer", text)
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:
-    call = Call(request.app.state.dashboard, request, _session(request))
+    call = PageRequest(request.app.state.dashboard, request, _session(request))
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else ""
     if status == 404:  # noqa: PLR2004 - HTTP's own number
-        detail = "There is nothing at this address (any more)."
+        detail = "There is no such page, or what it showed no longer exists."
     return problem(call, status, "Not found" if status == 404 else "Not possible", detail)  # noqa: PLR2004 - same
 
 

@@ -1,4 +1,4 @@
-"""What every page of the dashboard works with."""
+"""What every page of the dashboard is given: the dashboard's parts and the request."""
 
 import time
 from collections.abc import Callable
@@ -9,11 +9,11 @@ from typing import Any
 from redis import Redis
 from starlette.requests import Request
 
-from segue_worker.cli.store import Known, known_destinations
 from segue_worker.config import Destination
 from segue_worker.dashboard.jobs import Jobs
 from segue_worker.dashboard.sessions import Session, Sessions
 from segue_worker.dashboard.throttle import Throttle
+from segue_worker.observing.destinations import KnownDestinations, known_destinations
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Dashboard:
         redis: client that answers bytes.
         config: path of the configuration; it is read anew for each page.
         sessions: who is signed in.
-        send_hint: is called with a destination's name where its workers need to be told.
-        throttle: of failed attempts to sign in.
-        jobs: replays under way.
+        send_hint: is called with the name of a destination that has new work.
+        throttle: slows down failed attempts to sign in.
+        jobs: replays and deletions under way.
         clock: unix seconds.
     """
 
@@ -38,8 +38,8 @@ class Dashboard:
     jobs: Jobs = field(default_factory=Jobs)
     clock: Callable[[], float] = time.time
 
-    def known(self) -> Known:
-        """The destinations there are, by configuration and by what Redis knows."""
+    def known(self) -> KnownDestinations:
+        """The destinations that the configuration or Redis names."""
         return known_destinations(self.redis, self.config)
 
     @property
@@ -49,14 +49,14 @@ class Dashboard:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class PageRequest:
     """A request for a page.
 
     Attributes:
-        dashboard: whose page.
-        request: as it came.
-        session: of the browser; a new one where it had none.
-        form: what was sent with a POST: name → values.
+        dashboard: the dashboard it is a page of.
+        request: as Starlette hands it over.
+        session: the browser's; a new one where it had none.
+        form: the fields of a POST: name → values.
     """
 
     dashboard: Dashboard
@@ -78,8 +78,8 @@ class Call:
         return self.request.path_params
 
 
-def configured(known: Known, name: str) -> Destination | None:
-    """The destination's configuration, or None where it is not at hand."""
+def configured(known: KnownDestinations, name: str) -> Destination | None:
+    """The destination's configuration, or None where the configuration does not name it or cannot be read."""
     for each in known.config.destinations if known.config else ():
         if each.name == name:
             return each

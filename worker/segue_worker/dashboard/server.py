@@ -24,9 +24,9 @@ def serve(app: ASGIApp, host: str, port: int, on_ready: Callable[[str], None]) -
             ws="none",
             lifespan="off",
             log_level="warning",
-            # Addresses hold no personal data, but a log of who looked at what is nobody's need either.
+            # URLs hold no personal data, but nobody needs a log of who looked at what.
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=_STOP_S,
         )
-        ReadyServer(config, lambda: on_ready(address)).run(sockets=[listener])
+        ReadyServer(config, lambda: on_ready(address)).run_until_stopped(listener)

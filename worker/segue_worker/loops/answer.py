@@ -1,12 +1,20 @@
-"""An answer of Loops, reduced to what decisions and people need."""
+"""An answer of Loops, reduced to what decisions and people need. Pure.
+
+It comes from a stranger: nothing in it may raise, nor be larger than its use.
+"""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Final
 
-_TEXT_KEPT = 1000
+RETRY_AFTER_LONGEST_S: Final = 3600.0
+"""A longer `Retry-After` counts as this long."""
+_TEXT_KEPT: Final = 1000
+_DIGITS: Final = 9
+"""Of a number in a header; one that is longer means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +23,9 @@ class Answer:
 
     Attributes:
         status: HTTP status.
-        text: the first 1,000 characters of the body.
+        text: the first 1,000 characters of the body, without the API key.
         html: whether the body is an HTML page, which Loops's API never sends (a proxy or a wrong address does).
-        retry_after: seconds the server asks to wait, or None.
+        retry_after: seconds the server asks to wait, at most `RETRY_AFTER_LONGEST_S`; or None.
         remaining: requests left in the rate window, or None.
     """
 
@@ -39,34 +47,50 @@ class Answer:
         return f"{self.status} {' '.join(self.text.split())[:200]}".rstrip()
 
 
-def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime | None = None) -> Answer:
-    """Make an Answer.
+def read_answer(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: datetime | None = None,
+    redact: Callable[[str], str] = str,
+) -> Answer:
+    """Make an Answer. Never raises: a header that cannot be read counts as missing.
 
     Args:
         status: HTTP status.
         headers: case-insensitive mapping.
-        body: as received.
+        body: as received, or its beginning.
         now: against which a `Retry-After` date is read; the current time when left out.
+        redact: takes the API key out of a text.
     """
-    remaining, waits = headers.get("x-ratelimit-remaining", ""), headers.get("retry-after")
+    # Longer than what is kept, so that a key at the end of that is seen as a whole.
+    text = redact(body[: 2 * _TEXT_KEPT].decode("utf-8", "replace"))
     return Answer(
         status=status,
-        text=body[: 4 * _TEXT_KEPT].decode("utf-8", "replace")[:_TEXT_KEPT],
+        text=text[:_TEXT_KEPT],
         html="html" in headers.get("content-type", ""),
-        retry_after=_retry_after(waits, now or datetime.fromtimestamp(time.time(), UTC)) if waits else None,
-        remaining=int(remaining) if remaining.isascii() and remaining.isdigit() else None,
+        retry_after=_retry_after(headers.get("retry-after", ""), now),
+        remaining=_number(headers.get("x-ratelimit-remaining", "")),
     )
 
 
-def _retry_after(value: str, now: datetime) -> float | None:
+def _number(value: str) -> int | None:
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= _DIGITS else None
+
+
+def _retry_after(value: str, now: datetime | None) -> float | None:
     """Seconds of a `Retry-After` header, which holds seconds or an HTTP date (RFC 9110, 10.2.3)."""
     value = value.strip()
     if value.isascii() and value.isdigit():
-        return float(value[:9])
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
+        seconds = float(value[:_DIGITS])
+    elif value:
+        try:
+            moment = parsedate_to_datetime(value)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            seconds = (moment - (now or datetime.fromtimestamp(time.time(), UTC))).total_seconds()
+        except (ValueError, TypeError, OverflowError, IndexError):
+            return None
+    else:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    return min(max(0.0, seconds), RETRY_AFTER_LONGEST_S)

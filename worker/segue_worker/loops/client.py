@@ -2,17 +2,23 @@
 
 import asyncio
 import ssl
+import zlib
+from contextlib import aclosing
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import aiohttp
 import httpx
+from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
 
 from segue_worker.loops.answer import Answer, read_answer
 from segue_worker.loops.errors import LoopsConnectionError, LoopsTimeoutError
+from segue_worker.loops.redaction import Redaction
 
 CONNECTIONS: Final = 64
+READ_MOST: Final = 16 * 1024
+"""Bytes read of an answer's body, about. What follows says nothing that is needed, and is not waited for."""
 _ENCODING: Final = "latin-1"
 """Of headers (RFC 9110, 5.5)."""
 
@@ -36,8 +42,15 @@ class LoopsClient:
         self._base_url = base_url
         self._timeout = timeout
         self._headers = httpx.Headers(
-            {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json", "User-Agent": "segue"}
+            {
+                "Authorization": f"Bearer {api_key}",
+                "Content-Type": "application/json",
+                "User-Agent": "segue",
+                # Answers are short, and what is not compressed cannot grow.
+                "Accept-Encoding": "identity",
+            }
         )
+        self._redact = Redaction(api_key)
         self._urls: dict[str, httpx.URL] = {}
         self._transport = AiohttpTransport(client=_session()) if transport is None else transport
         # The transport is called by itself, so what a client would add is given here.
@@ -92,28 +105,61 @@ class LoopsClient:
         request.read()
         # Said, so that httpx need not find it out for each header.
         request.headers.encoding = _ENCODING
+        response: httpx.Response | None = None
+        received = bytearray()
         try:
             # One limit for the whole of it: against each read alone, a server that dribbles would never run.
             async with asyncio.timeout(self._timeout):
                 response = await self._transport.handle_async_request(request)
                 response.headers.encoding = _ENCODING
-                received = await _read(response)
+                await _read(response, received)
         except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as error:
-            raise LoopsTimeoutError(f"no answer in time ({type(error).__name__})") from None
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            # The transport leaves some of aiohttp's errors as they are, and calls a broken connection a ConnectTimeout.
-            raise LoopsConnectionError(f"connection failed ({type(error).__name__})") from None
-        return read_answer(response.status_code, response.headers, received)
+            if response is None:
+                raise LoopsTimeoutError(f"no answer in time ({type(error).__name__})") from None
+        except Exception as error:  # noqa: BLE001 - the transport's, aiohttp's, and whatever an odd answer does to them
+            if response is None:
+                raise LoopsConnectionError(f"connection failed ({type(error).__name__})") from None
+        # The status says what became of the request, whatever the body does.
+        body = _decoded(bytes(received), response.headers.get("content-encoding", ""))
+        return read_answer(response.status_code, response.headers, body, redact=self._redact)
 
 
-async def _read(response: httpx.Response) -> bytes:
-    """The body. What is not compressed, as hardly any answer is, need not go through httpx's decoders."""
+async def _read(response: httpx.Response, received: bytearray) -> None:
+    """Read the beginning of the body as it comes, compressed or not. The connection of a longer one is given up."""
     stream = response.stream
-    if "content-encoding" in response.headers or not isinstance(stream, httpx.AsyncByteStream):
-        return await response.aread()
-    received = b"".join([part async for part in stream])
-    await stream.aclose()
-    return received
+    if not isinstance(stream, httpx.AsyncByteStream):
+        raise TypeError("an answer's body comes as an asynchronous stream")
+    try:
+        # A generator, which no type says.
+        generator: Any = aiter(stream)
+        async with aclosing(generator) as parts:
+            async for part in parts:
+                received += part
+                if len(received) >= READ_MOST:
+                    return
+    finally:
+        await stream.aclose()
+
+
+def _decoded(received: bytes, encoding: str) -> bytes:
+    """The beginning of a body, no longer than what is read of one; empty where it is compressed in an unknown way."""
+    if encoding in {"", "identity"}:
+        return received
+    try:
+        # Both of gzip and of deflate.
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(received, READ_MOST)
+    except zlib.error:
+        return b""
+
+
+class _Response(aiohttp.ClientResponse):
+    """An answer without its reason phrase, which says nothing, and which the transport cannot take in every spelling."""
+
+    async def start(self, connection: Connection) -> Self:
+        """Read status and headers."""
+        await super().start(connection)
+        self.reason = None
+        return self
 
 
 def _session() -> aiohttp.ClientSession:
@@ -123,6 +169,6 @@ def _session() -> aiohttp.ClientSession:
     aiohttp has no public switch for it.
     """
     connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30.0, ssl=ssl.create_default_context())
-    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), response_class=_Response)
     session._retry_connection = False  # noqa: SLF001 - see above
     return session

@@ -1,5 +1,5 @@
 """The outbox as the worker sees it: claim, renew, settle, park, finish."""
 
-from segue_worker.outbox.outbox import Claimed, Next, Outbox, Settlement
+from segue_worker.outbox.outbox import Claimed, Next, Outbox, Settlement, is_passing
 
-__all__ = ["Claimed", "Next", "Outbox", "Settlement"]
+__all__ = ["Claimed", "Next", "Outbox", "Settlement", "is_passing"]

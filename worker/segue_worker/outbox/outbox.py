@@ -5,25 +5,42 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from importlib.resources import files
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
 
 from segue_producer.keys import EXPLANATIONS, EXPLANATIONS_KEPT_S, LOG_ENTRIES, STATS_KEPT_S, Keys
-from segue_worker.dead_letter import DeadLetter
-from segue_worker.outbox.together import Together
-from segue_worker.pause import Pause
+from segue_producer.lua import CLOCK, WHEN_FULL, read_script
+from segue_worker.errors import DamagedError
+from segue_worker.outbox.batching import Batched
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.pause import Pause
 
 EVENTS_PER_CLAIM: Final = 100
 """Events taken of one contact at a time: enough for any merge worth having, and a bound on memory."""
 BYTES_PER_CLAIM: Final = 4 * 1024 * 1024
+_LASTING: Final = ("WRONGTYPE", "attempt to", "not an integer", "not a valid float")
+"""What Redis says of a key that holds something else than it should."""
 
-_TEXTS: Final = {
-    name: files("segue_worker.outbox").joinpath(f"{name}.lua").read_text(encoding="utf-8")
-    for name in ("start", "claim", "renew", "settle", "seen", "finish", "replace_pause")
+AWAY: Final = "segue_worker/outbox/away"
+"""Lua that brings contacts back which were claimed or parked, to be put before a script; see `read_script`."""
+_ALIVE: Final = "segue_worker/outbox/alive"
+WINDOWS: Final = "segue_worker/outbox/windows"
+"""Lua that knows where the digests of settled messageIds are, to be put before a script."""
+_SHARED: Final = {
+    "start": (CLOCK, WHEN_FULL, _ALIVE),
+    "claim": (CLOCK, WHEN_FULL, AWAY),
+    "renew": (CLOCK, WHEN_FULL, _ALIVE),
+    "settle": (CLOCK, WHEN_FULL, WINDOWS),
+    "seen": (CLOCK, WINDOWS),
+    "finish": (CLOCK, WHEN_FULL),
+    "replace_pause": (),
 }
+LOOK_SCRIPT: Final = read_script("segue_worker/outbox/look", CLOCK, WHEN_FULL, AWAY, _ALIVE)
+RECOUNT_SCRIPT: Final = read_script("segue_worker/outbox/recount")
+_TEXTS: Final = {name: read_script(f"segue_worker/outbox/{name}", *shared) for name, shared in _SHARED.items()}
 
 
 class Claimed(NamedTuple):
@@ -36,6 +53,8 @@ class Claimed(NamedTuple):
         token: of the claim, for `settle`.
         interrupted: how many earlier claims of it were interrupted since something was last recorded of it: no settle
             ended them, and the last request of each may have been sent without being recorded.
+        since: unix ms since which it had been waiting.
+        damage: why its outbox cannot be read, or "".
     """
 
     contact: bytes
@@ -43,6 +62,8 @@ class Claimed(NamedTuple):
     entries: list[bytes]
     token: str
     interrupted: int
+    since: int = 0
+    damage: str = ""
 
 
 class Next(StrEnum):
@@ -50,6 +71,9 @@ class Next(StrEnum):
 
     KEEP = "keep"
     RELEASE = "release"
+    """It has had its turn: whatever it still has waits behind all others."""
+    RETURN = "return"
+    """Its turn was cut short: it waits where it waited before."""
     PARK = "park"
 
 
@@ -84,6 +108,16 @@ class Settlement:
     explanations: Mapping[str, bytes] = field(default_factory=dict)
 
 
+def is_passing(error: BaseException) -> bool:
+    """Whether an error says that Redis is away or cannot now, so that the same step may succeed later.
+
+    What a script says of the keys it was given does not pass.
+    """
+    if isinstance(error, ResponseError):
+        return not any(sign in str(error) for sign in _LASTING)
+    return isinstance(error, RedisError | OSError)
+
+
 def digest(message_id: str) -> bytes:
     """The 16 bytes by which a messageId is remembered."""
     return hashlib.blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -96,7 +130,7 @@ class Outbox:
         redis: client that answers bytes.
         destination: its name.
         owner: token of the run that claims and settles.
-        window_ms: dedupe window in ms.
+        window_ms: dedupe window in ms; what was remembered while it was another is not forgotten.
         lease_ms: how long a claim holds without a heartbeat.
         clock_ms: unix ms, or 0 for the server's clock; tests move it.
 
@@ -121,43 +155,62 @@ class Outbox:
         self._clock_ms = clock_ms
         self._run_key = self.keys.run
         self._claims = 0
+        self._told = (int(time.time() * 1000), time.monotonic())
         self._scripts = {name: redis.register_script(text) for name, text in _TEXTS.items()}
-        self._settle = Together(self._settle_all)
+        self._settle = Batched(self._settle_all)
 
     async def start(self, parallel_runs: int) -> bool:
         """Begin a run, unless as many as allowed are alive. Returns whether it began."""
         runs = [self.keys.run_number(number) for number in range(parallel_runs)]
-        number = await self._scripts["start"](keys=[self.keys.hinted, *runs], args=[self._owner, self._lease_ms])
+        number, now_ms = await self._scripts["start"](
+            keys=[self.keys.hinted, *runs], args=[self._clock_ms(), self._owner, self._lease_ms]
+        )
+        self._note_time(now_ms)
         if number < 0:
             return False
         self._run_key = runs[number]
         return True
 
     async def claim(self, contacts: int) -> list[Claimed]:
-        """Claim up to `contacts` due contacts, longest due first; none while the destination is paused."""
+        """Claim up to `contacts` due contacts, longest waiting first; none while the destination is paused."""
         keys = self.keys
         # Of its own, so that a settlement that is repeated late, when this run has claimed the contact again, is not
         # taken for one of the new claim.
         self._claims += 1
         token = f"{self._owner}:{self._claims}"
-        found = await self._scripts["claim"](
-            keys=[keys.due, keys.lease, keys.parked, keys.paused, self._stats_key(), keys.totals],
+        now_ms, *found = await self._scripts["claim"](
+            keys=[
+                *(keys.due, keys.lease, keys.parked, keys.paused, self._stats_key(), keys.totals),
+                *(keys.away, keys.clock),
+            ],
             args=[
                 *(self._clock_ms(), token, self._lease_ms, contacts),
                 *(EVENTS_PER_CLAIM, BYTES_PER_CLAIM, keys.outbox, STATS_KEPT_S),
             ],
         )
+        self._note_time(now_ms)
         return [
-            Claimed(contact, parked or None, entries, token, interrupted)
-            for contact, parked, interrupted, *entries in found
+            Claimed(contact, parked or None, entries, token, interrupted, int(since), damage.decode("utf-8", "replace"))
+            for contact, parked, interrupted, since, damage, *entries in found
         ]
+
+    def now_ms(self) -> int:
+        """Unix ms by Redis's clock, as its last answer told and this machine counted since; no call of its own.
+
+        All workers compare times that others have written; their own clocks need not agree.
+        """
+        told_ms, at = self._told
+        return self._clock_ms() or told_ms + int((time.monotonic() - at) * 1000)
+
+    def _note_time(self, now_ms: int) -> None:
+        self._told = (int(now_ms), time.monotonic())
 
     async def seen(self, digests: Sequence[bytes]) -> list[bool]:
         """Which of the messageIds were settled within the dedupe window."""
         if not digests:
             return []
         flags = await self._scripts["seen"](
-            keys=[self.keys.due], args=[self._clock_ms(), self.keys.seen, self._window_ms, *digests]
+            keys=[self.keys.windows], args=[self._clock_ms(), self.keys.seen, self._window_ms, *digests]
         )
         return [bool(flag) for flag in flags]
 
@@ -166,7 +219,9 @@ class Outbox:
         args: list[Any] = [self._clock_ms(), self._owner, self._lease_ms]
         for claimed in claims:
             args += (claimed.contact, claimed.token)
-        alive, *lost = await self._scripts["renew"](keys=[self._run_key, self.keys.due, self.keys.lease], args=args)
+        alive, *lost = await self._scripts["renew"](
+            keys=[self._run_key, self.keys.away, self.keys.lease, self.keys.due], args=args
+        )
         return bool(alive), {int(place) - 1 for place in lost}
 
     async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int) -> int | None:
@@ -180,32 +235,29 @@ class Outbox:
 
         Returns:
             how many events are left, or None where the claim is gone.
+
+        Raises:
+            DamagedError: a key does not hold what it should; nothing was recorded.
         """
         holds, will_hold = f"{claimed.token}:{step}", f"{claimed.token}:{step + 1}"
-        left = await self._settle((claimed.contact, holds, will_hold, settlement))
+        # Written here and not where many go together: what cannot be written is the fault of this one.
+        left = await self._settle([claimed.contact, holds, will_hold, *_arguments(settlement)])
+        if isinstance(left, bytes):
+            raise DamagedError(left.decode("utf-8", "replace"))
         return None if left < 0 else left
 
-    async def _settle_all(self, settlements: Sequence[tuple[bytes, str, str, Settlement]]) -> list[int]:
+    async def _settle_all(self, settlements: Sequence[Sequence[Any]]) -> list[int | bytes]:
         keys = self.keys
         args: list[Any] = [
             *(self._clock_ms(), keys.outbox, keys.seen, self._window_ms),
-            *(STATS_KEPT_S, LOG_ENTRIES, EXPLANATIONS_KEPT_S, EXPLANATIONS, len(settlements)),
+            *(STATS_KEPT_S, LOG_ENTRIES, EXPLANATIONS_KEPT_S, EXPLANATIONS, keys.damaged, len(settlements)),
+            *chain.from_iterable(settlements),
         ]
-        for contact, holds, will_hold, settlement in settlements:
-            args += (contact, holds, will_hold, settlement.taken)
-            args += (len(settlement.replaced), *chain.from_iterable(settlement.replaced.items()))
-            args += (settlement.next, settlement.park_for_ms, settlement.parked or b"", settlement.record)
-            args += (len(settlement.digests), *settlement.digests)
-            for numbers in (settlement.counters, settlement.measures):
-                args += (len(numbers), *chain.from_iterable(numbers.items()))
-            args.append(len(settlement.dead))
-            for letter in settlement.dead:
-                args += (letter.id, letter.to_json())
-            args += (len(settlement.explanations), *chain.from_iterable(settlement.explanations.items()))
-        left: list[int] = await self._scripts["settle"](
+        left: list[int | bytes] = await self._scripts["settle"](
             keys=[
                 *(keys.due, keys.lease, keys.parked, keys.pending, keys.dead, keys.dead_at),
-                *(self._stats_key(), keys.totals, keys.measures, keys.log, keys.because),
+                *(self._stats_key(), keys.totals, keys.measures, keys.log, keys.because, keys.away, keys.settled),
+                keys.windows,
             ],
             args=args,
         )
@@ -213,19 +265,24 @@ class Outbox:
 
     def _stats_key(self) -> str:
         """Key of the counters of this minute."""
-        return f"{self.keys.stats}{(self._clock_ms() or int(time.time() * 1000)) // 60_000}"
+        return f"{self.keys.stats}{self.now_ms() // 60_000}"
 
     async def finish(self, *, leave: bool) -> str:
         """End the run: `"ended"`; `"hint"`, ended with work due; or `"go on"`, which `leave` rules out."""
         keys = self.keys
         answer = await self._scripts["finish"](
-            keys=[self._run_key, keys.due, keys.paused, keys.hinted], args=[self._clock_ms(), self._owner, int(leave)]
+            keys=[self._run_key, keys.due, keys.paused, keys.hinted, keys.away],
+            args=[self._clock_ms(), self._owner, int(leave)],
         )
         return ("ended", "hint", "go on")[answer]
 
     async def pause(self, pause: Pause) -> bool:
         """Hold the destination, unless it is held already. Returns whether it was this that held it."""
         return bool(await self._redis.set(self.keys.paused, pause.to_json(), nx=True))
+
+    async def was_resumed(self) -> bool:
+        """Whether somebody ended a pause within the last minutes (`Keys.resumed`)."""
+        return bool(await self._redis.exists(self.keys.resumed))
 
     async def paused(self) -> Pause | None:
         """The pause in force, if any."""
@@ -247,3 +304,18 @@ class Outbox:
                 pipe.zadd(self.keys.dead_at, {letter.id: letter.at})
             pipe.hincrby(self.keys.totals, "dead", len(letters))
             await pipe.execute()
+
+
+def _arguments(settlement: Settlement) -> list[Any]:
+    """What settle.lua is told of a settlement, behind the contact and who holds it."""
+    args: list[Any] = [settlement.taken]
+    args += (len(settlement.replaced), *chain.from_iterable(settlement.replaced.items()))
+    args += (settlement.next, settlement.park_for_ms, settlement.parked or b"", settlement.record)
+    args += (len(settlement.digests), *settlement.digests)
+    for numbers in (settlement.counters, settlement.measures):
+        args += (len(numbers), *chain.from_iterable(numbers.items()))
+    args.append(len(settlement.dead))
+    for letter in settlement.dead:
+        args += (letter.id, letter.to_json())
+    args += (len(settlement.explanations), *chain.from_iterable(settlement.explanations.items()))
+    return args

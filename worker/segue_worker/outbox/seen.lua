@@ -1,21 +1,14 @@
 -- Which messageIds were settled within the dedupe window.
 --
--- KEYS[1] any key of the destination (the seen keys share its hash tag)
+-- KEYS[1] windows    hash, see windows.lua
 -- ARGV[1] now in ms, or 0 for the server's clock
--- ARGV[2] prefix of the seen keys
--- ARGV[3] length of a seen window in ms
+-- ARGV[2] prefix of the seen keys (of the same hash tag)
+-- ARGV[3] length of a window in ms, or 0 where it is not known
 -- ARGV[3 + i]        digest i, 16 bytes
 --
--- Returns a list of 1 (seen) or 0, one for each digest. The current window and the one before are looked at, so that
--- a digest is remembered for one to two windows.
+-- Returns a list of 1 (seen) or 0, one for each digest.
 
-local now = tonumber(ARGV[1])
-if now == 0 then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
-local window = math.floor(now / tonumber(ARGV[3]))
-local current, before = ARGV[2] .. window .. ':', ARGV[2] .. (window - 1) .. ':'
+local prefixes = seen_windows(KEYS[1], ARGV[2], tonumber(ARGV[3]))
 
 local function holds(packed, digest)
   local from = 1
@@ -34,12 +27,13 @@ end
 local function is_seen(digest)
   local first, second = string.byte(digest, 1, 2)
   local bucket, field = string.format('%02x', first), string.format('%x', math.floor(second / 16))
-  local packed = redis.call('HGET', current .. bucket, field)
-  if packed and holds(packed, digest) then
-    return 1
+  for _, prefix in ipairs(prefixes) do
+    local packed = redis.call('HGET', prefix .. bucket, field)
+    if packed and holds(packed, digest) then
+      return 1
+    end
   end
-  packed = redis.call('HGET', before .. bucket, field)
-  return packed and holds(packed, digest) and 1 or 0
+  return 0
 end
 
 local seen = {}

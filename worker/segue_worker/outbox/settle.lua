@@ -1,6 +1,6 @@
 -- Record what became of the oldest events of claimed contacts, and say what happens to each contact next.
 --
--- KEYS[1] due        zset  contact -> ms
+-- KEYS[1] due        zset  contact that waits -> ms since which it has
 -- KEYS[2] lease      hash  contact -> who holds it, see claim.lua
 -- KEYS[3] parked     hash  contact -> JSON
 -- KEYS[4] pending    string, number of events in all outboxes
@@ -11,6 +11,9 @@
 -- KEYS[9] measures   hash, further counters since the start of data
 -- KEYS[10] log       stream of what became of events
 -- KEYS[11] because   hash  digest -> why events were filtered
+-- KEYS[12] away      zset  contact that is claimed or parked -> ms at which it waits again
+-- KEYS[13] settled   string, ms at which something was last settled: events taken, or an attempt recorded
+-- KEYS[14] windows   hash, see windows.lua
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] prefix of the outbox keys (of the same hash tag)
 -- ARGV[3] prefix of the seen keys (of the same hash tag)
@@ -19,14 +22,16 @@
 -- ARGV[6] entries the log keeps, about
 -- ARGV[7] for how many seconds explanations are kept
 -- ARGV[8] how many explanations are kept at most
--- ARGV[9] number of settlements; then of each:
+-- ARGV[9] prefix of what is set aside (of the same hash tag)
+-- ARGV[10] number of settlements; then of each:
 --          contact
 --          who holds the contact by now: token of the claim ':' number of settles before this one
 --          who holds it after this one: the same with one settle more
 --          number of events to take off the head of the outbox
 --          number of events then replaced, then place, counted from the new head, and entry of each
---          next: 'keep' the contact claimed, 'release' it, or 'park' it
---          for 'park': ms from now until it is due
+--          next: 'keep' the contact claimed; 'release' it, behind all that wait by now; 'return' it to the place it
+--          had; or 'park' it; when a contact is released or returned whose outbox is no list, what is there is set aside
+--          for 'park': ms from now until it waits again
 --          for 'park': JSON of the parked hash
 --          entry of the log, or ''
 --          number of digests, then the digests of the settled messageIds, 16 bytes each
@@ -35,25 +40,18 @@
 --          number of dead letters, then id and JSON of each
 --          number of explanations, then digest and JSON of each
 --
--- Returns for each settlement how many events are left in the outbox; or -1 where the claim is gone: then
--- nothing of it was recorded. A repeat, after an answer that was lost, changes nothing either.
+-- Returns for each settlement how many events are left in the outbox; or -1 where the claim is gone; or a text that says
+-- what is damaged. In both cases nothing of it was recorded. A repeat, after an answer that was lost, changes nothing
+-- either.
+--
+-- Each settlement is checked before anything of it is written, so that none is recorded in part; and what is wrong with
+-- one changes nothing for the others.
 
-local now = tonumber(ARGV[1])
-local precise = now
-if now == 0 then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-  precise = time[1] * 1000 + time[2] / 1000
-end
 local window_ms = tonumber(ARGV[4])
 local window = math.floor(now / window_ms)
-local seen = ARGV[3] .. window .. ':'
+local seen = ARGV[3] .. ARGV[4] .. ':' .. window .. ':'
 
--- A first write that needs no memory: the rest of the script is then let through even where Redis is full, and
--- delivering is what empties it.
-redis.call('PERSIST', KEYS[1])
-
-local at = 9
+local at = 10
 local function read()
   at = at + 1
   return ARGV[at]
@@ -66,14 +64,35 @@ local function pairs_read()
   return first, at
 end
 
+local types = {}
+
+-- Why a key cannot be written to as a type, or nil; each key is asked once.
+local function wrong(key, expected)
+  local found = types[key]
+  if not found then
+    found = redis.call('TYPE', key).ok
+    types[key] = found
+  end
+  if found ~= expected and found ~= 'none' then
+    return 'WRONGTYPE ' .. key .. ' is a ' .. found
+  end
+end
+
 -- A window's digests lie packed in 4,096 strings: 256 hashes by the first byte, 16 fields by half of the second.
-local function remember(digest)
+local function place(digest)
   local first, second = string.byte(digest, 1, 2)
-  local key, field = seen .. string.format('%02x', first), string.format('%x', math.floor(second / 16))
-  local known = redis.call('HGET', key, field)
+  return seen .. string.format('%02x', first), string.format('%x', math.floor(second / 16))
+end
+
+local function remember(digest, known)
+  local key, field = place(digest)
+  if known == nil then
+    known = redis.call('HGET', key, field)
+  end
   redis.call('HSET', key, field, (known or '') .. digest)
   if not known then
     redis.call('PEXPIRE', key, (window + 2) * window_ms - now)
+    note_window(KEYS[14], ARGV[4], window)
   end
 end
 
@@ -84,6 +103,7 @@ local function explain(digest, why)
 end
 
 local gone = 0
+local moved = false
 local counters, measures = {}, {}
 
 local function add(sums, first, last)
@@ -96,33 +116,51 @@ local function settle()
   local contact, holds, will_hold, taken = read(), read() .. ':', read() .. ':', tonumber(read())
   local replaced_first, replaced_last = pairs_read()
   local following, park_ms, parked, entry = read(), read(), read(), read()
-  local outbox = ARGV[2] .. contact
-  local holder = redis.call('HGET', KEYS[2], contact) or ''
-  local good = string.sub(holder, 1, #holds) == holds
-
-  if good and taken > 0 then
-    redis.call('LTRIM', outbox, taken, -1)
-    gone = gone + taken
-  end
-  if good then
-    for i = replaced_first, replaced_last, 2 do
-      redis.call('LSET', outbox, ARGV[i], ARGV[i + 1])
-    end
-  end
-  for _ = 1, tonumber(read()) do
-    local digest = read()
-    if good then
-      remember(digest)
-    end
-  end
+  local digests_first, digests_last = at + 2, at + 1 + ARGV[at + 1]
+  at = digests_last
   local counters_first, counters_last = pairs_read()
   local measures_first, measures_last = pairs_read()
   local dead_first, dead_last = pairs_read()
   local because_first, because_last = pairs_read()
-  if not good then
-    return string.sub(holder, 1, #will_hold) == will_hold and redis.call('LLEN', outbox) or -1
+  local outbox = ARGV[2] .. contact
+  local holder = redis.call('HGET', KEYS[2], contact) or ''
+  local length = redis.pcall('LLEN', outbox)
+  local readable = type(length) == 'number'
+  length = readable and length or 0
+  if string.sub(holder, 1, #holds) ~= holds then
+    return string.sub(holder, 1, #will_hold) == will_hold and length or -1
   end
 
+  local damage = wrong(KEYS[1], 'zset') or wrong(KEYS[12], 'zset') or wrong(KEYS[3], 'hash')
+    or dead_first <= dead_last and (wrong(KEYS[5], 'hash') or wrong(KEYS[6], 'zset'))
+    or entry ~= '' and wrong(KEYS[10], 'stream')
+    or because_first <= because_last and wrong(KEYS[11], 'hash')
+    or digests_first <= digests_last and wrong(KEYS[14], 'hash')
+    or taken > length and taken .. ' events are to be taken of ' .. length
+  for i = replaced_first, replaced_last, 2 do
+    damage = damage or ARGV[i] + taken >= length and 'event ' .. ARGV[i] .. ' is to be replaced, of ' .. length - taken
+  end
+  local known
+  for i = digests_last, digests_first, -1 do
+    known = redis.pcall('HGET', place(ARGV[i]))
+    damage = damage or type(known) == 'table' and known.err
+  end
+  if damage then
+    return damage
+  end
+
+  moved = moved or taken > 0 or following == 'park'
+  if taken > 0 then
+    redis.call('LTRIM', outbox, taken, -1)
+    gone = gone + taken
+  end
+  for i = replaced_first, replaced_last, 2 do
+    redis.call('LSET', outbox, ARGV[i], ARGV[i + 1])
+  end
+  for i = digests_first, digests_last do
+    remember(ARGV[i], known)
+    known = nil
+  end
   add(counters, counters_first, counters_last)
   add(measures, measures_first, measures_last)
   for i = dead_first, dead_last, 2 do
@@ -138,21 +176,26 @@ local function settle()
     redis.call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[6], '*', 'e', entry)
   end
 
-  local left = redis.call('LLEN', outbox)
+  local left = length - taken
+  local _, _, claimed, since = string.find(holder, '^(%d+):(%d+)', #holds + 1)
   if following == 'park' then
-    redis.call('ZADD', KEYS[1], now + park_ms, contact)
+    redis.call('ZREM', KEYS[1], contact)
+    redis.call('ZADD', KEYS[12], now + park_ms, contact)
     redis.call('HSET', KEYS[3], contact, parked)
     redis.call('HDEL', KEYS[2], contact)
     return left
   end
   redis.call('HDEL', KEYS[3], contact)
   if following == 'keep' then
-    local claimed = tonumber(string.match(holder, '^%d+', #holds + 1))
-    redis.call('HSET', KEYS[2], contact, will_hold .. claimed - taken)
+    redis.call('HSET', KEYS[2], contact, string.format('%s%d:%s', will_hold, (claimed or length) - taken, since or now))
     return left
   end
+  if not readable then
+    redis.call('RENAME', outbox, ARGV[9] .. contact)
+  end
+  redis.call('ZREM', KEYS[12], contact)
   if left > 0 then
-    redis.call('ZADD', KEYS[1], now, contact)
+    redis.call('ZADD', KEYS[1], following == 'return' and since or now, contact)
   else
     redis.call('ZREM', KEYS[1], contact)
   end
@@ -161,24 +204,28 @@ local function settle()
 end
 
 local answer = {}
-for i = 1, tonumber(ARGV[9]) do
+for i = 1, tonumber(ARGV[10]) do
   answer[i] = settle()
 end
 
--- Counted once for all settlements: most of what a settlement writes is counters.
+-- Counted once for all settlements: most of what a settlement writes is counters. One that is damaged must not end the
+-- rest: what it counts has happened.
+if moved then
+  redis.call('SET', KEYS[13], string.format('%d', now))
+end
 if gone > 0 then
-  redis.call('DECRBY', KEYS[4], gone)
+  redis.pcall('DECRBY', KEYS[4], gone)
 end
 for name, increment in pairs(counters) do
-  redis.call('HINCRBY', KEYS[7], name, increment)
-  redis.call('HINCRBY', KEYS[8], name, increment)
+  redis.pcall('HINCRBY', KEYS[7], name, increment)
+  redis.pcall('HINCRBY', KEYS[8], name, increment)
 end
 -- How often each mapping fired is counted since the start only: fifty of them would swell every minute.
 for name, increment in pairs(measures) do
-  redis.call('HINCRBY', KEYS[9], name, increment)
+  redis.pcall('HINCRBY', KEYS[9], name, increment)
   local kind = string.sub(name, 1, 5)
   if kind == 'took:' or kind == 'wait:' then
-    redis.call('HINCRBY', KEYS[7], name, increment)
+    redis.pcall('HINCRBY', KEYS[7], name, increment)
   end
 end
 if next(counters) or next(measures) then

@@ -15,15 +15,19 @@
 -- ARGV[2] slots in a window
 -- ARGV[3] window in ms
 -- ARGV[4] by how much of the full speed the factor recovers in a second
--- ARGV[5] 'take' or 'slow'
--- for 'take': ARGV[6], ... three for each slot used: its number, by how many ms it was used late, and how many slots
+-- ARGV[5] 'take', 'report' or 'slow'
+-- for 'take' and 'report': ARGV[6], ... three for each slot used: its number, by how many ms it was used late, and how many slots
 --             of its window Loops then called used; 'refused' for a 429; '' where it said nothing
 -- for 'slow': ARGV[6] ms for which nobody sends, ARGV[7] by how many slots a window
 --             becomes poorer
 --
--- Returns for 'take' {number of the slot, us from now until it opens}; for 'slow' {0, 0}.
+-- Returns for 'take' {number of the slot, us from now until it opens}, or {-1, us from now} where none opens within
+-- LONGEST_WAIT_MS: then none is taken, and the caller asks again; for 'report' and
+-- 'slow' {0, 0}.
 
 local LEAST_FACTOR = 0.1
+-- Nobody sits and waits for longer: whoever is told to leave meanwhile would have taken a slot in vain.
+local LONGEST_WAIT_MS = 2000
 -- A real second, and what arrival may differ from departure.
 local COUNTED_MS = 1006
 -- How fast others are forgotten.
@@ -31,16 +35,22 @@ local FORGET_MS = 1000
 -- Where in between two numbers of slots the larger one is left to others.
 local ROUND_UP = 0.7
 
-local now = tonumber(ARGV[1])
-if now == 0 then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + time[2] / 1000
-end
+-- Slots are fractions of a millisecond apart.
+now = precise
 local slots = tonumber(ARGV[2])
 local window = tonumber(ARGV[3])
 local raw = redis.call('GET', KEYS[1])
 local state = raw and cjson.decode(raw) or {ring = {}, seq = 0, factor = 1, at = now, block = 0,
                                                   others = 0, seen = now, refused = {}}
+if state.at > now then
+  -- The server's clock was set back: what was so long ago, or ahead, still is.
+  local back = state.at - now
+  for place, at in ipairs(state.ring) do
+    state.ring[place] = at - back
+  end
+  state.block, state.seen = state.block - back, state.seen - back
+  state.at = now
+end
 state.factor = math.min(1, state.factor + math.max(0, now - state.at) / 1000 * ARGV[4])
 state.at = now
 local answer = {0, 0}
@@ -89,28 +99,32 @@ else
     state.others = math.max(others, others + (state.others - others) * math.exp((state.seen - now) / FORGET_MS))
     state.seen = now
   end
-  local room = slots - math.floor(state.others + ROUND_UP)
-  local pace = window / state.factor
-  local slot = math.max(now, state.block)
-  if #ring > 0 then
-    -- Nearly even spacing: a burst is smoothed, and what one late slot pushes is soon caught up.
-    slot = math.max(slot, ring[#ring] + pace / room * 0.8)
+  if ARGV[5] == 'take' then
+    local room = slots - math.floor(state.others + ROUND_UP)
+    local pace = window / state.factor
+    local slot = math.max(now, state.block)
+    if #ring > 0 then
+      -- Nearly even spacing: a burst is smoothed, and what one late slot pushes is soon caught up.
+      slot = math.max(slot, ring[#ring] + pace / room * 0.8)
+    end
+    if #ring >= room then
+      slot = math.max(slot, ring[#ring - room + 1] + pace)
+    end
+    if slot - now > LONGEST_WAIT_MS then
+      answer = {-1, math.floor((slot - now) * 1000)}
+    else
+      ring[#ring + 1] = slot
+      while #ring > 2 * slots do
+        table.remove(ring, 1)
+      end
+      state.seq = state.seq + 1
+      while #state.refused > 0 and state.refused[1] <= state.seq - #ring do
+        table.remove(state.refused, 1)
+      end
+      answer = {state.seq, math.floor((slot - now) * 1000)}
+    end
   end
-  if #ring >= room then
-    slot = math.max(slot, ring[#ring - room + 1] + pace)
-  end
-  ring[#ring + 1] = slot
-  while #ring > 2 * slots do
-    table.remove(ring, 1)
-  end
-  state.seq = state.seq + 1
-  while #state.refused > 0 and state.refused[1] <= state.seq - #ring do
-    table.remove(state.refused, 1)
-  end
-  answer = {state.seq, math.floor((slot - now) * 1000)}
 end
 
--- A first write that needs no memory, so that the second is let through where Redis is full.
-redis.call('PERSIST', KEYS[1])
-redis.call('SET', KEYS[1], cjson.encode(state), 'PX', 60000)
+redis.call('SET', KEYS[1], cjson.encode(state), 'PX', 60000 + math.ceil(math.max(0, state.block - now)))
 return answer

@@ -14,14 +14,14 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Final, Literal
 
 from redis.asyncio import Redis
 
 from segue_producer.keys import rate_key
+from segue_producer.lua import CLOCK, WHEN_FULL, read_script
 
-PACE_SCRIPT: Final = files("segue_worker.pacing").joinpath("pace.lua").read_text(encoding="utf-8")
+PACE_SCRIPT: Final = read_script("segue_worker/pacing/pace", CLOCK, WHEN_FULL)
 WINDOW_MS: Final = 1012.0
 """One second, and 1.2 % for the jitter between leaving here and arriving there."""
 RECOVERY_PER_S: Final = 0.2
@@ -30,6 +30,11 @@ SLOWER: Final = 2
 MAX_SLOTS: Final = 64
 """Above this many requests a second, a slot stands for several, so that the shared state stays small."""
 
+LONGEST_HOLD_S: Final = 3600.0
+"""A longer `Retry-After` counts as this: after an hour one request asks again, whatever Loops wrote."""
+
+_ASK_AGAIN_S = 0.5
+"""How soon somebody who waits for a slot in vain asks again, and notices that it is no longer wanted."""
 _MANY = 10
 _KEPT_S = 0.1
 """How long what is left of a slot that stands for `_MANY` requests or more may be used; the last use counts as the
@@ -46,10 +51,12 @@ class Slot:
     Attributes:
         number: which slot of the team's.
         opened: time of the clock at which it opened, in seconds.
+        unsure: seconds by which Redis may have meant an earlier time: its answer took so much longer than usual.
     """
 
     number: int
     opened: float
+    unsure: float = 0.0
 
 
 @dataclass(slots=True)
@@ -58,6 +65,25 @@ class _Use:
 
     late_ms: float = 0.0
     said: float | Literal["refused", ""] = ""
+
+
+class _RoundTrips:
+    """How much longer than usual a round trip takes; usual is the shortest one of late."""
+
+    def __init__(self) -> None:
+        self._trips: deque[float] = deque(maxlen=_HISTORY)
+        self._shortest = math.inf
+
+    def beyond_shortest(self, trip: float) -> float:
+        """By how many seconds a round trip is longer than the shortest of those before it; remembers it."""
+        shortest, trips = self._shortest, self._trips
+        forgotten = trips[0] if len(trips) == _HISTORY else math.inf
+        trips.append(trip)
+        if trip <= shortest:
+            self._shortest = trip
+        elif forgotten <= shortest:
+            self._shortest = min(trips)
+        return max(0.0, trip - shortest) if shortest < math.inf else trip
 
 
 class Pacer:
@@ -90,8 +116,8 @@ class Pacer:
         self._slot = Slot(0, 0.0)
         self._left = 0
         self._uses: dict[int, _Use] = {}
-        self._round_trips: deque[float] = deque(maxlen=_HISTORY)
-        self._shortest = math.inf
+        self._to_loops = _RoundTrips()
+        self._to_redis = _RoundTrips()
 
     async def slot(self, *, wanted: Callable[[], bool] = lambda: True) -> Slot | None:
         """Wait for leave to send one request.
@@ -108,24 +134,44 @@ class Pacer:
         if self._has_left() and not self._turn.locked():
             return self._take_left() if wanted() else None
         async with self._turn:
-            if not wanted():
-                return None
-            if not self._has_left():
-                ahead, self._ahead = self._ahead, None
-                slot = await ahead if ahead else await self._take()
-                if self._is_old(slot):
-                    slot = await self._take()
-                if (wait := slot.opened - self._clock()) > 0:
-                    await asyncio.sleep(wait)
-                self._slot, self._left = slot, self._per_slot
-            return self._take_left()
+            while wanted():
+                if not self._has_left():
+                    ahead, self._ahead = self._ahead, None
+                    slot = await ahead if ahead else await self._take()
+                    if self._is_old(slot):
+                        slot = await self._take()
+                    wait = slot.opened - self._clock()
+                    if slot.number < 0:
+                        await asyncio.sleep(max(0.0, min(wait, _ASK_AGAIN_S)))
+                        continue
+                    if wait > 0:
+                        await asyncio.sleep(wait)
+                    self._slot, self._left = slot, self._per_slot
+                return self._take_left()
+            return None
 
-    async def _take(self) -> Slot:
-        """Take the team's next slot, and report how those before it were used."""
+    async def report(self) -> None:
+        """Report what was used late, where no further slot is taken soon: others of the team cannot know it otherwise.
+
+        Raises:
+            redis.RedisError: the shared state cannot be reached.
+        """
+        if any(use.late_ms or use.said == "refused" for use in self._uses.values()):
+            await self._call("report", *self._used())
+
+    def _used(self) -> list[Any]:
         uses = [part for number, use in self._uses.items() for part in (number, round(use.late_ms, 1), use.said)]
         self._uses.clear()
+        return uses
+
+    async def _take(self) -> Slot:
+        """Take the team's next slot, and report how those before it were used; its number is -1 where none opens soon."""
+        uses = [part for number, use in self._uses.items() for part in (number, round(use.late_ms, 1), use.said)]
+        self._uses.clear()
+        asked = self._clock()
         number, wait_us = await self._call("take", *uses)
-        return Slot(number, self._clock() + wait_us / 1e6)
+        given = self._clock()
+        return Slot(number, given + wait_us / 1e6, self._to_redis.beyond_shortest(given - asked))
 
     def _is_old(self, slot: Slot) -> bool:
         """Whether a slot opened so long ago that what is left of it is not worth its lateness."""
@@ -150,7 +196,8 @@ class Pacer:
 
         The request arrived some time between `sent` and `answered`. Whatever the round trip took beyond the shortest
         one of late may have passed before it arrived, so it counts as lateness: a window then never holds one request
-        too many, at the price of a little speed where answers take very unequal times.
+        too many, at the price of a little speed where answers take very unequal times. The same goes for the round
+        trip to Redis, which the slot was given by: Redis counts the wait from when it answered.
 
         Args:
             slot: the slot.
@@ -159,7 +206,7 @@ class Pacer:
             remaining: requests that Loops then said were left in the window, or None.
             refused: whether the answer was a 429.
         """
-        late = (sent - slot.opened + self._beyond_shortest(answered - sent)) * 1000
+        late = (sent - slot.opened + slot.unsure + self._to_loops.beyond_shortest(answered - sent)) * 1000
         use = self._uses.setdefault(slot.number, _Use())
         if late > _FORGIVEN_MS:
             use.late_ms = max(use.late_ms, late)
@@ -168,22 +215,15 @@ class Pacer:
         elif remaining is not None:
             use.said = max(0.0, (self._rate_limit - remaining) / self._per_slot)
 
-    def _beyond_shortest(self, round_trip: float) -> float:
-        """By how many seconds a round trip is longer than the shortest of those before it; remembers it."""
-        shortest, trips = self._shortest, self._round_trips
-        forgotten = trips[0] if len(trips) == _HISTORY else math.inf
-        trips.append(round_trip)
-        if round_trip <= shortest:
-            self._shortest = round_trip
-        elif forgotten <= shortest:
-            self._shortest = min(trips)
-        return max(0.0, round_trip - shortest) if shortest < math.inf else round_trip
-
     async def slow(self, retry_after: float | None = None) -> None:
-        """Slow the whole team down after a 429: hold for `retry_after` seconds, then go on a little slower."""
+        """Slow the whole team down after a 429.
+
+        Args:
+            retry_after: seconds for which nobody sends, `LONGEST_HOLD_S` at most; after them it goes on a little slower.
+        """
         # Taken before it was known.
         self._ahead = None
-        hold = retry_after if retry_after is not None else 2 / self._slots
+        hold = min(retry_after, LONGEST_HOLD_S) if retry_after is not None else 2 / self._slots
         await self._call("slow", round(hold * 1000), SLOWER)
 
     async def _call(self, *args: Any) -> tuple[int, int]:

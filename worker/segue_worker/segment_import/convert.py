@@ -23,7 +23,7 @@ _LONGEST_DESTINATION: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class ConvertedMapping:
     """A mapping, or one that could not be carried over.
 
     Attributes:
@@ -38,7 +38,7 @@ class Mapping:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class ConvertedDestination:
     """A Loops destination.
 
     Attributes:
@@ -53,7 +53,7 @@ class Destination:
     title: str
     variable: str
     enabled: bool
-    mappings: tuple[Mapping, ...]
+    mappings: tuple[ConvertedMapping, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Conversion:
         problems: what could not be carried over, each with its place and reason; further lines are indented.
     """
 
-    destinations: tuple[Destination, ...]
+    destinations: tuple[ConvertedDestination, ...]
     problems: tuple[str, ...]
 
 
@@ -108,10 +108,10 @@ def convert(export: Export) -> Conversion:
         name = "loops" if len(loops) == 1 else _unique(_slug(group.destination.name), taken, _LONGEST_DESTINATION)
         mappings, faults = _mappings(group)
         if not mappings:
-            faults.append("the export holds no subscriptions of it: add the file that does")
+            faults.append("the export has no subscriptions for it: add the file that has them")
         problems += [f"{name}: {fault}" for fault in faults]
         destinations.append(
-            Destination(
+            ConvertedDestination(
                 name=name,
                 title=group.destination.name,
                 variable="LOOPS_API_KEY" if len(loops) == 1 else f"LOOPS_API_KEY_{name.upper().replace('-', '_')}",
@@ -163,10 +163,10 @@ def _any_key(group: _Group) -> str:
     return min(group.destination.keys, default="(not named)")
 
 
-def _mappings(group: _Group) -> tuple[tuple[Mapping, ...], list[str]]:
+def _mappings(group: _Group) -> tuple[tuple[ConvertedMapping, ...], list[str]]:
     """The mappings of a destination, and what could not be carried over."""
     names: set[str] = set()
-    mappings: list[Mapping] = []
+    mappings: list[ConvertedMapping] = []
     problems = []
     for subscription in group.subscriptions:
         name = _unique(_printable(subscription.name) or "Unnamed", names, _LONGEST_NAME)
@@ -179,7 +179,7 @@ def _mappings(group: _Group) -> tuple[tuple[Mapping, ...], list[str]]:
 
 def _mapping(
     subscription: ExportedSubscription, name: str, destination: ExportedDestination, *, full: bool
-) -> tuple[Mapping, list[str]]:
+) -> tuple[ConvertedMapping, list[str]]:
     """One mapping, and what of it could not be carried over."""
     slug = subscription.action or destination.actions.get(subscription.action_id, "")
     action = action_of(subscription, destination)
@@ -195,20 +195,22 @@ def _mapping(
     obstacles = [*subscription.obstacles]
     if not action:
         obstacles.append(
-            f"{slug} is no action of Loops" if slug else "the export does not name its action, and its fields fit none"
+            f"{slug} is not an action of the Loops destination"
+            if slug
+            else "the export does not name its action, and its fields fit none"
         )
     if full:
         obstacles.append(f"a destination has at most {MAX_MAPPINGS} mappings")
     obstacles += [] if obstacles else _refusals(entry)
     if obstacles:
-        return Mapping(
+        return ConvertedMapping(
             entry, tuple(f"Not carried over: {obstacle}" for obstacle in obstacles), carried=False
         ), obstacles
     dropped = dict(_dropped(action, fields))
     notes = [f"{reason} Segment ignores it; left out." for reason in dropped.values()]
     told = () if slug else ("The export does not name the action; the fields tell it.",)
     entry["fields"] = {field: value for field, value in fields.items() if field not in dropped}
-    return Mapping(entry, (*told, *notes), carried=True), notes
+    return ConvertedMapping(entry, (*told, *notes), carried=True), notes
 
 
 def _refusals(entry: dict[str, Any]) -> list[str]:
@@ -219,7 +221,7 @@ def _refusals(entry: dict[str, Any]) -> list[str]:
     except TriggerError as error:
         refusals.append("trigger:\n" + indent(point_out(error), "    "))
     if _ROOT_DIRECTIVE in entry["fields"]:
-        return [*refusals, f"{_ROOT_DIRECTIVE} (linked audiences, data graph) has no counterpart"]
+        return [*refusals, f"{_ROOT_DIRECTIVE} (linked audiences, data graph) has no counterpart in Segue"]
     try:
         compile_destination_mapping(
             name=entry["name"],

@@ -11,6 +11,8 @@ from typing import Any, Final
 import orjson
 
 from segue_worker.errors import SegueError
+from segue_worker.extras import not_installed
+from segue_worker.segment_import.expression import TerraformExpression
 
 _REFERENCE: Final = re.compile(r"(?:\$\{\s*)?segment_destination\.([\w-]+)(?:\[[^\]]*\])?\.id(?:\s*\})?")
 _REPEATING: Final = {"forEach": "for_each", "count": "count"}
@@ -18,16 +20,6 @@ _REPEATING: Final = {"forEach": "for_each", "count": "count"}
 
 class ExportError(SegueError):
     """A file is no export, or holds nothing of a Loops destination."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A value that only Terraform can work out, as it is written."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +119,8 @@ def read_export(text: str, export: Export) -> None:
         from segue_worker.segment_import import hcl  # noqa: PLC0415  needs the extra `import`; JSON does not
     except ModuleNotFoundError as missing:
         raise ExportError(
-            f"reading Terraform's language needs {missing.name}: pip install 'segue[import]'; or convert the JSON that "
-            "`terraform show -json` prints"
+            f"Terraform's language: {not_installed(missing, 'import')}; or convert the JSON that `terraform show -json` "
+            "prints"
         ) from None
     try:
         resources = hcl.read_resources(text)
@@ -187,13 +179,13 @@ def _destination(found: dict[str, Any], keys: frozenset[str]) -> ExportedDestina
 
 
 def _subscription(found: dict[str, Any]) -> ExportedSubscription:
-    obstacles = [f"Terraform repeats it ({name})" for key, name in _REPEATING.items() if key in found]
+    obstacles = [f"Terraform creates it more than once ({name})" for key, name in _REPEATING.items() if key in found]
     settings = found.get("settings")
     if isinstance(settings, str):
         try:
             settings = orjson.loads(settings)
         except orjson.JSONDecodeError:
-            obstacles.append("its settings are no JSON")
+            obstacles.append("its settings are not JSON")
     if not isinstance(settings, dict) and not obstacles:
         obstacles.append(_unknown("settings", settings))
     trigger, enabled = found.get("trigger"), found.get("enabled")
@@ -224,17 +216,17 @@ def _is_constant(value: Any) -> bool:
     pending = [value]
     while pending:
         item = pending.pop()
-        if isinstance(item, Expression):
+        if isinstance(item, TerraformExpression):
             return False
         pending.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
     return True
 
 
 def _unknown(name: str, value: Any) -> str:
-    if not isinstance(value, Expression | dict | list):
+    if not isinstance(value, TerraformExpression | dict | list):
         return f"{name} is missing or not what Segment exports"
     shown = " ".join(str(value).split())[:80]
-    return f"{name} is worked out by Terraform ({shown}): convert what `terraform show -json` prints"
+    return f"{name} is computed by Terraform ({shown}): convert what `terraform show -json` prints"
 
 
 def _text(found: dict[str, Any], key: str) -> str:

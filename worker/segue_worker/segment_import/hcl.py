@@ -8,7 +8,7 @@ import hcl2
 from hcl2.utils import SerializationOptions, process_escape_sequences
 from lark.exceptions import LarkError
 
-from segue_worker.segment_import.export import Expression
+from segue_worker.segment_import.expression import TerraformExpression
 
 _OPTIONS: Final = SerializationOptions(
     with_comments=False, explicit_blocks=False, preserve_heredocs=False, preserve_scientific_notation=False
@@ -24,7 +24,7 @@ class Resource:
     Attributes:
         kind: as `segment_destination`.
         name: its second label.
-        attributes: JSON values; what `jsonencode` was given, as it is; an `Expression` where there is no constant.
+        attributes: JSON values; what `jsonencode` was given, as it is; an `TerraformExpression` where there is no constant.
     """
 
     kind: str
@@ -61,7 +61,8 @@ def _loads(text: str) -> dict[str, Any]:
 def _value(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            _unquoted(key): Expression(key) if key.startswith("${") else _value(item) for key, item in value.items()
+            _unquoted(key): TerraformExpression(key) if key.startswith("${") else _value(item)
+            for key, item in value.items()
         }
     if isinstance(value, list):
         return [_value(item) for item in value]
@@ -72,21 +73,21 @@ def _value(value: Any) -> Any:
     return _expression(value.removeprefix("${").removesuffix("}"))
 
 
-def _text(quoted: str) -> str | Expression:
+def _text(quoted: str) -> str | TerraformExpression:
     """The text between two quotes, unless Terraform would put something into it."""
     if any(mark in {"${", "%{"} for mark in _TEMPLATE.findall(quoted)):
-        return Expression(quoted)
+        return TerraformExpression(quoted)
     return process_escape_sequences(_TEMPLATE.sub(lambda mark: mark[0][1:], quoted))
 
 
 def _expression(text: str) -> Any:
     encoded = _JSONENCODE.fullmatch(text)
     if encoded is None:
-        return Expression(text)
+        return TerraformExpression(text)
     try:
         return _value(_loads(f"it = {encoded[1]}")["it"])
     except ValueError:
-        return Expression(text)
+        return TerraformExpression(text)
 
 
 def _unquoted(label: str) -> str:

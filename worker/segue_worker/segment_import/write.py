@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 
-from segue_worker.segment_import.convert import Conversion, Destination, Mapping
+from segue_worker.segment_import.convert import Conversion, ConvertedDestination, ConvertedMapping
 
 _DOLLARS: Final = re.compile(r"\${2,}|\$(?=\{(?!\{))")
 _WIDTH: Final = 120
@@ -22,7 +22,7 @@ def write_config(conversion: Conversion) -> str:
     return text + "".join(map(_destination, conversion.destinations))
 
 
-def _destination(destination: Destination) -> str:
+def _destination(destination: ConvertedDestination) -> str:
     head: dict[str, Any] = {"name": destination.name, "api_key": f"${{{destination.variable}}}"}
     if not destination.enabled:
         head |= {"enabled": False}
@@ -34,7 +34,7 @@ def _destination(destination: Destination) -> str:
     return f"{text}    mappings:{'' if has_any else ' []'}\n{indent(listed, '      ')}"
 
 
-def _mapping(mapping: Mapping) -> str:
+def _mapping(mapping: ConvertedMapping) -> str:
     comments = "".join(map(_comment, mapping.notes))
     entry = _yaml([_escaped(mapping.entry)])
     return comments + (entry if mapping.carried else _comment(entry))

@@ -1,4 +1,4 @@
-"""Dead letters: find, inspect, replay and drop them."""
+"""The pages about dead letters: find, inspect, replay and delete them."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,11 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from segue_producer.keys import Keys
-from segue_worker.dashboard.context import Call, configured
+from segue_worker.dashboard.context import PageRequest, configured
 from segue_worker.dashboard.jobs import Job, Work
 from segue_worker.dashboard.pages import go_to, render
-from segue_worker.dead_letter import DeadLetter
-from segue_worker.dead_letters import (
+from segue_worker.operating.dead_letters import (
     Filter,
     NotReplayable,
     Replayed,
@@ -27,16 +26,17 @@ from segue_worker.dead_letters import (
     read_letters,
     replay,
 )
+from segue_worker.outbox.dead_letter import REASONS, DeadLetter
 
 SHOWN: Final = 50
 LOOKED_AT: Final = 2000
-"""The newest letters that a list is chosen from: it is rendered every few seconds."""
-REASONS: Final = ("refused", "expired", "payload", "mapping", "invalid", "unreadable")
+"""How many of the newest letters are searched, because the list is rendered every few seconds."""
 _FILTERS: Final = ("reason", "since", "event", "mapping")
+_VERBS: Final = {"replay": "Replay", "drop": "Delete"}
 _AT_ONCE: Final = 200
 
 
-def letters(call: Call) -> Response:
+def letters(call: PageRequest) -> Response:
     """The newest dead letters of a destination that the filters let through."""
     redis = call.dashboard.redis
     known = call.dashboard.known()
@@ -70,8 +70,8 @@ def letters(call: Call) -> Response:
     )
 
 
-def show(call: Call) -> Response:
-    """One dead letter; by POST, with its personal data."""
+def show(call: PageRequest) -> Response:
+    """One dead letter. Personal data is shown only in answer to a POST."""
     destination, name = call.params["destination"], call.params["letter"]
     if destination not in call.dashboard.known().names:
         raise HTTPException(404)
@@ -90,8 +90,8 @@ def show(call: Call) -> Response:
     )
 
 
-def confirm(call: Call) -> Response:
-    """Ask before anything is replayed or dropped."""
+def confirm(call: PageRequest) -> Response:
+    """Ask before anything is replayed or deleted."""
     destination, what = _destination(call), _what(call)
     ids = list(dict.fromkeys(call.form.get("id", [])))
     everything = bool(call.field("everything"))
@@ -102,7 +102,8 @@ def confirm(call: Call) -> Response:
     return render(
         call,
         "confirm.html",
-        title=f"{what.capitalize()} dead letters",
+        title=f"{_VERBS[what]} dead letters",
+        verb=_VERBS[what],
         what=what,
         destination=destination,
         ids=[] if everything else ids,
@@ -113,8 +114,8 @@ def confirm(call: Call) -> Response:
     )
 
 
-def start(call: Call) -> Response:
-    """Begin what was confirmed, and show how it goes."""
+def start(call: PageRequest) -> Response:
+    """Start what was confirmed, and go to the page that shows its progress."""
     dashboard, destination, what = call.dashboard, _destination(call), _what(call)
     ids = list(dict.fromkeys(call.form.get("id", [])))
     until = call.field("until")
@@ -128,16 +129,15 @@ def start(call: Call) -> Response:
     return go_to(f"/jobs/{job.id}")
 
 
-def job(call: Call) -> Response:
-    """How a replay or a drop goes."""
+def job(call: PageRequest) -> Response:
+    """The progress of a replay or a deletion."""
     found = call.dashboard.jobs.find(call.params["job"])
     if found is None:
         raise HTTPException(404)
-    title = f"{'Replay' if found.what == 'replay' else 'Drop'} of dead letters"
-    return render(call, "job.html", title=title, job=found)
+    return render(call, "job.html", title=f"{_VERBS[found.what]} dead letters", job=found)
 
 
-def _replaying(call: Call, destination: str, ids: list[str]) -> Work:
+def _replaying(call: PageRequest, destination: str, ids: list[str]) -> Work:
     redis, send_hint, mappings = call.dashboard.redis, call.dashboard.send_hint, _mappings(call, destination)
 
     def work() -> Iterator[tuple[str, int, Replayed | None]]:
@@ -157,15 +157,15 @@ def _dropping(redis: "Redis", destination: str, ids: list[str]) -> Work:
         dropped = 0
         for count in drop(redis, destination, ids):
             dropped += count
-            yield "dropped", count, None
+            yield "deleted", count, None
         if dropped < len(ids):
             yield "gone", len(ids) - dropped, None
 
     return work
 
 
-def _chosen(call: Call, destination: str, ids: list[str], chosen: dict[str, str], until: int) -> Iterator[str]:
-    """Ids of the letters that a form means, oldest first: those it names, or all that its filters let through."""
+def _chosen(call: PageRequest, destination: str, ids: list[str], chosen: dict[str, str], until: int) -> Iterator[str]:
+    """Ids of the letters that a form selects, oldest first: those it names, or all that match its filters."""
     redis = call.dashboard.redis
     if ids and not call.field("everything"):
         return iter(in_order(redis, destination, ids))
@@ -187,7 +187,7 @@ def _newest(redis: "Redis", destination: str, wanted: Filter) -> Iterator[DeadLe
                 yield letter
 
 
-def _filter(call: Call, chosen: dict[str, str]) -> Filter:
+def _filter(call: PageRequest, chosen: dict[str, str]) -> Filter:
     since = chosen["since"]
     now = datetime.fromtimestamp(call.dashboard.clock(), UTC)
     return Filter(
@@ -198,8 +198,8 @@ def _filter(call: Call, chosen: dict[str, str]) -> Filter:
     )
 
 
-def _moment(call: Call, since: str) -> str:
-    """A span of time before now as the moment it means now, so that the confirmed form means the same letters."""
+def _moment(call: PageRequest, since: str) -> str:
+    """Turn a span such as 2h into a fixed time, so that the form that is confirmed later selects the same letters."""
     try:
         now = datetime.fromtimestamp(call.dashboard.clock(), UTC)
         return datetime.fromtimestamp(parse_since(since, now) / 1000, UTC).isoformat() if since else ""
@@ -207,20 +207,20 @@ def _moment(call: Call, since: str) -> str:
         raise HTTPException(400, f"“Since”: {error}.") from None
 
 
-def _mappings(call: Call, destination: str) -> set[str] | None:
+def _mappings(call: PageRequest, destination: str) -> set[str] | None:
     found = configured(call.dashboard.known(), destination)
     return None if found is None else {mapping.name for mapping in found.mappings}
 
 
-def _destination(call: Call) -> str:
+def _destination(call: PageRequest) -> str:
     name = call.field("destination")
     if name not in call.dashboard.known().names:
         raise HTTPException(404)
     return name
 
 
-def _what(call: Call) -> str:
+def _what(call: PageRequest) -> str:
     what = call.field("what")
-    if what not in {"replay", "drop"}:
-        raise HTTPException(400, "Choose replay or drop.")
+    if what not in _VERBS:
+        raise HTTPException(400, "Choose whether to replay or to delete.")
     return what

@@ -1,4 +1,4 @@
-"""What is known of a messageId, or of a contact."""
+"""The look-up page: everything that is known of a messageId or of a contact."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,37 +10,37 @@ from redis import Redis
 from starlette.responses import Response
 
 from segue_producer.keys import Keys, contact_name
-from segue_worker.dashboard.context import Call
+from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import render
-from segue_worker.dashboard.retries import Retry, find_retry
-from segue_worker.dead_letter import DeadLetter
-from segue_worker.dead_letters import Filter
-from segue_worker.run.entry import Waiting, read_entry
-from segue_worker.trace.trail import Trail, read_trail
+from segue_worker.observing.trace import Trail, read_trail
+from segue_worker.operating.dead_letters import Filter
+from segue_worker.operating.retry_now import ParkedContact, find_retry
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.entry import Waiting, read_entry
 
 SHOWN: Final = 50
 _AT_ONCE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What one destination knows of what was looked up.
+class LookupResult:
+    """What was found at one destination.
 
     Attributes:
         destination: its name.
-        contact: the contact it is, or "".
-        pending: how many events wait in its outbox.
+        contact: the contact whose outbox was found, or "".
+        pending: how many events wait in that outbox.
         waiting: the first of them.
-        retry: its parked request, or None.
-        trail: what became of the event of this messageId, or None.
-        letters: the dead letters of the contact, or with the messageId; the first 50.
+        retry: the contact's parked request, or None.
+        trail: what happened to the event with this messageId, or None.
+        letters: the dead letters of the contact or of the messageId; at most 50.
     """
 
     destination: str
     contact: str
     pending: int
     waiting: list[Waiting]
-    retry: Retry | None
+    retry: ParkedContact | None
     trail: Trail | None
     letters: list[DeadLetter]
 
@@ -50,13 +50,13 @@ class Found:
         return bool(self.pending or self.retry or self.trail or self.letters)
 
 
-def ask(call: Call) -> Response:
+def ask(call: PageRequest) -> Response:
     """The form."""
     return render(call, "lookup.html", title="Look up", query="", results=None, shown=False, limit=SHOWN)
 
 
-def answer(call: Call) -> Response:
-    """What was found. The form is a POST, so that no email address stands in an address or a log."""
+def answer(call: PageRequest) -> Response:
+    """What was found. The form is sent by POST, so that no email address gets into a URL or a log."""
     query = call.field("query")
     results = [_find(call.dashboard.redis, name, query) for name in call.dashboard.known().names] if query else None
     return render(
@@ -70,7 +70,7 @@ def answer(call: Call) -> Response:
     )
 
 
-def _find(redis: "Redis", destination: str, query: str) -> Found:
+def _find(redis: "Redis", destination: str, query: str) -> LookupResult:
     keys = Keys(destination)
     contact = next((each for each in _spellings(query) if redis.exists(keys.outbox + each)), "")
     pending = redis.llen(keys.outbox + contact) if contact else 0
@@ -78,20 +78,21 @@ def _find(redis: "Redis", destination: str, query: str) -> Found:
     retry = find_retry(redis, destination, contact) if contact else None
     trail = read_trail(redis, destination, query)
     letters = list(islice(_letters(redis, destination, query), SHOWN))
-    return Found(destination, contact, pending, [read_entry(each) for each in raw], retry, trail, letters)
+    return LookupResult(destination, contact, pending, [read_entry(each) for each in raw], retry, trail, letters)
 
 
 def _letters(redis: "Redis", destination: str, query: str) -> Iterator[DeadLetter]:
-    """The letters of a contact, or with a messageId, newest first. There is no index: all of them are looked at."""
+    """The letters of a contact or of a messageId, newest first. There is no index, so all letters are searched."""
     keys = Keys(destination)
     wanted = Filter(contact=query)
-    # As it would stand in the letter's JSON: most letters need not be parsed then.
+    # Spelled as in the letter's JSON, so that most letters need not be parsed.
     parts = [orjson.dumps(each)[1:-1] for each in {query, *_spellings(query)}]
     ids = cast("list[bytes]", redis.zrevrange(keys.dead_at, 0, -1))
     for start in range(0, len(ids), _AT_ONCE):
-        for raw in redis.hmget(keys.dead, ids[start : start + _AT_ONCE]):
+        some = ids[start : start + _AT_ONCE]
+        for letter_id, raw in zip(some, redis.hmget(keys.dead, some), strict=True):
             if isinstance(raw, bytes) and any(part in raw for part in parts):
-                letter = DeadLetter.from_json(raw)
+                letter = DeadLetter.read(letter_id.decode(), raw)
                 if query in letter.message_ids or wanted.matches(letter):
                     yield letter
 

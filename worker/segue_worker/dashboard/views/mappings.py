@@ -1,4 +1,4 @@
-"""The mappings, and what they make of an event."""
+"""The page that shows the mappings, and previews what they make of an event."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from segue_producer.errors import InvalidEvent
 from segue_producer.events import prepare
 from segue_producer.keys import Keys
 from segue_worker.config import Destination
-from segue_worker.dashboard.context import Call, configured
+from segue_worker.dashboard.context import PageRequest, configured
 from segue_worker.dashboard.masking import pretty
 from segue_worker.dashboard.pages import render
 from segue_worker.mapping.known_refusals import refusals
-from segue_worker.metrics.exposition import mapping_counts
-from segue_worker.metrics.minutes import read_counts
-from segue_worker.preview import NotAnEventError, preview, read_event
+from segue_worker.observing.metrics.exposition import mapping_counts
+from segue_worker.observing.metrics.minutes import read_counts
+from segue_worker.observing.preview import NotAnEventError, preview, read_event
 
 _EXAMPLE = {
     "type": "track",
@@ -25,17 +25,17 @@ _EXAMPLE = {
 }
 
 
-def mappings(call: Call) -> Response:
-    """Every mapping, and a form to try them."""
+def mappings(call: PageRequest) -> Response:
+    """All mappings, and a form to try them."""
     return _page(call, event=pretty(_EXAMPLE), destination="")
 
 
-def preview_event(call: Call) -> Response:
+def preview_event(call: PageRequest) -> Response:
     """What the mappings of a destination make of the event in the form."""
     text, name = call.field("event"), call.field("destination")
     chosen = configured(call.dashboard.known(), name)
     if chosen is None:
-        return _page(call, event=text, destination=name, wrong="There is no such destination in the configuration.")
+        return _page(call, event=text, destination=name, wrong="The configuration has no destination of this name.")
     try:
         event = read_event(text.encode())
     except NotAnEventError as error:
@@ -53,13 +53,13 @@ def preview_event(call: Call) -> Response:
     return _page(call, event=text, destination=name, found=found, requests=requests, warning=warning)
 
 
-def _counts(call: Call, destination: Destination) -> dict[str, dict[str, int]]:
-    """How often each mapping fired, was skipped and failed, since the start of data."""
+def _counts(call: PageRequest, destination: Destination) -> dict[str, dict[str, int]]:
+    """How often each mapping fired, was skipped and failed, counted over all time."""
     measures: Any = call.dashboard.redis.hgetall(Keys(destination.name).measures)
     return mapping_counts(read_counts(measures))
 
 
-def _page(call: Call, *, event: str, destination: str, **result: Any) -> Response:
+def _page(call: PageRequest, *, event: str, destination: str, **result: Any) -> Response:
     known = call.dashboard.known()
     destinations: tuple[Destination, ...] = known.config.destinations if known.config else ()
     empty: dict[str, Any] = {"found": None, "requests": [], "warning": "", "wrong": ""}

@@ -1,25 +1,37 @@
-"""What each destination is doing now, and its plots."""
+"""The overview: the status of each destination, and its plots."""
 
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from segue_worker.dashboard.context import Call, configured
+from segue_worker.dashboard.context import PageRequest, configured
 from segue_worker.dashboard.pages import render
-from segue_worker.dashboard.series import MINUTE_MS, PERCENTS, RANGES, Range, plot_series
-from segue_worker.metrics.minutes import read_minutes
-from segue_worker.status import read_statuses
+from segue_worker.dashboard.series import MINUTE_MS, PER_MINUTE, PERCENTS, RANGES, Range, plot_series
+from segue_worker.observing.metrics.minutes import read_minutes
+from segue_worker.observing.status import read_statuses
+from segue_worker.outbox.counters import title
 
+_SHOWN: Final = [
+    "delivered",
+    "merged",
+    "filtered",
+    "duplicates",
+    "requests",
+    "retries",
+    "rate_limited",
+    "interrupted",
+    "replayed",
+]
 _HEADINGS: Final = {
-    "rate_limited": "429s",
+    **{name: title(name) for name in PER_MINUTE},
     "requests_per_s": "requests",
     "queue_age_s": "queue age",
     **{f"{what}_p{percent}_s": f"{what} p{percent}" for what, percents in PERCENTS.items() for percent in percents},
 }
 
 
-def overview(call: Call) -> Response:
+def overview(call: PageRequest) -> Response:
     """All destinations."""
     known = call.dashboard.known()
     statuses = read_statuses(call.dashboard.redis, known.names)
@@ -28,6 +40,7 @@ def overview(call: Call) -> Response:
         "overview.html",
         title="Overview",
         statuses=statuses,
+        totals={name: title(name) for name in _SHOWN},
         disabled={name for name in known.names if (found := configured(known, name)) and not found.enabled},
         remark=known.remark,
         span_of_time=_range(call),
@@ -35,19 +48,19 @@ def overview(call: Call) -> Response:
     )
 
 
-def series(call: Call) -> Response:
-    """A destination's series, as JSON, for the plots."""
+def series(call: PageRequest) -> Response:
+    """The series that a destination's plots are drawn from, as JSON."""
     return JSONResponse(_series(call, _range(call)))
 
 
-def numbers(call: Call) -> Response:
-    """The same as a table."""
+def numbers(call: PageRequest) -> Response:
+    """The same series as a table."""
     span = _range(call)
     title = f"{call.params['destination']}: {span.title.lower()}"
     return render(call, "numbers.html", title=title, series=_series(call, span), span_of_time=span, headings=_HEADINGS)
 
 
-def _series(call: Call, span: Range) -> dict[str, Any]:
+def _series(call: PageRequest, span: Range) -> dict[str, Any]:
     name = call.params["destination"]
     known = call.dashboard.known()
     if name not in known.names:
@@ -59,5 +72,5 @@ def _series(call: Call, span: Range) -> dict[str, Any]:
     return {**plot_series(minutes, now_ms, span, found.rate_limit if found else None), "every_s": span.every_s}
 
 
-def _range(call: Call) -> Range:
+def _range(call: PageRequest) -> Range:
     return RANGES.get(call.query("range"), RANGES["1h"])

@@ -1,4 +1,4 @@
-"""Holding a destination, and letting it go on."""
+"""The page that pauses and resumes a destination."""
 
 from typing import Final
 
@@ -6,14 +6,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from segue_producer.keys import Keys
-from segue_worker.dashboard.context import Call
+from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import go_to, render
-from segue_worker.pause import Pause, PauseKind, begin
+from segue_worker.operating import pause as operating
+from segue_worker.outbox.pause import Pause
 
 LONGEST_REASON: Final = 200
 
 
-def ask(call: Call) -> Response:
+def ask(call: PageRequest) -> Response:
     """The form that pauses or resumes."""
     name = _destination(call)
     raw = call.dashboard.redis.get(Keys(name).paused)
@@ -22,26 +23,23 @@ def ask(call: Call) -> Response:
     return render(call, "pause.html", title=title, destination=name, paused=paused, longest=LONGEST_REASON)
 
 
-def pause(call: Call) -> Response:
-    """Hold a destination. A pause that Segue made itself becomes one by hand: no probe ends it."""
+def pause(call: PageRequest) -> Response:
+    """Pause a destination. One that Segue had paused itself now counts as paused by hand: no probe resumes it."""
     name = _destination(call)
     reason = call.field("reason")[:LONGEST_REASON] or "paused by hand"
-    key = Keys(name).paused
-    earlier = call.dashboard.redis.get(key)
-    since = Pause.from_json(earlier).since if earlier else call.dashboard.now_ms
-    call.dashboard.redis.set(key, begin(PauseKind.HAND, reason, since).to_json())
+    operating.pause(call.dashboard.redis, name, reason, call.dashboard.now_ms)
     return go_to("/")
 
 
-def resume(call: Call) -> Response:
-    """Let a destination go on, whoever paused it."""
+def resume(call: PageRequest) -> Response:
+    """Resume a destination, whoever paused it."""
     name = _destination(call)
-    call.dashboard.redis.delete(Keys(name).paused)
+    operating.resume(call.dashboard.redis, name)
     call.dashboard.send_hint(name)
     return go_to("/")
 
 
-def _destination(call: Call) -> str:
+def _destination(call: PageRequest) -> str:
     name: str = call.params["destination"]
     if name not in call.dashboard.known().names:
         raise HTTPException(404)

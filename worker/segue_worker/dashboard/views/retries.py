@@ -1,4 +1,4 @@
-"""Who waits for a later attempt, and trying one now."""
+"""The pages about contacts that wait for a retry, and the button that retries now."""
 
 from typing import Final
 from urllib.parse import urlencode
@@ -6,21 +6,21 @@ from urllib.parse import urlencode
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from segue_worker.dashboard.context import Call
+from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import go_to, render
-from segue_worker.dashboard.retries import find_retry, parked_contacts, retry_now, waiting_retries
-from segue_worker.status import read_statuses
+from segue_worker.observing.status import read_statuses
+from segue_worker.operating.retry_now import find_retry, parked_contacts, retry_now, waiting_retries
 
 SHOWN: Final = 100
 _SAID: Final = {
-    "now": "The next attempt is made now.",
-    "claimed": "An attempt is under way already.",
-    "gone": "It waits no longer: its attempt was made, or it was given up.",
-    "paused": "The next attempt is due now; it is made once the destination is resumed.",
+    "now": "The request will be sent now.",
+    "claimed": "An attempt is already under way.",
+    "gone": "It no longer waits: the request was sent, or given up.",
+    "paused": "The request will be sent as soon as the destination is resumed.",
 }
 
 
-def retries(call: Call) -> Response:
+def retries(call: PageRequest) -> Response:
     """The parked contacts of every destination, the next attempt first."""
     redis = call.dashboard.redis
     known = call.dashboard.known()
@@ -30,8 +30,8 @@ def retries(call: Call) -> Response:
     return render(call, "retries.html", title="Retries", statuses=statuses, waiting=waiting, said=said, shown=SHOWN)
 
 
-def now(call: Call) -> Response:
-    """Bring one attempt forward."""
+def now(call: PageRequest) -> Response:
+    """Bring the next attempt of one contact forward to now."""
     destination = call.field("destination")
     contact = _contact(call, destination, call.field("handle"))
     outcome: str = "gone"
@@ -44,8 +44,8 @@ def now(call: Call) -> Response:
     return go_to(f"/retries?{urlencode({'said': outcome})}")
 
 
-def show(call: Call) -> Response:
-    """One parked contact; by POST, with its personal data."""
+def show(call: PageRequest) -> Response:
+    """One parked contact. Personal data is shown only in answer to a POST."""
     destination = call.params["destination"]
     contact = _contact(call, destination, call.params["handle"])
     found = None if contact is None else find_retry(call.dashboard.redis, destination, contact)
@@ -55,8 +55,8 @@ def show(call: Call) -> Response:
     return render(call, "retry.html", title="Retry", destination=destination, retry=found, shown=shown)
 
 
-def _contact(call: Call, destination: str, handle: str) -> str | None:
-    """The parked contact that a page's handle stands for."""
+def _contact(call: PageRequest, destination: str, handle: str) -> str | None:
+    """The parked contact that a handle on a page stands for."""
     name = call.dashboard.sessions.handle
     contacts = parked_contacts(call.dashboard.redis, destination) if destination in call.dashboard.known().names else ()
     return next((each for each in contacts if name(destination, each) == handle), None)

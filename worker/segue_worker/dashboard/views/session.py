@@ -5,26 +5,26 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from segue_worker.dashboard.context import Call
+from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import go_to, keep_session, render
 from segue_worker.dashboard.sessions import COOKIE
 
 
-def ask(call: Call) -> Response:
+def ask(call: PageRequest) -> Response:
     """The form that asks for the token."""
     if call.session.signed_in:
         return go_to("/")
     return _form(call, next_page=call.query("next"))
 
 
-def sign_in(call: Call) -> Response:
-    """Compare the token; failures are slowed down."""
+def sign_in(call: PageRequest) -> Response:
+    """Check the token. Whoever fails often has to wait."""
     dashboard = call.dashboard
     address = call.request.client.host if call.request.client else ""
     wait_s = dashboard.throttle.wait_s(address)
     if wait_s:
         seconds = math.ceil(wait_s)
-        response = _form(call, status=429, wrong=f"Too many attempts. Try again in {seconds} seconds.")
+        response = _form(call, status=429, wrong=f"Too many attempts. Try again in {seconds} s.")
         response.headers["retry-after"] = str(seconds)
         return response
     if not dashboard.sessions.is_token(call.field("token")):
@@ -32,12 +32,12 @@ def sign_in(call: Call) -> Response:
         return _form(call, status=403, wrong="That is not the token.")
     dashboard.sessions.end(call.session)
     response = go_to(_own_path(call.field("next")))
-    # A session of its own, so that one planted before is worth nothing.
+    # A new session, so that a cookie that somebody else planted before is of no use to them.
     keep_session(replace(call, session=dashboard.sessions.begin(signed_in=True)), response)
     return response
 
 
-def sign_out(call: Call) -> Response:
+def sign_out(call: PageRequest) -> Response:
     """End the session."""
     call.dashboard.sessions.end(call.session)
     response = go_to("/sign-in")
@@ -45,7 +45,7 @@ def sign_out(call: Call) -> Response:
     return response
 
 
-def _form(call: Call, *, status: int = 200, wrong: str = "", next_page: str = "") -> Response:
+def _form(call: PageRequest, *, status: int = 200, wrong: str = "", next_page: str = "") -> Response:
     next_page = next_page or call.field("next")
     return render(call, "sign_in.html", status=status, title="Sign in", wrong=wrong, next_page=next_page)
 

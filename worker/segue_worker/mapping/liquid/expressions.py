@@ -1,10 +1,11 @@
-"""Compiles Liquid's expressions."""
+"""Gives the expressions that python-liquid parsed the meaning that LiquidJS gives them."""
 
+import operator
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from liquid.builtin.expressions import FilteredExpression
-from liquid.builtin.expressions.arguments import KeywordArgument, PositionalArgument
 from liquid.builtin.expressions.filtered import Filter
 from liquid.builtin.expressions.logical import (
     BooleanExpression,
@@ -21,151 +22,130 @@ from liquid.builtin.expressions.logical import (
 )
 from liquid.builtin.expressions.path import Path
 from liquid.builtin.expressions.primitive import Blank, Empty, Literal, Nil, RangeLiteral, StringLiteral
+from liquid.exceptions import LiquidSyntaxError
 from liquid.expression import Expression
 
 from segue_worker.errors import MappingError
+from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.liquid.filters import DISABLED, FILTERS
+from segue_worker.mapping.liquid.filters.dates import CURRENT_TIME, CURRENT_TIME_PROBLEM, DATES
 from segue_worker.mapping.liquid.quoting import unescape
-from segue_worker.mapping.liquid.state import State
-from segue_worker.mapping.liquid.values import (
-    Drop,
-    compare,
-    contains,
-    equals,
-    is_falsy,
-    plain,
-    read,
-    to_number,
-)
+from segue_worker.mapping.liquid.values import Drop, compare, contains, equals, is_falsy, to_number
 
-__all__ = ["Evaluate", "compile_expression"]
-
-Evaluate = Callable[[State], Any]
+__all__ = ["with_liquidjs_meaning"]
 
 _DROPS: Final[Mapping[type[Expression], Drop]] = {Nil: Drop.NIL, Empty: Drop.EMPTY, Blank: Drop.BLANK}
-_ORDERS: Final[Mapping[type[Expression], str]] = {
-    LtExpression: "<",
-    LeExpression: "<=",
-    GtExpression: ">",
-    GeExpression: ">=",
+
+_OPERATORS: Final[Mapping[type[Expression], Callable[[Any, Any, Meter], bool]]] = {
+    EqExpression: equals,
+    NeExpression: lambda left, right, meter: not equals(left, right, meter),
+    LtExpression: partial(compare, operator.lt),
+    LeExpression: partial(compare, operator.le),
+    GtExpression: partial(compare, operator.gt),
+    GeExpression: partial(compare, operator.ge),
+    ContainsExpression: contains,
+    LogicalAndExpression: lambda left, right, _meter: not (is_falsy(left) or is_falsy(right)),
+    LogicalOrExpression: lambda left, right, _meter: not (is_falsy(left) and is_falsy(right)),
 }
 
 
-def compile_expression(expression: Expression) -> Evaluate:
-    """Compile an expression; literals like `empty` come out as `Drop`."""
-    if isinstance(expression, FilteredExpression):
-        return _compile_filtered(expression)
-    if isinstance(expression, BooleanExpression):
-        return compile_expression(expression.expression)
-    if isinstance(expression, Path):
-        return _compile_path(expression)
-    if isinstance(expression, RangeLiteral):
-        return _compile_range(expression)
-    if isinstance(expression, (Literal, Nil, Empty, Blank)):
-        value = _literal(expression)
-        return lambda _state: value
-    return _compile_logical(expression)
+def with_liquidjs_meaning(expression: Any) -> Any:
+    """Return an expression that evaluates as LiquidJS would evaluate the given one, which may be changed in place.
+
+    Raises:
+        LiquidSyntaxError: the expression formats the current time.
+    """
+    kind = type(expression)
+    if kind is StringLiteral:
+        expression.value = unescape(expression.value)
+    elif kind is Path:
+        expression.path = [_segment(segment) for segment in expression.path]
+    elif kind is FilteredExpression:
+        _refuse_current_time(expression)
+        expression.left = with_liquidjs_meaning(expression.left)
+        expression.filters = [_MeteredFilter(item) for item in expression.filters or ()]
+    elif kind is RangeLiteral:
+        return _MeteredRange(
+            expression.token, with_liquidjs_meaning(expression.start), with_liquidjs_meaning(expression.stop)
+        )
+    elif kind in _DROPS:
+        return Literal(expression.token, _DROPS[kind])
+    elif kind is BooleanExpression:
+        return _Condition(expression.expression)
+    elif kind is LogicalNotExpression:
+        return _Condition(expression.right, negated=True)
+    elif kind in _OPERATORS:
+        return _Operation(expression)
+    return expression
 
 
-def _literal(expression: Expression) -> Any:
-    if isinstance(expression, StringLiteral):
-        return unescape(expression.value)
-    return expression.value if isinstance(expression, Literal) else _DROPS[type(expression)]
+def _segment(segment: Any) -> Any:
+    return unescape(segment) if isinstance(segment, str) else with_liquidjs_meaning(segment)
 
 
-def _compile_path(path: Path) -> Evaluate:
-    first, *rest = [_compile_segment(segment) for segment in path.path]
-
-    def evaluate(state: State) -> Any:
-        head = plain(first(state))
-        value = state.find(head) if isinstance(head, str) else state.find(str(head))
-        for segment in rest:
-            value = read(value, segment(state))
-        return value
-
-    return evaluate
+def _refuse_current_time(expression: FilteredExpression) -> None:
+    texts = [expression.left]
+    for item in expression.filters or ():
+        if item.name in DATES and any(isinstance(text, StringLiteral) and text.value in CURRENT_TIME for text in texts):
+            raise LiquidSyntaxError(CURRENT_TIME_PROBLEM, token=item.token)
+        texts += item.children()
 
 
-def _compile_segment(segment: str | int | Path) -> Evaluate:
-    if isinstance(segment, Path):
-        return _compile_path(segment)
-    return lambda _state: segment
+class _MeteredFilter(Filter):
+    """A filter of Segment's. Unknown filters let their value pass, and disabled ones fail when they are reached."""
+
+    def __init__(self, parsed: Filter) -> None:
+        super().__init__(parsed.token, parsed.name, parsed.args)
+        for argument in self.args:
+            argument.value = with_liquidjs_meaning(argument.value)
+
+    def evaluate(self, left: object, context: Any) -> Any:
+        if self.name in DISABLED:
+            raise MappingError((f'filter "{self.name}" is disabled',))
+        if self.name not in FILTERS:
+            return left
+        named = [argument.evaluate(context) for argument in self.args]
+        arguments = [(name, value) if name else value for name, value in named]
+        try:
+            return FILTERS[self.name](context.meter, left, *arguments)
+        except (ValueError, TypeError, OverflowError, ArithmeticError) as error:
+            raise MappingError((f"the Liquid filter {self.name} fails: {error}"[:200],)) from None
 
 
-def _compile_range(expression: RangeLiteral) -> Evaluate:
-    start, stop = compile_expression(expression.start), compile_expression(expression.stop)
+class _MeteredRange(RangeLiteral):
+    """`(1..3)`, whose length is charged before it is made."""
 
-    def evaluate(state: State) -> list[float]:
-        low = to_number(start(state), state.meter)
-        count = to_number(stop(state), state.meter) - low
+    def evaluate(self, context: Any) -> Any:
+        low = to_number(self.start.evaluate(context), context.meter)
+        count = to_number(self.stop.evaluate(context), context.meter) - low
         if not count >= 0:
             return []
-        state.meter.spend(int(min(count, 1e9)) + 1)
+        context.meter.spend(int(min(count, 1e9)) + 1)
         return [low + index for index in range(int(count) + 1)]
 
-    return evaluate
+
+class _Operation(Expression):
+    """A comparison, `contains`, `and` or `or`. Both sides are evaluated before either counts, as in LiquidJS."""
+
+    def __init__(self, parsed: Any) -> None:
+        super().__init__(parsed.token)
+        self._operands = with_liquidjs_meaning(parsed.left), with_liquidjs_meaning(parsed.right)
+        self._apply = _OPERATORS[type(parsed)]
+
+    def evaluate(self, context: Any) -> bool:
+        left, right = self._operands
+        return self._apply(left.evaluate(context), right.evaluate(context), context.meter)
+
+    def children(self) -> list[Expression]:
+        return list(self._operands)
 
 
-def _compile_filtered(expression: FilteredExpression) -> Evaluate:
-    evaluate = compile_expression(expression.left)
-    for item in expression.filters or ():
-        evaluate = _compile_filter(evaluate, item)
-    return evaluate
+class _Condition(BooleanExpression):
+    """The condition of an `if`, or what `not` makes of one."""
 
+    def __init__(self, parsed: Expression, *, negated: bool = False) -> None:
+        super().__init__(parsed.token, with_liquidjs_meaning(parsed))
+        self._negated = negated
 
-def _compile_filter(evaluate: Evaluate, item: Filter) -> Evaluate:
-    """Wrap `evaluate` in a filter; unknown ones let the value pass, disabled ones fail when reached."""
-    name = item.name
-    if name in DISABLED:
-        return _failing(f'filter "{name}" is disabled')
-    apply = FILTERS.get(name)
-    if apply is None:
-        return evaluate
-    arguments = tuple(_compile_argument(argument) for argument in item.args)
-
-    def filtered(state: State) -> Any:
-        value = evaluate(state)
-        values = [argument(state) for argument in arguments]
-        try:
-            return apply(state.meter, value, *values)
-        except (ValueError, TypeError, OverflowError, ArithmeticError) as error:
-            raise MappingError((f"the Liquid filter {name} fails: {error}"[:200],)) from None
-
-    return filtered
-
-
-def _failing(message: str) -> Evaluate:
-    def fail(_state: State) -> Any:
-        raise MappingError((message,))
-
-    return fail
-
-
-def _compile_argument(argument: KeywordArgument | PositionalArgument) -> Evaluate:
-    evaluate = compile_expression(argument.value)
-    if not isinstance(argument, KeywordArgument):
-        return evaluate
-    name = argument.name
-    return lambda state: (name, evaluate(state))
-
-
-def _compile_logical(expression: Any) -> Evaluate:
-    kind = type(expression)
-    right = compile_expression(expression.right)
-    if kind is LogicalNotExpression:
-        return lambda state: is_falsy(right(state))
-    left = compile_expression(expression.left)
-    if kind in _ORDERS:
-        symbol = _ORDERS[kind]
-        return lambda state: compare(symbol, left(state), right(state), state.meter)
-    return _LOGICAL[kind](left, right)
-
-
-_LOGICAL: Final[Mapping[type[Expression], Callable[[Evaluate, Evaluate], Evaluate]]] = {
-    EqExpression: lambda left, right: lambda state: equals(left(state), right(state), state.meter),
-    NeExpression: lambda left, right: lambda state: not equals(left(state), right(state), state.meter),
-    ContainsExpression: lambda left, right: lambda state: contains(left(state), right(state), state.meter),
-    # Both sides are evaluated before either counts, as in LiquidJS: a failing filter there cannot occur, a limit can.
-    LogicalAndExpression: lambda left, right: lambda state: not (is_falsy(left(state)) | is_falsy(right(state))),
-    LogicalOrExpression: lambda left, right: lambda state: not (is_falsy(left(state)) & is_falsy(right(state))),
-}
+    def evaluate(self, context: Any) -> bool:
+        return is_falsy(self.expression.evaluate(context)) is self._negated

@@ -1,4 +1,4 @@
-"""Filters on dates. Local time is UTC."""
+"""Filters that format dates. Local time is UTC."""
 
 import math
 import re
@@ -14,7 +14,12 @@ from segue_worker.mapping.liquid.values import is_nil, plain, shown
 from segue_worker.mapping.undefined import UNDEFINED
 from segue_worker.mapping.v8_dates import parse_v8_date
 
-__all__ = ["DATES"]
+__all__ = ["CURRENT_TIME", "CURRENT_TIME_PROBLEM", "DATES"]
+
+CURRENT_TIME: Final = frozenset({"now", "today"})
+CURRENT_TIME_PROBLEM: Final = (
+    "the current time would differ from attempt to attempt, so format a field of the event such as timestamp"
+)
 
 _DEFAULT_FORMAT: Final = "%A, %B %-e, %Y at %-l:%M %P %z"
 _SECONDS: Final = re.compile(r"[0-9]+\Z")
@@ -22,7 +27,7 @@ _LATEST_MS: Final = 8.64e15
 
 
 def _moment(value: Any, zone: Any, meter: Meter) -> Moment | None:
-    """Read a date: a number of seconds, or a text that V8 takes, seen in a zone (name, or minutes behind UTC)."""
+    """Read a date (seconds, or a text that V8 accepts), and see it in a time zone (a name, or minutes behind UTC)."""
     milliseconds = _milliseconds(value, meter)
     if milliseconds is None or math.isnan(milliseconds) or abs(milliseconds) > _LATEST_MS:
         return None
@@ -43,8 +48,8 @@ def _milliseconds(value: Any, meter: Meter) -> float | None:
         return parse_v8_date(text(value, meter))
     if not isinstance(value, str):
         return None
-    if value in {"now", "today"}:
-        raise ValueError("the current time would differ from attempt to attempt; use a field of the event")
+    if value in CURRENT_TIME:
+        raise ValueError(CURRENT_TIME_PROBLEM)
     return float(value) * 1000 if _SECONDS.match(value) else parse_v8_date(value)
 
 

@@ -1,0 +1,20 @@
+-- Stands before every script that makes contacts due. Whether its caller is to send a hint: once in a while, and only
+-- where no run is alive, which would find the contacts by itself, and the destination is not held.
+--
+-- run        key of the string of the first run
+-- paused     key of the string that is present while the destination is held
+-- hinted     key of the string that is present for a moment after a hint
+--
+-- Returns 1 or 0.
+
+local function hint_wanted(run, paused, hinted)
+  if redis.call('EXISTS', run, paused) == 0 then
+    -- One that lives for longer was written before the server's clock was set back.
+    if redis.call('SET', hinted, '1', 'NX', 'PX', 1000) or redis.call('PTTL', hinted) > 1000 then
+      redis.call('PEXPIRE', hinted, 1000)
+      return 1
+    end
+  end
+  return 0
+end
+

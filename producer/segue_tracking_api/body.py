@@ -1,0 +1,74 @@
+"""From a body's bytes to the JSON object in it, within bounds."""
+
+import json
+import zlib
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+from segue_tracking_api.answers import RequestRefused
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+def too_large(limit: int) -> RequestRefused:
+    """The refusal of a body over the limit."""
+    message = f"the body is larger than {limit} bytes; send fewer events at once"
+    return RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large", message)
+
+
+def decode(body: bytes | bytearray, encoding: str, *, limit: int) -> bytes | bytearray:
+    """The body without its Content-Encoding.
+
+    Args:
+        body: as it was sent.
+        encoding: the header's value; gzip, or none.
+        limit: bytes that may come out; inflating stops there.
+
+    Raises:
+        RequestRefused: too large, broken, or of another encoding.
+    """
+    name = encoding.strip().lower()
+    if name in {"", "identity"}:
+        return body
+    if name not in {"gzip", "x-gzip"}:
+        message = "Content-Encoding must be gzip, or left out"
+        raise RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", message)
+    inflater = zlib.decompressobj(_GZIP)
+    try:
+        inflated = inflater.decompress(body, limit + 1)
+    except zlib.error:
+        inflated = b""
+    if len(inflated) > limit:
+        raise too_large(limit)
+    if not inflater.eof:
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_gzip", "the body is not valid gzip")
+    return inflated
+
+
+def parse(body: bytes | bytearray) -> dict[str, Any]:
+    """The object that a body holds, whatever its Content-Type says.
+
+    NaN and infinities are read, as old Python clients write them; the outbox gets null for them.
+
+    Raises:
+        RequestRefused: it is no JSON object in UTF-8.
+    """
+    text = bytes(body).removeprefix(_BYTE_ORDER_MARK)
+    try:
+        value = from_json(text)
+    except ValueError:
+        value = _parse_leniently(text)
+    if not isinstance(value, dict):
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_json", "the body must be a JSON object")
+    return value
+
+
+def _parse_leniently(text: bytes) -> Any:
+    """Read what only one event of a batch is to blame for: half a surrogate pair, or nesting somewhat too deep."""
+    try:
+        return json.loads(text.decode())
+    except (ValueError, RecursionError):
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_json", "the body is not valid JSON in UTF-8") from None

@@ -1,0 +1,93 @@
+"""What uvicorn leaves open: a client that sends too slowly, too much, or no HTTP."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from segue_tracking_api.answers import error_body
+from segue_tracking_api.limits import DISCARDED_BYTES, Limits
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, with bounds on how long a request takes to arrive and how large it becomes.
+
+    The time runs from the connection, or from a request's first byte, to the request's last byte.
+    """
+
+    limits: Limits = Limits()
+
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(config, server_state, app_state, **kwargs)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._received = 0
+        self._in_head = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._start_clock()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline."""
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, unless the request has become too large."""
+        if self._deadline is None:
+            self._start_clock()
+        self._received += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._received > DISCARDED_BYTES + self.limits.head_bytes:
+            self.transport.abort()
+        elif self._in_head and self._received > self.limits.head_bytes:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "the headers are too large")
+
+    def on_message_begin(self) -> None:
+        """A request's first byte."""
+        self._in_head = True
+        if self._deadline is None:
+            self._start_clock()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The end of a request's head."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A request's last byte."""
+        self._stop_clock()
+        self._received = 0
+        self._in_head = True
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP; `msg` is uvicorn's and says no more than that."""
+        self._refuse(HTTPStatus.BAD_REQUEST, "invalid_http", msg)
+
+    def _start_clock(self) -> None:
+        self._deadline = self.loop.call_later(self.limits.receive_s, self._expire)
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expire(self) -> None:
+        self._deadline = None
+        self._refuse(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "the request did not arrive in time")
+
+    def _refuse(self, status: HTTPStatus, code: str, message: str) -> None:
+        """Answer, unless an answer is under way, and close the connection."""
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            body = error_body(code, message)
+            head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            self.transport.write(STATUS_LINE[status] + head.encode() + body)
+        self.transport.close()

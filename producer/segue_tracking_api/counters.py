@@ -1,0 +1,90 @@
+"""What the Tracking API counts.
+
+Fields of `segue:tracking-api:totals` and `segue:tracking-api:stats:<minute>` (`segue_producer.keys`):
+
+    requests                            requests that carried events and were answered 200
+    accepted                            events that went into the outbox
+    rejected                            events that break the spec or a limit
+    dropped_page, _screen, _group, _alias   calls that no Loops action exists for
+    refused_<status>                    requests with events that were answered with an error
+
+They are gathered in the process and written once a second, so that counting costs a request nothing. A process that is
+killed takes its last second of counts with it, and no events.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from typing import Final
+
+from redis import asyncio as redis
+from redis import exceptions
+
+from segue_producer.keys import STATS_KEPT_S, TRACKING_STATS, TRACKING_TOTALS
+from segue_tracking_api.intake import Intake
+
+log = logging.getLogger(__name__)
+
+FLUSHED_EVERY_S: Final = 1.0
+
+
+class Counters:
+    """Counts in memory, written to Redis by `run`.
+
+    Args:
+        client: of the outbox's Redis.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+        self._counts: Counter[str] = Counter()
+        self._rejected = 0
+        self._first_reason = ""
+
+    def took(self, intake: Intake) -> None:
+        """Count a request whose events are durable."""
+        rejected = len(intake.rejected) + intake.unlisted
+        self._counts["requests"] += 1
+        self._counts["accepted"] += len(intake.accepted)
+        for call, count in intake.dropped.items():
+            self._counts[f"dropped_{call}"] += count
+        if rejected:
+            self._counts["rejected"] += rejected
+            self._rejected += rejected
+            self._first_reason = self._first_reason or intake.rejected[0].message
+
+    def refused(self, status: int) -> None:
+        """Count a request that was answered with an error."""
+        self._counts[f"refused_{status}"] += 1
+
+    async def run(self) -> None:
+        """Write the counts once a second, until cancelled."""
+        while True:
+            await asyncio.sleep(FLUSHED_EVERY_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what was counted. Where Redis does not answer, it is kept for the next time."""
+        self._log_rejected()
+        counts, self._counts = self._counts, Counter()
+        counts = +counts
+        if not counts:
+            return
+        minute = f"{TRACKING_STATS}{int(time.time()) // 60}"
+        try:
+            pipe = self._redis.pipeline(transaction=False)
+            for name, count in counts.items():
+                pipe.hincrby(TRACKING_TOTALS, name, count)
+                pipe.hincrby(minute, name, count)
+            pipe.expire(minute, STATS_KEPT_S)
+            await pipe.execute()
+        except (exceptions.RedisError, OSError) as error:
+            log.debug("counts wait for Redis: %s", type(error).__name__)
+            self._counts.update(counts)
+
+    def _log_rejected(self) -> None:
+        """One line a second at most. A reason names fields, never what they hold."""
+        if self._rejected:
+            log.warning("%d events rejected, the first because: %s", self._rejected, ascii(self._first_reason))
+            self._rejected, self._first_reason = 0, ""

@@ -1,0 +1,203 @@
+"""What becomes of each message of a request: accepted, dropped or rejected. Pure."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from segue_producer.errors import InvalidEvent
+from segue_producer.events import MAX_MESSAGE_ID, Prepared, prepare
+from segue_tracking_api.answers import RequestRefused
+from segue_tracking_api.limits import ADDED_BYTES, MAX_EVENTS, Limits
+from segue_tracking_api.timestamps import correct, instant
+
+WITHOUT_ACTION: Final = frozenset({"page", "screen", "group", "alias"})
+"""Calls that no Loops action exists for: dropped and counted, so that SDKs do not send them again."""
+
+_MESSAGE_MAX: Final = 300
+_STORED_PER_SENT: Final = 8
+"""How many times larger than the largest body its events may become, once the batch's context is in each of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A message that was not taken."""
+
+    index: int
+    message_id: str | None
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class Intake:
+    """The messages of one request, sorted out.
+
+    Attributes:
+        accepted: ready for the outbox, in order.
+        dropped: how many of each call that no action exists for.
+        rejected: the others.
+        unlisted: how many of the rejected have no entry of their own, as they came after the largest number of a batch.
+    """
+
+    accepted: list[Prepared] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+    rejected: list[Rejected] = field(default_factory=list)
+    unlisted: int = 0
+
+    def details(self) -> dict[str, Any]:
+        """What the answer tells besides success; empty where every message was accepted."""
+        if not self.dropped and not self.rejected:
+            return {}
+        rejected = [
+            {"index": each.index, "messageId": each.message_id, "code": each.code, "message": each.message}
+            for each in self.rejected
+        ]
+        return {"accepted": len(self.accepted), "dropped": dict(self.dropped), "rejected": rejected}
+
+
+class MessageSorter:
+    """Sorts out the messages of a request, one at a time, so that a long batch need not be done in one go.
+
+    Args:
+        received_at: when the request arrived.
+        limits: of the process.
+        batch: the request's body where it is a batch; its `context` and `integrations` go into every message.
+
+    Raises:
+        RequestRefused: what the batch says for all of its messages is at fault.
+    """
+
+    def __init__(self, received_at: datetime, limits: Limits, batch: Mapping[str, Any] | None = None) -> None:
+        batch = batch or {}
+        self.intake = Intake()
+        self._received_at = received_at
+        self._sent_at = instant(batch.get("sentAt"))
+        self._shared = {name: _shared(batch, name, limits) for name in ("context", "integrations")}
+        self._max_event = limits.event_bytes
+        self._room = limits.batch_bytes * _STORED_PER_SENT
+
+    def sort(self, index: int, message: object) -> None:
+        """Sort out one message.
+
+        Raises:
+            RequestRefused: the messages of the batch have become too large together.
+        """
+        if not isinstance(message, dict):
+            self._reject(index, None, "must be an object")
+            return
+        kind = message.get("type")
+        if isinstance(kind, str) and kind in WITHOUT_ACTION:
+            self.intake.dropped[kind] += 1
+            return
+        try:
+            event = {name: value for name, value in message.items() if name != "writeKey"}
+            added = ADDED_BYTES + _lift_traits(event)
+            self._complete(event)
+            prepared = prepare(event, max_bytes=self._max_event + added)
+        except InvalidEvent as error:
+            self._reject(index, message.get("messageId"), str(error).removeprefix("event: "))
+        except RecursionError:
+            self._reject(index, message.get("messageId"), "is nested too deep")
+        else:
+            self._room -= len(prepared.json)
+            if self._room < 0:
+                raise RequestRefused(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                    "payload_too_large",
+                    "the batch's context and integrations make its events too large; send fewer at once",
+                )
+            self.intake.accepted.append(prepared)
+
+    def reject_rest(self, index: int, count: int) -> None:
+        """Reject all messages from `index` on, in one entry."""
+        self.intake.unlisted = count - 1
+        message = f"a batch has at most {MAX_EVENTS} events; this one and the {count - 1} after it were not accepted"
+        self.intake.rejected.append(Rejected(index, None, "too_many_events", message))
+
+    def _complete(self, event: dict[str, Any]) -> None:
+        """Put what the batch says into an event, and correct its timestamps."""
+        for name, shared in self._shared.items():
+            own = event.get(name)
+            if shared and (own is None or isinstance(own, dict)):
+                event[name] = _merged(shared, own or {})
+        correct(event, batch_sent_at=self._sent_at, received_at=self._received_at)
+
+    def _reject(self, index: int, message_id: object, message: str) -> None:
+        listed = message_id if isinstance(message_id, str) and _is_listable(message_id) else None
+        # Half a surrogate pair may stand in a field's name, and cannot stand in an answer.
+        text = message.encode("utf-8", "replace").decode()[:_MESSAGE_MAX]
+        self.intake.rejected.append(Rejected(index, listed, "invalid_event", text))
+
+
+def messages(batch: Mapping[str, Any]) -> list[Any]:
+    """The messages of a batch.
+
+    Raises:
+        RequestRefused: it has no list of them.
+    """
+    listed = batch.get("batch")
+    if not isinstance(listed, list):
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_batch", 'the body needs a list of events in "batch"')
+    return listed
+
+
+def pieces(listed: list[Any], size: int) -> Iterator[list[tuple[int, Any]]]:
+    """The messages that a batch may have, with their places, in pieces."""
+    for start in range(0, min(len(listed), MAX_EVENTS), size):
+        yield list(enumerate(listed[start : min(start + size, MAX_EVENTS)], start))
+
+
+def _shared(batch: Mapping[str, Any], name: str, limits: Limits) -> dict[str, Any]:
+    value = batch.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_batch", f"{name} must be an object")
+    try:
+        size = len(to_json(value))
+    except (ValueError, RecursionError):
+        raise RequestRefused(
+            HTTPStatus.BAD_REQUEST, "invalid_batch", f"{name} is nested too deep, or is not valid Unicode"
+        ) from None
+    if size > limits.event_bytes:
+        message = f"{name} has {size} bytes of JSON, which is more than an event may have"
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_batch", message)
+    return value
+
+
+def _lift_traits(event: dict[str, Any]) -> int:
+    """Give an identify event its traits: RudderStack's Python SDK writes them into its context alone.
+
+    Returns:
+        bytes of JSON that the event has grown by.
+    """
+    context = event.get("context")
+    if event.get("type") != "identify" or event.get("traits") is not None or not isinstance(context, dict):
+        return 0
+    traits = context.get("traits")
+    if not isinstance(traits, dict):
+        return 0
+    event["traits"] = traits
+    try:
+        return len(to_json(traits))
+    except ValueError:
+        # What cannot be written is named when the whole event is.
+        return 0
+
+
+def _merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Both, key by key, within objects as well; the event's own wins."""
+    outcome = dict(shared)
+    for name, value in own.items():
+        before = outcome.get(name)
+        outcome[name] = _merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return outcome
+
+
+def _is_listable(message_id: str) -> bool:
+    return len(message_id) <= MAX_MESSAGE_ID and message_id.isprintable()

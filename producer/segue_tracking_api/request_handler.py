@@ -1,0 +1,171 @@
+"""A request with events, from its arrival to its answer."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from segue_producer.append import BATCH
+from segue_producer.async_producer import AsyncProducer
+from segue_producer.errors import EnqueueError, OutboxFull, UnknownDestination
+from segue_tracking_api import body, write_keys
+from segue_tracking_api.answers import RequestRefused, error_response, refusal_response, success_response
+from segue_tracking_api.counters import Counters
+from segue_tracking_api.group_commit import GroupCommit
+from segue_tracking_api.intake import Intake, MessageSorter, messages, pieces
+from segue_tracking_api.limits import DISCARDED_BYTES, MAX_EVENTS, Limits
+from segue_tracking_api.write_keys import WriteKeys
+
+log = logging.getLogger(__name__)
+
+BUSY_RETRY_S: Final = 1
+UNAVAILABLE_RETRY_S: Final = 5
+FULL_RETRY_S: Final = 30
+
+
+class RequestHandler:
+    """Takes the events of requests into the outbox.
+
+    Args:
+        sources: write key → names of the destinations its events go to.
+        limits: of the process.
+        counters: told of every request.
+        redis_url: of the outbox.
+        broker_url: for hints.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Sequence[str]],
+        limits: Limits,
+        counters: Counters,
+        *,
+        redis_url: str | None,
+        broker_url: str | None,
+    ) -> None:
+        self._keys = WriteKeys(sources)
+        self._limits = limits
+        self._counters = counters
+        self._in_flight = 0
+        self._is_outbox_well = True
+        targets = {tuple(destinations) for destinations in sources.values()}
+        self._producers = {names: AsyncProducer(redis_url, names, broker_url=broker_url) for names in targets}
+        self._commits = {names: GroupCommit(each.enqueue_prepared) for names, each in self._producers.items()}
+
+    async def take_batch(self, request: Request) -> Response:
+        """Take a batch."""
+        return await self._answer(request, None)
+
+    async def take_call(self, request: Request, *, call: str) -> Response:
+        """Take a single message; `call` is its type, whatever it says itself."""
+        return await self._answer(request, call)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for producer in self._producers.values():
+            await producer.close()
+
+    async def _answer(self, request: Request, call: str | None) -> Response:
+        self._in_flight += 1
+        try:
+            if self._in_flight > self._limits.in_flight:
+                raise _unavailable("overloaded", "too many requests at once; try again shortly", BUSY_RETRY_S)
+            intake = await self._take(request, call)
+        except RequestRefused as refused:
+            self._counters.refused(refused.status)
+            return refusal_response(refused)
+        except ClientDisconnect:
+            return error_response(HTTPStatus.BAD_REQUEST, "disconnected", "the request did not arrive whole")
+        finally:
+            self._in_flight -= 1
+        self._counters.took(intake)
+        return success_response(intake.details())
+
+    async def _take(self, request: Request, call: str | None) -> Intake:
+        received_at = datetime.now(UTC)
+        sent = await self._read(request)
+        key = write_keys.from_header_or_query(request.headers.get("authorization", ""), request.query_params)
+        destinations = self._keys.destinations(key) if key else None
+        encoding = request.headers.get("content-encoding", "")
+        content = body.decode(sent, encoding, limit=self._limits.batch_bytes)
+        parsed = body.parse(content)
+        if destinations is None:
+            destinations = self._keys.destinations(write_keys.from_body(parsed))
+        if call is None:
+            intake = await self._sort_batch(parsed, received_at)
+        else:
+            self._check_size(content)
+            sorter = MessageSorter(received_at, self._limits)
+            sorter.sort(0, {**parsed, "type": call})
+            intake = sorter.intake
+        if intake.accepted:
+            await self._commit(intake, destinations)
+        return intake
+
+    async def _sort_batch(self, batch: Mapping[str, object], received_at: datetime) -> Intake:
+        listed = messages(batch)
+        sorter = MessageSorter(received_at, self._limits, batch)
+        for piece in pieces(listed, BATCH):
+            for index, message in piece:
+                sorter.sort(index, message)
+            # Whoever else waits gets a turn.
+            await asyncio.sleep(0)
+        if len(listed) > MAX_EVENTS:
+            sorter.reject_rest(MAX_EVENTS, len(listed) - MAX_EVENTS)
+        return sorter.intake
+
+    async def _commit(self, intake: Intake, destinations: tuple[str, ...]) -> None:
+        try:
+            await self._commits[destinations].commit(intake.accepted)
+        except EnqueueError as error:
+            if self._is_outbox_well:
+                log.error("events are refused until this ends: %s", error)  # noqa: TRY400 - its text says it all
+            self._is_outbox_well = False
+            raise _backpressure(error) from None
+        if not self._is_outbox_well:
+            log.warning("events are taken again")
+        self._is_outbox_well = True
+
+    async def _read(self, request: Request) -> bytearray:
+        """The whole body. What is too large is read on and thrown away: a client that still writes reads no answer."""
+        limit = self._limits.batch_bytes
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared[:20]) > DISCARDED_BYTES:
+            raise body.too_large(limit)
+        content, size = bytearray(), 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                content.clear()
+            else:
+                content += chunk
+        if size > limit:
+            raise body.too_large(limit)
+        return content
+
+    def _check_size(self, content: bytes | bytearray) -> None:
+        if len(content) > self._limits.event_bytes:
+            message = f"the event has {len(content)} bytes, at most {self._limits.event_bytes}"
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, "event_too_large", message)
+
+
+def _backpressure(error: EnqueueError) -> RequestRefused:
+    """What a client is told: to come again, and nothing about the servers behind this one."""
+    if isinstance(error, OutboxFull):
+        return _unavailable("outbox_full", "too many events are waiting already; try again later", FULL_RETRY_S)
+    if isinstance(error, UnknownDestination):
+        return _unavailable(
+            "unknown_destination", "no worker serves the destination yet; try again later", FULL_RETRY_S
+        )
+    return _unavailable(
+        "outbox_unavailable", "events cannot be stored at the moment; try again shortly", UNAVAILABLE_RETRY_S
+    )
+
+
+def _unavailable(code: str, message: str, retry_after: int) -> RequestRefused:
+    return RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, code, message, retry_after=retry_after)

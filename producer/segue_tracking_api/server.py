@@ -1,0 +1,49 @@
+"""The Tracking API on a port."""
+
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from segue_producer.serving import ReadyServer
+from segue_tracking_api.bounded_protocol import BoundedProtocol
+from segue_tracking_api.limits import Limits
+
+_BACKLOG: Final = 2048
+_KEEP_ALIVE_S: Final = 75
+
+
+def make_server(app: ASGIApp, limits: Limits, on_ready: Callable[[], None]) -> ReadyServer:
+    """A server for `run(sockets=[...])`; `on_ready` is called once requests are answered."""
+    config = uvicorn.Config(
+        app,
+        http=type("Protocol", (BoundedProtocol,), {"limits": limits}),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=int(limits.shutdown_s),
+        timeout_keep_alive=_KEEP_ALIVE_S,
+    )
+    return ReadyServer(config, on_ready)
+
+
+def serve(app: ASGIApp, listener: socket.socket, limits: Limits, on_ready: Callable[[], None]) -> None:
+    """Answer requests until the process is told to stop (SIGTERM, SIGINT); those under way are answered first.
+
+    Args:
+        app: of `create_app`, with the same limits.
+        listener: of `bind`.
+        limits: of a request and of the process.
+        on_ready: called once requests are answered.
+
+    Raises:
+        KeyboardInterrupt: SIGINT ended it.
+    """
+    make_server(app, limits, on_ready).run_until_stopped(listener)

@@ -1,0 +1,72 @@
+"""Which write key a request carries, and where its events go."""
+
+import binascii
+import hmac
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from segue_tracking_api.answers import RequestRefused
+
+
+class WriteKeys:
+    """The write keys that are let in. Never shown, not even in a repr.
+
+    Args:
+        sources: write key → names of the destinations its events go to.
+    """
+
+    def __init__(self, sources: Mapping[str, Sequence[str]]) -> None:
+        self._sources = [(key.encode(), tuple(destinations)) for key, destinations in sources.items()]
+
+    def destinations(self, write_key: str) -> tuple[str, ...]:
+        """Where the events of a write key go. Takes as long for a wrong key as for a right one.
+
+        Raises:
+            RequestRefused: nobody has this key.
+        """
+        given = write_key.encode("utf-8", "replace")
+        found: tuple[str, ...] | None = None
+        for key, destinations in self._sources:
+            if hmac.compare_digest(key, given):
+                found = destinations
+        if found is None:
+            raise unauthorized("this write key is not known")
+        return found
+
+
+def unauthorized(message: str) -> RequestRefused:
+    """The refusal of a request without a good write key."""
+    return RequestRefused(HTTPStatus.UNAUTHORIZED, "invalid_write_key", message)
+
+
+def from_header_or_query(authorization: str, query: Mapping[str, str]) -> str | None:
+    """The write key of an Authorization header (the user of Basic, or Bearer), else of the query; None without one."""
+    scheme, _, credentials = authorization.partition(" ")
+    credentials = credentials.strip()
+    key: str | None = None
+    if scheme.lower() == "basic":
+        key = _user(credentials)
+    elif scheme.lower() == "bearer":
+        key = credentials
+    return key or query.get("writeKey") or None
+
+
+def from_body(body: Mapping[str, Any]) -> str:
+    """The write key in a body.
+
+    Raises:
+        RequestRefused: there is none.
+    """
+    key = body.get("writeKey")
+    if not isinstance(key, str) or not key:
+        raise unauthorized("give a write key: as the user name of HTTP Basic, or as writeKey in the body")
+    return key
+
+
+def _user(credentials: str) -> str | None:
+    try:
+        return b64decode(credentials, validate=True).decode().partition(":")[0]
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""docker-compose.yml and Dockerfile with real containers, by podman: `make containers`."""

@@ -1,0 +1,173 @@
+"""The producer's connections: as many as it may open, whatever fails on them, and whoever waits for one."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import redis
+
+from segue_producer import AsyncProducer, OutboxUnavailable, Producer
+from segue_producer.clients import CONNECTIONS, AllInUseError, async_redis_client
+from segue_producer.keys import Keys
+from segue_sandbox.embedded_redis import EmbeddedRedis
+
+KEYS = Keys("loops")
+AT_ONCE = 300
+GEVENT = """
+from gevent import monkey; monkey.patch_all()
+import gevent, sys
+from segue_producer import Producer
+producer = Producer(sys.argv[1], timeout=20.0)
+jobs = [gevent.spawn(producer.track, f"u{number}", "E") for number in range(1000)]
+gevent.joinall(jobs, raise_error=True)
+print(len({job.value for job in jobs}))
+"""
+
+
+@pytest.fixture
+def client(redis_server: EmbeddedRedis) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(redis_server.url) as connection:
+        yield connection
+
+
+@contextmanager
+def held_up(client: "redis.Redis") -> Iterator[None]:
+    """Redis answers nobody who writes, so that calls pile up."""
+    client.client_pause(60_000, all=False)
+    try:
+        yield
+    finally:
+        client.client_unpause()
+
+
+def opened(client: "redis.Redis") -> int:
+    """How many connections a producer has open."""
+    return sum(each["cmd"] in {"evalsha", "eval", "hkeys", "NULL"} for each in client.client_list())
+
+
+def test_a_producer_outlives_any_number_of_refused_calls(redis_server: EmbeddedRedis, client: "redis.Redis") -> None:
+    with Producer(redis_server.url) as producer:
+        client.config_set("maxmemory", "1")
+        try:
+            for _ in range(3 * CONNECTIONS):
+                with pytest.raises(OutboxUnavailable, match="out of memory"):
+                    producer.track("u1", "E")
+        finally:
+            client.config_set("maxmemory", "0")
+        producer.track("u1", "E")
+    assert client.llen(KEYS.outbox + "u1") == 1
+
+
+def test_a_producer_outlives_any_number_of_calls_without_an_answer(
+    redis_server: EmbeddedRedis, client: "redis.Redis"
+) -> None:
+    with Producer(redis_server.url, timeout=0.02) as producer, held_up(client):
+        for _ in range(3 * CONNECTIONS):
+            with pytest.raises(OutboxUnavailable):
+                producer.track("u1", "E")
+    with Producer(redis_server.url) as producer:
+        producer.track("u2", "E")
+    assert client.llen(KEYS.outbox + "u2") == 1
+
+
+def test_one_that_lost_its_answers_goes_on_by_itself(redis_server: EmbeddedRedis, client: "redis.Redis") -> None:
+    with Producer(redis_server.url, timeout=0.1) as producer:
+        producer.track("u1", "Before")
+        with held_up(client), ThreadPoolExecutor(AT_ONCE) as pool:
+            lost = [pool.submit(producer.track, "lost", "E") for _ in range(AT_ONCE)]
+            assert all(isinstance(each.exception(30), OutboxUnavailable) for each in lost)
+        for number in range(2 * CONNECTIONS):
+            producer.track("u1", f"After {number}")
+    assert client.llen(KEYS.outbox + "u1") == 1 + 2 * CONNECTIONS
+
+
+def test_more_threads_than_connections_wait_for_one(redis_server: EmbeddedRedis, client: "redis.Redis") -> None:
+    everybody = threading.Barrier(AT_ONCE)
+    with Producer(redis_server.url, timeout=30.0) as producer, ThreadPoolExecutor(AT_ONCE) as pool:
+
+        def track(number: int) -> str:
+            everybody.wait(30)
+            return producer.track(f"u{number % 7}", "E")
+
+        ids = set(pool.map(track, range(AT_ONCE)))
+        assert opened(client) <= CONNECTIONS + 2
+    assert len(ids) == AT_ONCE
+    assert client.get(KEYS.pending) == str(AT_ONCE).encode()
+
+
+def test_who_waits_in_vain_is_told_that_it_was_not_redis(redis_server: EmbeddedRedis) -> None:
+    with Producer(redis_server.url, timeout=0.05) as producer:
+        places = producer._connected()._places
+        for _ in range(CONNECTIONS):
+            places.get()
+        with pytest.raises(OutboxUnavailable, match="none of 64 connections was free") as caught:
+            producer.track("u1", "E")
+        assert "check that Redis runs" not in str(caught.value)
+        places.put(None)
+        producer.track("u1", "E")
+
+
+async def test_a_thousand_tasks_share_an_async_producer(redis_server: EmbeddedRedis, client: "redis.Redis") -> None:
+    async with AsyncProducer(redis_server.url, timeout=30.0) as producer:
+        ids = await asyncio.gather(*(producer.track(f"u{number % 7}", "E") for number in range(1000)))
+        assert opened(client) <= CONNECTIONS + 2
+    assert len(set(ids)) == 1000
+    assert client.get(KEYS.pending) == b"1000"
+
+
+async def test_an_async_producer_says_whether_it_was_redis(redis_server: EmbeddedRedis, client: "redis.Redis") -> None:
+    async with AsyncProducer(redis_server.url, timeout=0.3) as producer:
+        await producer.track("u1", "E")
+        with held_up(client):
+            found = await asyncio.gather(*(producer.track("u1", "E") for _ in range(500)), return_exceptions=True)
+        assert {type(error) for error in found} == {OutboxUnavailable}
+        texts = {str(error).partition(" to Redis")[0] for error in found}
+        assert "none of 64 connections was free within 0.3 s" in texts
+        await producer.track("u2", "E")
+    assert client.llen(KEYS.outbox + "u2") == 1
+
+
+async def test_a_client_keeps_all_its_places_whatever_becomes_of_those_who_had_them(
+    redis_server: EmbeddedRedis, client: "redis.Redis"
+) -> None:
+    async with async_redis_client(redis_server.url, timeout=0.5) as shared:
+
+        async def write() -> None:
+            await shared.incr("x")
+
+        with held_up(client):
+            tasks = [asyncio.ensure_future(write()) for _ in range(3 * CONNECTIONS)]
+            await asyncio.sleep(0)
+            for task in tasks[::2]:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert {type(each) for each in ended[1::2]} <= {redis.TimeoutError, AllInUseError}
+        await asyncio.gather(*(write() for _ in range(5 * CONNECTIONS)))
+        async with shared.pipeline() as pipe:
+            pipe.incr("x")
+            await pipe.execute()
+        pool: Any = shared.connection_pool
+        assert len(pool._with_place) == 0
+        assert pool._places._value == CONNECTIONS
+
+
+async def test_a_client_without_a_redis_keeps_all_its_places() -> None:
+    async with async_redis_client("redis://127.0.0.1:9/0", timeout=0.5) as nowhere:
+        for _ in range(2 * CONNECTIONS):
+            with pytest.raises(redis.ConnectionError):
+                await nowhere.get("x")
+        pool: Any = nowhere.connection_pool
+        assert pool._places._value == CONNECTIONS
+
+
+def test_a_thousand_greenlets_share_a_producer(redis_server: EmbeddedRedis, client: "redis.Redis") -> None:
+    command = [sys.executable, "-c", GEVENT, redis_server.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout, done.returncode) == ("1000\n", 0), done.stderr
+    assert client.get(KEYS.pending) == b"1000"

@@ -1,0 +1,197 @@
+"""Merging: fewer requests, the same effect."""
+
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segue_sandbox.core import Sandbox
+from segue_sandbox.switches import Switches
+from segue_worker.delivery.coalesce import Group, Mode, Piece, apart, coalesce
+from segue_worker.mapping import Request
+from tests.unit.sandbox.in_process import SandboxTransport
+
+LISTS = ("clxf1nxlb000t0ml79ajwcsj0", "cm06f5v0e45nf0ml5754o9cix")
+
+
+def update(**body: Any) -> Request:
+    return Request("contacts", "createOrUpdateContact", "PUT", "/contacts/update", {"userId": "u1", **body})
+
+
+def event(name: str = "E", **body: Any) -> Request:
+    fields = {"eventName": name, "userId": "u1", "eventProperties": {}, **body}
+    return Request("events", "sendEvent", "POST", "/events/send", fields)
+
+
+def grouped(*requests: Request, mode: Mode = "updates") -> list[Group]:
+    return coalesce([Piece(place, request) for place, request in enumerate(requests)], mode)
+
+
+def test_neighbouring_updates_become_one_and_later_keys_win() -> None:
+    (group,) = grouped(
+        update(email="a@example.com", plan="free", mailingLists={"x": True, "y": True}),
+        update(plan="pro", city=None, mailingLists={"y": False}),
+    )
+    assert group.request.body == {
+        "userId": "u1",
+        "email": "a@example.com",
+        "plan": "pro",
+        "city": None,
+        "mailingLists": {"x": True, "y": False},
+    }
+
+
+def test_an_event_between_updates_keeps_them_apart() -> None:
+    assert len(grouped(update(a=1), event(), update(a=2))) == 3
+
+
+def test_an_update_folds_into_the_event_that_follows_but_not_into_the_one_before() -> None:
+    groups = grouped(update(a=1), update(b=2), event("First"), event("Second"), update(c=3), mode="updates_into_events")
+    assert [len(group.pieces) for group in groups] == [3, 1, 1]
+    assert groups[0].request.body == {"eventName": "First", "userId": "u1", "eventProperties": {}, "a": 1, "b": 2}
+
+
+def test_what_the_event_says_of_the_contact_counts_more_than_the_update_before() -> None:
+    (group,) = grouped(update(plan="free", mailingLists={"x": True}), event(plan="pro"), mode="updates_into_events")
+    assert group.request.body["plan"] == "pro"
+    assert group.request.body["mailingLists"] == {"x": True}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (update(userId="u1"), update(userId="u2")),
+        (update(email="a@example.com"), update(email="b@example.com")),
+        (update(mailingLists={"x": True}), update(subscribed=False)),
+        (update(mailingLists={"x": False}), update(mailingLists={"x": True})),
+        (update(eventName="a property of this name"), event()),
+        (update(eventProperties="a property of this name"), event()),
+    ],
+)
+def test_what_would_end_differently_is_not_merged(first: Request, second: Request) -> None:
+    assert len(grouped(first, second, mode="updates_into_events")) == 2
+
+
+def test_nothing_is_merged_when_off() -> None:
+    assert len(grouped(update(a=1), update(a=2), mode="off")) == 2
+
+
+@pytest.mark.parametrize("absent", [None, ""])
+def test_a_later_email_that_says_nothing_leaves_the_earlier_one(absent: str | None) -> None:
+    for second in (update(email=absent, plan="pro"), event(email=absent)):
+        (group,) = grouped(update(email="new@example.com"), second, mode="updates_into_events")
+        assert group.request.body["email"] == "new@example.com"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        (5, "five"),
+        (1, True),
+        ("2024-01-02", "soon"),
+        ("2024-01-02T03:04:05.678Z", "2024-13-45"),
+        ("12", "twelve"),
+        (1700000000000, 0.5),
+        (None, "back"),
+        ("gone", None),
+        ({"x": 1}, "flat"),
+        ("short", "x" * 600),
+        ("x" * 600, "short"),
+    ],
+)
+def test_values_that_loops_may_not_take_alike_are_not_merged(earlier: object, later: object) -> None:
+    assert len(grouped(update(email="a@example.com", p=earlier), update(email="a@example.com", p=later))) == 2
+
+
+def test_one_bad_value_among_fifty_updates_costs_three_requests() -> None:
+    bodies = [update(**{f"p{place}": "x" * (600 if place == 24 else 5)}) for place in range(50)]
+    assert [len(group.pieces) for group in grouped(*bodies)] == [24, 1, 25]
+
+
+def test_a_refused_merge_is_taken_apart_by_halves_and_its_event_goes_by_itself() -> None:
+    (group,) = grouped(*(update(**{f"p{place}": place}) for place in range(4)), event(), mode="updates_into_events")
+    updates, alone = apart(group)
+    assert (len(updates.pieces), alone.pieces[0].apart) == (4, True)
+    assert [len(half.pieces) for half in apart(updates)] == [2, 2]
+
+
+VALUES = st.sampled_from(
+    [None, True, 1, 2, 0.5, 1700000000000, "a", "b", "true", "12", "2024-01-02", "2024-13-45", "x" * 600, {"x": 1}, [1]]
+)
+update_bodies = st.fixed_dictionaries(
+    {"userId": st.just("u1")},
+    optional={
+        "email": st.sampled_from(["a@example.com", "a@example.com", "b@example.com", None, "", "no address"]),
+        "firstName": VALUES,
+        "createdAt": VALUES,
+        "plan": VALUES,
+        "city": VALUES,
+        "subscribed": st.sampled_from([True, False, True, False, "yes", None]),
+        "mailingLists": st.one_of(
+            st.dictionaries(st.sampled_from([*LISTS, "unknown"]), st.sampled_from([True, False, True, False, "true"])),
+            st.just("none"),
+        ),
+    },
+)
+updates = update_bodies.map(lambda body: update(**body))
+events = st.builds(lambda name, body: event(name, **body), st.sampled_from(["E", "F"]), update_bodies)
+switches = st.fixed_dictionaries(
+    {},
+    optional={
+        "type_clash": st.sampled_from(["400", "ignore", "coerce"]),
+        "nested_value": st.sampled_from(["400", "ignore", "stringify"]),
+        "unknown_list": st.sampled_from(["400", "ignore"]),
+        "unknown_property": st.sampled_from(["create", "ignore"]),
+        "add_unsubscribed": st.sampled_from(["400", "ignore"]),
+    },
+)
+
+
+async def effect(groups: list[Group], settings: dict[str, Any], *, known: bool) -> tuple[Any, list[str], list[Piece]]:
+    """The contact, the names of the events, and what Loops refused, once groups were sent and, where refused, apart."""
+    sandbox = Sandbox(Switches(rate_limit=10_000, **settings))
+    refused: list[Piece] = []
+    async with httpx.AsyncClient(
+        transport=SandboxTransport(sandbox), base_url="http://sandbox", headers={"Authorization": "Bearer sandbox-key"}
+    ) as client:
+
+        async def send(group: Group) -> None:
+            request = group.request
+            answer = await client.request(request.method, f"/api/v1{request.path}", json=request.body)
+            if answer.is_success:
+                return
+            if len(group.pieces) == 1 or ("not found" in answer.text.lower() and "contact" in answer.text.lower()):
+                refused.extend(piece._replace(apart=False) for piece in group.pieces)
+                return
+            for part in apart(group):
+                await send(part)
+
+        types = update(email="first@example.com", plan="text", city=1)
+        first = [types._replace(body={**types.body, "userId": "u1" if known else "somebody else"})]
+        for request in first:
+            await client.request(request.method, f"/api/v1{request.path}", json=request.body)
+        for group in groups:
+            await send(group)
+        contacts = (await client.get("/api/v1/contacts/find", params={"userId": "u1"})).json()
+    for contact in contacts:
+        contact.pop("id")
+    return contacts, [accepted.name for accepted in sandbox.events], refused
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    requests=st.lists(st.one_of(updates, events), max_size=8),
+    mode=st.sampled_from(["updates", "updates_into_events"]),
+    settings=switches,
+    known=st.booleans(),
+)
+async def test_the_merged_requests_always_have_the_effect_of_the_single_ones(
+    requests: list[Request], mode: Mode, settings: dict[str, Any], *, known: bool
+) -> None:
+    pieces = [Piece(place, request) for place, request in enumerate(requests)]
+    groups = coalesce(pieces, mode)
+    assert [piece for group in groups for piece in group.pieces] == pieces
+    singly = [Group(piece.request, (piece,)) for piece in pieces]
+    assert await effect(groups, settings, known=known) == await effect(singly, settings, known=known)

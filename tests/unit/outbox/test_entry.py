@@ -1,0 +1,65 @@
+"""Entries of an outbox: what a producer writes is what a worker reads."""
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segue_producer import append
+from segue_producer.events import prepare
+from segue_producer.keys import Keys
+from segue_worker.outbox.entry import partial_entry, read_entry
+
+AT_MS = 1_767_225_600_123
+AT = "2026-01-01T00:00:00.123Z"
+
+
+def entry_of(event: dict[str, object], *, at_ms: int = AT_MS) -> bytes:
+    _, args = append.arguments(Keys("loops"), [prepare(event)], now_ms=at_ms)
+    entry: bytes = args[-1]
+    return entry
+
+
+def track(**fields: object) -> dict[str, object]:
+    return {"type": "track", "userId": "u1", "event": "E", "messageId": "m1", **fields}
+
+
+def test_an_event_knows_when_it_was_enqueued_and_mappings_can_read_it() -> None:
+    waiting = read_entry(entry_of(track()))
+    assert (waiting.message_id, waiting.enqueued) == ("m1", AT_MS)
+    assert waiting.event is not None
+    assert waiting.event["receivedAt"] == AT
+    assert orjson.loads(waiting.text) == waiting.event
+
+
+@pytest.mark.parametrize("received", ["2020-01-01T00:00:00Z", None])
+def test_a_time_of_receipt_that_the_event_brings_stays(received: str | None) -> None:
+    waiting = read_entry(entry_of(track(receivedAt=received)))
+    assert waiting.event is not None
+    assert waiting.event["receivedAt"] == received
+    assert waiting.enqueued == AT_MS
+    assert waiting.text.count("receivedAt") == 1
+
+
+def test_part_of_an_event_still_knows_when_it_was_enqueued() -> None:
+    part = read_entry(partial_entry(read_entry(entry_of(track())).text, done={"events": "delivered"}, only=["a"]))
+    assert (part.enqueued, part.done, part.only) == (AT_MS, {"events": "delivered"}, ("a",))
+    again = read_entry(partial_entry(part.text))
+    assert (again.text, again.enqueued) == (part.text, AT_MS)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b" ", b"x", b" 019b76da87b", b"x " + b"9" * 5000, b"5 019b76da87b", b"{} xyzxyzxyzxy", b"[]"]
+)
+def test_what_is_no_event_is_kept_as_it_lies(raw: bytes) -> None:
+    waiting = read_entry(raw)
+    assert (waiting.raw, waiting.event, waiting.enqueued) == (raw, None, 0)
+
+
+@given(st.text(), st.integers(min_value=1, max_value=9_999_999_999_999))
+def test_whatever_an_event_ends_with_its_stamp_is_told_apart(text: str, at_ms: int) -> None:
+    event = track(properties={"last": f"{text} {at_ms:011x}"})
+    waiting = read_entry(entry_of(event, at_ms=at_ms))
+    assert waiting.event is not None
+    assert waiting.event["properties"] == event["properties"]
+    assert waiting.enqueued == at_ms

@@ -1,0 +1,70 @@
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from segue_producer.broker import celery_app
+from segue_producer.clients import async_redis_client, broker_url, redis_client, redis_url
+
+ROOT: Final = Path(__file__).parents[3]
+DELIVERING: Final = ("producer/segue_producer", "producer/segue_tracking_api", "worker/segue_worker")
+MAKERS: Final = {
+    "from_url",
+    "from_pool",
+    "Redis",
+    "StrictRedis",
+    "RedisCluster",
+    "Sentinel",
+    "ConnectionPool",
+    "BlockingConnectionPool",
+    "Celery",
+}
+
+
+def made(path: Path) -> Iterator[str]:
+    """Clients and applications that a module makes itself."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
+            if name in MAKERS:
+                yield f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+
+
+def test_clients_are_made_in_one_place_and_celery_applications_in_another() -> None:
+    places = {
+        place.partition(":")[0]
+        for folder in DELIVERING
+        for path in (ROOT / folder).rglob("*.py")
+        for place in made(path)
+    }
+    assert places == {"producer/segue_producer/clients.py", "producer/segue_producer/broker.py"}
+
+
+def test_urls_are_those_given_or_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEGUE_REDIS_URL", raising=False)
+    monkeypatch.delenv("SEGUE_BROKER_URL", raising=False)
+    assert redis_url() == broker_url() == "redis://localhost:6379/0"
+    monkeypatch.setenv("SEGUE_REDIS_URL", "redis://one:6379/1")
+    assert redis_url() == broker_url() == "redis://one:6379/1"
+    assert redis_url("redis://two") == broker_url(redis="redis://two") == "redis://two"
+    monkeypatch.setenv("SEGUE_BROKER_URL", "amqp://three")
+    assert (redis_url(), broker_url(), broker_url("amqp://four")) == (
+        "redis://one:6379/1",
+        "amqp://three",
+        "amqp://four",
+    )
+
+
+@pytest.mark.parametrize("make", [redis_client, async_redis_client])
+def test_what_is_no_url_of_a_redis_is_refused_before_anything_connects(make: type) -> None:
+    with pytest.raises(ValueError, match="scheme"):
+        make("http://localhost", timeout=1)
+
+
+def test_both_sides_of_the_broker_speak_json_and_notice_a_dead_connection() -> None:
+    conf = celery_app("either", "redis://localhost:6379/0", timeout=2.0, set_as_current=False).conf
+    assert (conf.task_serializer, conf.accept_content, conf.task_ignore_result) == ("json", ["json"], True)
+    assert conf.broker_transport_options["socket_timeout"] == 2.0
+    assert conf.broker_transport_options["health_check_interval"] == 10

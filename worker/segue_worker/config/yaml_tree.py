@@ -1,0 +1,222 @@
+"""YAML 1.2 text as a tree that knows its lines, refusing what a configuration never needs.
+
+Built from ruamel.yaml's events rather than its loader: events carry lines, construct no objects, and let nesting and size be
+bounded while the text is being read. Tags, merge keys and doubled keys are faults; so is more than one document.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    DocumentStartEvent,
+    Event,
+    NodeEvent,
+    ScalarEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.nodes import ScalarNode
+
+from segue_worker.config.problems import Where, key_text
+from segue_worker.errors import SegueError
+from segue_worker.mapping.javascript import has_lone_surrogate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_DEPTH = 64
+MAX_NODES = 100_000
+
+
+class DocumentError(SegueError):
+    """The text is no document that could be looked at further.
+
+    Attributes:
+        reason: why.
+        line: where, counted from 1; None when the file could not be read at all.
+    """
+
+    def __init__(self, reason: str, line: int | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A text, number, boolean or null, with its spelling."""
+
+    value: str | int | float | bool | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list: the line each item begins on, and the item."""
+
+    items: list[tuple[int, "Node"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Keys: the line each is on, and its value."""
+
+    entries: dict[str, tuple[int, "Node"]]
+
+
+Node: TypeAlias = Scalar | Items | Entries
+Finding: TypeAlias = tuple[Where, int, str]
+
+
+def parse(text: str) -> tuple[Node | None, list[Finding]]:
+    """Read one YAML document.
+
+    Args:
+        text: the whole file.
+
+    Returns:
+        The tree (None for an empty document), and the faults that did not keep it from being read: path, line, reason.
+
+    Raises:
+        DocumentError: it cannot be read: no YAML, several documents, too deep or too large.
+    """
+    builder = _Builder(text)
+    try:
+        return builder.document(), builder.faults
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise DocumentError(f"not valid YAML: {_wording(error)}", mark.line + 1 if mark else 1) from None
+    except YAMLError as error:
+        position = getattr(error, "position", 0)
+        raise DocumentError("not valid YAML: a control character", text.count("\n", 0, position) + 1) from None
+
+
+def _wording(error: MarkedYAMLError) -> str:
+    """The parser's words, without those that quote more than a character of the text: it may hold an API key."""
+    quoting = ("found undefined tag handle", "duplicate tag handle")
+    parts = [part for part in (error.context, error.problem) if part and not part.startswith(quoting)]
+    return ", ".join(parts)
+
+
+class _Builder:
+    """Builds the tree from events, as deep as `MAX_DEPTH` allows."""
+
+    def __init__(self, text: str) -> None:
+        self.faults: list[Finding] = []
+        self._events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
+        # Its own, since a %YAML directive changes the rules of the one that parses.
+        self._values = YAML(typ="safe", pure=True)
+        self._anchors: dict[str, Node] = {}
+        self._unfinished: set[int] = set()
+        self._nodes = 0
+
+    def document(self) -> Node | None:
+        root: Node | None = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, DocumentStartEvent):
+                documents += 1
+                _check_document(event, documents)
+            elif isinstance(event, NodeEvent):
+                root = self._node(event, ())
+        return root
+
+    def _node(self, event: Event, where: Where) -> Node:
+        line = _line(event)
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise DocumentError(f"more than {MAX_NODES:,} values", line)
+        if len(self._unfinished) > MAX_DEPTH:
+            raise DocumentError(f"nested deeper than {MAX_DEPTH} levels", line)
+        if isinstance(event, AliasEvent):
+            return self._aliased(event)
+        if getattr(event, "ctag", None) is not None:
+            self._fault(where, line, "YAML tags (!…) are not used here: write the plain value")
+        if isinstance(event, ScalarEvent):
+            return self._anchored(event, self._scalar(event, where))
+        node: Node = Items([]) if isinstance(event, SequenceStartEvent) else Entries({})
+        self._anchored(event, node)
+        self._unfinished.add(id(node))
+        self._fill(node, where)
+        self._unfinished.remove(id(node))
+        return node
+
+    def _fill(self, node: Node, where: Where) -> None:
+        while not isinstance(event := next(self._events), CollectionEndEvent):
+            line = _line(event)
+            if isinstance(node, Items):
+                node.items.append((line, self._node(event, (*where, len(node.items)))))
+            elif isinstance(node, Entries):
+                key = self._key(event, where)
+                value = self._node(next(self._events), (*where, key))
+                if key in node.entries:
+                    first, _ = node.entries[key]
+                    self._fault((*where, key), line, f"the key {key_text(key)} is given twice: first on line {first}")
+                else:
+                    node.entries[key] = (line, value)
+
+    def _key(self, event: Event, where: Where) -> str:
+        line = _line(event)
+        node = self._node(event, where)
+        if not isinstance(node, Scalar):
+            self._fault(where, line, "a key must be text, not a list or further keys")
+            return "?"
+        if node.text == "<<" and isinstance(event, ScalarEvent) and event.style is None:
+            self._fault(
+                where, line, "merge keys (<<) are not part of YAML 1.2: write the keys out, or alias a whole value"
+            )
+        return node.text
+
+    def _scalar(self, event: ScalarEvent, where: Where) -> Scalar:
+        text = str(event.value)
+        if has_lone_surrogate(text):
+            self._fault(where, _line(event), "half of a surrogate pair (\\ud800 to \\udfff), which is not a character")
+            text = "?"
+        if event.style is not None or event.ctag is not None:
+            return Scalar(text, text)
+        tag = self._values.resolver.resolve(ScalarNode, text, (True, False))
+        if str(tag).rpartition(":")[2] not in {"bool", "int", "float", "null"}:
+            return Scalar(text, text)
+        try:
+            value = self._values.constructor.construct_object(ScalarNode(tag, text))
+        except ValueError:
+            value = math.nan
+        if isinstance(value, float) and not math.isfinite(value):
+            self._fault(where, _line(event), "a number that JSON does not have: put it in quotes if it is text")
+            value = text
+        return Scalar(value, text)
+
+    def _anchored(self, event: Event, node: Node) -> Node:
+        anchor = getattr(event, "anchor", None)
+        if anchor is not None:
+            self._anchors[anchor] = node
+        return node
+
+    def _aliased(self, event: AliasEvent) -> Node:
+        node = self._anchors.get(event.anchor)
+        if node is None:
+            raise DocumentError(
+                "not valid YAML: an alias (*) whose anchor (&) is missing: put a text that begins with * in quotes",
+                _line(event),
+            )
+        if id(node) in self._unfinished:
+            raise DocumentError("an alias within its own anchor would never end", _line(event))
+        return node
+
+    def _fault(self, where: Where, line: int, reason: str) -> None:
+        self.faults.append((where, line, reason))
+
+
+def _check_document(event: DocumentStartEvent, number: int) -> None:
+    if number > 1:
+        raise DocumentError("a second YAML document begins here: a configuration is a single one", _line(event))
+    if event.version not in {None, (1, 2)}:
+        raise DocumentError("the %YAML directive above asks for another version than 1.2: leave it out", _line(event))
+
+
+def _line(event: Event) -> int:
+    return int(event.start_mark.line) + 1

@@ -1,0 +1,332 @@
+"""The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
+from typing import Any, Final, Unpack, cast
+
+from segue_worker.delivery.coalesce import Mode, Piece, coalesce
+from segue_worker.delivery.journal import Journal, event_name
+from segue_worker.delivery.requests import outgoing
+from segue_worker.errors import DamagedError, MappingError, PayloadError
+from segue_worker.mapping import CompiledMapping, lets_through
+from segue_worker.mapping.why_filtered import filter_reasons
+from segue_worker.outbox.counters import Counts
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.entry import Fate, Waiting, read_entry
+from segue_worker.outbox.log_record import EventOutcome, EventPart, Fault, RequestOutcome
+from segue_worker.outbox.outbox import Next, Settlement, digest
+from segue_worker.outbox.outgoing import Outgoing, Ref
+
+OUTCOMES: Final[dict[str, EventOutcome]] = {
+    "delivered": "delivered",
+    "filtered": "filtered",
+    "duplicates": "duplicate",
+    "": "dead",
+}
+"""Counter → what the log says."""
+_ATTEMPTS: Final[tuple[str, ...]] = ("requests", "retries", "rate_limited")
+"""The counters of attempts."""
+
+
+class Backlog:
+    """The claimed events of one contact, oldest first.
+
+    Args:
+        contact: whose they are.
+        entries: as they lie in the outbox.
+        now_ms: gives unix ms, for the times of dead letters.
+        journal: collects what is recorded besides.
+    """
+
+    def __init__(
+        self, contact: bytes, entries: Sequence[bytes], *, now_ms: Callable[[], int], journal: Journal
+    ) -> None:
+        self.contact = contact
+        self.journal = journal
+        events = [read_entry(raw) for raw in entries]
+        # Nothing is planned beyond an entry that cannot be read: its turn comes when it is the oldest.
+        readable = next((place for place, waiting in enumerate(events) if waiting.damaged), len(events))
+        self._events = events[: max(1, readable)]
+        self.message_ids = [waiting.message_id for waiting in self._events]
+        """The messageId of each event; "" for what is no event."""
+        self.digests = [digest(message_id) for message_id in self.message_ids]
+        self._now_ms = now_ms
+        self._counters: dict[str, int] = {}
+        self._parked: list[EventPart] = []
+        self.head = 0
+        """How many of the events have been taken off the outbox; `Ref`s count from the first one claimed."""
+
+    def plan(
+        self,
+        mappings: Sequence[CompiledMapping],
+        *,
+        destination: str,
+        mode: Mode,
+        seen: set[str],
+        frozen: Outgoing | None = None,
+    ) -> list[Outgoing]:
+        """Decide what to send for the events, in order.
+
+        Args:
+            mappings: the destination's, in their order.
+            destination: its name.
+            mode: what may be merged.
+            seen: messageIds already settled, or being settled elsewhere.
+            frozen: a request attempted before, which goes first and as it is.
+
+        Returns:
+            the requests. What needs none (filtered, duplicate, at fault) is noted for the next settlement.
+
+        Raises:
+            DamagedError: the oldest entry cannot be read.
+        """
+        taken = set(seen)
+        pieces: list[Piece] = []
+        held = set(frozen.refs) if frozen else set()
+        for place, waiting in enumerate(self._events):
+            if waiting.damaged:
+                raise DamagedError("its oldest entry in the outbox cannot be read")
+            if waiting.event is None:
+                self._bury(waiting, "unreadable", "the entry is no event with a messageId")
+                waiting.state = "sending"
+            elif waiting.message_id in taken and self._is_fresh(place, waiting, held):
+                waiting.state = "duplicate"
+            else:
+                pieces += self._pieces(place, waiting, mappings, held)
+            taken.add(waiting.message_id)
+        first = [frozen] if frozen else []
+        key_parts = [(waiting.message_id, waiting.replay) for waiting in self._events]
+        return first + [outgoing(group, destination, key_parts) for group in coalesce(pieces, mode)]
+
+    @staticmethod
+    def _is_fresh(place: int, waiting: Waiting, held: set[Ref]) -> bool:
+        """Whether nothing has been sent of an event yet, and it is no replay."""
+        return not waiting.done and not waiting.replay and not any(ref.event == place for ref in held)
+
+    def _pieces(self, place: int, waiting: Waiting, mappings: Sequence[CompiledMapping], held: set[Ref]) -> list[Piece]:
+        event = waiting.event or {}
+        pieces = []
+        waiting.state = "sending"
+        waiting.left = {ref.mapping for ref in held if ref.event == place} if held else set()
+        for name, mapping in self._wanted(waiting, event, mappings):
+            if name in waiting.done or name in waiting.left:
+                continue
+            if mapping is None:
+                self._bury(waiting, "mapping_gone", f"the configuration no longer has the mapping {name!r}", name)
+                continue
+            try:
+                request = mapping.render(event) if waiting.only is None else mapping.request(event)
+            except PayloadError as error:
+                self._bury(waiting, "payload", str(error), name)
+                continue
+            except MappingError as error:
+                self._bury(waiting, "mapping", str(error), name)
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever an event does to a mapping, its neighbours go on
+                self._bury(waiting, "mapping", f"the mapping failed with {type(error).__name__}", name)
+                continue
+            if request is not None:
+                waiting.left.add(name)
+                pieces.append(Piece(place, request, name in waiting.apart))
+        if not waiting.left and not waiting.done:
+            waiting.state = "filtered"
+            waiting.because = filter_reasons(event, mappings)
+        return pieces
+
+    @staticmethod
+    def _wanted(
+        waiting: Waiting, event: dict[str, Any], mappings: Sequence[CompiledMapping]
+    ) -> Iterator[tuple[str, CompiledMapping | None]]:
+        """The mappings that an event is for, by name; None for one that the configuration no longer has, or not in use.
+
+        An event of which anything was attempted or recorded is finished with the mappings it was begun with, whatever
+        their triggers say by now: sent by others it would be sent twice, and left to them it could vanish.
+        """
+        if waiting.only is None:
+            yield from ((mapping.name, mapping) for mapping in mappings if lets_through(event))
+            return
+        known = {mapping.name: mapping for mapping in mappings if mapping.enabled}
+        yield from ((name, mapping) for name, mapping in known.items() if name in waiting.only)
+        yield from ((name, None) for name in waiting.only if name not in known)
+
+    def count(self, **counters: Unpack[Counts]) -> None:
+        """Add to what the next settlement counts."""
+        for name, count in counters.items():
+            self._counters[name] = self._counters.get(name, 0) + cast("int", count)
+
+    def record(self, refs: Sequence[Ref], fate: Fate) -> None:
+        """Note what became of requests."""
+        for ref in refs:
+            waiting = self._events[ref.event]
+            waiting.left.discard(ref.mapping)
+            waiting.done[ref.mapping] = fate
+            waiting.changed = True
+
+    def begin(self, request: Outgoing) -> None:
+        """Note that a request was attempted: with the next settlement its events keep the mappings they were begun with."""
+        for ref in request.refs:
+            self._events[ref.event].changed = True
+
+    def take_apart(self, request: Outgoing) -> list[Outgoing]:
+        """What is sent in place of a merged request that was refused.
+
+        Of an event it is recorded with the next settlement, so that whoever plans it again sends it under the same key.
+        """
+        if request.key:
+            ref = request.refs[-1]
+            self._events[ref.event].apart.add(ref.mapping)
+            self._events[ref.event].changed = True
+        return list(request.parts)
+
+    def note(self, request: Outgoing, outcome: RequestOutcome, *, sent: int, **details: Any) -> None:
+        """Note for the log what followed from sending a request; `details` are further ones of `Journal.request`."""
+        refs = [(self._events[ref.event].message_id, ref.mapping) for ref in request.refs]
+        noted = self.journal.request(request.path, refs, sent=sent, outcome=outcome, **details)
+        if noted and outcome == "parked":
+            waiting = (self._events[place] for place in sorted({ref.event for ref in request.refs}))
+            self._parked = [
+                EventPart(each.message_id, event_name(each.event), "parked", each.enqueued) for each in waiting
+            ]
+
+    def bury(self, request: Outgoing, reason: str, detail: str, **attempt: Any) -> str:
+        """Note that a request was given up; `attempt` is what `DeadLetter` says of it. Returns the letter's id."""
+        places = sorted({ref.event for ref in request.refs})
+        events = [self._events[place] for place in places]
+        letter = DeadLetter(
+            reason=reason,
+            detail=detail,
+            contact=self._name,
+            mappings=tuple(dict.fromkeys(ref.mapping for ref in request.refs)),
+            message_ids=tuple(waiting.message_id for waiting in events),
+            events=tuple(waiting.text for waiting in events),
+            refs=tuple((places.index(ref.event), ref.mapping) for ref in request.refs),
+            request={"method": request.method, "path": request.path, "body": request.body.decode()},
+            at=self._now_ms(),
+            **attempt,
+        )
+        self.record(request.refs, "dead")
+        # By the time anything is recorded of the last of them, everything is recorded of the others.
+        events[-1].dead.append(letter)
+        return letter.id
+
+    def bury_oldest(self, reason: str, detail: str, mappings: Sequence[CompiledMapping]) -> None:
+        """Note that the oldest event is given up, for all of the destination's mappings of which nothing is recorded."""
+        waiting = self._events[0]
+        waiting.state = "sending"
+        left: list[str] = []
+        if waiting.done or waiting.only is not None:
+            names = waiting.only if waiting.only is not None else [mapping.name for mapping in mappings]
+            left = [name for name in names if name not in waiting.done]
+        self._bury(waiting, reason, detail, *left)
+
+    def _bury(self, waiting: Waiting, reason: str, detail: str, *mappings: str) -> None:
+        letter = DeadLetter(
+            reason=reason,
+            detail=detail,
+            contact=self._name,
+            mappings=mappings,
+            refs=tuple((0, mapping) for mapping in mappings),
+            message_ids=(waiting.message_id,) if waiting.message_id else (),
+            events=(waiting.text,),
+            at=self._now_ms(),
+        )
+        waiting.dead.append(letter)
+        waiting.done |= dict.fromkeys(mappings or ("",), "failed")
+
+    @property
+    def _name(self) -> str:
+        return self.contact.decode("utf-8", "replace")
+
+    def unchanged(self) -> Settlement:
+        """What may be recorded where nothing else may: the attempts noted since the last settlement."""
+        record, measures, _ = self.journal.take(self._parked)
+        self._parked = []
+        return Settlement(counters=self._attempts(), record=record, measures=measures)
+
+    def afresh(self, entries: Sequence[bytes]) -> "Backlog":
+        """Entries of the same contact, of which nothing is planned; it goes on with the attempts noted here."""
+        fresh = Backlog(self.contact, entries, now_ms=self._now_ms, journal=self.journal)
+        fresh.count(**self._attempts())
+        return fresh
+
+    def _attempts(self) -> dict[str, int]:
+        return {name: self._counters.pop(name) for name in _ATTEMPTS if name in self._counters}
+
+    def settlement(self, then: Next, *, park_for_ms: int = 0) -> Settlement:
+        """What may be recorded now: the oldest events as far as they are finished, and what is finished of those behind.
+
+        Recorded is recorded: the next settlement goes on from there.
+        """
+        gone = list(takewhile(lambda waiting: waiting.state != "open" and not waiting.left, self._events[self.head :]))
+        self.head += len(gone)
+        counters, now_ms = self._counters, self._now_ms()
+        self._counters = {}
+        parts = []
+        for waiting in gone:
+            fate = _fate(waiting)
+            counters[fate] = counters.get(fate, 0) + 1
+            parts.append(self._part(waiting, OUTCOMES[fate], now_ms))
+        parts += self._parked
+        self._parked = []
+        dead = [letter for waiting in gone for letter in waiting.dead]
+        replaced = {}
+        for place, waiting in enumerate(self._events[self.head :]):
+            if waiting.changed or (place == 0 and waiting.dead):
+                replaced[place] = waiting.partial()
+                waiting.changed = False
+                dead += waiting.dead
+                if faults := _faults(waiting):
+                    parts.append(EventPart(waiting.message_id, event_name(waiting.event), "begun", 0, faults=faults))
+                waiting.dead = []
+        if not parts and self.journal.wants_event and self.head < len(self._events):
+            head = self._events[self.head]
+            parts.append(EventPart(head.message_id, event_name(head.event), "interrupted", head.enqueued))
+        counters["dead"] = counters.get("dead", 0) + len(dead)
+        record, measures, explanations = self.journal.take(parts)
+        return Settlement(
+            taken=len(gone),
+            replaced=replaced,
+            next=then,
+            park_for_ms=park_for_ms,
+            digests=[
+                self.digests[place] for place in range(self.head - len(gone), self.head) if self.message_ids[place]
+            ],
+            counters={name: count for name, count in counters.items() if name and count},
+            dead=dead,
+            record=record,
+            measures=measures,
+            explanations=explanations,
+        )
+
+    def _part(self, waiting: Waiting, outcome: EventOutcome, now_ms: int) -> EventPart:
+        """What the log says of an event that leaves the outbox."""
+        because = ""
+        if outcome == "filtered" and waiting.because:
+            because = self.journal.explanation(waiting.because)
+        if outcome == "delivered" and not waiting.replay:
+            self.journal.waited(waiting.enqueued, now_ms)
+        if waiting.event is not None and outcome != "duplicate" and not waiting.replay:
+            self.journal.mapped(waiting.done)
+        return EventPart(
+            *(waiting.message_id, event_name(waiting.event), outcome, waiting.enqueued, because, _faults(waiting))
+        )
+
+
+def _faults(waiting: Waiting) -> list[Fault]:
+    """The mappings that failed, as far as they are not recorded yet."""
+    if not waiting.dead:
+        return []
+    return [
+        Fault(letter.reason, letter.mappings[0] if letter.mappings else "", letter.id)
+        for letter in waiting.dead
+        if letter.request is None
+    ]
+
+
+def _fate(waiting: Waiting) -> str:
+    """The counter of a finished event; "" for one that died with all its requests, which `dead` has counted."""
+    if waiting.state == "duplicate":
+        return "duplicates"
+    if waiting.state == "filtered":
+        return "filtered"
+    return "delivered" if "delivered" in waiting.done.values() else ""

@@ -1,0 +1,100 @@
+"""What the deliveries of one run share."""
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from segue_worker.config import Destination
+from segue_worker.delivery.lease import Hold, Lease
+from segue_worker.delivery.watch import Watch
+from segue_worker.logs import facts
+from segue_worker.loops import LoopsClient, NoAnswerError
+from segue_worker.outbox import Outbox
+from segue_worker.outbox.pause import PauseKind, begin
+from segue_worker.pacing import Pacer
+
+KEY_GOOD_S: Final = 10.0
+"""For how long Loops's word that it takes the key is believed, when single requests are refused."""
+
+log = logging.getLogger(__name__)
+
+
+def unix_ms() -> int:
+    """The current time."""
+    return int(time.time() * 1000)
+
+
+@dataclass(slots=True)
+class RunContext:
+    """What the deliveries of one run share.
+
+    Attributes:
+        destination: where it delivers to.
+        outbox: where its events lie.
+        pacer: hands out its send slots.
+        client: speaks to Loops.
+        lease: its hold on the contacts.
+        watch: notices when the destination as a whole is in trouble.
+        stopping: whether the process is being shut down.
+        now_ms: unix ms.
+        jitter: a number from 0 to 1, different each time.
+        in_flight: messageId of each event being delivered now → the hold of the latest claim that has it.
+        counts: what the run has settled, by counter.
+        leaving: set when nothing new may be sent: the run's time is over, it lost its place, or it paused.
+    """
+
+    destination: Destination
+    outbox: Outbox
+    pacer: Pacer
+    client: LoopsClient
+    lease: Lease
+    watch: Watch
+    stopping: Callable[[], bool]
+    now_ms: Callable[[], int] = unix_ms
+    jitter: Callable[[], float] = random.random
+    in_flight: dict[str, Hold] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    _key_asked: float = -math.inf
+
+    def may_send(self) -> bool:
+        """Whether a further request may leave in this run."""
+        return not self.leaving.is_set()
+
+    async def key_is_taken(self) -> bool:
+        """Whether Loops takes the team's key at this address; asked once in a while, within the limit."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._key_asked + KEY_GOOD_S:
+            if await self.pacer.slot(wanted=self.may_send) is None:
+                return False
+            try:
+                answer = await self.client.check_key()
+            except NoAnswerError:
+                return False
+            if not answer.delivered:
+                return False
+            self._key_asked = now
+        return True
+
+    async def pause(self, kind: PauseKind, reason: str) -> None:
+        """Hold the destination, unless it is held already, and end this run.
+
+        A pause for refused requests is not begun anew for a while after somebody ended one, so that what was resumed
+        may get on.
+
+        Raises:
+            redis.RedisError: Redis does not answer; the next failure will ask again.
+        """
+        if kind is PauseKind.BREAKER and await self.outbox.was_resumed():
+            log.warning("%s: %s; not paused again so soon", self.destination.name, reason)
+            return
+        self.leaving.set()
+        if await self.outbox.pause(begin(kind, reason, self.now_ms())):
+            name = self.destination.name
+            log.error("destination %s is paused (%s)", name, kind, extra=facts(destination=name, pause=str(kind)))

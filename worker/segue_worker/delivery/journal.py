@@ -1,0 +1,115 @@
+"""Collects what the next settlement is to record of a contact's events, so that recording needs no step of its own."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from segue_producer.keys import contact_digest
+from segue_worker.outbox import histogram
+from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
+from segue_worker.outbox.log_record import Attempt, EventPart, Record, RequestOutcome, RequestPart
+
+_LONGEST_NAME: Final = 100
+
+
+class Journal:
+    """What is to be recorded of one contact, until `take` hands it over.
+
+    Args:
+        contact: as it stands in keys.
+        interrupted: how many earlier claims of the contact were interrupted; the first entry says so.
+    """
+
+    __slots__ = ("_attempts", "_contact", "_explanations", "_interrupted", "_measures", "_request")
+
+    def __init__(self, contact: bytes, *, interrupted: int = 0) -> None:
+        self._interrupted = interrupted
+        self._contact = contact
+        self._attempts: list[Attempt] = []
+        self._request: RequestPart | None = None
+        self._measures: dict[str, int] = {}
+        self._explanations: dict[str, bytes] = {}
+
+    def attempt(self, at_ms: int, status: int, seconds: float) -> None:
+        """Note a sending: when, the answer's status (0 where there was none), and how long it took."""
+        self._attempts.append(Attempt(at_ms, status, round(seconds * 1000)))
+        histogram.count("took", seconds * 1000, self._measures)
+
+    def request(  # noqa: PLR0913 - what is told of a request
+        self,
+        path: str,
+        refs: Sequence[tuple[str, str]],
+        *,
+        sent: int,
+        outcome: RequestOutcome,
+        why: str = "",
+        next_ms: int = 0,
+        letter: str = "",
+    ) -> bool:
+        """Note what followed from the attempts noted since the last time; see `RequestPart`.
+
+        Returns whether there is anything to note: what was given back without a sending is where it was.
+        """
+        noted = bool(self._attempts) or outcome != "parked"
+        if noted:
+            attempts = tuple(self._attempts)
+            self._request = RequestPart(path, tuple(refs), attempts, sent, outcome, why, next_ms, letter)
+        self._attempts.clear()
+        return noted
+
+    @property
+    def wants_event(self) -> bool:
+        """Whether an interruption is to be noted, and there is no request to note it with."""
+        return bool(self._interrupted and self._request is None)
+
+    def mapped(self, mappings: Mapping[str, str]) -> None:
+        """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything.
+
+        "" stands for no mapping in particular, which is none to be counted.
+        """
+        measures = self._measures
+        measures[MAPPED] = measures.get(MAPPED, 0) + 1
+        for mapping, fate in mappings.items():
+            if mapping:
+                name = f"{FAILED if fate == 'failed' else FIRED}:{mapping}"
+                measures[name] = measures.get(name, 0) + 1
+
+    def waited(self, enqueued_ms: int, now_ms: int) -> None:
+        """Note how long an event waited for its delivery, until now."""
+        if enqueued_ms:
+            histogram.count("wait", now_ms - enqueued_ms, self._measures)
+
+    def explanation(self, reasons: Mapping[str, str]) -> str:
+        """Note why an event was filtered, mapping by mapping. Returns the digest by which the log refers to it."""
+        text = orjson.dumps(reasons)
+        name = blake2b(text, digest_size=8).hexdigest()
+        self._explanations[name] = text
+        return name
+
+    def take(self, events: Sequence[EventPart]) -> tuple[bytes, dict[str, int], dict[str, bytes]]:
+        """Hand over what was noted.
+
+        Args:
+            events: what is said of events.
+
+        Returns:
+            the log's entry, empty where there is nothing to say; measures, name → increment; and explanations by
+            digest.
+        """
+        record = b""
+        if events or self._request:
+            record = Record(contact_digest(self._contact), events, self._request, self._interrupted).to_json()
+            self._interrupted = 0
+        taken = record, self._measures, self._explanations
+        self._request, self._measures, self._explanations = None, {}, {}
+        return taken
+
+
+def event_name(event: Mapping[str, Any] | None) -> str:
+    """What an event is called in the log: the name of a track event, `identify`, or "" for what is no event."""
+    if event is None:
+        return ""
+    name = event.get("event") if event.get("type") == "track" else event.get("type")
+    return name[:_LONGEST_NAME] if isinstance(name, str) else ""

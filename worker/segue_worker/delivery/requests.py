@@ -1,0 +1,55 @@
+"""Makes the request that is sent from what mappings made, merged or not, with its Idempotency-Key. Pure."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from segue_worker.delivery.coalesce import Group, apart, coalesce
+from segue_worker.mapping.request import encode_body
+from segue_worker.outbox.outgoing import Outgoing, Ref
+
+EVENTS_PATH: Final = "/events/send"
+
+
+def idempotency_key(destination: str, mapping: str, message_id: str, variant: str = "") -> str:
+    """The Idempotency-Key of an event: 38 characters, the same for every attempt (docs/design.md#the-invariants).
+
+    Args:
+        destination: name of the destination.
+        mapping: name of the mapping.
+        message_id: of the event.
+        variant: sets a deliberate second sending apart from the first.
+    """
+    parts = f"{destination}\0{mapping}\0{message_id}\0{variant}".encode("utf-8", "surrogatepass")
+    return "segue-" + hashlib.blake2b(parts, digest_size=16).hexdigest()
+
+
+def outgoing(group: Group, destination: str, events: Sequence[tuple[str, str]]) -> Outgoing:
+    """Make the request of a group.
+
+    Args:
+        group: pieces that go in one request.
+        destination: name of the destination.
+        events: messageId and variant of each event that the pieces' places refer to.
+    """
+    request, last = group.request, group.pieces[-1]
+    message_id, variant = events[last.event]
+    key = None
+    if request.path == EVENTS_PATH:
+        # A refused merge has taken no effect, so its event goes again under a key of its own; were it the same key, a
+        # Loops that spends keys on refused requests would answer 409 and the event be lost.
+        key = idempotency_key(destination, last.request.mapping, message_id, variant + ("apart" if last.apart else ""))
+    refs = tuple(Ref(piece.event, piece.request.mapping) for piece in group.pieces)
+    whole = Outgoing(request.method, request.path, encode_body(request.body), key, refs)
+    if len(group.pieces) == 1:
+        return whole
+
+    def parts() -> tuple[Outgoing, ...]:
+        return tuple(outgoing(part, destination, events) for part in apart(group))
+
+    def updates() -> tuple[Outgoing, ...]:
+        folded = group.pieces[:-1] if request.path == EVENTS_PATH else ()
+        return tuple(outgoing(part, destination, events) for part in coalesce(folded, "updates"))
+
+    return replace(whole, apart=parts, updates=updates)

@@ -1,0 +1,223 @@
+"""A batch run: claim due contacts, deliver them with bounded concurrency, hand over while work is due."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from redis.exceptions import RedisError, ResponseError
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
+
+from segue_worker.delivery.context import RunContext
+from segue_worker.delivery.delivery import Delivery
+from segue_worker.delivery.fault_points import reach
+from segue_worker.logs import facts
+from segue_worker.loops import Answer, NoAnswerError
+from segue_worker.outbox import Claimed, is_passing
+from segue_worker.outbox.pause import after_probe
+
+RUN_S: Final = 5.0
+"""How long a run goes on before it hands over, so that runs of other destinations get their turn."""
+IDLE_POLL_S: Final = 0.02
+"""How often a run with free places looks for contacts that became due: no append sends it a hint."""
+STOP_POLL_S: Final = 0.05
+REDIS_PATIENCE_S: Final = 10.0
+LEAVE_S: Final = 60.0
+"""Beyond the time of one request, how long deliveries may take to end once the run must leave: longer than settlements
+are tried. A delivery that has not ended by then hangs; it is cancelled, and its claim lapses."""
+CANCEL_S: Final = 5.0
+
+log = logging.getLogger(__name__)
+
+
+def concurrency(rate_limit: int) -> int:
+    """Contacts delivered at once: enough to use the limit while answers take up to two seconds."""
+    return min(64, max(8, 2 * rate_limit))
+
+
+async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
+    """Do one run.
+
+    Args:
+        context: what the deliveries share; its outbox has a fresh owner token.
+        seconds: after which the run hands over.
+
+    Returns:
+        whether work is due and nobody is at it, so that a hint is wanted.
+    """
+    if not await context.outbox.start(context.destination.parallel_runs):
+        return False
+    began = asyncio.get_running_loop().time()
+    leave_s = LEAVE_S + context.destination.timeout.total_seconds()
+    # A heartbeat proves that the run is alive, not that it gets on: so it ends by itself.
+    keeping = asyncio.create_task(context.lease.keep(seconds + leave_s + CANCEL_S))
+    watching = asyncio.create_task(_watch(context, seconds))
+    try:
+        if await _held(context) or await _deliver_due(context):
+            return False
+        wanted = await _finish(context, leave=True) == "hint"
+        reach("hand_over")
+        return wanted
+    finally:
+        context.lease.end()
+        keeping.cancel()
+        watching.cancel()
+        _tell_of(context, asyncio.get_running_loop().time() - began)
+
+
+def _tell_of(context: RunContext, seconds: float) -> None:
+    """The run's line in the log, where it settled anything."""
+    if context.counts:
+        name, counts = context.destination.name, dict(sorted(context.counts.items()))
+        told = ", ".join(f"{count} {counter.replace('_', ' ')}" for counter, count in counts.items())
+        log.info(
+            *("a run at %s: %s in %.1f s", name, told, seconds),
+            extra=facts(destination=name, seconds=round(seconds, 3), **counts),
+        )
+
+
+async def _watch(context: RunContext, seconds: float) -> None:
+    """Set `leaving` when the run's time is over, its place is lost, or the process is to stop."""
+    until = asyncio.get_running_loop().time() + seconds
+    while not context.stopping() and not context.lease.run_lost and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 - see below
+        # Shutdown is announced through shared memory, which nothing can wait for.
+        await asyncio.sleep(STOP_POLL_S)
+    context.leaving.set()
+
+
+async def _deliver_due(context: RunContext) -> bool:
+    """Deliver until nothing is due, or the run must leave. Returns whether the run has ended for want of work."""
+    places = concurrency(context.destination.rate_limit)
+    deliveries = _Deliveries()
+    ended = False
+    try:
+        while context.may_send() and not ended:
+            free = places - len(deliveries)
+            since = asyncio.get_running_loop().time()
+            claimed = await _claim(context, free) if 2 * free >= places else []
+            if claimed:
+                reach("after_claim")
+                await _begin(claimed, context, deliveries, since=since)
+            elif not deliveries:
+                ended = await _finish(context, leave=False) == "ended"
+            else:
+                await deliveries.one_ends(within_s=IDLE_POLL_S if 2 * free >= places else None)
+    finally:
+        await deliveries.all_end(within_s=LEAVE_S + context.destination.timeout.total_seconds())
+    return ended
+
+
+class _Deliveries:
+    """The deliveries under way. Waiting for the next to end costs the same however many there are."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def add(self, delivery: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(delivery)
+        self._tasks.add(task)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._ended.set()
+
+    async def one_ends(self, *, within_s: float | None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._ended.wait()
+        self._ended.clear()
+
+    async def all_end(self, *, within_s: float) -> None:
+        """Wait for all, and cancel what has not ended in time."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
+        if hanging := tuple(self._tasks):
+            log.error("%d deliveries hang and are cancelled; their contacts are tried again", len(hanging))
+            for task in hanging:
+                task.cancel()
+            await asyncio.wait(hanging, timeout=CANCEL_S)
+
+
+async def _claim(context: RunContext, places: int) -> list[Claimed]:
+    try:
+        return await context.outbox.claim(places)
+    except (RedisError, OSError) as error:
+        log.warning("Redis is away (%s); the run waits", type(error).__name__)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(context.leaving.wait(), 0.2)
+        return []
+
+
+async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _Deliveries, *, since: float) -> None:
+    begun = [Delivery(item, context, since=since) for item in claimed]
+    digests = [digest for delivery in begun for digest in delivery.digests]
+    ids = [message_id for delivery in begun for message_id in delivery.message_ids]
+    seen: set[str] | None = None
+    try:
+        flags: list[bool] = await _patiently(context.outbox.seen, digests)
+        seen = {message_id for message_id, flag in zip(ids, flags, strict=True) if flag}
+    except ResponseError as error:
+        # One of them is to blame: each asks for itself.
+        log.error("what was settled before cannot be asked at once: %s", error)  # noqa: TRY400 - not of this code
+    except BaseException:
+        # Nothing of them was sent; their claims lapse.
+        for delivery in begun:
+            delivery.end()
+        raise
+    for delivery in begun:
+        deliveries.add(delivery.deliver(seen))
+
+
+async def _finish(context: RunContext, *, leave: bool) -> str:
+    with suppress(RedisError, OSError):
+        await context.pacer.report()
+    # A heartbeat that came after the end would keep the run's place for a run that is over.
+    async with context.lease.renewing:
+        answer: str = await _patiently(context.outbox.finish, leave=leave)
+        if answer != "go on":
+            context.lease.end()
+    return answer
+
+
+async def _patiently(step: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
+    """Do a step of the outbox, trying for a while where Redis is away."""
+    try:
+        return await step(*args, **options)
+    except (RedisError, OSError) as error:
+        if not is_passing(error):
+            raise
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(is_passing),
+            wait=wait_fixed(0.2),
+            stop=stop_after_delay(REDIS_PATIENCE_S),
+            reraise=True,
+        )
+        return await retrying(step, *args, **options)
+
+
+async def _held(context: RunContext) -> bool:
+    """Whether the destination stays paused; a pause whose probe is due is probed, and ended where that succeeds."""
+    pause = await context.outbox.paused()
+    if pause is None:
+        return False
+    now_ms = context.now_ms()
+    if pause.wants_probe(now_ms):
+        try:
+            answer: Answer | None = await context.client.check_key()
+        except NoAnswerError:
+            answer = None
+        if answer is not None and answer.delivered:
+            if await context.outbox.replace_pause(pause, None):
+                name = context.destination.name
+                log.warning("destination %s goes on: the probe succeeded", name, extra=facts(destination=name))
+                return False
+        else:
+            await context.outbox.replace_pause(pause, after_probe(pause, now_ms))
+    await _finish(context, leave=True)
+    return True

@@ -1,0 +1,106 @@
+"""One configured mapping of a destination, compiled: its trigger, its fields, the payload rules and the request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from segue_worker.errors import MappingError, PayloadError
+from segue_worker.mapping.bodies import BODIES
+from segue_worker.mapping.fields import ACTIONS, Action, default_fields
+from segue_worker.mapping.payload import compile_check
+from segue_worker.mapping.request import Request
+from segue_worker.mapping.transform import Transform, compile_with_faults
+from segue_worker.mapping.trigger import Trigger, compile_trigger
+
+__all__ = ["CompiledMapping", "compile_destination_mapping"]
+
+
+class CompiledMapping:
+    """A mapping of a destination, ready to turn events into requests.
+
+    Attributes:
+        name: as configured.
+        action: the name of the Loops action that it performs.
+        trigger: decides which events it applies to.
+        enabled: whether it applies to any event at all.
+    """
+
+    __slots__ = ("_body", "_check", "_transform", "action", "enabled", "name", "trigger")
+
+    def __init__(self, *, name: str, action: Action, trigger: Trigger, enabled: bool, transform: Transform) -> None:
+        self.name = name
+        self.action = action.name
+        self.trigger = trigger
+        self.enabled = enabled
+        self._transform = transform
+        self._check = compile_check(action)
+        self._body = BODIES[action.name]
+
+    def __repr__(self) -> str:
+        return f"CompiledMapping({self.name!r}, {self.action}, {self.trigger.text!r})"
+
+    def render(self, event: dict[str, Any]) -> Request | None:
+        """Make the request for an event (a JSON object), or None if the mapping does not fire.
+
+        The event is not changed. Whether its `integrations` exclude Loops is not looked at here: see `lets_through`.
+
+        Raises:
+            PayloadError: the payload breaks the action's rules. Segment makes no request either.
+            MappingError: a directive fails on this event, or a limit of `segue_worker.mapping.limits` is passed.
+        """
+        return self.request(event) if self.enabled and self.trigger(event) else None
+
+    def request(self, event: dict[str, Any]) -> Request:
+        """Make the request for an event that the mapping has taken already, whatever its trigger says by now.
+
+        Raises:
+            PayloadError, MappingError: as `render` does.
+        """
+        action = ACTIONS[self.action]
+        body = self._body(self._check(self._transform(event)))
+        return Request(self.name, action.name, action.method, action.path, body)
+
+    def explain(self, event: dict[str, Any]) -> str | None:
+        """Say why the mapping makes no request of this event, or return None if it makes one.
+
+        The text may quote values of the event.
+        """
+        if not self.enabled:
+            return "the mapping is disabled"
+        unmet = self.trigger.explain(event)
+        if unmet is not None:
+            return unmet
+        try:
+            self.render(event)
+        except (PayloadError, MappingError) as error:
+            return str(error)
+        return None
+
+
+def compile_destination_mapping(  # noqa: PLR0913 - the keys of a mapping's configuration
+    *, name: str, action: str, trigger: str | None, enabled: bool, defaults: bool, fields: Mapping[str, Any]
+) -> CompiledMapping:
+    """Compile a mapping from the keys of its configuration.
+
+    Args:
+        name: identifies the mapping in its requests.
+        action: `createOrUpdateContact` or `sendEvent`.
+        trigger: FQL; None stands for the action's default trigger.
+        enabled: whether it applies to any event at all.
+        defaults: start from the action's default fields, which `fields` override, or remove with None.
+        fields: the mapping-kit value of each field. Unknown fields are dropped, as by Segment: see `unknown_fields`.
+
+    Raises:
+        TriggerError: the trigger is refused.
+        MappingError: the fields have problems (all of them are named), or there is no such action.
+    """
+    known = ACTIONS.get(action)
+    if known is None:
+        raise MappingError((f"There is no action {action!r}. Choose {' or '.join(ACTIONS)}.",))
+    compiled_trigger = compile_trigger(known.trigger if trigger is None else trigger)
+    mapping = {**default_fields(known.name), **fields} if defaults else dict(fields)
+    if defaults:
+        mapping = {field: value for field, value in mapping.items() if value is not None}
+    transform, faults = compile_with_faults(mapping)
+    if faults:
+        raise MappingError(faults)
+    return CompiledMapping(name=name, action=known, trigger=compiled_trigger, enabled=enabled, transform=transform)

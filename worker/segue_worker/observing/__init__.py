@@ -1,0 +1,1 @@
+"""What a person sees: status, health, trace, log, metrics, preview."""

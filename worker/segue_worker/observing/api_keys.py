@@ -1,0 +1,69 @@
+"""Asks Loops whether it accepts API keys, and whose they are: for `segue check --online` and `segue doctor`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from segue_worker.config import Destination
+from segue_worker.loops import Answer, LoopsClient, NoAnswerError
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCheck:
+    """What Loops says about a destination's API key.
+
+    Attributes:
+        destination: its name.
+        team: name of the team the key belongs to; "" where Loops did not say.
+        problem: what is wrong; "" where Loops accepts the key.
+        advice: what to do about it.
+    """
+
+    destination: str
+    team: str
+    problem: str = ""
+    advice: str = ""
+
+
+async def check_keys(destinations: Sequence[Destination]) -> list[KeyCheck]:
+    """Ask Loops about each key once, one request after the other."""
+    asked: dict[tuple[str, str], KeyCheck] = {}
+    checks = []
+    for each in destinations:
+        team = each.base_url, each.api_key.get_secret_value()
+        if team not in asked:
+            asked[team] = await _ask(each)
+        checks.append(replace(asked[team], destination=each.name))
+    return checks
+
+
+async def _ask(destination: Destination) -> KeyCheck:
+    """Ask about one key. Of the answer only the team's name is passed on, because the rest might quote the key."""
+    name, address = destination.name, destination.base_url
+    timeout = destination.timeout.total_seconds()
+    async with LoopsClient(address, destination.api_key.get_secret_value(), timeout=timeout) as client:
+        try:
+            answer = await client.check_key()
+        except NoAnswerError as error:
+            return KeyCheck(name, "", f"{address}: {error}", "check the network, any proxy, and `base_url`")
+    said = _object(answer)
+    match answer.status:
+        case 401 | 403:
+            advice = "create a key at Loops (Settings, API), and put it where `api_key` or `api_key_file` reads it"
+            return KeyCheck(name, "", f"Loops refuses the API key ({answer.status})", advice)
+        case 408 | 429 | 500 | 502 | 503 | 504:
+            return KeyCheck(name, "", f"Loops cannot check the key now ({answer.status})", "try again in a moment")
+        case _ if not answer.delivered or said.get("success") is not True:
+            problem = f"{address} does not answer as the Loops API does ({answer.status})"
+            return KeyCheck(name, "", problem, "correct `base_url`")
+    return KeyCheck(name, str(said.get("teamName") or ""))
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    try:
+        said = orjson.loads(answer.text)
+    except orjson.JSONDecodeError:
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -1,0 +1,134 @@
+"""Checks everything that delivery needs, from Redis to the API key: what `segue doctor` does."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+from redis import Redis, RedisError
+
+from segue_producer.broker import celery_app
+from segue_producer.clients import where
+from segue_producer.keys import DESTINATIONS, Keys
+from segue_producer.settings import QUEUE
+from segue_worker.config import Config, Inspection
+from segue_worker.observing.api_keys import check_keys
+from segue_worker.observing.finding import Finding, Level
+from segue_worker.observing.redis_check import inspect_redis
+
+WAIT_S: Final = 3
+"""Seconds to wait for the broker."""
+WORKERS_ANSWER_WITHIN_S: Final = 1.5
+SWEPT_WITHIN_MS: Final = 60_000
+_START: Final = "start one: celery -A segue_worker worker -B"
+
+
+def examine(redis: "Redis", redis_url: str, broker_url: str, inspection: Inspection) -> Iterator[Finding]:
+    """Check one thing after the other.
+
+    Args:
+        redis: client that answers bytes.
+        redis_url: the URL it is connected to.
+        broker_url: Celery's broker.
+        inspection: the configuration as it was read here.
+    """
+    yield from _configuration(inspection)
+    try:
+        redis.ping()
+        yield Finding("redis", Level.OK, f"{where(redis_url)} answers")
+        yield from inspect_redis(redis)
+        redis_answers = True
+    except (RedisError, OSError) as error:
+        said = f"{where(redis_url)} does not answer ({type(error).__name__})"
+        yield Finding("redis", Level.FAULT, said, "start it, or correct SEGUE_REDIS_URL")
+        redis_answers = False
+    yield from _broker(broker_url)
+    if redis_answers:
+        yield from _served(redis, inspection.config)
+    if inspection.config is not None:
+        yield from _api_keys(inspection.config)
+
+
+def _configuration(inspection: Inspection) -> Iterator[Finding]:
+    for problem in inspection.problems:
+        yield Finding("configuration", Level.FAULT, str(problem).splitlines()[0], "segue check shows it in full")
+    for warning in inspection.warnings:
+        yield Finding("configuration", Level.WARNING, str(warning))
+    if inspection.config is not None:
+        names = ", ".join(each.name for each in inspection.config.destinations)
+        yield Finding("configuration", Level.OK, f"{inspection.config.path}: {names}")
+
+
+def _broker(url: str) -> Iterator[Finding]:
+    app = celery_app("segue", url, timeout=WAIT_S, set_as_current=False)
+    try:
+        with app.connection_for_write() as connection:
+            # A Redis is only spoken to when a channel is opened.
+            connection.ensure_connection(max_retries=1, timeout=WAIT_S)
+            connection.default_channel  # noqa: B018 - opened by being asked for
+        replies = app.control.inspect(timeout=WORKERS_ANSWER_WITHIN_S).active_queues() or {}
+    except Exception as error:  # noqa: BLE001 - the broker may be of any kind, and each has errors of its own
+        said = f"{where(url)} does not answer ({type(error).__name__})"
+        yield Finding("broker", Level.FAULT, said, "start it, or correct SEGUE_BROKER_URL")
+        return
+    yield Finding("broker", Level.OK, f"{where(url)} answers")
+    alive = sorted(name for name, queues in replies.items() if any(queue["name"] == QUEUE for queue in queues))
+    if alive:
+        yield Finding("workers", Level.OK, f"{len(alive)} alive: {', '.join(alive)}")
+    else:
+        yield Finding("workers", Level.FAULT, f"no worker answered within {WORKERS_ANSWER_WITHIN_S:g} s", _START)
+
+
+def _served(redis: "Redis", config: Config | None) -> Iterator[Finding]:
+    """Check the sweep, which announces what the workers serve, and compare that with the configuration."""
+    seconds, _ = redis.time()
+    announced = {_text(name): int(at) for name, at in redis.hgetall(DESTINATIONS).items()}
+    latest = max(announced.values(), default=None)
+    if latest is None:
+        yield Finding("sweep", Level.FAULT, "no sweep has run yet", _START)
+        return
+    age_s = max(0, int(seconds) - latest // 1000)
+    if age_s * 1000 > SWEPT_WITHIN_MS:
+        advice = "start one worker with -B, or start beat: celery -A segue_worker beat"
+        yield Finding("sweep", Level.FAULT, f"the last sweep ran {age_s} s ago", advice)
+        return
+    yield Finding("sweep", Level.OK, f"the last sweep ran {age_s} s ago")
+    if config is not None:
+        served = {name for name, at in announced.items() if at >= latest - SWEPT_WITHIN_MS}
+        yield from _compared(redis, config, served)
+
+
+def _compared(redis: "Redis", config: Config, served: set[str]) -> Iterator[Finding]:
+    subject = "configuration of the workers"
+    restart = f"restart them with {config.path}"
+    same = True
+    for each in config.destinations:
+        if each.name not in served:
+            same = False
+            yield Finding(subject, Level.FAULT, f"no worker serves {each.name}", restart)
+            continue
+        here = {"max_pending": each.max_pending, "rate_limit": each.rate_limit}
+        there = redis.hmget(Keys(each.name).settings, list(here))
+        for (name, value), theirs in zip(here.items(), there, strict=True):
+            if theirs is not None and int(theirs) != value:
+                same = False
+                said = f"{each.name}: {name} is {value} in {config.path}, but the workers have {int(theirs)}"
+                yield Finding(subject, Level.FAULT, said, restart)
+    for name in sorted(served - {each.name for each in config.destinations}):
+        same = False
+        said = f"workers serve {name}, which is not in {config.path}"
+        yield Finding(subject, Level.WARNING, said, "check whether SEGUE_CONFIG is meant to differ here")
+    if same:
+        yield Finding(subject, Level.OK, "the workers have the same destinations and limits")
+
+
+def _api_keys(config: Config) -> Iterator[Finding]:
+    for key in asyncio.run(check_keys([each for each in config.destinations if each.enabled])):
+        subject = f"key of {key.destination}"
+        if key.problem:
+            yield Finding(subject, Level.FAULT, key.problem, key.advice)
+        else:
+            yield Finding(subject, Level.OK, f"Loops accepts it; team: {key.team or '(Loops names none)'}")
+
+
+def _text(name: bytes | str) -> str:
+    return name.decode() if isinstance(name, bytes) else name

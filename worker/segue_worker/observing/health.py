@@ -1,0 +1,101 @@
+"""Whether events are being delivered, for the health checks of containers. It looks at progress, not at processes."""
+
+from collections.abc import Iterable, Sequence
+
+from redis import Redis
+
+from segue_producer.keys import DESTINATIONS, WORKERS, WORKERS_SAY_S
+from segue_worker.observing.status import Status, read_statuses
+
+ALIVE_WITHIN_MS = 4 * WORKERS_SAY_S * 1000
+
+
+def stalled(destination: str, status: Status, max_age_s: float, *, workers: int) -> str | None:
+    """Why a destination is not healthy, or None where it is.
+
+    Events that wait because of the rate limit are healthy: the longest waiting contact is claimed first, so its turn
+    comes as long as anything is settled. Parked contacts are healthy too: they wait for their next attempt.
+
+    Args:
+        destination: its name.
+        status: what it is doing.
+        max_age_s: for how long a contact may be due or claimed while nothing is settled.
+        workers: how many are alive.
+    """
+    if status.paused is not None or status.idle_s <= max_age_s:
+        return None
+    if status.settled_s_ago is not None and status.settled_s_ago <= max_age_s:
+        return None
+    last = (
+        "nothing has ever been settled"
+        if status.settled_s_ago is None
+        else f"events were last settled {status.settled_s_ago:.0f} s ago"
+    )
+    cause = "look at the workers' logs, and restart them" if workers else "no worker is alive; start one"
+    return (
+        f"destination {destination!r}: an event has waited for {status.idle_s:.0f} s (at most {max_age_s:.0f} s) and "
+        f"{last}; {cause}"
+    )
+
+
+def held(destination: str, status: Status) -> str | None:
+    """A message that the destination is paused, and why; None where it is not."""
+    if status.paused is None:
+        return None
+    return f"destination {destination!r} is paused: {status.paused.reason}; to resume it: segue resume {destination}"
+
+
+def unswept(announced_ms: Iterable[int], now_ms: int, max_age_ms: int) -> str | None:
+    """Why the sweep is not healthy, or None where it is.
+
+    Args:
+        announced_ms: unix ms at which a sweep last announced each destination.
+        now_ms: unix ms.
+        max_age_ms: how long ago the latest of them may be.
+    """
+    latest = max(announced_ms, default=None)
+    if latest is None:
+        return "no sweep has run yet; start beat and a worker"
+    if now_ms - latest <= max_age_ms:
+        return None
+    return (
+        f"the last sweep ran {(now_ms - latest) / 1000:.0f} s ago (at most {max_age_ms / 1000:.0f} s); "
+        "look at the logs of beat and of the workers, and restart them"
+    )
+
+
+def workers_alive(redis: Redis) -> int:
+    """How many workers have recently reported that they are alive. Raises redis.RedisError where Redis does not answer."""
+    alive: int = redis.zcount(WORKERS, _server_ms(redis) - ALIVE_WITHIN_MS, "+inf")
+    return alive
+
+
+def unhealthy(redis: Redis, destinations: Sequence[str], max_age_ms: int, *, strict: bool = False) -> list[str]:
+    """What is not healthy: no worker is alive, or a destination is stalled; with `strict`, also paused destinations.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    workers = workers_alive(redis)
+    statuses = read_statuses(redis, destinations)
+    reasons = ["no worker is alive; start one: celery -A segue_worker worker"] if not workers else []
+    for name, status in statuses.items():
+        reasons += filter(None, [stalled(name, status, max_age_ms / 1000, workers=workers)])
+        reasons += filter(None, [held(name, status)]) if strict else []
+    return reasons
+
+
+def missing_sweep(redis: Redis, max_age_ms: int) -> list[str]:
+    """Why the sweep is not healthy: one reason, or none.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    announced = [int(at) for at in redis.hvals(DESTINATIONS)]
+    reason = unswept(announced, _server_ms(redis), max_age_ms)
+    return [reason] if reason else []
+
+
+def _server_ms(redis: Redis) -> int:
+    seconds, micros = redis.time()
+    return int(seconds) * 1000 + int(micros) // 1000

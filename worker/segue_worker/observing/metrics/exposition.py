@@ -1,0 +1,168 @@
+"""Writes the metrics in Prometheus's text format, read from Redis at the moment they are asked for."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+from redis import Redis
+
+from segue_producer.keys import DEFAULT_MAX_PENDING, Keys
+from segue_worker.observing.metrics.minutes import read_counts
+from segue_worker.observing.metrics.registry import METRICS
+from segue_worker.observing.metrics.registry import Metric as Entry
+from segue_worker.observing.status import Status, read_statuses
+from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
+from segue_worker.outbox.histogram import BOUNDS_MS, Histogram
+from segue_worker.outbox.pause import PauseKind
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+"""Of what `render` returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsReading:
+    """What Redis knows of one destination.
+
+    Attributes:
+        status: what it is doing.
+        measures: further counters.
+        settings: of its configuration, as far as workers have announced it.
+        log_entries: length of its log.
+    """
+
+    status: Status
+    measures: Mapping[str, int]
+    settings: Mapping[str, int]
+    log_entries: int
+
+
+Values = Iterable[tuple[tuple[str, ...], float]]
+"""Values of the further labels, and the number."""
+
+
+def render(redis: "Redis", destinations: Sequence[str]) -> bytes:
+    """Every metric of the registry, in Prometheus's text format (`CONTENT_TYPE`).
+
+    Args:
+        redis: client that answers bytes.
+        destinations: names.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    readings = read(redis, destinations)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(readings))
+    return generate_latest(registry)
+
+
+def read(redis: "Redis", destinations: Sequence[str]) -> dict[str, MetricsReading]:
+    """Read what the metrics are made of. Raises redis.RedisError where Redis does not answer."""
+    statuses = read_statuses(redis, destinations)
+    with redis.pipeline(transaction=False) as pipe:
+        for name in destinations:
+            keys = Keys(name)
+            pipe.hgetall(keys.measures)
+            pipe.hgetall(keys.settings)
+            pipe.xlen(keys.log)
+        answers = iter(pipe.execute())
+    return {
+        name: MetricsReading(statuses[name], read_counts(next(answers)), read_counts(next(answers)), int(next(answers)))
+        for name in destinations
+    }
+
+
+def mapping_counts(measures: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """How often each mapping fired, failed or was skipped, over all time: mapping → outcome → events.
+
+    Replays are not counted. A mapping appears once it has fired or failed; from then on all earlier events count as
+    skipped by it, as if it had always been configured.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for name, count in measures.items():
+        outcome, separator, mapping = name.partition(":")
+        if separator and outcome in {FIRED, FAILED}:
+            found.setdefault(mapping, {FIRED: 0, FAILED: 0})[outcome] = count
+    mapped = measures.get(MAPPED, 0)
+    return {
+        mapping: {**counts, "skipped": max(0, mapped - sum(counts.values()))}
+        for mapping, counts in sorted(found.items())
+    }
+
+
+class _Collector(Collector):
+    """Offers readings to prometheus-client."""
+
+    def __init__(self, readings: Mapping[str, MetricsReading]) -> None:
+        self._readings = readings
+
+    def collect(self) -> Iterator[Metric]:
+        for entry in METRICS:
+            if entry.kind == "histogram":
+                yield self._histogram(entry)
+                continue
+            labels = ["destination", *entry.labels]
+            help_text = f"{entry.meaning}."
+            family = (
+                CounterMetricFamily(entry.name, help_text, labels=labels)
+                if entry.kind == "counter"
+                else GaugeMetricFamily(entry.name, help_text, labels=labels)
+            )
+            for destination, reading in self._readings.items():
+                for values, number in _values(entry, reading):
+                    family.add_metric([destination, *values], number)
+            yield family
+
+    def _histogram(self, entry: Entry) -> Metric:
+        family = HistogramMetricFamily(entry.name, f"{entry.meaning}.", labels=["destination"])
+        for destination, reading in self._readings.items():
+            histogram = Histogram.read(entry.measure, reading.measures) if entry.measure else Histogram()
+            family.add_metric([destination], _cumulative(histogram), histogram.sum_ms / 1000)
+        return family
+
+
+def _cumulative(histogram: Histogram) -> list[Any]:
+    bounds = [*(str(bound / 1000) for bound in BOUNDS_MS), "+Inf"]
+    passed = 0
+    buckets = []
+    for bound, number in zip(bounds, histogram.counts, strict=True):
+        passed += number
+        buckets.append((bound, passed))
+    return buckets
+
+
+def _values(entry: Entry, reading: MetricsReading) -> Values:
+    """What a counter or a gauge shows."""
+    if entry.counters:
+        counters = {**reading.measures, **reading.status.counters}
+        return [((value,) if value else (), counters.get(name, 0)) for value, name in entry.counters.items()]
+    if entry.status:
+        return [((), getattr(reading.status, entry.status))]
+    return VALUES[entry.name](reading)
+
+
+def _paused(reading: MetricsReading) -> Values:
+    pause = reading.status.paused
+    return [((str(kind),), int(pause is not None and pause.kind == kind)) for kind in PauseKind]
+
+
+def _mappings(reading: MetricsReading) -> Values:
+    for mapping, counts in mapping_counts(reading.measures).items():
+        for outcome, count in counts.items():
+            yield (mapping, outcome), count
+
+
+VALUES: Final[dict[str, Callable[[MetricsReading], Values]]] = {
+    "segue_pending_events_limit": lambda reading: [((), reading.settings.get("max_pending", DEFAULT_MAX_PENDING))],
+    "segue_paused": _paused,
+    "segue_rate_limit_requests_per_second": lambda reading: (
+        [((), reading.settings["rate_limit"])] if "rate_limit" in reading.settings else []
+    ),
+    "segue_log_entries": lambda reading: [((), reading.log_entries)],
+    "segue_mapping_events_total": _mappings,
+}
+"""Where the other metrics come from."""

@@ -1,0 +1,105 @@
+"""The metrics for Prometheus: name, unit, meaning and source of each. `docs/metrics.md` is generated from this list."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from segue_worker.outbox.counters import COUNTERS
+from segue_worker.outbox.histogram import Measure
+
+MetricKind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. Each carries the label `destination`.
+
+    Attributes:
+        name: as Prometheus knows it; a counter's ends in `_total`.
+        kind: of metric.
+        unit: what is counted or measured.
+        meaning: what it says.
+        labels: further labels.
+        counters: value of the further label, "" where there is none → counter that is shown.
+        status: what a gauge shows of `status.Status`.
+        measure: what a histogram shows.
+    """
+
+    name: str
+    kind: MetricKind
+    unit: str
+    meaning: str
+    labels: tuple[str, ...] = ()
+    counters: Mapping[str, str] = field(default_factory=dict)
+    status: str = ""
+    measure: Measure | None = None
+
+
+def _counting(name: str, counter: str) -> Metric:
+    """A metric that is one counter, with its meaning."""
+    return Metric(name, "counter", COUNTERS[counter].unit, COUNTERS[counter].text, counters={"": counter})
+
+
+METRICS: Final = (
+    Metric("segue_pending_events", "gauge", "events", "Events in outboxes, parked ones included", status="pending"),
+    Metric("segue_pending_events_limit", "gauge", "events", "Events the outboxes take (max_pending)"),
+    Metric(
+        *("segue_due_contacts", "gauge", "contacts", "Contacts whose events may be sent now and wait for a run"),
+        status="due",
+    ),
+    Metric("segue_in_flight_contacts", "gauge", "contacts", "Contacts claimed by a run", status="in_flight"),
+    Metric("segue_parked_contacts", "gauge", "contacts", "Contacts that wait for a retry", status="parked"),
+    Metric("segue_dead_letters", "gauge", "dead letters", "Dead letters kept", status="dead"),
+    Metric(
+        *("segue_paused", "gauge", "1 or 0", "1 while the destination is paused for the reason of label kind"),
+        labels=("kind",),
+    ),
+    Metric(
+        *("segue_oldest_pending_seconds", "gauge", "seconds"),
+        "How long the contact that waits longest has waited; 0 where none waits",
+        status="oldest_pending_s",
+    ),
+    Metric(
+        *("segue_rate_limit_requests_per_second", "gauge", "requests per second"),
+        "Requests the destination may be sent in any one second (rate_limit)",
+    ),
+    Metric("segue_log_entries", "gauge", "entries", "Entries of the log that segue trace and segue tail read"),
+    _counting("segue_events_enqueued_total", "enqueued"),
+    Metric(
+        *("segue_events_settled_total", "counter", "events"),
+        "Events that left the outbox, by outcome: delivered, filtered (no mapping fired) or duplicate. "
+        "An event of which every request died is in segue_dead_letters_total",
+        labels=("outcome",),
+        counters={"delivered": "delivered", "filtered": "filtered", "duplicate": "duplicates"},
+    ),
+    _counting("segue_events_forgotten_total", "forgotten"),
+    _counting("segue_dead_letters_total", "dead"),
+    _counting("segue_dead_letters_replayed_total", "replayed"),
+    Metric(
+        *("segue_dead_letters_dropped_total", "counter", "dead letters"),
+        "Dead letters deleted, by hand or by limit (too many or too old)",
+        labels=("by",),
+        counters={"hand": "dropped", "limit": "dead_dropped"},
+    ),
+    _counting("segue_requests_total", "requests"),
+    _counting("segue_retries_total", "retries"),
+    _counting("segue_rate_limited_total", "rate_limited"),
+    _counting("segue_requests_saved_total", "merged"),
+    _counting("segue_interrupted_claims_total", "interrupted"),
+    Metric(
+        *("segue_mapping_events_total", "counter", "events"),
+        "Events at each mapping, by outcome: fired, failed, or skipped because its trigger did not match",
+        labels=("mapping", "outcome"),
+    ),
+    Metric(
+        *("segue_delivery_seconds", "histogram", "seconds"),
+        "From enqueueing to delivery, of events that were delivered",
+        measure="wait",
+    ),
+    Metric(
+        *("segue_request_seconds", "histogram", "seconds"),
+        "From sending a request to its answer or failure",
+        measure="took",
+    ),
+)
+BY_NAME: Final = {metric.name: metric for metric in METRICS}

@@ -1,0 +1,131 @@
+"""Which requests a destination's mappings make of an event, without sending them, and why other mappings make none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from segue_worker.errors import MappingError, PayloadError, SegueError
+from segue_worker.mapping import CompiledMapping, Request, encode_body, lets_through
+
+DISABLED = "the mapping is disabled"
+_LONGEST_SHOWN = 100
+
+
+class NotAnEventError(SegueError):
+    """A text is not a JSON object; the message says what it is."""
+
+
+class Reason(NamedTuple):
+    """Why a mapping makes no request."""
+
+    mapping: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What mappings make of one event. Every mapping is in exactly one of the lists, in configured order.
+
+    Attributes:
+        requests: what would be sent.
+        skipped: the mappings that do not fire, each with the condition that failed and the value found there.
+        errors: the mappings that fire and fail; Segment sends nothing for them either.
+    """
+
+    requests: tuple[Request, ...]
+    skipped: tuple[Reason, ...]
+    errors: tuple[Reason, ...]
+
+
+def preview(event: dict[str, Any], mappings: Sequence[CompiledMapping]) -> Preview:
+    """Apply mappings to an event.
+
+    Args:
+        event: any JSON object, also one that a producer would refuse to enqueue.
+        mappings: of one destination.
+    """
+    if not lets_through(event):
+        # Other values than an object never keep an event from a destination.
+        reason = f"integrations must let the event through to Loops: found {_shown(event['integrations'])}"
+        return Preview((), tuple(Reason(mapping.name, reason) for mapping in mappings), ())
+    requests: list[Request] = []
+    skipped: list[Reason] = []
+    errors: list[Reason] = []
+    for mapping in mappings:
+        if not mapping.enabled:
+            skipped.append(Reason(mapping.name, DISABLED))
+            continue
+        try:
+            request = mapping.render(event)
+        except (MappingError, PayloadError) as error:
+            errors.append(Reason(mapping.name, str(error)))
+            continue
+        if request is None:
+            skipped.append(Reason(mapping.name, mapping.trigger.explain(event) or "the trigger does not match"))
+        else:
+            requests.append(request)
+    return Preview(tuple(requests), tuple(skipped), tuple(errors))
+
+
+def read_event(text: bytes) -> dict[str, Any]:
+    """Read an event from JSON text in UTF-8.
+
+    Raises:
+        NotAnEventError: it is not a JSON object.
+    """
+    try:
+        event = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise NotAnEventError("the line is empty" if not text.strip() else f"not JSON: {error}") from None
+    return as_event(event)
+
+
+def as_event(value: Any) -> dict[str, Any]:
+    """Return the JSON value if it can be an event.
+
+    Raises:
+        NotAnEventError: it is not an object.
+    """
+    if isinstance(value, dict):
+        return value
+    kind = {list: "a list", str: "a string", bool: "true or false", type(None): "null"}.get(type(value), "a number")
+    raise NotAnEventError(f"an event is a JSON object, but this is {kind}")
+
+
+def preview_line(line: bytes, mappings: Sequence[CompiledMapping]) -> bytes:
+    """Preview one line of JSON Lines, as one line of `segue preview --json`, without its line feed. Never raises."""
+    try:
+        event = read_event(line)
+    except NotAnEventError as error:
+        return b'{"error":%b}' % orjson.dumps(str(error))
+    found = preview(event, mappings)
+    return b'{"messageId":%b,"requests":[%b],"skipped":%b,"errors":%b}' % (
+        orjson.dumps(message_id(event)),
+        b",".join(map(request_json, found.requests)),
+        reasons_json(found.skipped),
+        reasons_json(found.errors),
+    )
+
+
+def message_id(event: dict[str, Any]) -> str | None:
+    """The messageId of an event, or None where it is missing or not a string."""
+    found = event.get("messageId")
+    return found if isinstance(found, str) else None
+
+
+def request_json(request: Request) -> bytes:
+    """A request as JSON; its body spelled as it would be sent."""
+    head = orjson.dumps({"mapping": request.mapping, "method": request.method, "path": request.path})
+    return b'%b,"body":%b}' % (head[:-1], encode_body(request.body))
+
+
+def reasons_json(reasons: Sequence[Reason]) -> bytes:
+    """Reasons as a JSON list of objects."""
+    return orjson.dumps([reason._asdict() for reason in reasons])
+
+
+def _shown(value: dict[str, Any]) -> str:
+    text = encode_body(value).decode()
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -1,0 +1,146 @@
+"""The state of each destination now, and its counters of all time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from redis import Redis
+
+from segue_producer.keys import Keys
+from segue_producer.lua import CLOCK, read_script
+from segue_worker.outbox.counters import COUNTERS
+from segue_worker.outbox.pause import Pause
+
+WAITS_SINCE: Final = "segue_worker/observing/waits_since"
+"""Lua that defines `waits_since`, to be put before a script."""
+STATUS_SCRIPT: Final = read_script("segue_worker/observing/status", CLOCK, WAITS_SINCE)
+PARKED_LOOKED_AT: Final = 1000
+"""Parked contacts looked at for the oldest, about: a parked value holds a whole request, and a status is read each
+second. With more of them `oldest_pending_s` is a lower bound."""
+
+COUNTED_AS: Final = {
+    name: "dead_total" if name == "dead" else name for name, meaning in COUNTERS.items() if meaning.by != "producer"
+}
+"""Counter → its name in `segue status --json`, where `dead` says how many dead letters are kept now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One destination.
+
+    Attributes:
+        pending: events in outboxes.
+        due: contacts that may be claimed now.
+        in_flight: contacts claimed by a run.
+        parked: contacts that wait for a later attempt.
+        dead: dead letters kept.
+        paused: the pause in force, or None.
+        oldest_pending_s: for how long the contact that waits longest has waited, claimed and parked ones included; 0
+            where none waits.
+        idle_s: the same without the parked ones: of contacts whose events should be delivered; 0 where there are none.
+        settled_s_ago: seconds since events were last settled or an attempt was recorded; None if never.
+        counters: name → count over all time.
+    """
+
+    pending: int
+    due: int
+    in_flight: int
+    parked: int
+    dead: int
+    paused: Pause | None
+    oldest_pending_s: float
+    idle_s: float
+    settled_s_ago: float | None
+    counters: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form of `segue status --json`. Other programs read it, so the names must stay as they are.
+
+        `dead` counts the dead letters that are kept, `dead_total` all that there ever were.
+        """
+        return {
+            "pending": self.pending,
+            "due": self.due,
+            "in_flight": self.in_flight,
+            "parked": self.parked,
+            "dead": self.dead,
+            "paused": None if self.paused is None else _pause_details(self.paused),
+            "oldest_pending_s": self.oldest_pending_s,
+            **{name: self.counters.get(counter, 0) for counter, name in COUNTED_AS.items()},
+        }
+
+
+def arguments(destination: str, *, now_ms: int = 0) -> tuple[list[str], list[int]]:
+    """KEYS and ARGV of status.lua; `now_ms` 0 stands for the server's clock."""
+    keys = Keys(destination)
+    names = [
+        keys.pending,
+        keys.due,
+        keys.lease,
+        keys.parked,
+        keys.dead,
+        keys.paused,
+        keys.totals,
+        keys.away,
+        keys.settled,
+    ]
+    return names, [now_ms, PARKED_LOOKED_AT]
+
+
+def read_answer(answer: Sequence[Any]) -> Status:
+    """Read the answer of status.lua."""
+    *numbers, waited_ms, paused, totals = answer
+    pending, due, in_flight, parked, dead, idle_ms, settled_ms = (int(number) for number in numbers)
+    names, counts = totals[::2], totals[1::2]
+    return Status(
+        pending=pending,
+        due=due,
+        in_flight=in_flight,
+        parked=parked,
+        dead=dead,
+        paused=Pause.from_json(paused) if paused else None,
+        oldest_pending_s=waited_ms / 1000,
+        idle_s=idle_ms / 1000,
+        settled_s_ago=None if settled_ms < 0 else settled_ms / 1000,
+        counters={name.decode(): int(count) for name, count in zip(names, counts, strict=True)},
+    )
+
+
+def read_statuses(redis: "Redis", destinations: Sequence[str], *, now_ms: int = 0) -> dict[str, Status]:
+    """The status of each destination, in one round trip; each is consistent in itself.
+
+    Args:
+        redis: client that answers bytes.
+        destinations: names.
+        now_ms: unix ms, or 0 for the server's clock.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    script = redis.register_script(STATUS_SCRIPT)
+    with redis.pipeline(transaction=False) as pipe:
+        for name in destinations:
+            keys, args = arguments(name, now_ms=now_ms)
+            script(keys=keys, args=args, client=pipe)
+        answers = pipe.execute()
+    return {name: read_answer(answer) for name, answer in zip(destinations, answers, strict=True)}
+
+
+def utc_text(ms: int) -> str:
+    """Unix ms as ISO 8601, in UTC, to the second."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def utc_text_ms(ms: int) -> str:
+    """Unix ms as ISO 8601, in UTC, to the millisecond."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _pause_details(pause: Pause) -> dict[str, Any]:
+    return {
+        "kind": str(pause.kind),
+        "reason": pause.reason,
+        "since": utc_text(pause.since),
+        "next_probe": None if pause.next_probe is None else utc_text(pause.next_probe),
+    }

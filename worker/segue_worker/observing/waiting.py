@@ -1,0 +1,90 @@
+"""Finds an event that still waits in an outbox. There is no index of waiting events, so the outboxes are searched."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from redis import Redis
+
+from segue_producer.keys import Keys
+from segue_worker.outbox.entry import Waiting, read_entry
+from segue_worker.outbox.outgoing import Parked
+
+CONTACTS_LOOKED_AT: Final = 1_000_000
+ENTRIES_LOOKED_AT: Final = 10_000
+"""Of each contact."""
+_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingEvent:
+    """An event in an outbox.
+
+    Attributes:
+        contact: the contact whose outbox holds it.
+        place: how many events of the contact are before it.
+        due: unix ms from which the contact may be claimed; while it is claimed, the end of the claim.
+        claimed: whether a run has claimed the contact.
+        parked: the request that the contact waits to resend, if it is parked.
+        waiting: the event.
+    """
+
+    contact: str
+    place: int
+    due: int
+    claimed: bool
+    parked: Parked | None
+    waiting: Waiting
+
+
+def find_waiting(redis: "Redis", destination: str, message_id: str) -> WaitingEvent | None:
+    """Find a waiting event by its messageId. Of several, one whose contact is claimed or parked, or that waits longest.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    for contact, due, entries in _outboxes(redis, Keys(destination)):
+        for place, raw in enumerate(entries):
+            if _may_hold(raw, message_id) and (waiting := read_entry(raw)).message_id == message_id:
+                return _found(redis, destination, contact, place, int(due), waiting)
+    return None
+
+
+def _may_hold(raw: bytes, message_id: str) -> bool:
+    """Whether an entry may hold the messageId. If JSON can spell it in several ways, every entry may."""
+    spelled = orjson.dumps(message_id)[1:-1]
+    return spelled in raw or spelled != message_id.encode("ascii", "replace")
+
+
+def _outboxes(redis: "Redis", keys: Keys) -> Iterator[tuple[bytes, float, list[bytes]]]:
+    """Each contact with its due time and its entries: those that are claimed or parked, then the longest waiting."""
+    for key in (keys.away, keys.due):
+        yield from _outboxes_of(redis, keys, key)
+
+
+def _outboxes_of(redis: "Redis", keys: Keys, key: str) -> Iterator[tuple[bytes, float, list[bytes]]]:
+    for start in range(0, CONTACTS_LOOKED_AT, _AT_ONCE):
+        found: Any = redis.zrange(key, start, start + _AT_ONCE - 1, withscores=True)
+        with redis.pipeline(transaction=False) as pipe:
+            for contact, _ in found:
+                pipe.lrange(keys.outbox.encode() + contact, 0, ENTRIES_LOOKED_AT - 1)
+            # One that is no list is another contact's trouble.
+            for (contact, due), entries in zip(found, pipe.execute(raise_on_error=False), strict=True):
+                yield contact, due, [] if isinstance(entries, Exception) else entries
+        if len(found) < _AT_ONCE:
+            return
+
+
+def _found(redis: "Redis", destination: str, contact: bytes, place: int, due: int, waiting: Waiting) -> WaitingEvent:  # noqa: PLR0913, PLR0917 - the fields of what it makes
+    keys = Keys(destination)
+    field: Any = contact
+    parked: Any = redis.hget(keys.parked, field)
+    return WaitingEvent(
+        contact.decode("utf-8", "replace"),
+        place,
+        due,
+        bool(redis.hexists(keys.lease, field)),
+        Parked.from_json(parked) if parked else None,
+        waiting,
+    )

@@ -1,0 +1,1 @@
+"""What a person does to the store: replay, drop, forget, retry now, send now."""

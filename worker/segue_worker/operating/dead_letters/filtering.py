@@ -1,0 +1,84 @@
+"""Filters that select dead letters. Pure."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from segue_producer.keys import contact_name
+from segue_worker.config import parse_duration
+from segue_worker.outbox.dead_letter import DeadLetter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What must hold of a dead letter. None means that anything may.
+
+    Attributes:
+        since_ms: given up at this time (unix ms) or later.
+        reason: its reason.
+        event: `event` of a track event in it.
+        contact: its contact: a userId, an email in any case, or an anonymousId.
+        mapping: name of a mapping whose request it was.
+    """
+
+    since_ms: int | None = None
+    reason: str | None = None
+    event: str | None = None
+    contact: str | None = None
+    mapping: str | None = None
+
+    def matches(self, letter: DeadLetter) -> bool:
+        """Whether a letter matches, apart from its time, by which it is looked up in `dead:at`."""
+        return (
+            self.reason in (None, letter.reason)
+            and (self.mapping is None or self.mapping in letter.mappings)
+            and (self.contact is None or letter.contact in _spellings(self.contact))
+            and (self.event is None or any(_event_name(event) == self.event for event in letter.events))
+        )
+
+
+def parse_since(text: str, now: datetime) -> int:
+    """Read a point in time.
+
+    Args:
+        text: a span of time before now, such as `2h`; or an ISO 8601 date and time, in UTC where it names no zone.
+        now: with a zone.
+
+    Returns:
+        unix ms.
+
+    Raises:
+        ValueError: it is neither; the message says what to write.
+    """
+    moment = _moment(text) or _moment_before(now, text)
+    if moment is None:
+        raise ValueError("write a span of time like 2h or 7d, or a date and time like 2026-01-31T12:00")
+    return int(moment.timestamp() * 1000)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _moment_before(now: datetime, text: str) -> datetime | None:
+    try:
+        span = parse_duration(text)
+        return now - span if span >= timedelta(0) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _spellings(contact: str) -> set[str]:
+    return {contact_name(contact), contact_name(contact.strip().lower())}
+
+
+def _event_name(event: str) -> object:
+    try:
+        fields = json.loads(event)
+    except ValueError:
+        return None
+    return fields.get("event") if isinstance(fields, dict) else None

@@ -1,0 +1,178 @@
+"""Replaying dead letters: their events go to the end of their contact's outbox, for the mappings that failed.
+
+A replay is deliberate: its entries never count as duplicates, and their requests carry new Idempotency-Keys (docs/design.md#retries-pauses-and-dead-letters).
+"""
+
+import json
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, Literal, NamedTuple
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from segue_producer import InvalidEvent
+from segue_producer.events import contact_of, prepare
+from segue_producer.keys import LOG_ENTRIES, STATS_KEPT_S, Keys, contact_digest
+from segue_producer.lua import CLOCK, HINT, read_script
+from segue_worker.delivery.journal import event_name
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.entry import partial_entry, read_entry
+from segue_worker.outbox.log_record import EventPart, Record
+
+BATCH: Final = 100
+"""Letters replayed in one round trip."""
+_SCRIPT: Final = read_script("segue_worker/operating/dead_letters/replay", CLOCK, HINT)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A letter that can be replayed: the entries for its contact's outbox, in order."""
+
+    id: str
+    contact: str
+    entries: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotReplayable:
+    """A letter that cannot be replayed, and why."""
+
+    id: str
+    why: str
+
+
+class Replayed(NamedTuple):
+    """What became of a letter: `replayed`, `gone` (it no longer existed), or `refused` (it cannot be replayed)."""
+
+    id: str
+    outcome: Literal["replayed", "gone", "refused"]
+    why: str = ""
+
+
+def prepare_replay(letter: DeadLetter, mappings: Collection[str] | None = None) -> Replay | NotReplayable:
+    """Decide what a letter's replay would enqueue. Pure.
+
+    Args:
+        letter: the letter.
+        mappings: names of the destination's mappings; None where they are not known.
+    """
+    if letter.reason == "unreadable" or not letter.events:
+        return NotReplayable(letter.id, "it holds no event; delete it")
+    if letter.reason == "invalid":
+        return _validated(letter)
+    gone = [name for name in letter.mappings if mappings is not None and name not in mappings]
+    if gone:
+        names = ", ".join(repr(name) for name in gone)
+        return NotReplayable(letter.id, f"the configuration has no mapping {names}; add it again, or delete the letter")
+    contact = letter.contact or _contact_of(letter.events)
+    if not contact:
+        return NotReplayable(letter.id, "its events name no contact; delete it")
+    entries = (
+        partial_entry(event, only=_mappings_of(letter, place), replay=letter.id)
+        for place, event in enumerate(letter.events)
+    )
+    return Replay(letter.id, contact, tuple(entries))
+
+
+def _mappings_of(letter: DeadLetter, place: int) -> list[str] | None:
+    """The mappings for which an event is replayed; None for all of them."""
+    if not letter.refs:
+        return list(letter.mappings) or None
+    return [mapping for event, mapping in letter.refs if event == place]
+
+
+def replay(
+    redis: "Redis",
+    destination: str,
+    letters: Iterable[DeadLetter],
+    *,
+    send_hint: Callable[[str], object],
+    mappings: Collection[str] | None = None,
+) -> Iterator[Replayed]:
+    """Replay letters in the order given; oldest first keeps the order of each contact.
+
+    Each letter is moved in one atomic step, so that an interrupted replay can simply be started again.
+
+    Args:
+        redis: client that answers bytes.
+        destination: its name.
+        letters: to be replayed.
+        send_hint: is called with the destination's name if a worker has to be told of the work.
+        mappings: names of the destination's mappings; None where they are not known.
+
+    Yields:
+        what became of each letter, in order.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    script = redis.register_script(_SCRIPT)
+    waiting = iter(letters)
+    while batch := [prepare_replay(letter, mappings) for letter in islice(waiting, BATCH)]:
+        with redis.pipeline(transaction=False) as pipe:
+            for item in batch:
+                if isinstance(item, Replay):
+                    keys, args = _arguments(destination, item)
+                    script(keys=keys, args=args, client=pipe)
+            answers = iter(pipe.execute(raise_on_error=False))
+        hint = False
+        results = []
+        for item in batch:
+            if isinstance(item, NotReplayable):
+                results.append(Replayed(item.id, "refused", item.why))
+                continue
+            answer = next(answers)
+            if isinstance(answer, ResponseError):
+                results.append(Replayed(item.id, "refused", f"Redis does not take it back: {answer}"))
+                continue
+            if isinstance(answer, Exception):
+                raise answer
+            done, wanted = answer
+            hint = hint or bool(wanted)
+            results.append(Replayed(item.id, "replayed" if done else "gone"))
+        if hint:
+            send_hint(destination)
+        yield from results
+
+
+def _arguments(destination: str, item: Replay) -> tuple[list[str], list[Any]]:
+    keys = Keys(destination)
+    minute = int(time.time()) // 60
+    names = [
+        *(keys.dead, keys.dead_at, keys.outbox + item.contact, keys.due, keys.pending),
+        *(keys.run, keys.hinted, keys.paused, f"{keys.stats}{minute}", keys.totals, keys.log, keys.away),
+    ]
+    return names, [0, item.id, item.contact, STATS_KEPT_S, _record(item), LOG_ENTRIES, *item.entries]
+
+
+def _record(item: Replay) -> bytes:
+    """What the log says of a replay."""
+    waiting = [read_entry(entry) for entry in item.entries]
+    parts = [EventPart(each.message_id, event_name(each.event), "replayed", 0, item.id) for each in waiting]
+    return Record(contact_digest(item.contact.encode("utf-8", "surrogatepass")), parts).to_json()
+
+
+def _validated(letter: DeadLetter) -> Replay | NotReplayable:
+    """Replay an event that was not accepted when it was enqueued, if today's rules accept it."""
+    try:
+        event = prepare(json.loads(letter.events[0]))
+    except InvalidEvent as error:
+        return NotReplayable(
+            letter.id, f"it is still invalid: {error}; enqueue a corrected event, and delete the letter"
+        )
+    return Replay(letter.id, event.contact, (partial_entry(event.json.decode(), replay=letter.id),))
+
+
+def _contact_of(events: Iterable[str]) -> str | None:
+    for text in events:
+        try:
+            event = json.loads(text)
+        except ValueError:
+            continue
+        contact = contact_of(event) if isinstance(event, dict) else None
+        if contact:
+            return contact
+    return None

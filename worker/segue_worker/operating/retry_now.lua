@@ -1,0 +1,29 @@
+-- Bring a parked contact's next attempt forward to now.
+--
+-- KEYS[1] due        zset  contact that waits -> ms since which it has
+-- KEYS[2] lease      hash  contact -> who holds it, see outbox/claim.lua
+-- KEYS[3] parked     hash  contact -> JSON
+-- KEYS[4] run        string, present while a run is alive
+-- KEYS[5] hinted     string, present for a moment after a hint
+-- KEYS[6] paused     string, present while the destination is held
+-- KEYS[7] away       zset  contact that is claimed or parked -> ms at which it waits again
+-- ARGV[1] now in ms, or 0 for the server's clock
+-- ARGV[2] contact
+--
+-- Returns {outcome, hint}. Outcome: 'now', it waits for its turn; 'claimed', a run has claimed it, and nothing changed;
+-- 'gone', it is not parked (any more), and nothing changed. Hint: 1 where the caller must send one.
+
+local contact = ARGV[2]
+if redis.call('HEXISTS', KEYS[3], contact) == 0 then
+  return {'gone', 0}
+end
+local back = tonumber(redis.call('ZSCORE', KEYS[7], contact) or 0)
+-- A killed run leaves its claims behind in `lease`; they have ended once their contacts wait again.
+if back > now and redis.call('HEXISTS', KEYS[2], contact) == 1 then
+  return {'claimed', 0}
+end
+if back > 0 then
+  redis.call('ZADD', KEYS[1], since_of(contact, KEYS[2], KEYS[3]), contact)
+  redis.call('ZREM', KEYS[7], contact)
+end
+return {'now', hint_wanted(KEYS[4], KEYS[6], KEYS[5])}

@@ -1,0 +1,77 @@
+"""A dead letter: a request, or an event that never became one, given up for good; it can be seen and replayed."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Self
+from uuid import uuid4
+
+import orjson
+
+REASONS: Final[dict[str, str]] = {
+    "refused": "Loops refused the request for good",
+    "unknown_contact": "Loops does not know the contact, and there is no email to make it with",
+    "expired": "it was not delivered within retry.max_age",
+    "payload": "the payload breaks the action's rules",
+    "mapping": "a directive of the mapping failed",
+    "mapping_gone": "it was begun with a mapping that the configuration no longer has",
+    "invalid": "it is no valid event, and was never in an outbox",
+    "unreadable": "the outbox held no event there",
+    "internal": "its delivery kept failing in Segue itself",
+}
+"""Why a request or an event was given up: code → meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """What was given up, and why.
+
+    Attributes:
+        reason: code, one of `REASONS`.
+        detail: for people; names fields, never their values.
+        contact: whose outbox it was in.
+        mappings: names of the mappings whose request it was.
+        message_ids: of the events in the request.
+        events: the events, as JSON text, for a replay.
+        refs: which mapping of which event (its place in `events`) the request stood for; empty where all are meant.
+        request: method, path and body text as sent; None where there never was a request.
+        answer: status and start of the text of the last answer, or None.
+        attempts: how often it was sent.
+        first_attempt: unix ms, or None.
+        at: unix ms.
+        id: unique.
+    """
+
+    reason: str
+    detail: str
+    contact: str
+    mappings: tuple[str, ...]
+    message_ids: tuple[str, ...]
+    events: tuple[str, ...]
+    at: int
+    refs: tuple[tuple[int, str], ...] = ()
+    request: dict[str, str] | None = None
+    answer: dict[str, Any] | None = None
+    attempts: int = 0
+    first_attempt: int | None = None
+    id: str = field(default_factory=lambda: uuid4().hex)
+
+    def to_json(self) -> bytes:
+        """The form in which it is kept in Redis."""
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, letter_id: str, raw: bytes) -> Self:
+        """Read a letter as it lies in Redis; one that cannot be read is handed over as one that says so."""
+        try:
+            return cls.from_json(raw)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            detail = "the dead letter itself cannot be read: it is damaged, or another version wrote it"
+            return cls("unreadable", detail, "", (), (), (raw.decode("utf-8", "replace"),), at=0, id=letter_id)
+
+    @classmethod
+    def from_json(cls, raw: bytes | str) -> Self:
+        """Read what `to_json` wrote."""
+        fields = orjson.loads(raw)
+        for name in ("mappings", "message_ids", "events"):
+            fields[name] = tuple(fields[name])
+        fields["refs"] = tuple((place, mapping) for place, mapping in fields.get("refs", ()))
+        return cls(**fields)

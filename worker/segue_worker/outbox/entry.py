@@ -1,0 +1,131 @@
+"""Entries of an outbox as the worker reads them: an event that waits, or what is left of one. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+import orjson
+
+from segue_producer.entries import read_stamp
+from segue_worker.outbox.dead_letter import DeadLetter
+
+Fate = Literal["delivered", "dead", "failed"]
+"""`dead`: its request was given up; `failed`: there never was one, because the mapping failed."""
+PARTIAL: Final = "segue.partial"
+"""The `type` of an outbox entry that stands for part of an event: a remainder, or a replay."""
+_OWN: Final = "segue."
+"""How the `type` of every entry begins that is Segue's own, and no event."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """One event of the outbox.
+
+    Attributes:
+        raw: its JSON, with the time of enqueueing as `receivedAt`, where Segment's spec has it.
+        event: the same, parsed; None where it is no event.
+        message_id: its messageId, or "" where it is no event.
+        enqueued: unix ms, or 0 where it is not known.
+        done: mapping → what became of its request.
+        only: the mappings it is for, once it was planned; None where it is for all whose trigger takes it.
+        replay: id of the dead letter it is a replay of, or "".
+        left: names of the mappings whose requests are still to be sent.
+        state: `open` until it is planned; `filtered` where no mapping fires; `duplicate`; else `sending`.
+        dead: dead letters to record together with what is recorded of this event next.
+        because: where it is filtered, by which mapping for which reason.
+        apart: names of the mappings whose request goes by itself, because one that it was merged into was refused.
+        changed: whether `done` or `apart` say more than its entry in the outbox.
+        damaged: whether the entry is one of Segue's own that this version cannot read.
+    """
+
+    raw: bytes
+    event: dict[str, Any] | None
+    message_id: str
+    enqueued: int = 0
+    done: dict[str, Fate] = field(default_factory=dict)
+    only: tuple[str, ...] | None = None
+    replay: str = ""
+    left: set[str] = field(default_factory=set)
+    state: Literal["open", "filtered", "duplicate", "sending"] = "open"
+    dead: list[DeadLetter] = field(default_factory=list)
+    because: dict[str, str] = field(default_factory=dict)
+    apart: set[str] = field(default_factory=set)
+    changed: bool = False
+    damaged: bool = False
+
+    @property
+    def text(self) -> str:
+        """The event's JSON."""
+        return self.raw.decode("utf-8", "replace")
+
+    def partial(self) -> bytes:
+        """The entry of the outbox for what is left of it: from now on it is for the mappings of this plan and no others."""
+        only = self.only if self.only is not None else tuple(dict.fromkeys([*self.done, *sorted(self.left)]))
+        return partial_entry(self.text, done=self.done, only=only, replay=self.replay, apart=sorted(self.apart))
+
+
+def read_entry(raw: bytes) -> Waiting:
+    """Read an entry of the outbox: an event, or the part of one that `partial_entry` wrote."""
+    text, enqueued = read_stamp(raw)
+    try:
+        entry = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return Waiting(raw, None, "")
+    if isinstance(entry, dict) and str(entry.get("type")).startswith(_OWN):
+        try:
+            return _read_partial(entry)
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            return Waiting(raw, None, "", damaged=True)
+    if not isinstance(entry, dict) or not isinstance(entry.get("messageId"), str):
+        return Waiting(raw, None, "")
+    if enqueued and "receivedAt" not in entry:
+        received = entry["receivedAt"] = _iso(enqueued)
+        text = b'%b,"receivedAt":"%b"}' % (text[:-1], received.encode())
+    return Waiting(text, entry, entry["messageId"], enqueued or _unix_ms(entry.get("receivedAt")))
+
+
+def _read_partial(entry: Mapping[str, Any]) -> Waiting:
+    if entry["type"] != PARTIAL:
+        raise ValueError("another version wrote it")
+    waiting = read_entry(entry["event"].encode())
+    waiting.done = dict(entry["done"])
+    waiting.only = None if entry["only"] is None else tuple(entry["only"])
+    waiting.replay = entry["replay"]
+    waiting.apart = set(entry.get("apart", ()))
+    return waiting
+
+
+@lru_cache(maxsize=256)
+def _iso(unix_ms: int) -> str:
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def _unix_ms(received: Any) -> int:
+    try:
+        return int(datetime.fromisoformat(received).timestamp() * 1000)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def partial_entry(
+    event: str,
+    *,
+    done: Mapping[str, Fate] | None = None,
+    only: Sequence[str] | None = None,
+    replay: str = "",
+    apart: Sequence[str] = (),
+) -> bytes:
+    """An entry of the outbox for part of an event.
+
+    Args:
+        event: its JSON, as enqueued.
+        done: mapping → what became of its request already.
+        only: the mappings it is for; all where left out.
+        replay: id of the dead letter it is a deliberate replay of. Such an entry is no duplicate, whatever was settled
+            before, and its requests carry Idempotency-Keys of their own.
+        apart: the mappings whose request is not merged again.
+    """
+    fields: dict[str, Any] = {"type": PARTIAL, "event": event, "done": dict(done or {}), "only": only, "replay": replay}
+    return orjson.dumps(fields | {"apart": apart} if apart else fields)

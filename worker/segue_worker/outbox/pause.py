@@ -1,0 +1,79 @@
+"""A pause: a whole destination held, with the reason and when to look again. Pure."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Final, Self
+
+
+class PauseKind(StrEnum):
+    """Why a destination is held."""
+
+    HAND = "hand"
+    REFUSED = "refused"
+    """Loops refuses the API key, or is not at the address: somebody must correct the configuration."""
+    DOWN = "down"
+    """Loops does not answer, or only with errors."""
+    BREAKER = "breaker"
+    """Most requests became dead letters: somebody must look before more do."""
+
+
+REFUSED_PROBE_S: Final = 60
+DOWN_FIRST_PROBE_S: Final = 5
+DOWN_LONGEST_PROBE_S: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why and since when a destination is held.
+
+    Attributes:
+        reason: for people; never a key or personal data.
+        since: unix ms.
+        next_probe: unix ms at which the destination is tried again, or None where only a person resumes it.
+        probes: how many probes have failed.
+        kind: decides how often it is probed.
+    """
+
+    reason: str
+    since: int
+    next_probe: int | None
+    probes: int = 0
+    kind: PauseKind = PauseKind.HAND
+
+    def wants_probe(self, now_ms: int) -> bool:
+        """Whether the destination is to be tried now; also where the clock was set back since the pause was written."""
+        if self.next_probe is None:
+            return False
+        return now_ms >= self.next_probe or self.next_probe - now_ms > DOWN_LONGEST_PROBE_S * 1000
+
+    def to_json(self) -> bytes:
+        """The form in which it is kept in Redis."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_json(cls, raw: bytes | str) -> Self:
+        """Read what `to_json` wrote."""
+        fields = json.loads(raw)
+        return cls(**{**fields, "kind": PauseKind(fields["kind"])})
+
+
+def begin(kind: PauseKind, reason: str, now_ms: int) -> Pause:
+    """A pause that begins now."""
+    return _next_probe(Pause(reason, now_ms, None, kind=kind), now_ms)
+
+
+def after_probe(pause: Pause, now_ms: int) -> Pause:
+    """The pause after one more failed probe."""
+    return _next_probe(replace(pause, probes=pause.probes + 1), now_ms)
+
+
+def _next_probe(pause: Pause, now_ms: int) -> Pause:
+    match pause.kind:
+        case PauseKind.REFUSED:
+            wait_s = REFUSED_PROBE_S
+        case PauseKind.DOWN:
+            wait_s = min(DOWN_LONGEST_PROBE_S, DOWN_FIRST_PROBE_S * 2 ** min(pause.probes, 10))
+        case PauseKind.HAND | PauseKind.BREAKER:
+            return replace(pause, next_probe=None)
+    return replace(pause, next_probe=now_ms + wait_s * 1000)

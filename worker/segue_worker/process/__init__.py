@@ -1,0 +1,1 @@
+"""One worker process: its working parts, the consumer of hints, and the sweep."""

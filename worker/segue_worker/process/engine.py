@@ -1,0 +1,134 @@
+"""Runs and sweeps over one Redis client and one event loop, independent of the thread in which that loop runs.
+
+An asyncio client must never be used from two event loops: it would hang, or hand one caller the answer to another's
+request. So an engine belongs to the loop in which its coroutines run.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+from uuid import uuid4
+
+from redis.asyncio import Redis
+
+from segue_worker.config import Config, Destination
+from segue_worker.delivery.context import RunContext
+from segue_worker.delivery.lease import LEASE_S, Lease
+from segue_worker.delivery.run import RUN_S, run
+from segue_worker.delivery.watch import Watch
+from segue_worker.loops import LoopsClient
+from segue_worker.outbox import Outbox
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.pacing import Pacer
+from segue_worker.process.sweep import sweep
+
+PASSED_ON_S: Final = 1.0
+
+
+def loops_client(destination: Destination) -> LoopsClient:
+    """The client of a destination's Loops team. To be made inside the event loop that uses it."""
+    key, timeout = destination.api_key.get_secret_value(), destination.timeout.total_seconds()
+    return LoopsClient(destination.base_url, key, timeout=timeout)
+
+
+class Engine:
+    """Runs and sweeps for the destinations of a configuration.
+
+    Args:
+        config: the configuration that it serves.
+        redis: client that answers bytes.
+        stopping: tells whether the process is being shut down.
+        client: makes the client of a destination's Loops team.
+        run_s: seconds after which a run ends and hands over by a hint.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        redis: "Redis",
+        *,
+        stopping: Callable[[], bool],
+        client: Callable[[Destination], LoopsClient] = loops_client,
+        run_s: float = RUN_S,
+    ) -> None:
+        self._config = config
+        self._redis = redis
+        self._stopping = stopping
+        self._make_client = client
+        self._run_s = run_s
+        self._watches: dict[str, Watch] = {}
+        self._pacers: dict[str, Pacer] = {}
+        self._clients: dict[str, LoopsClient] = {}
+        self._running: set[str] = set()
+        self._passed_on: dict[str, float] = {}
+
+    async def warm_up(self) -> None:
+        """Make clients and pacers now, so that the first request need not wait for them."""
+        for destination in self._config.destinations:
+            self._client(destination)
+            self._pacer(destination)
+
+    async def sweep(self) -> list[str]:
+        """Look for destinations that have work but no run. Returns the names of those that need a hint."""
+        return await sweep(self._redis, self._config.destinations)
+
+    async def bury(self, destination: str, letters: Sequence[DeadLetter]) -> None:
+        """Store dead letters of events that were never in the outbox."""
+        await self._outbox(destination, window_ms=1).bury(letters)
+
+    async def deliver(self, destination: Destination) -> bool:
+        """Do one run. Returns whether a hint must be sent."""
+        if destination.parallel_runs == 1:
+            return await self._run(destination)
+        name = destination.name
+        if name in self._running:
+            return self._passes_on(name)
+        self._running.add(name)
+        try:
+            return await self._run(destination)
+        finally:
+            self._running.discard(name)
+
+    async def _run(self, destination: Destination) -> bool:
+        return await run(self._context(destination), seconds=self._run_s)
+
+    def _passes_on(self, name: str) -> bool:
+        """Whether to send a hint on to another process, because this one already has a run of the destination.
+
+        Two runs in one process share a processor: measured, 3,400 requests a second with both in one process, and 4,900
+        in two. A hint is sent on once a second only, because there may be no other process.
+        """
+        now = asyncio.get_running_loop().time()
+        if now < self._passed_on.get(name, -PASSED_ON_S) + PASSED_ON_S:
+            return False
+        self._passed_on[name] = now
+        return True
+
+    def _outbox(self, destination: str, *, window_ms: int) -> Outbox:
+        return Outbox(self._redis, destination, owner=uuid4().hex, window_ms=window_ms, lease_ms=int(LEASE_S * 1000))
+
+    def _context(self, destination: Destination) -> RunContext:
+        outbox = self._outbox(destination.name, window_ms=int(destination.dedupe_window.total_seconds() * 1000))
+        return RunContext(
+            destination=destination,
+            outbox=outbox,
+            pacer=self._pacer(destination),
+            client=self._client(destination),
+            lease=Lease(outbox),
+            watch=self._watches.setdefault(destination.name, Watch()),
+            stopping=self._stopping,
+            now_ms=outbox.now_ms,
+        )
+
+    def _pacer(self, destination: Destination) -> Pacer:
+        pacer = self._pacers.get(destination.name)
+        if pacer is None:
+            pacer = Pacer(self._redis, destination.api_key.get_secret_value(), destination.rate_limit)
+            self._pacers[destination.name] = pacer
+        return pacer
+
+    def _client(self, destination: Destination) -> LoopsClient:
+        client = self._clients.get(destination.name)
+        if client is None:
+            client = self._clients[destination.name] = self._make_client(destination)
+        return client

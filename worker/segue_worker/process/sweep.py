@@ -1,0 +1,115 @@
+"""The sweep: each second, find the destinations that have work but no run. This alone repairs every crash."""
+
+import logging
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from segue_producer.keys import DESTINATIONS, SWEPT, SWEPT_MS, Keys
+from segue_worker.config import Destination
+from segue_worker.delivery.fault_points import reach
+from segue_worker.delivery.lease import LEASE_S
+from segue_worker.observing.queue_age import record_queue_age
+from segue_worker.operating.dead_letters import trim
+from segue_worker.outbox.outbox import LOOK_SCRIPT, RECOUNT_SCRIPT
+from segue_worker.outbox.pause import Pause
+
+FORGOTTEN_AFTER_MS = 3_600_000
+"""A destination stays known to producers for an hour after the last worker that served it."""
+RECOUNTED_AFTER_MS = 60_000
+RECOUNTED_CONTACTS = 5000
+"""With more contacts than this, counting would keep Redis for more than a few milliseconds; it waits until there are less."""
+_WORTH_ANOTHER_RUN = 64
+_Result = TypeVar("_Result")
+
+log = logging.getLogger(__name__)
+
+
+async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str]:
+    """Find the destinations that need a hint, announce the destinations to producers, and record queue ages.
+
+    What fails for one destination, for instance because a key is damaged, is logged and does not affect the others.
+    Hints are found even if the other duties fail.
+
+    Args:
+        redis: client that answers bytes.
+        destinations: of this worker's configuration.
+
+    Returns:
+        names of the enabled destinations that have due contacts and room for a run, or a pause to probe.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    await _attempt("note that it swept", redis.set(SWEPT, "1", px=SWEPT_MS))
+    seconds, micros = await redis.time()
+    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    await _attempt("announce its destinations", announce(redis, destinations, now_ms))
+    reach("in_sweep")
+    wanting = [
+        item.name
+        for item in destinations
+        if item.enabled and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item))
+    ]
+    for item in destinations:
+        limits = item.dead_letter
+        await _attempt(f"trim the dead letters of {item.name}", trim(redis, item.name, limits.keep, limits.max))
+    for item in destinations:
+        await _attempt(f"count the events of {item.name}", _recount(redis, item.name))
+    await _attempt("record queue ages", record_queue_age(redis, [item.name for item in destinations], now_ms))
+    return wanting
+
+
+async def _attempt(what: str, work: Awaitable[_Result]) -> _Result | None:
+    """Do a part of the sweep. If it fails, logs the error and returns None; raises only where Redis does not answer."""
+    try:
+        return await work
+    except (RedisConnectionError, RedisTimeoutError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - one destination's error must not affect the others
+        log.error("the sweep could not %s: %s: %s", what, type(error).__name__, error)  # noqa: TRY400 - said each second
+        return None
+
+
+async def _recount(redis: "Redis", name: str) -> None:
+    """Put the number of waiting events right, where it is not, once in a while for each destination."""
+    keys = Keys(name)
+    kept, found = await redis.register_script(RECOUNT_SCRIPT)(
+        keys=[keys.pending, keys.due, keys.away, keys.counted],
+        args=[keys.outbox, RECOUNTED_AFTER_MS, RECOUNTED_CONTACTS],
+    )
+    if kept != found:
+        log.warning("the number of waiting events of %s was %d, and is corrected to %d", name, kept, found)
+
+
+async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: int) -> None:
+    """Announce the destinations and the settings that producers need; remove those that were not served for long."""
+    known = await redis.hgetall(DESTINATIONS)
+    stale = [name for name, at in known.items() if int(at) < now_ms - FORGOTTEN_AFTER_MS]
+    for item in destinations:
+        settings: dict[Any, Any] = {"max_pending": item.max_pending, "rate_limit": item.rate_limit}
+        await _attempt(f"announce {item.name}", redis.hset(Keys(item.name).settings, mapping=settings))
+    await redis.hset(DESTINATIONS, mapping={item.name: now_ms for item in destinations})
+    gone = set(stale) - {item.name.encode() for item in destinations}
+    if gone:
+        await redis.hdel(DESTINATIONS, *gone)
+
+
+async def _wants_hint(redis: "Redis", destination: Destination) -> bool:
+    keys = Keys(destination.name)
+    paused, due, runs, now_ms = await redis.register_script(LOOK_SCRIPT)(
+        keys=[
+            *(keys.due, keys.away, keys.paused, keys.clock),
+            *(keys.run_number(number) for number in range(destination.parallel_runs)),
+        ],
+        args=[0, int(LEASE_S * 1000)],
+    )
+    if paused:
+        pause = Pause.from_json(paused)
+        return not runs and pause.wants_probe(now_ms)
+    if not runs:
+        return bool(due)
+    return bool(runs < destination.parallel_runs and due > _WORTH_ANOTHER_RUN * runs)
