@@ -13,15 +13,15 @@ from typing import Any
 from segue_worker.errors import MappingError, PayloadError
 from segue_worker.mapping import ACTIONS, UNDEFINED, Request
 from segue_worker.mapping.bodies import BODIES
-from segue_worker.mapping.coercion import Refusal, compile_coercion
+from segue_worker.mapping.coercion import ValueRefused, compile_coercion
+from segue_worker.mapping.compiler import is_directive
 from segue_worker.mapping.javascript import is_falsy, own_entries, text, type_name, utf16_units
 from segue_worker.mapping.json_text import decode, encode
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.liquid import compile_liquid
 from segue_worker.mapping.path import look_up, without_root
-from segue_worker.mapping.resolve import is_directive
 from segue_worker.mapping.template import render as render_template
-from segue_worker.mapping.trigger.conditions import Condition, Group
+from segue_worker.mapping.trigger.conditions import Condition, ConditionGroup
 from segue_worker.mapping.trigger.parser import parse
 from segue_worker.mapping.validate import validated
 
@@ -33,8 +33,8 @@ def matches(text_: str, event: dict[str, Any]) -> bool:
     return _holds(parse(text_), event)
 
 
-def _holds(condition: Condition | Group, event: dict[str, Any]) -> bool:
-    if isinstance(condition, Group):
+def _holds(condition: Condition | ConditionGroup, event: dict[str, Any]) -> bool:
+    if isinstance(condition, ConditionGroup):
         combine = all if condition.conditional == "and" else any
         return combine(_holds(member, event) for member in condition.members)
     value: Any = look_up(event, condition.keys[0])
@@ -285,14 +285,14 @@ def render(*, action: str, trigger: str, fields: Mapping[str, Any], event: dict[
         return None
     result = transform(dict(fields), event)
     if not isinstance(result, dict):
-        raise PayloadError("The root value must be an object.")
+        raise PayloadError("The mapping must return an object.")
     payload: dict[str, Any] = {}
     problems: list[str] = []
     for name, value in result.items():
         if value is not None and value != "" and name in known.fields:
             try:
                 payload[name] = compile_coercion(known.fields[name])(value)
-            except Refusal as refusal:
+            except ValueRefused as refusal:
                 problems += refusal.problems
     problems += [name for name, field in known.fields.items() if field.required and name not in payload]
     if problems:

@@ -37,7 +37,7 @@ a rule is refused as a whole, with the line, the path and the reason of every pr
 
 - `${NAME}` in a value is replaced by the environment variable `NAME`, and `$$` by a dollar sign. A variable that is not
   set is a problem. Paths such as `$.traits` stay as they are.
-- A span of time is a number with its unit: `90s`, `30m`, `24h`, `30d`, `1h30m`.
+- A duration is a number with its unit: `90s`, `30m`, `24h`, `30d`, `1h30m`.
 - A changed file counts once the workers have been restarted; see
   [changing the configuration](running.md#changing-the-configuration).
 - What triggers and mapping fields may say is on the page about [Segment](segment.md).
@@ -106,7 +106,7 @@ def _value(field: Mapping[str, Any]) -> str:
         return f"{field['minimum']:,} to {field['maximum']:,}"
     if "examples" in field:
         least, most = field["examples"]
-        return f"a span of time, `{least}` to `{most}`"
+        return f"a duration, `{least}` to `{most}`"
     if "maxLength" in field:
         return f"text, at most {field['maxLength']} characters"
     return {"string": "text", "boolean": "`true` or `false`", "array": "a list", "object": "an object"}[field["type"]]
@@ -197,7 +197,7 @@ _METRICS: Final = """\
 # Metrics
 
 What `segue metrics` prints and the dashboard's `/metrics` serves, in Prometheus's text format. Every number is kept in
-Redis, so it is true across all processes and survives their restarts; counters run since the start of data. Each metric
+Redis, so it covers all processes and survives their restarts; counters count over all time. Each metric
 has the label `destination`.
 
 | metric | kind | unit | further labels | meaning | in `segue status --json` |

@@ -1,11 +1,11 @@
-"""A service that has Celery, but not Segue: a task by name does. `python examples/celery_client.py`."""
+"""A service that has Celery, but not Segue, sends a task by name: `python examples/celery_client.py`."""
 
 import os
 
 from celery import Celery
 
 app = Celery(broker=os.environ.get("SEGUE_BROKER_URL", "redis://localhost:6379/0"))
-# With this policy a broker that is away raises here, instead of holding the caller up.
+# With this policy a broker that is down raises an error here, instead of blocking the caller.
 RETRY = {"max_retries": 1, "interval_start": 0.1}
 
 
@@ -17,8 +17,8 @@ def enqueue(*events: dict[str, object], destinations: tuple[str, ...] = ("loops"
 
 if __name__ == "__main__":
     enqueue(
-        # Who it is comes first: Loops refuses events of contacts it does not have.
+        # The identify event comes first, because Loops refuses events of contacts that it does not have.
         {"type": "identify", "userId": "u3", "traits": {"email": "katherine@example.com"}},
-        # With messageIds of your own, a task that is sent twice takes effect once.
+        # With messageIds of your own, a task that is sent twice has its effect once.
         {"type": "track", "messageId": "order-1003", "userId": "u3", "event": "Order Completed"},
     )

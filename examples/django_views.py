@@ -1,4 +1,4 @@
-"""Django: enqueue once the transaction is committed, so that nothing is announced that was rolled back."""
+"""Django: enqueue once the transaction is committed, so that no event tells of something that was rolled back."""
 
 import logging
 from functools import partial
@@ -11,13 +11,13 @@ from django.views.decorators.http import require_POST
 from segue_producer import EnqueueError, Producer
 
 log = logging.getLogger(__name__)
-# One for the process: it connects on first use, and is safe in threads and after a fork.
+# One for the whole process: it connects on first use, and is safe in threads and after a fork.
 segue = Producer()
 
 
 @require_POST
 def sign_up(request: HttpRequest) -> JsonResponse:
-    """Make an account, and let Loops know."""
+    """Create an account, and tell Loops about it."""
     email = request.POST["email"]
     with transaction.atomic():
         user = get_user_model().objects.create_user(username=email, email=email)

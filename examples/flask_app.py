@@ -9,7 +9,7 @@ from segue_producer import EnqueueError, Producer
 
 app = Flask(__name__)
 segue = Producer()
-# Loops refuses a request with a list it does not know, so there is no id to stand in for yours.
+# Loops refuses a request that names an unknown list, so this must be the id of one of your lists.
 NEWSLETTER = os.environ["NEWSLETTER_LIST_ID"]
 
 

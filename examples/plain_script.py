@@ -20,7 +20,7 @@ def main() -> None:
         try:
             # Many at once: one round trip for a few hundred events.
             taken = segue.enqueue(events)
-            # A messageId made from your own data lets a script run twice and take effect once.
+            # A messageId made from your own data lets a script run twice and have its effect once.
             segue.track("u1", "Order Completed", {"total": 99}, message_id="order-1002")
         except EnqueueError as error:
             sys.exit(str(error))

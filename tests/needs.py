@@ -22,9 +22,11 @@ def _has_docker_compose() -> bool:
 CHROMIUM: Final = _program("chromium", "chromium-browser", "google-chrome")
 NODE: Final = _program("node")
 NPM: Final = _program("npm")
+CURL: Final = _program("curl")
 PROMTOOL: Final = _program("promtool")
 
 chromium = pytest.mark.skipif(not CHROMIUM, reason="needs chromium (Debian's package chromium)")
 node = pytest.mark.skipif(not (NODE and NPM), reason="needs node and npm (Debian's packages nodejs and npm)")
+curl = pytest.mark.skipif(not CURL, reason="needs curl (Debian's package curl)")
 promtool = pytest.mark.skipif(not PROMTOOL, reason="needs promtool (Debian's package prometheus)")
 docker_compose = pytest.mark.skipif(not _has_docker_compose(), reason="needs docker compose (Docker's own package)")

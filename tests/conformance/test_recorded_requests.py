@@ -1,4 +1,5 @@
 import copy
+import re
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ from segue_worker.mapping import (
     encode_body,
 )
 from tests.conformance.recorded import Case, cases, recorded_defaults, same
+
+_MISSING = re.compile(r"The root value is missing the required field '(\w+)'\.")
+"""The one message that Segue words in its own way: it names the field, and nothing else."""
 
 _BASE_URL = "https://app.loops.so/api/v1"
 
@@ -62,7 +66,7 @@ def test_an_event_makes_the_requests_segment_sends(case: Case) -> None:
     if case.loose is None and "responses" not in case.input:
         messages = [" ".join(item["error"]["messages"]) for item in case.expected["subscriptions"] if "error" in item]
         # Segment stops at the first mapping that fails; here each has its own outcome.
-        assert set(messages) <= set(errors)
+        assert {_MISSING.sub(r"\1 is missing.", message) for message in messages} <= set(errors)
 
 
 @pytest.mark.parametrize("name", ACTIONS)

@@ -104,7 +104,7 @@ class Stack:
 
     @property
     def counters(self) -> dict[str, int]:
-        """The destination's counters since the start of data."""
+        """The destination's counters of all time."""
         return {_text(name): int(count) for name, count in self.redis.hgetall(KEYS.totals).items()}
 
     def wait_delivered(self, *, within_s: float = 60) -> None:

@@ -20,6 +20,7 @@ from segue_sandbox.client import SandboxClient
 from segue_worker.cli import segue
 from segue_worker.config import load_config
 from segue_worker.observing.status import read_statuses
+from tests import needs
 
 from .readme import LONGEST_S, README, ROOT, FirstHour, blocks, first_hour
 from .stack import KEYS, wait_until
@@ -41,12 +42,13 @@ def hour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstHour]:
         yield lived
 
 
+@needs.curl
 @pytest.mark.timeout(LONGEST_S + 120)
 def test_every_block_does_what_it_says(hour: FirstHour) -> None:
     assert hour.code == 0, hour.said
     assert "Traceback" not in hour.said
     for said in (
-        "loops: the API key is good; team: trial",
+        "loops: Loops accepts the API key; team: trial",
         "200 in ",
         "workers: 1 alive",
         "delivered",
@@ -56,6 +58,7 @@ def test_every_block_does_what_it_says(hour: FirstHour) -> None:
         assert said in hour.said, hour.said
 
 
+@needs.curl
 @pytest.mark.timeout(LONGEST_S + 120)
 def test_everything_it_enqueues_is_delivered(hour: FirstHour) -> None:
     with (

@@ -1,6 +1,6 @@
-"""Where the sandbox is reached: what server, command and client have to agree on."""
+"""The sandbox's addresses, on which server, command and client have to agree."""
 
 API_PREFIX = "/api/v1"
 CONTROL_PREFIX = "/_sandbox"
 READY_LINE = "listening on "
-"""The command's one line on stderr begins so, followed by the API's base URL."""
+"""How the line begins that the command prints to stderr once it is ready; the API's base URL follows."""

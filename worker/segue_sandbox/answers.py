@@ -1,4 +1,4 @@
-"""What the sandbox answers with: the value object, the refusals, and the bodies that every endpoint shares."""
+"""HTTP answers of the sandbox: the class, and the answers that several endpoints give."""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """One HTTP answer, before it meets a socket.
+    """One HTTP answer.
 
     Attributes:
         applied: the request changed what the team stores.
@@ -46,7 +46,7 @@ class ApiRefusal(SegueError):
 def json_answer(
     value: object, *, status: int = 200, applied: bool = False, contact_id: str | None = None
 ) -> HttpAnswer:
-    """`value` as a JSON answer (ASCII only, so that any text a client sent can be given back)."""
+    """`value` as a JSON answer, in ASCII, so that any text that a client sent can be returned."""
     return HttpAnswer(status, _encode(value).encode(), applied=applied, contact_id=contact_id)
 
 

@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI application: `/api/v1` here, as light as can be, and `/_sandbox` in `control`."""
+"""The sandbox as an ASGI application: `/api/v1` is served here, with little overhead, and `/_sandbox` by `control`."""
 
 import asyncio
 from functools import lru_cache
@@ -14,7 +14,7 @@ from segue_sandbox.request import ApiRequest
 
 
 class SandboxApp:
-    """Serves one `Sandbox`, under `WitnessProtocol` (without it nothing can be dropped)."""
+    """Serves one `Sandbox`. Needs `WitnessProtocol`, without which no connection can be dropped."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -51,7 +51,7 @@ class SandboxApp:
 
 @lru_cache(maxsize=4096)
 def _text(raw: bytes) -> str:
-    """A header's name or value. Most repeat in every request: the ledger then holds them once."""
+    """A header's name or value. Most are the same in every request; cached, the ledger holds them once."""
     return raw.decode("latin-1")
 
 
@@ -91,7 +91,7 @@ async def _answer(outcome: Handled, send: Send) -> None:
 
 
 async def _leaves_within(seconds: float, receive: Receive) -> bool:
-    """Wait for `seconds`, or until the client closes the connection; say whether it did."""
+    """Wait for `seconds`, or until the client closes the connection. Returns whether it did."""
     try:
         async with asyncio.timeout(seconds):
             await _disconnected(receive)
@@ -107,5 +107,5 @@ async def _disconnected(receive: Receive) -> None:
 
 async def _hang_up(connection: WitnessProtocol, receive: Receive) -> None:
     connection.hang_up()
-    # Without this the server would take the silence for a mistake, and answer 500.
+    # uvicorn answers 500 if the application returns without an answer, so wait until the connection is closed.
     await _disconnected(receive)

@@ -1,4 +1,4 @@
-"""A small client of the `/_sandbox` endpoints, for tests, the demo and benchmarks."""
+"""A client for the `/_sandbox` endpoints, for tests, the demo and benchmarks."""
 
 from collections.abc import Iterable, Mapping
 from types import TracebackType

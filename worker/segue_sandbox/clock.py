@@ -1,4 +1,4 @@
-"""The sandbox's clock: precise enough to judge a rate limit, movable to make a day pass."""
+"""The sandbox's clock: precise enough to check a rate limit, and movable, so that a test can let a day pass."""
 
 import time
 
@@ -6,8 +6,8 @@ import time
 class SandboxClock:
     """Unix time that never steps back, from the monotonic high-resolution counter `time.perf_counter`.
 
-    Arrival times and the rate limit use `unix`, which runs with real time whatever happens. Data (idempotency keys,
-    events) uses that time plus `offset`, which `move` pushes forward: a moved clock hands nobody fresh quota.
+    Arrival times and the rate limit use `unix`, which always follows real time. Idempotency keys and events use that
+    time plus `offset`, which `move` increases. So moving the clock does not reset the rate limit.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The `/_sandbox` endpoints: look at what happened, and change what will. None counts against the rate limit."""
+"""The `/_sandbox` endpoints, which show what happened and change how the sandbox behaves. They are not rate limited."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ _CHUNK = 500
 
 
 class ControlError(SegueError):
-    """A `/_sandbox` request asks for something that is not there, or wrongly."""
+    """A `/_sandbox` request is malformed."""
 
 
 class _Command(BaseModel):
@@ -157,7 +157,7 @@ class _Control:
 
 
 def _explained(endpoint: Endpoint) -> Endpoint:
-    """Turn what a command did wrong into a 400 that says so."""
+    """Turn the errors of a malformed command into a 400 that explains them."""
 
     @wraps(endpoint)
     async def answer(request: HttpRequest) -> Response:
@@ -176,7 +176,7 @@ async def _read(request: HttpRequest) -> Any:
     try:
         return await request.json()
     except ValueError:
-        raise ControlError("the body is no JSON") from None
+        raise ControlError("the body is not JSON") from None
 
 
 def _number(request: HttpRequest, name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The sandbox without HTTP: a request goes in, and out comes what to answer, when, or whether to hang up."""
+"""The sandbox without HTTP: it takes a request, and decides what to answer and when, or whether to hang up."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,13 +21,13 @@ from segue_sandbox.switches import Switches
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """What to do about a request.
+    """How to answer a request.
 
     Attributes:
-        headers: those of the answer, and the rate limit's.
-        delay: seconds from arrival until the answer, or the drop.
-        drop: close the connection and answer nothing.
-        entry: the ledger's, whose `ended_at` is set when that is done.
+        headers: those of the answer, and those of the rate limit.
+        delay: seconds from the request's arrival until the answer is sent, or the connection dropped.
+        drop: whether to close the connection without an answer.
+        entry: the request's entry in the ledger; `ended_at` is set once the answer was sent.
     """
 
     answer: HttpAnswer
@@ -41,9 +41,9 @@ class Sandbox:
     """All teams, their data, the switches and faults in force, and the ledger.
 
     Args:
-        switches: those it starts with, and returns to on `reset`.
-        api_keys: the keys it knows, `KEY` or `KEY=TEAM`; none: every key `sandbox-TEAM`.
-        seed: of every random fault.
+        switches: the switches at the start, and after `reset`.
+        api_keys: the keys it accepts, as `KEY` or `KEY=TEAM`; if none are given, every key `sandbox-TEAM`.
+        seed: seed of the random faults.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Sandbox:
         self.reset()
 
     def reset(self) -> None:
-        """Back to how it was started: no data, no ledger, no faults, the first switches, nothing revoked."""
+        """Return to the state at the start: no data, no ledger, no faults, the first switches, no revoked key."""
         self.switches = self._initial_switches.model_copy()
         self.faults = FaultPlan(self._seed)
         self.keys.restore()
@@ -94,7 +94,7 @@ class Sandbox:
     def leave_list(
         self, list_id: str, *, email: str | None = None, user_id: str | None = None, team: str | None = None
     ) -> None:
-        """A contact leaves a list in the Preference Center, for good. Without `team` the first that has it.
+        """Let a contact leave a list in the Preference Center, for good. Without `team`, of the first team that has it.
 
         Raises:
             LookupError: there is no such contact.
@@ -108,9 +108,9 @@ class Sandbox:
         raise LookupError("no contact has that email or userId")
 
     def handle(self, request: ApiRequest) -> Handled:
-        """Judge a request, apply it, and write it down. Requests are expected in order of arrival.
+        """Decide about a request, apply it, and record it in the ledger. Requests must come in order of arrival.
 
-        A request that meets a fault counts against the limit like any other: it did reach Loops.
+        A request that meets a fault counts against the rate limit like any other, because it did reach Loops.
         """
         fault = self.faults.decide(request, self.switches.fail)
         incoming = self._incoming(request, fault)
@@ -158,14 +158,14 @@ class Sandbox:
         return entry
 
     def _spend_key_on_failure(self, incoming: Incoming, answer: HttpAnswer) -> None:
-        """Under `key_spent_on: any_authenticated` a request that Loops itself failed on uses its key up too."""
+        """With `key_spent_on: any_authenticated`, a request that was answered by a 5xx uses up its key too."""
         route, team = incoming.route, incoming.team
         failed = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         if route is not None and team is not None and route.path == EVENTS_SEND and failed:
             spend_on_failure(incoming.call(route, team))
 
     def _rate_headers(self, admission: Admission | None, answer: HttpAnswer) -> Headers:
-        """The two headers of the rate limit. A proxy's error page has none, nor has an answer given before a team is known."""
+        """The two headers of the rate limit. A proxy's error page has none, nor an answer for which no team is known."""
         if admission is None:
             if not self.switches.rate_headers_without_team:
                 return ()

@@ -1,4 +1,4 @@
-"""What a client sees of a fault."""
+"""The answers that a client gets in place of, or because of, an injected fault."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -28,7 +28,7 @@ def fault_answer(fault: InjectedFault, switches: Switches, now: float) -> HttpAn
 
 
 def spoil(answer: HttpAnswer, fault: InjectedFault) -> HttpAnswer:
-    """The API's own answer, after the fault had its way with it."""
+    """The API's own answer, changed as the fault demands."""
     if fault.kind == "invalid_json":
         return replace(answer, status=200, body=b"<html>It worked, but this is no JSON", content_type="text/html")
     return answer

@@ -63,7 +63,7 @@ class InjectedFault(BaseModel):
         try:
             re.compile(pattern or "")
         except re.error as error:
-            raise ValueError(f"no regular expression: {error}") from None
+            raise ValueError(f"not a regular expression: {error}") from None
         return pattern
 
     @property
@@ -73,7 +73,7 @@ class InjectedFault(BaseModel):
 
     @property
     def reaches_api(self) -> bool:
-        """Whether the request is processed as usual, and only the answer suffers."""
+        """Whether the request is processed as usual, so that only the answer is changed."""
         return self.kind not in ("status", "drop_before_apply", "delay_before_apply")
 
     @property
@@ -82,7 +82,7 @@ class InjectedFault(BaseModel):
         return self.kind in ("drop_before_apply", "drop_after_apply")
 
     def matches(self, request: ApiRequest) -> bool:
-        """Whether the request is of the kind this fault is for, counts and chance apart."""
+        """Whether the fault applies to such a request, leaving aside counts, time and probability."""
         return (
             self.method in (None, request.method)
             and self.path in (None, request.path)
@@ -137,9 +137,9 @@ class _Rule:
 
 
 class FaultPlan:
-    """The faults in force. Equal seeds and equal requests in equal order give equal faults.
+    """The faults in force. The same seed and the same requests in the same order give the same faults.
 
-    Each rule, and the random failures, draw from a sequence of their own: adding a rule disturbs no other.
+    Each rule has a random sequence of its own, and so have the random failures: adding a rule does not change others.
     """
 
     def __init__(self, seed: int) -> None:
@@ -148,7 +148,7 @@ class FaultPlan:
         self._random = Random(f"{seed}:fail")  # noqa: S311  repeatable on purpose, no secret
 
     def replace(self, faults: Iterable[InjectedFault]) -> None:
-        """Put these rules in place of all others; none ends every injected fault."""
+        """Replace all rules by these; an empty list removes every injected fault."""
         self._rules = []
         for fault in faults:
             self.add(fault)
@@ -159,7 +159,7 @@ class FaultPlan:
         self._rules.append(_Rule(fault, rng))
 
     def decide(self, request: ApiRequest, fail_rate: float) -> InjectedFault | None:
-        """The fault this request meets, if any: an injected one, else a random one."""
+        """The fault that this request meets, if any: an injected one, else a random one."""
         for rule in self._rules:
             if rule.fires(request):
                 return rule.fault

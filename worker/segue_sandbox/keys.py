@@ -8,9 +8,9 @@ _SCHEME = "Bearer "
 
 
 class KeyRing:
-    """Which key is whose.
+    """Which key belongs to which team.
 
-    With keys given, as `KEY` or `KEY=TEAM`, only those are known. With none given every key `sandbox-TEAM` is, and
+    If keys are given, as `KEY` or `KEY=TEAM`, only those are accepted. Otherwise every key `sandbox-TEAM` is, and
     `sandbox-TEAM.ANYTHING` is another key of the same team.
     """
 

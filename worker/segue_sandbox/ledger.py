@@ -11,10 +11,10 @@ from segue_sandbox.request import NOT_JSON, ApiRequest
 class RequestRecord(TypedDict):
     """One request as `GET /_sandbox/requests` gives it.
 
-    `at` and `ended_at` are unix seconds: when the request arrived, and when its answer left, the connection was
-    dropped, or the client gave up waiting (null: still in flight). Header names are in lower case and the API key is never shown. `body` is the JSON value, or the
-    text if it was no JSON, or null if there was none. `status` is null where the connection was dropped. `applied`
-    says that data changed, also if the client was not told.
+    `at` and `ended_at` are unix seconds: when the request arrived, and when its answer was sent, the connection was
+    dropped, or the client gave up waiting (null: still in progress). Header names are in lower case, and the API key is
+    never shown. `body` is the JSON value, or the text if it was not JSON, or null if there was none. `status` is null
+    where the connection was dropped. `applied` says that data changed, even if the client was not told.
     """
 
     n: int
@@ -36,7 +36,7 @@ class RequestRecord(TypedDict):
 
 @dataclass(slots=True)
 class LedgerEntry:
-    """A request and its fate, kept as it came: it is only unfolded when somebody reads it."""
+    """A request and how it was answered. The body is kept as bytes, and only parsed when somebody reads the entry."""
 
     n: int
     request: ApiRequest
@@ -91,7 +91,7 @@ class Totals:
 
 
 class Ledger:
-    """The list of entries; `n` counts from 1. Nothing is ever dropped from it but by `clear`."""
+    """The list of entries; `n` counts from 1. Only `clear` removes entries."""
 
     def __init__(self) -> None:
         self.entries: list[LedgerEntry] = []
@@ -109,7 +109,7 @@ class Ledger:
         return len(self.entries) + 1
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         self.entries.clear()
 
     def records(self, *, since: int = 0, limit: int | None = None, team: str | None = None) -> Iterator[RequestRecord]:
@@ -123,7 +123,7 @@ class Ledger:
                 yield entry.record()
 
     def totals(self, team: str | None = None) -> Totals:
-        """The ledger in numbers, of one team if given."""
+        """Counts over the ledger, of one team if given."""
         totals = Totals()
         for entry in self.entries:
             if team is None or entry.team == team:

@@ -1,4 +1,4 @@
-"""The team's rate limit (docs/loops.md#rate-limit) and the peaks a witness wants to know. Pure: times are arguments."""
+"""The team's rate limit (docs/loops.md#rate-limit), and the highest number of requests in any second. Pure: times are arguments."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class PeakWindow:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The limiter's word on one request: whether it may pass, and what the two headers say."""
+    """The limiter's decision on one request: whether it may pass, and the values of the two headers."""
 
     allowed: bool
     limit: int
@@ -55,9 +55,9 @@ class RateLimiter:
         self.last_accepted: float | None = None
 
     def admit(self, at: float, switches: Switches) -> Admission:
-        """Judge a request that arrived `at` (unix seconds) and remember it.
+        """Decide about a request that arrived `at` (unix seconds), and count it.
 
-        Requests whose bodies took longer to read may be judged a little late; they count as of the latest arrival.
+        A request whose body took long to read may come out of order; it counts as of the latest arrival.
         """
         now = self._latest = max(at, self._latest)
         quota = max(switches.rate_limit - switches.drain, 0)

@@ -1,4 +1,4 @@
-"""A request's way through the API, in order: route, key, limit, method, size, endpoint."""
+"""Answers an API request. The checks come in this order: route, API key, rate limit, method, size, endpoint."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,13 +23,15 @@ from segue_sandbox.switches import Switches
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """What is known of a request before its rules are applied.
+    """A request, and what is known about it before an endpoint handles it.
 
     Attributes:
-        route, team, admission: None where the path or the key is unknown; no admission without both.
+        route: None for an unknown path.
+        team: None for an unknown API key.
+        admission: the rate limit's decision; None without a route or a team.
         now: the data's time, unix seconds.
-        delay: seconds until the answer leaves.
-        mailed: False while Loops accepts events and acts on none.
+        delay: seconds until the answer is sent.
+        mailed: False while Loops accepts events but does not act on them.
     """
 
     request: ApiRequest
@@ -42,12 +44,12 @@ class Incoming:
     mailed: bool = True
 
     def call(self, route: ApiRoute, team: Team) -> ApiCall:
-        """The endpoint's view of it."""
+        """The request as an endpoint gets it."""
         return ApiCall(self.request, team, self.switches, route.argument, self.now, self.delay, self.mailed)
 
 
 def process(incoming: Incoming) -> tuple[HttpAnswer, float]:
-    """The API's answer, and the delay with which it leaves (longer than asked for where a key is waited for)."""
+    """The API's answer, and its delay in seconds, which is longer if the answer waits for another use of the key."""
     switches, delay = incoming.switches, incoming.delay
     entered = _enter(incoming)
     if isinstance(entered, HttpAnswer):
@@ -63,7 +65,7 @@ def process(incoming: Incoming) -> tuple[HttpAnswer, float]:
 
 
 def _enter(incoming: Incoming) -> HttpAnswer | Callable[[], HttpAnswer]:
-    """The endpoint to run, or the answer of whatever stands before it."""
+    """The endpoint to call, or the answer of the check that the request did not pass."""
     request, route, team, switches = incoming.request, incoming.route, incoming.team, incoming.switches
     if route is None:
         return html_answer(404, "404: This page could not be found.")

@@ -1,4 +1,4 @@
-"""What ASGI does not offer and a witness needs: the moment a request arrived, and a connection that just closes."""
+"""An HTTP protocol for uvicorn that adds what ASGI lacks: the time at which a request arrived, and hanging up."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,17 +13,17 @@ CONNECTION = "segue.connection"
 
 
 class WitnessProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, which every request finds as `scope["state"][CONNECTION]`."""
+    """uvicorn's HTTP protocol, available to every request as `scope["state"][CONNECTION]`."""
 
     def __init__(self, config: "Config", server_state: "ServerState", app_state: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(config, server_state, {**app_state, CONNECTION: self}, **kwargs)
         self.arrived_at = 0.0
 
     def on_message_begin(self) -> None:
-        """Note when the first byte of a request was seen, before anything is parsed or scheduled."""
+        """Note when the first byte of a request arrived, before anything is parsed or scheduled."""
         self.arrived_at = time.perf_counter()
         super().on_message_begin()
 
     def hang_up(self) -> None:
-        """Close the connection at once; what was not yet sent never will be."""
+        """Close the connection at once; what has not been sent yet is discarded."""
         self.transport.abort()

@@ -1,4 +1,4 @@
-"""One API request as the rules see it: no sockets, no ASGI."""
+"""One API request, independent of sockets and ASGI."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 
 class NotJson:
-    """What `ApiRequest.json` gives for a body that is no JSON."""
+    """What `ApiRequest.json` gives for a body that is not JSON."""
 
 
 NOT_JSON = NotJson()
@@ -19,9 +19,9 @@ class ApiRequest:
     """A request below `/api/v1`.
 
     Attributes:
-        path: what follows the base URL, as `/contacts/update`, decoded.
+        path: what follows the base URL, such as `/contacts/update`, decoded.
         headers: names in lower case.
-        body: at most a byte more than the size limit, so that a longer one shows.
+        body: at most one byte more than the size limit, by which a longer one is noticed.
         arrival: when it reached the sandbox, unix seconds.
     """
 

@@ -1,4 +1,4 @@
-"""Which paths there are, and what serves them; nothing else exists."""
+"""The paths of the API, and the functions that serve them."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The sandbox as a process of its own, for tests, the demo and benchmarks."""
+"""Starts the sandbox as a process of its own, for tests, the demo and benchmarks."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ _LAST_LINES = 20
 
 
 class SandboxStartError(SegueError):
-    """The process ended before it was ready; the message carries what it said."""
+    """The process ended before it was ready; the message holds its output."""
 
 
 class SandboxProcess(SandboxClient):
@@ -25,7 +25,7 @@ class SandboxProcess(SandboxClient):
     Args:
         port: 0 takes a free one.
         rate_limit, window, latency_ms, fail, seed: as the command's options.
-        api_keys: `KEY` or `KEY=TEAM`; none: every key `sandbox-TEAM`.
+        api_keys: `KEY` or `KEY=TEAM`; if none are given, every key `sandbox-TEAM` is accepted.
         switches: further switches by name.
 
     Raises:

@@ -1,6 +1,6 @@
-"""Every switch of the sandbox, with its default and what it is about (docs/loops.md).
+"""Every switch of the sandbox, with its default and its meaning (docs/loops.md).
 
-A switch exists where Loops documents nothing: a client has to be right under each of its values.
+A switch exists where Loops documents nothing. A client has to work with each of its values.
 """
 
 from collections.abc import Iterable

@@ -72,7 +72,7 @@ class WorkerProcess:
         return [int(pid) for pid in listed.read_text().split()] if listed.exists() else []
 
     def wait_ready(self) -> None:
-        """Wait until it consumes. Raises RuntimeError with its log where it ends first."""
+        """Wait until it takes messages. Raises RuntimeError with its log if it ends before."""
         until = time.monotonic() + _READY_WITHIN_S
         while _READY not in self.log.read_text(errors="replace"):
             if self.ended or time.monotonic() > until:
@@ -87,7 +87,7 @@ class WorkerProcess:
         self._process.wait()
 
     def stop(self) -> int:
-        """Stop in order (SIGTERM, a warm shutdown). Returns the exit code."""
+        """Stop it by SIGTERM (a warm shutdown). Returns the exit code."""
         if not self.ended:
             self._process.terminate()
             try:

@@ -1,7 +1,7 @@
 """The Celery application: `celery -A segue_worker worker`, and `beat` or `worker -B`.
 
-The settings follow from how Celery behaves on Redis (docs/design.md#why-it-is-so): JSON only (Celery's own default is kept by name), no results, no ETA
-anywhere, nothing prefetched, and beat without a file, because its one entry needs no memory.
+The settings follow from how Celery behaves on Redis (docs/design.md#why-it-is-so): messages are JSON, results are off,
+no task has an ETA, nothing is prefetched, and beat keeps no file, because its only entry needs no memory.
 """
 
 import gc
@@ -29,9 +29,10 @@ from segue_worker.process.runtime import Runtime
 
 SWEEP_S: Final = 1.0
 LONGEST_TASK_S: Final = 120
-"""No task takes this long; one whose worker vanished comes back a minute later (hints need not, but events may)."""
+"""No task takes this long. The message of a task whose worker was lost is delivered again a minute later, which only
+`segue.enqueue` needs."""
 SHUTDOWN_S: Final = 20
-"""How much longer than a run and its last request a stop may take: Redis may be away, and answer nothing."""
+"""How much longer than a run and its last request a shutdown may take, since Redis may not answer."""
 CONCURRENT_RUNS: Final = 32
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,8 @@ log = logging.getLogger(__name__)
 app = celery_app("segue_worker", broker_url(), timeout=10.0, include=["segue_worker.tasks"])
 app.conf.update(
     worker_consumer="segue_worker.process.consumer:QuickConsumer",
-    # A run mostly waits: for its turn, for Loops. Threads that share one event loop let one process serve many
-    # destinations at once; a pool of processes would have the third destination wait while two are at it.
+    # A run mostly waits: for a slot, or for Loops. Threads that share one event loop let one process serve many
+    # destinations at once. In a pool of two processes a third destination would have to wait.
     worker_pool="threads",
     worker_concurrency=CONCURRENT_RUNS,
     worker_prefetch_multiplier=1,
@@ -92,7 +93,7 @@ def runtime() -> Runtime:
 
 @signals.worker_init.connect
 def _check(**_: object) -> None:
-    """Refuse to start with a faulty configuration or a Redis that may lose events; no traceback, exit code 2."""
+    """Refuse to start with a faulty configuration or a Redis that may lose events: a message and exit code 2."""
     try:
         config()
         with redis_client(redis_url(), timeout=5) as redis:
@@ -102,7 +103,7 @@ def _check(**_: object) -> None:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
     except RedisError as error:
-        log.warning("Redis at %s is away (%s); waiting for it", where(redis_url()), type(error).__name__)
+        log.warning("Redis at %s does not answer (%s); waiting for it", where(redis_url()), type(error).__name__)
 
 
 @signals.worker_ready.connect
@@ -112,10 +113,10 @@ def _warm_up(**_: object) -> None:
 
 
 def _collect_rarely() -> None:
-    """Leave what stays for the life of the process out of garbage collection, and collect the rest less often.
+    """Keep objects that live as long as the process out of garbage collection, and collect the rest less often.
 
-    Celery and its libraries are some hundred thousand objects, and every collection of the oldest walked them all.
-    Measured for each request of a run: 322 µs of CPU before, 262 after.
+    Celery and its libraries make some hundred thousand objects, and every full collection looked at all of them.
+    Measured for each request of a run: 322 µs of CPU before, 262 µs after.
     """
     gc.collect()
     gc.freeze()
@@ -138,11 +139,13 @@ def _stop(**_: object) -> None:
 
 
 def _end(*_: object) -> None:
-    """End a stop that hangs, before who asked for it kills the process: connections to a vanished host take minutes.
+    """End a shutdown that hangs, for instance on a connection to a host that is gone, before the process is killed.
 
-    It costs what a kill costs: requests that were sent and not recorded are sent again, under their Idempotency-Keys.
+    The cost is that of a kill: requests that were sent but not recorded are sent again, under their Idempotency-Keys.
     """
-    os.write(2, b"The stop took too long (is Redis away?): ended; other workers take up what was under way\n")
+    os.write(
+        2, b"The shutdown took too long (is Redis down?), so the worker exits now; other workers continue its work\n"
+    )
     for child in active_children():
         child.terminate()
     os._exit(0)

@@ -1,4 +1,4 @@
-"""The Celery tasks. Each may vanish or arrive twice at any moment; nothing depends on it (docs/design.md#the-invariants)."""
+"""The Celery tasks. Any of them may be lost or arrive twice without harm (docs/design.md#the-invariants)."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -20,38 +20,39 @@ log = logging.getLogger(__name__)
 
 @app.task(name=DELIVER)
 def deliver(destination: str) -> None:
-    """Do one run for a destination, and hand over while work is due."""
+    """Do one run for a destination, and send another hint if work is left."""
     try:
         found = config().destination(destination)
     except KeyError:
-        log.warning("a hint for destination %r, which this worker's configuration does not have", destination)
+        log.warning("got a hint for destination %r, which is not in this worker's configuration", destination)
         return
     try:
-        # A broker that takes no message must not end the work: then this process does the next run too.
+        # Work must not stop because the broker accepts no message: then this process does the next run itself.
         while found.enabled and runtime().deliver(found) and not runtime().hints.send(destination):
             if stopping():
                 return
-            log.warning("nobody else can be told of the work at %s; this process goes on", destination)
+            log.warning("no hint for %s could be sent to other workers; this worker continues with it", destination)
     except (RedisError, OSError) as error:
         log.warning(
-            "the run for %s ended early: Redis is away (%s); the sweep goes on", destination, type(error).__name__
+            "the run for %s ended early: Redis does not answer (%s); the sweep will start another",
+            *(destination, type(error).__name__),
         )
 
 
 @app.task(name=SWEEP)
 def sweep() -> None:
-    """Send a hint for every destination that has work nobody is at."""
+    """Send a hint for every destination that has work but no run."""
     try:
         wanting = runtime().sweep()
     except (RedisError, OSError) as error:
-        log.warning("no sweep: Redis is away (%s)", type(error).__name__)
+        log.warning("the sweep failed: Redis does not answer (%s)", type(error).__name__)
         return
     for destination in wanting:
         runtime().hints.send(destination)
 
 
 class PrivateRequest(Request):
-    """A task message whose arguments are personal data: no event, log or monitor shows them."""
+    """A task message whose arguments are personal data, so that no Celery event, log or monitor may show them."""
 
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)
@@ -60,7 +61,7 @@ class PrivateRequest(Request):
         self.request_dict.update(hidden)
 
     def info(self, safe: bool = False) -> Any:  # noqa: FBT001, FBT002 - Celery's signature
-        """What monitors may ask of a running task."""
+        """What monitors are told of a running task."""
         del safe
         return super().info(safe=True)
 
@@ -69,7 +70,8 @@ class PrivateRequest(Request):
 def enqueue(self: Task[Any, Any], events: Sequence[Any], destinations: Sequence[str] = ("loops",)) -> None:
     """Enqueue events for services that have a Celery client but not `segue_producer`.
 
-    A malformed event becomes a dead letter; the others are taken. A message that is delivered twice takes effect once.
+    A malformed event becomes a dead letter; the others are enqueued. A message that is delivered twice has its effect
+    once.
 
     `events` are what `Producer.enqueue` takes; `destinations` are names.
     """
@@ -89,12 +91,12 @@ def enqueue(self: Task[Any, Any], events: Sequence[Any], destinations: Sequence[
         with Producer(redis_url(), tuple(destinations)) as producer:
             producer.enqueue(good)
     except (OutboxUnavailable, OutboxFull) as error:
-        log.warning("%d events go back to the queue: %s", len(good), error)
+        log.warning("an enqueue message (events: %d) goes back to the queue: %s", len(good), error)
         raise Reject(str(error), requeue=True) from None
     except EnqueueError as error:
-        log.error("%d events are refused: %s", len(good), error)  # noqa: TRY400 - the message says it all
+        log.error("an enqueue message (events: %d) is refused: %s", len(good), error)  # noqa: TRY400 - the message says it all
         return
     if bad:
-        log.error("%d of %d events are malformed; see the dead letters", len(bad), len(events))
+        log.error("malformed events became dead letters: %d of %d", len(bad), len(events))
         for destination in destinations:
             runtime().bury(destination, bad)

@@ -52,7 +52,7 @@ def test_every_problem_is_named_at_once_with_its_line() -> None:
     assert unknown == 'destinations[0].rate_limt: unknown key "rate_limt"; did you mean rate_limit?'
     assert too_many == "destinations[0].mappings: 51 mappings, at most 50"
     assert trigger.startswith("destinations[0].mappings[7].trigger: ")
-    assert doubled == 'destinations[1].name: doubled name "loops": destinations[0].name on line 2 has the same'
+    assert doubled == 'destinations[1].name: duplicate name "loops": destinations[0].name on line 2 has the same'
     assert missing == "destinations[1].api_key: the environment variable OTHER_API_KEY is not set"
     assert result.stderr.count("\n    ") == 2
     assert ENVIRON["LOOPS_API_KEY"] not in result.output

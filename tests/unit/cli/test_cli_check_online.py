@@ -36,7 +36,9 @@ def test_a_good_key_is_told_by_its_teams_name_and_asked_about_once(tmp_path: Pat
         result = check(tmp_path, sandbox.base_url, keys=(API_KEY, API_KEY, "sandbox-off"))
         (asked,) = sandbox.requests()
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.endswith("loops0: the API key is good; team: ada\nloops1: the API key is good; team: ada\n")
+    assert result.stdout.endswith(
+        "loops0: Loops accepts the API key; team: ada\nloops1: Loops accepts the API key; team: ada\n"
+    )
     assert (asked["method"], asked["path"]) == ("GET", "/api-key")
 
 
@@ -46,7 +48,7 @@ def test_a_refused_key_is_a_finding_with_what_to_do(tmp_path: Path) -> None:
         said = check(tmp_path, sandbox.base_url)
         data = check(tmp_path, sandbox.base_url, "--json")
     assert (said.exit_code, data.exit_code) == (1, 1)
-    assert "loops0: Loops refuses the API key (401); make one" in said.stderr
+    assert "loops0: Loops refuses the API key (401); create a key" in said.stderr
     (found,) = json.loads(data.stdout)["online"]
     assert (found["destination"], found["team"], found["problem"]) == ("loops0", "", "Loops refuses the API key (401)")
 

@@ -36,7 +36,7 @@ def run(*arguments: str, text: str = "") -> Result:
 def test_what_it_writes_passes_the_check() -> None:
     result = run("import", "good.json", "--output", "segue.yaml")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "loops: 1 of 1 mappings carried over; put the API key into LOOPS_API_KEY\n"
+    assert result.stderr == "loops: 1 of 1 mapping carried over; put the API key into LOOPS_API_KEY\n"
     checked = run("check", "--config", "segue.yaml", "--json")
     assert checked.exit_code == 0
     assert json.loads(checked.stdout)["destinations"][0]["mappings"][0]["name"] == "Contacts"

@@ -87,9 +87,9 @@ def test_people_get_requests_reasons_and_warnings() -> None:
     assert "1. identify · u1 · m1\nPUT /contacts/update  Sync contacts\n{\n" in said
     assert "2. track · Signed Up · u1 · m2\nPOST /events/send  Send events\n" in said
     assert 'type = "identify": found "track"' in said
-    assert "warning: Loops refuses eventProperties.a: an object is no property value" in said
-    assert "3. no event\nerror: not JSON" in said
-    assert result.stderr == "loops: events: 3, requests: 2, errors: 1\n"
+    assert "warning: Loops refuses eventProperties.a: objects aren't allowed as property values" in said
+    assert "3. not an event\nerror: not JSON" in said
+    assert result.stderr == "loops: 3 events, 2 requests, 1 error\n"
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,12 @@ def test_people_get_requests_reasons_and_warnings() -> None:
     ],
 )
 def test_people_may_hand_over_any_kind_of_json(text: str) -> None:
-    assert preview(text=text).stderr == "loops: events: 2, requests: 2, errors: 0\n"
+    assert preview(text=text).stderr == "loops: 2 events, 2 requests, 0 errors\n"
 
 
 def test_one_event_may_span_lines_and_broken_text_is_told_line_by_line() -> None:
-    assert preview(text=json.dumps(TRACK, indent=1)).stderr == "loops: events: 1, requests: 1, errors: 0\n"
-    assert preview(text=f"x\n{json.dumps(TRACK)}\n[1").stderr == "loops: events: 3, requests: 1, errors: 2\n"
+    assert preview(text=json.dumps(TRACK, indent=1)).stderr == "loops: 1 event, 1 request, 0 errors\n"
+    assert preview(text=f"x\n{json.dumps(TRACK)}\n[1").stderr == "loops: 3 events, 1 request, 2 errors\n"
 
 
 def test_people_are_told_what_could_not_be_enqueued_and_no_control_character_reaches_them() -> None:

@@ -61,7 +61,7 @@ def test_a_configuration_that_cannot_be_read_is_only_a_remark(run: Run) -> None:
     assert list(json.loads(result.stdout)["destinations"]) == ["beta", "loops"]
     assert result.stderr.startswith("segue.yaml: there is no such file")
     Path("segue.yaml").write_text("destinations:\n  - {name: A, rate_limt: 1}\n", encoding="utf-8")
-    assert "more problems; see segue check)" in run("status").stderr
+    assert "(segue check shows further problems)" in run("status").stderr
 
 
 def test_the_tables_fit_100_columns_and_explain_a_pause(
@@ -95,7 +95,7 @@ def test_nothing_known_is_said(run: Run, redis: "Redis") -> None:
     redis.flushall()
     result = run("status", "--json")
     assert (result.exit_code, json.loads(result.stdout)) == (0, {"destinations": {}})
-    assert "no worker has announced one yet" in result.stderr
+    assert "no worker has announced one" in result.stderr
 
 
 @pytest.mark.usefixtures("redis")
@@ -141,7 +141,7 @@ def test_a_wrong_password_and_a_wrong_url_are_told(run: Run, redis_server: Embed
 def test_a_pause_by_hand_is_never_probed_and_keeps_its_reason(run: Run, redis: "Redis") -> None:
     result = run("pause", "loops", "--reason", "new key on its way")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "loops is paused; segue resume loops lets it go on" in result.stderr
+    assert "Paused loops; to resume it: segue resume loops" in result.stderr
     assert (paused(redis).reason, paused(redis).next_probe) == ("new key on its way", None)
     assert redis.exists(Keys("beta").paused) == 0
 
@@ -155,7 +155,7 @@ def test_a_pause_of_segue_becomes_one_by_hand_and_keeps_its_beginning(run: Run, 
 def test_resume_ends_any_pause_and_says_where_there_is_none(run: Run, redis: "Redis") -> None:
     redis.set(KEYS.paused, Pause("Loops refuses the API key", 1000, 61_000).to_json())
     result = run("resume", "loops")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "loops is resumed\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Resumed loops\n")
     assert redis.exists(KEYS.paused) == 0
     result = run("resume", "loops")
     assert (result.exit_code, result.stderr) == (0, "loops is not paused\n")
@@ -166,7 +166,7 @@ def test_resume_ends_any_pause_and_says_where_there_is_none(run: Run, redis: "Re
 def test_an_unknown_destination_is_told_the_known_ones(run: Run, command: str) -> None:
     result = run(command, "lops")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "There is no destination 'lops'; known are beta, loops\n"
+    assert result.stderr == "There is no destination 'lops'; there are: beta, loops\n"
 
 
 def test_a_destination_that_is_only_configured_or_only_left_data_can_be_paused(run: Run, redis: "Redis") -> None:
@@ -181,5 +181,5 @@ def test_where_none_is_known_the_reason_is_told(run: Run, redis: "Redis") -> Non
     redis.flushall()
     result = run("pause", "loops")
     assert result.exit_code == 2
-    assert "none is known: no worker has announced one" in result.stderr
+    assert "there is none: no worker has announced one" in result.stderr
     assert "segue.yaml: there is no such file" in result.stderr

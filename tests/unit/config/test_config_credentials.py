@@ -43,8 +43,11 @@ def test_a_key_is_read_from_a_file_beside_the_configuration(inspect: Inspect, tm
     [
         (None, "the file cannot be read: No such file or directory"),
         (b" \n", "the file is empty"),
-        (b"two words", "the file holds no key: one has ASCII letters, digits and signs, without spaces"),
-        (b"\xff\xfe", "the file holds no UTF-8 text"),
+        (
+            b"two words",
+            "the file holds text that is not a valid key: keys consist of ASCII letters, digits and signs, without spaces",
+        ),
+        (b"\xff\xfe", "the file is not UTF-8 text"),
         (b"x" * 20_000, "the file is too large for a key"),
     ],
 )
@@ -63,14 +66,14 @@ def test_a_directory_is_no_key_file(found: Found) -> None:
     ("keys", "line", "path", "reason"),
     [
         ("", 2, "", 'missing key "api_key" (or "api_key_file")'),
-        ("    api_key_file: f\n    api_key: k\n", 3, ".api_key_file", "stands beside api_key: keep one of the two"),
+        ("    api_key_file: f\n    api_key: k\n", 3, ".api_key_file", "cannot be given together with api_key: keep one of the two"),
         ("    api_key:\n", 3, ".api_key", "is empty: write a value, or leave the key out"),
         ("    api_key: ''\n", 3, ".api_key", "is empty"),
         ("    api_key: 17\n", 3, ".api_key", "needs text, not a number: put it in quotes"),
         (f"    api_key: {SECRET} x\n", 3, ".api_key",
-         "is no key: one has ASCII letters, digits and signs, without spaces"),
+         "is not a valid key: keys consist of ASCII letters, digits and signs, without spaces"),
         (f"    api_key: {SECRET}é\n", 3, ".api_key",
-         "is no key: one has ASCII letters, digits and signs, without spaces"),
+         "is not a valid key: keys consist of ASCII letters, digits and signs, without spaces"),
     ],
 )  # fmt: skip
 def test_a_destination_has_exactly_one_usable_key(found: Found, keys: str, line: int, path: str, reason: str) -> None:
@@ -84,8 +87,12 @@ def test_write_keys_are_unique_and_fit_into_basic_authentication(found: Found, t
         "  - {write_key_file: key, destinations: [loops]}\n  - {write_key: 'a:b', destinations: [loops]}\n"
     )
     assert found(text) == [
-        (6, "sources[1].write_key_file", "doubled write key: sources[0].write_key on line 5 has the same"),
-        (7, "sources[2].write_key", "is no key: one has ASCII letters, digits and signs, without spaces and colons"),
+        (6, "sources[1].write_key_file", "duplicate write key: sources[0].write_key on line 5 has the same"),
+        (
+            7,
+            "sources[2].write_key",
+            "is not a valid key: keys consist of ASCII letters, digits and signs, without spaces and colons",
+        ),
     ]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from segue_worker.config.document import MAX_BYTES, Document, read_document
-from segue_worker.config.yamltree import DocumentError
+from segue_worker.config.yaml_tree import DocumentError
 
 
 @pytest.fixture(name="file")
@@ -72,7 +72,7 @@ def test_variables_are_replaced_in_values_only(file: Path) -> None:
 def test_a_missing_variable_is_a_problem_where_it_is_used(file: Path) -> None:
     document = read(file, "a: 1\nb:\n  - ${NOWHERE}\n")
     assert reasons(document) == [(3, "b[0]", "the environment variable NOWHERE is not set")]
-    assert document.findings.is_settled(("b", 0))
+    assert document.findings.is_silenced(("b", 0))
 
 
 def test_aliases_repeat_a_value(file: Path) -> None:

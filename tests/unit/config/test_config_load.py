@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segue_worker.config import Config, DeadLetterLimits, Inspection, Retry, load_config
+from segue_worker.config import Config, DeadLetterLimits, Inspection, RetryLimits, load_config
 from segue_worker.errors import ConfigError
 
 Found = Callable[..., list[tuple[int | None, str, str]]]
@@ -30,7 +30,7 @@ def test_three_lines_make_a_configuration_with_sensible_defaults(inspect: Inspec
     assert destination.enabled is True
     assert destination.rate_limit == 10
     assert destination.coalesce == "updates"
-    assert destination.retry == Retry(max_age=timedelta(hours=24))
+    assert destination.retry == RetryLimits(max_age=timedelta(hours=24))
     assert destination.dedupe_window == timedelta(hours=24)
     assert destination.max_pending == 1_000_000
     assert destination.parallel_runs == 1
@@ -101,7 +101,7 @@ def test_problems_are_raised_as_file_line_path_and_reason(tmp_path: Path, monkey
     assert refused.value.problems == (
         "segue.yaml:4: destinations[0].rate_limit: must be 1 or more",
         'segue.yaml:5: destinations[0].dead_letter.maxi: unknown key "maxi"; did you mean max?',
-        'segue.yaml:6: destinations[0].retry.colour: unknown key "colour"; known are max_age',
+        'segue.yaml:6: destinations[0].retry.colour: unknown key "colour"; the known keys are max_age',
     )
     Path("segue.yaml").unlink()
     with pytest.raises(
@@ -125,7 +125,7 @@ def test_problems_are_raised_as_file_line_path_and_reason(tmp_path: Path, monkey
         ("coalesce: update", "coalesce", "must be one of off, updates, updates_into_events; did you mean updates?"),
         ("coalesce: false", "coalesce", "must be one of off, updates, updates_into_events"),
         ("retry: 24h", "retry", "needs keys and their values, not text"),
-        ("retry: {max_age: 24}", "retry.max_age", "a number alone does not say its unit: write it, as in 24h"),
+        ("retry: {max_age: 24}", "retry.max_age", "a number needs a unit, as in 24h"),
         ("retry: {maxage: 24h}", "retry.maxage", 'unknown key "maxage"; did you mean max_age?'),
         ("retry: {max_age: 31d}", "retry.max_age", "must be between 1s and 30d"),
         ("dedupe_window: 59s", "dedupe_window", "must be between 1m and 365d"),
@@ -145,8 +145,8 @@ def test_problems_are_raised_as_file_line_path_and_reason(tmp_path: Path, monkey
          'unknown key "triger"; did you mean trigger?'),
         ('mappings: [{name: "A\\nB", action: sendEvent}]', "mappings[0].name",
          "must be one line of printable characters, without spaces at its ends"),
-        ("base_url: app.loops.so", "base_url", "is no http:// or https:// address, such as https://app.loops.so/api/v1"),
-        ("base_url: ftp://app.loops.so", "base_url", "is no http:// or https:// address, such as https://app.loops.so/api/v1"),
+        ("base_url: app.loops.so", "base_url", "is not an http:// or https:// address, such as https://app.loops.so/api/v1"),
+        ("base_url: ftp://app.loops.so", "base_url", "is not an http:// or https:// address, such as https://app.loops.so/api/v1"),
         ("base_url: https://ada:pw@app.loops.so", "base_url",
          "must not hold a user name or password: the API key goes into `api_key`"),
         ("base_url: https://app.loops.so/?a=b", "base_url", "must end with the path: no `?` or `#`"),
@@ -173,7 +173,7 @@ def test_each_rule_is_worded_for_people(found: Found, line: str, path: str, reas
          [(5, "sources[0].destinations[0]", "no destination has this name; did you mean loops?")]),
         (HEAD + "sources:\n  - write_key: w\n    destinations:\n      - loops\n      - loops\n",
          [(8, "sources[0].destinations[1]",
-           'doubled destination "loops": sources[0].destinations[0] on line 7 has the same')]),
+           'duplicate destination "loops": sources[0].destinations[0] on line 7 has the same')]),
     ],
 )  # fmt: skip
 def test_the_file_and_its_sources_have_rules_too(found: Found, text: str, problems: list[tuple[int, str, str]]) -> None:
@@ -186,9 +186,9 @@ def test_doubled_names_say_where_the_first_is(found: Found) -> None:
         (
             6,
             "destinations[0].mappings[1].name",
-            'doubled name "A": destinations[0].mappings[0].name on line 5 has the same',
+            'duplicate name "A": destinations[0].mappings[0].name on line 5 has the same',
         ),
-        (7, "destinations[1].name", 'doubled name "loops": destinations[0].name on line 2 has the same'),
+        (7, "destinations[1].name", 'duplicate name "loops": destinations[0].name on line 2 has the same'),
     ]
 
 
@@ -272,7 +272,7 @@ destinations:
             "destinations[0].mappings[0]: sendEvent needs userId",
         ),
         ("    mappings: []\n", 4, "destinations[0].mappings: no mappings"),
-        ("    base_url: http://loops.example.com/v1\n", 4, "destinations[0].base_url: the API key crosses the network"),
+        ("    base_url: http://loops.example.com/v1\n", 4, "destinations[0].base_url: the API key is sent over the network unencrypted"),
     ],
 )  # fmt: skip
 def test_what_is_rarely_meant_is_a_warning(inspect: Inspect, more: str, line: int, warning: str) -> None:

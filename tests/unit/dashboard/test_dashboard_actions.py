@@ -81,7 +81,7 @@ async def test_while_paused_retry_now_says_when_it_will_be(visitor: HttpVisitor,
     await visitor.post("/pause/loops", {"reason": "a reason"})
     handle = _value((await visitor.get("/retries")).text, "handle")
     answer = await visitor.post("/retries/now", {"destination": "loops", "handle": handle})
-    assert "once the destination is resumed" in (await visitor.get(answer.headers["location"])).text
+    assert "as soon as the destination is resumed" in (await visitor.get(answer.headers["location"])).text
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ async def test_all_that_match_are_dropped_but_none_that_died_since(
     question = await visitor.post("/dead/confirm", _everything("drop", reason="refused", since="1h"))
     late = bury(at=NOW_MS + 10)
     job = await _finished(visitor, dashboard, await visitor.post("/dead/start", _fields(question.text)))
-    assert dict(job.counts) == {"dropped": 1}
+    assert dict(job.counts) == {"deleted": 1}
     assert set(redis.hkeys(KEYS.dead)) == {kept.id.encode(), late.id.encode()}
 
 
@@ -155,7 +155,7 @@ async def test_letters_that_are_gone_are_no_error(visitor: HttpVisitor, redis: F
     letter = bury()
     fields = {"destination": "loops", "what": "drop", "id": letter.id}
     redis.delete(KEYS.dead, KEYS.dead_at)
-    assert "the chosen ones are gone" in (await visitor.post("/dead/confirm", fields)).text
+    assert "those that were chosen no longer exist" in (await visitor.post("/dead/confirm", fields)).text
     assert (await visitor.get(f"/dead/loops/{letter.id}")).status_code == 404
 
 
@@ -214,7 +214,7 @@ async def test_a_messageid_is_looked_up(visitor: HttpVisitor, bury: Bury) -> Non
     letter = bury()
     await visitor.get("/lookup")
     assert letter.id in (await visitor.post("/lookup", {"query": "m1"})).text
-    assert "Nothing waits" in (await visitor.post("/lookup", {"query": "m2"})).text
+    assert "Nothing was found" in (await visitor.post("/lookup", {"query": "m2"})).text
 
 
 def _everything(what: str, **chosen: str) -> dict[str, str]:

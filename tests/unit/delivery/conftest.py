@@ -15,7 +15,7 @@ from segue_producer.keys import Keys
 from segue_sandbox.core import Sandbox
 from segue_sandbox.switches import Switches
 from segue_worker.config import Destination
-from segue_worker.config.model import DeadLetterLimits, Retry
+from segue_worker.config.model import DeadLetterLimits, RetryLimits
 from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.lease import Lease
 from segue_worker.delivery.run import run
@@ -62,7 +62,7 @@ class Bench:
             base_url="http://sandbox/api/v1",
             enabled=True,
             rate_limit=10_000,
-            retry=Retry(max_age=timedelta(hours=24)),
+            retry=RetryLimits(max_age=timedelta(hours=24)),
             dedupe_window=timedelta(hours=24),
             max_pending=1000,
             parallel_runs=1,

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue_worker.mapping.calendar import civil_from_days, days_from_civil
-from segue_worker.mapping.dates import is_date_like
+from segue_worker.mapping.gregorian import civil_from_days, days_from_civil
+from segue_worker.mapping.segment_dates import is_date_like
 from segue_worker.mapping.v8_dates import parse_v8_date
 
 

@@ -22,9 +22,9 @@ def test_event_properties_are_looked_into() -> None:
 
 def test_objects_and_lists_are_no_property_values() -> None:
     assert _refusals({"address": {"city": "London"}, "tags": ["a"], "eventProperties": {"items": []}}) == [
-        "address: an object is no property value; flatten or drop it",
-        "tags: a list is no property value; flatten or drop it",
-        "eventProperties.items: a list is no property value; flatten or drop it",
+        "address: objects aren't allowed as property values; flatten it or leave it out",
+        "tags: lists aren't allowed as property values; flatten it or leave it out",
+        "eventProperties.items: lists aren't allowed as property values; flatten it or leave it out",
     ]
 
 

@@ -83,8 +83,8 @@ def test_every_problem_is_named_missing_fields_first() -> None:
     with pytest.raises(PayloadError) as refusal:
         _event({"email": "x", "eventProperties": 1, "userId": None})
     assert str(refusal.value) == (
-        "The root value is missing the required field 'eventName'. "
-        "The root value is missing the required field 'userId'. "
+        "eventName is missing. "
+        "userId is missing. "
         "Contact Email must be a valid email address string but it was not. "
         "Event Properties must be an object but it was a number."
     )
@@ -92,5 +92,5 @@ def test_every_problem_is_named_missing_fields_first() -> None:
 
 @pytest.mark.parametrize("result", [UNDEFINED, None, "x", [], 1])
 def test_a_mapping_that_yields_no_object_is_refused(result: Any) -> None:
-    with pytest.raises(PayloadError, match="The root value must be an object"):
+    with pytest.raises(PayloadError, match="The mapping must return an object"):
         _contact(result)

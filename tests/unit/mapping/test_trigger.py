@@ -164,7 +164,7 @@ def test_what_segment_would_misread_is_refused_with_place_and_remedy(text: str, 
 def test_a_trigger_too_long_or_no_text_is_refused() -> None:
     with pytest.raises(TriggerError, match="at most"):
         compile_trigger('type = "a" or ' * MAX_TRIGGER_LENGTH)
-    with pytest.raises(TriggerError, match="a trigger is a text"):
+    with pytest.raises(TriggerError, match="a trigger must be text"):
         compile_trigger(5)  # type: ignore[arg-type]
 
 

@@ -121,7 +121,7 @@ def test_an_event_due_for_too_long_is_not(redis: Redis, now_ms: int, environ: di
     result = health(environ)
     assert result.exit_code == 1
     assert re.match(
-        r"destination 'loops': an event has waited for \d+ s \(at most 60 s\) and nothing was ever", result.stderr
+        r"destination 'loops': an event has waited for \d+ s \(at most 60 s\) and nothing has ever been", result.stderr
     )
     assert health(environ, "--max-age", "2m").exit_code == 0
 

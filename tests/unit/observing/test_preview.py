@@ -65,8 +65,7 @@ def test_a_mapping_that_fires_and_fails_is_an_error() -> None:
     assert found["errors"] == [
         {
             "mapping": "Contacts",
-            "reason": "The root value is missing the required field 'userId'. "
-            "Contact Email must be a valid email address string but it was not.",
+            "reason": "userId is missing. Contact Email must be a valid email address string but it was not.",
         }
     ]
 
@@ -100,7 +99,7 @@ def test_integrations_that_name_loops_let_an_event_through() -> None:
         (b'{"a": NaN}', "not JSON: "),
         (b'{"type": "\xff"}', "not JSON: "),
         (b"[1]", "an event is a JSON object, but this is a list"),
-        (b'"x"', "an event is a JSON object, but this is a text"),
+        (b'"x"', "an event is a JSON object, but this is a string"),
         (b"1", "an event is a JSON object, but this is a number"),
         (b"null", "an event is a JSON object, but this is null"),
         (b"true", "an event is a JSON object, but this is true or false"),

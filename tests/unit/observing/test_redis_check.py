@@ -64,5 +64,5 @@ def test_a_managed_redis_that_does_not_tell_is_warned_of() -> None:
 def test_an_append_only_file_that_cannot_be_written_is_refused() -> None:
     client = fakeredis.FakeRedis()
     facts = {"redis_version": "7.2.4", "aof_enabled": 1, "aof_last_write_status": "err"}
-    with patch.object(client, "info", return_value=facts), pytest.raises(RedisSetupError, match="its disk"):
+    with patch.object(client, "info", return_value=facts), pytest.raises(RedisSetupError, match="the disk of Redis"):
         check_redis(client)

@@ -108,7 +108,7 @@ def test_a_filtered_event_names_the_condition_that_failed_and_no_data(scene: Sce
         {"mapping": "off", "condition": "the mapping is disabled"},
     ]
     assert "secret" not in str(scene.reader.hgetall(KEYS.because))
-    assert "'picky' wants event = \"Other\"" in as_text(trail)
+    assert "'picky' requires event = \"Other\"" in as_text(trail)
 
 
 def test_an_event_kept_back_by_its_integrations_says_so(scene: Scene) -> None:

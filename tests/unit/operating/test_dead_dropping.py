@@ -52,7 +52,7 @@ async def test_the_oldest_beyond_the_number_kept_are_forgotten(caplog: pytest.Lo
         assert await trim(redis, "loops", DAY, 3, now_ms=NOW_MS + 5) == 2
         assert await kept(redis) == ids[2:]
         assert await redis.hget(KEYS.totals, "dead_dropped") == b"2"
-        said = "2 dead letters of loops are forgotten: at most 3 are kept, each for 24h"
+        said = "deleted the oldest dead letters of loops (2): at most 3 are kept, each for 24h"
         assert [(record.levelno, record.message) for record in caplog.records] == [(logging.WARNING, said)]
 
 

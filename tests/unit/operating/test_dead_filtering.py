@@ -65,5 +65,5 @@ def test_a_point_in_time_is_a_span_before_now_or_a_date(text: str, moment: datet
 
 @pytest.mark.parametrize("text", ["", "2", "yesterday", "-2h", "1000000w", "2026-13-01"])
 def test_anything_else_is_refused_with_what_to_write(text: str) -> None:
-    with pytest.raises(ValueError, match="as 2h or 7d, or a date and time"):
+    with pytest.raises(ValueError, match="like 2h or 7d, or a date and time"):
         parse_since(text, NOW)

@@ -140,7 +140,7 @@ def test_a_parked_contact_keeps_its_time(redis: FakeRedis, bury: Bury) -> None:
 def test_what_holds_no_event_is_refused_and_stays(redis: FakeRedis, bury: Bury) -> None:
     letter = bury(reason="unreadable", events=("no event",), message_ids=(), mappings=())
     (result,) = replay(redis, "loops", [letter], send_hint=lambda _: None)
-    assert result == (letter.id, "refused", "it holds no event; drop it")
+    assert result == (letter.id, "refused", "it holds no event; delete it")
     assert redis.hlen(KEYS.dead) == 1
     assert redis.exists(KEYS.outbox + "u1") == 0
 
@@ -174,7 +174,7 @@ def test_an_invalid_event_is_checked_again() -> None:
 def test_an_event_that_is_still_invalid_is_refused_without_its_values(event: object) -> None:
     answer = prepare_replay(invalid(event))
     assert isinstance(answer, NotReplayable)
-    assert answer.why.startswith("still invalid: ")
+    assert answer.why.startswith("it is still invalid: ")
     assert "secret" not in answer.why
 
 
@@ -184,7 +184,7 @@ def test_a_contact_that_is_not_said_is_found_in_the_event() -> None:
     assert isinstance(answer, Replay)
     assert answer.contact == "ada@example.com"
     nobody = prepare_replay(letter_of(contact="", events=('{"type": "track"}',)))
-    assert nobody == NotReplayable(nobody.id, "its events name no contact; drop it")
+    assert nobody == NotReplayable(nobody.id, "its events name no contact; delete it")
 
 
 def test_each_event_of_a_merged_letter_is_replayed_only_for_the_mappings_its_request_stood_for() -> None:

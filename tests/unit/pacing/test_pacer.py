@@ -141,3 +141,18 @@ async def ring(redis: FakeAsyncRedis) -> list[float]:
     """When the slots were used, in milliseconds of Redis's clock."""
     state = json.loads(await redis.get(rate_key("key")) or "")
     return [float(at) for at in state["ring"]]
+
+
+async def test_what_was_used_late_is_told_to_the_others_before_they_take_a_slot(redis: FakeAsyncRedis) -> None:
+    """The last slot of a run is used late, and another process goes on: no second may hold one too many."""
+    clock = Clock()
+    one, other = Pacer(redis, "key", 5, clock=clock), Pacer(redis, "key", 5, clock=clock)
+    slot = await one.slot()
+    assert slot is not None
+    one.used(slot, slot.opened + 0.2, slot.opened + 0.21)
+    before = json.loads(await redis.get(rate_key("key")) or b"{}")["ring"][-1]
+    await one.report()
+    after = json.loads(await redis.get(rate_key("key")) or b"{}")["ring"][-1]
+    assert 195 <= after - before <= 215
+    await other.report()
+    assert json.loads(await redis.get(rate_key("key")) or b"{}")["ring"][-1] == after, "nothing to report"

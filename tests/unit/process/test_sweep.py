@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from segue_producer.keys import STATS_KEPT_S, Keys
 from segue_worker.config import Destination
-from segue_worker.config.model import DeadLetterLimits, Retry
+from segue_worker.config.model import DeadLetterLimits, RetryLimits
 from segue_worker.observing.queue_age import record_queue_age
 from segue_worker.observing.status import read_statuses
 from segue_worker.outbox.counters import OLDEST
@@ -40,7 +40,7 @@ def destination(name: str, *, enabled: bool = True) -> Destination:
         enabled=enabled,
         rate_limit=10,
         coalesce="updates",
-        retry=Retry(max_age=timedelta(hours=24)),
+        retry=RetryLimits(max_age=timedelta(hours=24)),
         dedupe_window=timedelta(hours=24),
         max_pending=1000,
         parallel_runs=1,

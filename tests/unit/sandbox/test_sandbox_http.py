@@ -258,7 +258,7 @@ def test_bad_queries_are_explained(server: SandboxServer, query: str) -> None:
 
 def test_no_json_is_explained(server: SandboxServer) -> None:
     url = server.base_url.replace("/api/v1", "/_sandbox/clock")
-    assert httpx.post(url, content=b"{", trust_env=False).json() == {"error": "the body is no JSON"}
+    assert httpx.post(url, content=b"{", trust_env=False).json() == {"error": "the body is not JSON"}
 
 
 def test_the_client_raises_what_the_sandbox_says(control: SandboxClient) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue_tracking_api.answers import RequestRefused
-from segue_tracking_api.intake import Intake, Reader, messages, pieces
+from segue_tracking_api.intake import Intake, MessageSorter, messages, pieces
 from segue_tracking_api.limits import MAX_EVENTS, Limits
 
 RECEIVED = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -26,10 +26,10 @@ FIELDS = st.sampled_from(
 
 
 def read(*sent: Any, limits: Limits | None = None, **batch: Any) -> Intake:
-    reader = Reader(RECEIVED, limits or Limits(), batch)
+    sorter = MessageSorter(RECEIVED, limits or Limits(), batch)
     for index, message in enumerate(sent):
-        reader.read(index, message)
-    return reader.intake
+        sorter.sort(index, message)
+    return sorter.intake
 
 
 def stored(intake: Intake) -> list[dict[str, Any]]:
@@ -120,9 +120,9 @@ def test_more_events_than_a_batch_may_have_are_rejected_in_one_entry() -> None:
     listed = messages({"batch": [TRACK] * (MAX_EVENTS + 5)})
     taken = [index for piece in pieces(listed, 250) for index, _ in piece]
     assert taken == list(range(MAX_EVENTS))
-    reader = Reader(RECEIVED, Limits())
-    reader.refuse_rest(MAX_EVENTS, 5)
-    assert (len(reader.intake.rejected), reader.intake.unlisted) == (1, 4)
+    sorter = MessageSorter(RECEIVED, Limits())
+    sorter.reject_rest(MAX_EVENTS, 5)
+    assert (len(sorter.intake.rejected), sorter.intake.unlisted) == (1, 4)
 
 
 @pytest.mark.parametrize("body", [{}, {"batch": None}, {"batch": {}}, {"batch": "[]"}])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue_tracking_api.answers import RequestRefused
-from segue_tracking_api.write_keys import WriteKeys, from_body, from_head
+from segue_tracking_api.write_keys import WriteKeys, from_body, from_header_or_query
 
 KEYS = WriteKeys({"one": ("loops",), "two": ("loops", "second")})
 
@@ -31,7 +31,7 @@ def basic(text: str) -> str:
     ],
 )
 def test_where_a_write_key_is_found(authorization: str, query: dict[str, str], key: str | None) -> None:
-    assert from_head(authorization, query) == key
+    assert from_header_or_query(authorization, query) == key
 
 
 def test_each_key_has_its_destinations() -> None:
@@ -49,8 +49,8 @@ def test_no_other_key_is_let_in(key: str) -> None:
 
 @given(st.text())
 def test_any_authorization_can_be_read(authorization: str) -> None:
-    from_head(authorization, {})
-    from_head("Basic " + authorization, {})
+    from_header_or_query(authorization, {})
+    from_header_or_query("Basic " + authorization, {})
 
 
 @pytest.mark.parametrize("body", [{}, {"writeKey": None}, {"writeKey": ""}, {"writeKey": 7}])

@@ -1,1 +1,1 @@
-"""`segue demo`: every promise of Segue played through once, with real processes, and checked against what Loops received."""
+"""`segue demo`: shows each promise of Segue once, with real processes, and checks it against what Loops received."""

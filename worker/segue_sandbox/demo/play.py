@@ -1,4 +1,4 @@
-"""The demo from beginning to end."""
+"""Plays the demo from beginning to end."""
 
 import signal
 
@@ -9,8 +9,8 @@ from segue_sandbox.demo.scenario import RATE_LIMIT, chapters
 from segue_sandbox.demo.stage import Stage
 
 _INTRODUCTION = """\
-Segue takes identify and track events from your services and brings them to Loops: each once, in order, no faster than \
-Loops allows. The demo does so with real processes; only Loops is an imitation that keeps a record of all it receives.
+Segue takes identify and track events from your services and delivers them to Loops: each once, in order, and no \
+faster than Loops allows. The demo uses real processes; only Loops is replaced by a stand-in that records what it gets.
 """
 
 
@@ -19,14 +19,14 @@ def play(console: Console, *, keep: bool) -> list[str]:
 
     Args:
         console: where it is shown.
-        keep: whether everything runs on, once the demo is over, until Ctrl-C.
+        keep: whether everything keeps running after the demo, until Ctrl-C.
 
     Returns:
-        what did not turn out as promised; empty where all did.
+        what did not happen as promised; empty if everything did.
 
     Raises:
-        KeyboardInterrupt: it was interrupted; everything is stopped.
-        SegueError: it could not go on; everything is stopped. So too for those in `stage.GONE`.
+        KeyboardInterrupt: it was interrupted; everything has been stopped.
+        SegueError: a part failed; everything has been stopped. The same holds for the errors in `stage.GONE`.
     """
     report = Report(console)
     report.say(_INTRODUCTION)
@@ -40,7 +40,7 @@ def play(console: Console, *, keep: bool) -> list[str]:
         problems = [problem for outcome in outcomes for problem in outcome.problems]
         if summary["max_received_per_second"] > RATE_LIMIT:
             problems.append(
-                f"{summary['max_received_per_second']} requests in one second, at most {RATE_LIMIT} promised"
+                f"in one second {summary['max_received_per_second']} requests were sent, more than the promised {RATE_LIMIT}"
             )
         report.summary(outcomes, summary, problems)
         if keep:
@@ -50,7 +50,7 @@ def play(console: Console, *, keep: bool) -> list[str]:
 
 
 def _keep(report: Report, stage: Stage) -> None:
-    report.say("\nEverything runs on. In another shell:\n", "bold")
+    report.say("\nEverything keeps running. In another shell:\n", "bold")
     for name, value in stage.environment().items():
         report.say(f"  export {name}={value}")
     report.say(

@@ -1,4 +1,4 @@
-"""What the demo shows: chapters, what Loops received, what became of each event, and the sum of it."""
+"""Prints the demo: its chapters, what Loops received, what became of each event, and a summary."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final

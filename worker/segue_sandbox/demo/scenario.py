@@ -120,7 +120,7 @@ def _updates() -> Chapter:
     return Chapter(
         title="Twenty updates of one contact are one request",
         text="Loops takes ten requests a second, and has no batches. Updates that wait for the same contact are merged: "
-        "later values win. (The setting `coalesce` turns this off, or goes further.)",
+        "later values win. (The setting `coalesce` turns this off, or merges more.)",
         planned=tuple(Planned(event, "merged") for event in (first, *more)),
         effects=1,
     )
@@ -128,10 +128,10 @@ def _updates() -> Chapter:
 
 def _refused() -> Chapter:
     return Chapter(
-        title="Refused for good: a dead letter, and the rest goes on",
+        title="Refused for good: a dead letter, and the rest is delivered",
         text="The first update names a mailing list that does not exist: Loops answers 400, and would every time. Merged "
         "with the second it is refused too, so Segue takes the two apart: only the one at fault is set aside, with its "
-        "reason, to be looked at and replayed. What the contact did next is not held up.",
+        "reason, so that you can look at it and replay it. What the contact did next is not held up.",
         planned=(
             Planned(
                 identify("margaret", "dead-1", email="margaret@example.com", mailingLists={"no-such-list": True}),
@@ -165,7 +165,7 @@ def _rate_limited() -> Chapter:
     return Chapter(
         title="A rush: paced below the limit, and slowed by a 429",
         text=f"24 people sign up at the same moment. Segue never sends more than {RATE_LIMIT} requests in any one second, "
-        "over all workers. Here Loops answers 429 once, asking to wait a second: every worker waits, then goes on.",
+        "over all workers. Here Loops answers 429 once, asking to wait a second: every worker waits, then continues.",
         planned=tuple(
             Planned(identify(name, f"rush-{name}", email=f"{name}@example.com"), attempts=1 + (name == slowed))
             for name in people

@@ -1,4 +1,4 @@
-"""The stage: Redis, the sandbox and a worker, started one after the other and stopped in reverse."""
+"""What the demo runs on: Redis, the sandbox and a worker, started one after the other and stopped in reverse order."""
 
 import signal
 import tempfile
@@ -43,7 +43,7 @@ class _Worker(WorkerProcess):
 
 
 class Stage:
-    """What the demo runs on, in a temporary directory. Nothing of it is left behind.
+    """What the demo runs on, in a temporary directory that is removed at the end.
 
     Args:
         say: called with a line about each part that has been started or stopped.
@@ -82,7 +82,7 @@ class Stage:
             self._exit.close()
 
     def play(self, chapter: Chapter) -> PlayedChapter:
-        """Enqueue a chapter's events and wait until each has met its fate.
+        """Enqueue a chapter's events and wait until all are settled.
 
         Raises:
             StageError: a part went away, or it takes too long.
@@ -94,7 +94,7 @@ class Stage:
         return judge(chapter, self.sandbox.requests(since=before), self._dead_letters(), self.sandbox.contacts())
 
     def summary(self) -> Summary:
-        """What Loops received, in numbers."""
+        """Counts of what Loops received."""
         return self.sandbox.summary()
 
     def environment(self) -> Mapping[str, str]:
@@ -119,7 +119,7 @@ class Stage:
         destination = {"name": DESTINATION, "api_key": API_KEY, "base_url": self.sandbox.base_url}
         with self.config.open("w", encoding="utf-8") as file:
             YAML(typ="safe").dump({"destinations": [{**destination, "rate_limit": RATE_LIMIT}]}, file)
-        self._say(f"Loops   process {self.sandbox.pid}: its imitation, {self.sandbox.base_url}")
+        self._say(f"Loops   process {self.sandbox.pid}: a stand-in, {self.sandbox.base_url}")
 
     def _start_worker(self, directory: Path) -> None:
         with _undisturbed():

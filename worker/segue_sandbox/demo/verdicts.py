@@ -1,6 +1,6 @@
-"""What became of each event, read from what Loops received and from the dead letters. Pure.
+"""Finds out what became of each event, from what Loops received and from the dead letters. Pure.
 
-Nothing here asks Segue how it went: a claim of the demo counts only if the other side saw it.
+Segue's own counters and log are not used: what the demo says has to be confirmed by what Loops received.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,12 +53,12 @@ class EventFate:
 
 @dataclass(frozen=True, slots=True)
 class PlayedChapter:
-    """A chapter as it went.
+    """What happened in a chapter.
 
     Attributes:
-        fates: of the chapter's events, in order.
+        fates: what became of the chapter's events, in order.
         records: what Loops received meanwhile.
-        problems: claims of the chapter that did not come true; empty where all did.
+        problems: promises of the chapter that were not kept.
     """
 
     chapter: Chapter
@@ -158,9 +158,9 @@ def _against_plan(chapter: Chapter, fates: Sequence[EventFate]) -> Iterable[str]
     for planned, fate in zip(chapter.planned, fates, strict=True):
         message_id = planned.event["messageId"]
         if fate.kind != planned.becomes:
-            yield f"{message_id}: was to be {planned.becomes}, is {fate.kind}"
+            yield f"{message_id}: should be {planned.becomes}, but is {fate.kind}"
         elif planned.becomes != "duplicate" and fate.attempts < planned.attempts:
-            yield f"{message_id}: was to take {planned.attempts} attempts, took {fate.attempts}"
+            yield f"{message_id}: should have been sent {planned.attempts} times, but was sent {fate.attempts} times"
 
 
 def _against_order(chapter: Chapter, fates: Sequence[EventFate]) -> Iterable[str]:
@@ -176,7 +176,7 @@ def _against_order(chapter: Chapter, fates: Sequence[EventFate]) -> Iterable[str
 def _against_effects(chapter: Chapter, records: Sequence[RequestRecord]) -> Iterable[str]:
     effects = sum(record["applied"] for record in records)
     if effects != chapter.effects:
-        yield f"{effects} requests took effect at Loops, promised were {chapter.effects}"
+        yield f"requests that took effect at Loops: {effects}, but {chapter.effects} were promised"
 
 
 def _against_lists(chapter: Chapter, contacts: Iterable[Mapping[str, Any]]) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""What an endpoint is given."""
+"""The request as an endpoint gets it."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from segue_sandbox.switches import Switches
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """One admitted request.
+    """One request that passed all checks.
 
     Attributes:
-        argument: what follows the route's path, where the route has a parameter.
+        argument: the part after the route's path, where the route has a parameter.
         now: the data's time (it can be moved), unix seconds.
-        answer_delay: how long after `now` the answer will leave, seconds.
-        mailed: False while Loops accepts events and sends no mail.
+        answer_delay: how long after `now` the answer will be sent, seconds.
+        mailed: False while Loops accepts events but sends no mail.
     """
 
     request: ApiRequest

@@ -1,7 +1,7 @@
-"""`segue check`: what is wrong with a configuration, or what it does."""
+"""`segue check`: report the problems of a configuration, or show what it does."""
 
 import asyncio
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from segue_worker.cli.options import config_option, json_option
-from segue_worker.cli.output import emit_json, emit_table, remark
+from segue_worker.cli.output import counted, emit_json, emit_table, remark
 from segue_worker.config import Config, Inspection, inspect_config, json_schema
 from segue_worker.printable import visible
 
@@ -19,19 +19,20 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog="Example: segue check --config segue.yaml --online",
-    short_help="Say what is wrong with a configuration, or what it does.",
+    short_help="Report the problems of a configuration, or show what it does.",
 )
 @config_option
 @json_option
+@click.option("--schema", is_flag=True, help="Only print the JSON Schema of the configuration, for editors.")
 @click.option(
-    "--schema", is_flag=True, help="Print the JSON Schema of the configuration, for editors, and look at no file."
+    "--online", is_flag=True, help="Also ask Loops whether it accepts the API keys, and which teams they belong to."
 )
-@click.option("--online", is_flag=True, help="Also ask Loops whether the API keys are good, and whose they are.")
 def check(config: Path, *, as_json: bool, schema: bool, online: bool) -> None:
     """Read the configuration as a worker would.
 
-    Prints every problem with file, line, path and reason, and exits 2; or the destinations with their mappings, and exits 0.
-    With --online, one request is sent for each key of an enabled destination; exits 1 where one is not good.
+    Where it has problems, prints each with file, line, path and reason, and exits with 2. Otherwise prints the
+    destinations with their mappings, and exits with 0. With --online, sends one request for each API key of an enabled
+    destination, and exits with 1 if Loops refuses a key.
     """
     if schema:
         emit_json(json_schema())
@@ -65,7 +66,9 @@ def _print_keys(keys: "Sequence[KeyCheck]") -> None:
         if key.problem:
             remark(f"{key.destination}: {key.problem}; {key.advice}")
         else:
-            click.echo(f"{key.destination}: the API key is good; team: {visible(key.team) or '(Loops names none)'}")
+            click.echo(
+                f"{key.destination}: Loops accepts the API key; team: {visible(key.team) or '(Loops names none)'}"
+            )
 
 
 def _summary(inspection: Inspection) -> dict[str, Any]:
@@ -101,9 +104,5 @@ def _print(config: Config) -> None:
         for mapping in destination.mappings
     ]
     emit_table(("destination", "mapping", "action", "trigger"), rows)
-    counted = f"{_count(config.destinations, 'destination')}, {_count(rows, 'mapping')}"
-    remark(f"{config.path}: {counted}, no problems")
-
-
-def _count(things: Sized, name: str) -> str:
-    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+    content = f"{counted(len(config.destinations), 'destination')}, {counted(len(rows), 'mapping')}"
+    remark(f"{config.path}: {content}, no problems")

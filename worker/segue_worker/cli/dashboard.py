@@ -1,4 +1,4 @@
-"""`segue dashboard`: what became of events, in a browser."""
+"""`segue dashboard`: a web page that shows what happens to events."""
 
 import contextlib
 import logging
@@ -38,8 +38,9 @@ Example:
 def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, redis_url: str) -> None:
     """Serve the dashboard.
 
-    People sign in with a token of at least 16 characters; without one it does not start. It speaks HTTP: to reach it
-    from elsewhere, put a proxy that speaks HTTPS before it, or a tunnel. /healthz and /metrics need no token.
+    People sign in with a token of at least 16 characters; without a token the dashboard does not start. It is served
+    over plain HTTP: to reach it from another machine, put an HTTPS proxy in front of it, or use a tunnel. /healthz and
+    /metrics need no token.
     """
     from segue_worker.dashboard import Dashboard, create_app  # noqa: PLC0415 - needs the extra `dashboard`
     from segue_worker.dashboard.server import serve  # noqa: PLC0415 - same
@@ -54,7 +55,7 @@ def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, re
         hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
         board = Dashboard(redis, config, sessions, hints.send)
         try:
-            # Ctrl-C is how one ends it.
+            # Ctrl-C is the usual way to end it.
             with contextlib.suppress(KeyboardInterrupt):
                 serve(create_app(board), host, port, lambda url: click.echo(f"{READY_LINE}{url}", err=True))
         except OSError as error:

@@ -1,4 +1,4 @@
-"""`segue dead`: what was given up for good, and what to do about it."""
+"""`segue dead`: list, show, replay and delete dead letters."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,9 +15,9 @@ from segue_producer.clients import broker_url
 from segue_producer.hints import Hints
 from segue_worker.cli.dead_options import Selection, Wanted, filter_options, locate, select, split_names
 from segue_worker.cli.dead_output import COLUMNS, details, page, row, summary
-from segue_worker.cli.group import Failure
+from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import emit, emit_json, emit_table, remark
+from segue_worker.cli.output import counted, emit, emit_json, emit_table, remark
 from segue_worker.cli.store import choose, opened
 from segue_worker.config import Config
 from segue_worker.observing.destinations import KnownDestinations, known_destinations
@@ -38,15 +38,15 @@ _HINT_TIMEOUT_S: Final = 2.0
 
 @click.group(
     epilog="Example: segue dead list --reason refused --since 2h",
-    short_help="List, show, replay or drop what was given up for good.",
+    short_help="List, show, replay or delete dead letters.",
 )
 def dead() -> None:
-    """Dead letters: requests, and events, that were given up for good."""
+    """Dead letters are requests and events that were given up for good."""
 
 
 @dead.command(
     "list",
-    short_help="List them, without personal data but the contact.",
+    short_help="List dead letters; of personal data only the contact is shown.",
     epilog='Example: segue dead list loops --event "User Registered" --since 2h',
 )
 @click.argument("destination", required=False)
@@ -55,9 +55,9 @@ def dead() -> None:
 @redis_option
 @json_option
 def list_letters(destination: str | None, *, wanted: Wanted, config: Path, redis_url: str, as_json: bool) -> None:
-    """List the dead letters of DESTINATION, oldest first; it may be left out where there is only one.
+    """List the dead letters of DESTINATION, oldest first. It may be left out where there is only one destination.
 
-    No request, answer or event is shown: see segue dead show.
+    Requests, answers and events are not shown here; segue dead show shows them.
     """
     with opened(redis_url) as redis:
         name = choose(redis, known_destinations(redis, config), destination)
@@ -68,22 +68,22 @@ def list_letters(destination: str | None, *, wanted: Wanted, config: Path, redis
         rows = [row(letter) for letter in islice(found, wanted.limit or SHOWN)]
         more = next(found, None) is not None
     if not rows:
-        remark(f"{name}: no dead letter" + (" matches" if wanted.narrowed else ""))
+        remark(f"{name}: no dead letter matches" if wanted.narrowed else f"{name}: there are no dead letters")
         return
     emit_table(COLUMNS, rows, numbers=["attempts"])
     if more:
-        remark(f"the oldest {SHOWN} are shown; --limit shows more")
+        remark(f"Only the oldest {SHOWN} are shown; use --limit to show more")
 
 
 @dead.command(
-    short_help="Show all that is known of some.", epilog="Example: segue dead show 0123456789abcdef0123456789abcdef"
+    short_help="Show dead letters in full.", epilog="Example: segue dead show 0123456789abcdef0123456789abcdef"
 )
 @click.argument("arguments", nargs=-1, required=True, metavar="[DESTINATION] ID...")
 @config_option
 @redis_option
 @json_option
 def show(arguments: Sequence[str], *, config: Path, redis_url: str, as_json: bool) -> None:
-    """Show all that is known of dead letters: reason, request, answer and events, personal data included."""
+    """Show dead letters in full: reason, request, answer and events, personal data included."""
     name, ids = split_names(arguments)
     if not ids:
         raise click.UsageError("give an id of 32 hexadecimal digits; segue dead list shows them")
@@ -103,13 +103,13 @@ def show(arguments: Sequence[str], *, config: Path, redis_url: str, as_json: boo
 
 
 def _selecting(command: Any) -> Any:
-    """What replay and drop both take."""
+    """Add the arguments and options that replay and drop share."""
     for option in (
         json_option,
         redis_option,
         config_option,
         click.option("--yes", is_flag=True, help="Do not ask."),
-        click.option("--dry-run", is_flag=True, help="Only say what would be done."),
+        click.option("--dry-run", is_flag=True, help="Only report what would be done."),
         click.option("--all", "everything", is_flag=True, help="Every dead letter of the destination."),
         filter_options,
         click.argument("arguments", nargs=-1, metavar="[DESTINATION] [ID]..."),
@@ -120,7 +120,7 @@ def _selecting(command: Any) -> Any:
 
 @dead.command(
     "replay",
-    short_help="Send some, or all, again.",
+    short_help="Send the events of dead letters again.",
     epilog="Example: segue dead replay loops --reason refused --since 2h --dry-run",
 )
 @_selecting
@@ -134,10 +134,10 @@ def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
     redis_url: str,
     as_json: bool,
 ) -> None:
-    """Send dead letters again: by id, by filter, or --all of DESTINATION.
+    """Send the events of dead letters again: by id, by filter, or with --all every one of DESTINATION.
 
-    Their events go to the end of their contact's outbox, oldest first, for the mappings that failed, as the
-    configuration is now. Their requests carry new Idempotency-Keys.
+    The events go to the end of their contact's outbox, oldest first. They are sent for the mappings that failed, as
+    those are configured now, and with new Idempotency-Keys.
     """
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
@@ -159,7 +159,7 @@ def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
         raise click.exceptions.Exit(1)
 
 
-@dead.command("drop", short_help="Forget some, or all.", epilog="Example: segue dead drop loops --reason invalid --yes")
+@dead.command("drop", short_help="Delete dead letters.", epilog="Example: segue dead drop loops --reason invalid --yes")
 @_selecting
 def drop_letters(  # noqa: PLR0913 - one parameter per option is click's shape
     arguments: Sequence[str],
@@ -171,18 +171,19 @@ def drop_letters(  # noqa: PLR0913 - one parameter per option is click's shape
     redis_url: str,
     as_json: bool,
 ) -> None:
-    """Forget dead letters: by id, by filter, or --all of DESTINATION. They cannot be brought back."""
+    """Delete dead letters: by id, by filter, or with --all every one of DESTINATION. This cannot be undone."""
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         selections, missing = select(redis, known, arguments, wanted)
         count = _count(selections)
         if not dry_run:
-            _confirm("Drop", selections, yes=yes)
+            _confirm("Delete", selections, yes=yes)
             count = sum(sum(drop(redis, selection.destination, selection.ids)) for selection in selections)
     if as_json:
         emit_json({"dry_run": dry_run, "dropped": count})
     else:
-        remark(f"{count} would be dropped" if dry_run else f"{count} dropped")
+        letters = counted(count, "dead letter")
+        remark(f"{letters} would be deleted" if dry_run else f"Deleted {letters}")
     _fail_for(missing)
 
 
@@ -232,8 +233,9 @@ def _report_replay(results: Sequence[Replayed], *, dry_run: bool, as_json: bool)
     for result in refused:
         remark(f"{result.id} cannot be replayed: {result.why}")
     for letter_id in gone:
-        remark(f"{letter_id} is gone: somebody else replayed or dropped it")
-    remark(f"{len(replayed)} would be replayed" if dry_run else f"{len(replayed)} replayed")
+        remark(f"{letter_id} no longer exists: somebody else replayed or deleted it")
+    letters = counted(len(replayed), "dead letter")
+    remark(f"{letters} would be replayed" if dry_run else f"Replayed {letters}")
 
 
 def _confirm(what: str, selections: Sequence[Selection], *, yes: bool) -> None:
@@ -241,7 +243,7 @@ def _confirm(what: str, selections: Sequence[Selection], *, yes: bool) -> None:
     if yes or not count or not _at_terminal():
         return
     names = ", ".join(selection.destination for selection in selections)
-    click.confirm(f"{what} {count} dead letter{'' if count == 1 else 's'} of {names}?", abort=True, err=True)
+    click.confirm(f"{what} {counted(count, 'dead letter')} of {names}?", abort=True, err=True)
 
 
 def _at_terminal() -> bool:
@@ -254,4 +256,4 @@ def _count(selections: Iterable[Selection]) -> int:
 
 def _fail_for(missing: Sequence[str]) -> None:
     if missing:
-        raise Failure("\n".join(f"there is no dead letter {letter_id}" for letter_id in missing))
+        raise CommandFailure("\n".join(f"there is no dead letter {letter_id}" for letter_id in missing))

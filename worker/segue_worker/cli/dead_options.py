@@ -1,4 +1,4 @@
-"""What the `segue dead` commands take: filters, ids, and what they select."""
+"""The filters and ids that the `segue dead` commands take, and the dead letters they select."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -28,7 +28,13 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a command is to act on, ids apart: a filter, at most so many, or everything."""
+    """Which dead letters a command is to act on, where it is not told by ids.
+
+    Attributes:
+        filter: what must hold of them.
+        limit: at most so many; None for no bound.
+        everything: whether `--all` was given.
+    """
 
     filter: Filter
     limit: int | None = None
@@ -36,7 +42,7 @@ class Wanted:
 
     @property
     def narrowed(self) -> bool:
-        """Whether something says which."""
+        """Whether a filter or a limit was given."""
         return self.filter != Filter() or self.limit is not None
 
 
@@ -49,7 +55,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "since_ms",
         metavar="WHEN",
         callback=_since,
-        help="Only from then on: 2h, 7d, or 2026-01-31T12:00 (UTC).",
+        help="Only those given up in the last 2h or 7d, or since a time such as 2026-01-31T12:00 (UTC).",
     )
     @click.option("--event", metavar="NAME", help="Only with a track event of this name.")
     @click.option("--contact", help="Only of this contact: userId, else email, else anonymousId.")
@@ -76,13 +82,13 @@ def split_names(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
 def select(
     redis: "Redis", known: KnownDestinations, arguments: Sequence[str], wanted: Wanted
 ) -> tuple[list[Selection], list[str]]:
-    """Find what `[DESTINATION] [ID]...` and the filters mean.
+    """Find the dead letters that `[DESTINATION] [ID]...` and the filters select.
 
     Returns:
-        what was found; and the ids that are no dead letters.
+        what was found; and the ids of which there is no dead letter.
 
     Raises:
-        click.UsageError: nothing says which, or too much does.
+        click.UsageError: neither ids nor filters nor `--all` were given, or several of them.
     """
     name, ids = split_names(arguments)
     if ids and (wanted.narrowed or wanted.everything):
@@ -98,7 +104,7 @@ def select(
 def locate(
     redis: "Redis", known: KnownDestinations, name: str | None, ids: Sequence[str]
 ) -> tuple[list[Selection], list[str]]:
-    """Find letters by id, at the destination of this name or at any. Returns them, and the ids of which there is none."""
+    """Find dead letters by id, at the named destination or at any. Returns them, and the ids that were not found."""
     names = known.names if name is None else (choose(redis, known, name),)
     found = [Selection(each, in_order(redis, each, ids)) for each in names]
     there = {letter_id for selection in found for letter_id in selection.ids}

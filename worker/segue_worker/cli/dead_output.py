@@ -1,4 +1,4 @@
-"""How dead letters are shown. Lists show no request, answer or event; `show` does."""
+"""How dead letters are printed. Requests, answers and events appear only in `segue dead show`."""
 
 import json
 from collections.abc import Sequence

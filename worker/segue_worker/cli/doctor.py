@@ -1,4 +1,4 @@
-"""`segue doctor`: everything delivery needs, looked at once."""
+"""`segue doctor`: check once everything that delivery needs."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -18,16 +18,18 @@ from segue_worker.printable import visible
 _COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "red"}
 
 
-@click.command(epilog="Example: segue doctor --config segue.yaml", short_help="Say what keeps events from Loops.")
+@click.command(
+    epilog="Example: segue doctor --config segue.yaml", short_help="Find out what keeps events from being delivered."
+)
 @config_option
 @redis_option
 @json_option
 def doctor(config: Path, redis_url: str, *, as_json: bool) -> None:
-    """Look at everything that delivery needs, and say what to do about each fault.
+    """Check everything that delivery needs, and say what to do about each fault.
 
-    Redis (reachable, version, policy, persistence), the broker, workers, the sweep, their configuration against the
-    file, and each API key, for which one request goes to Loops. Exits 1 on a fault, 2 where the configuration has
-    problems; warnings are no faults.
+    Checked are Redis (whether it answers, its version, eviction policy and persistence), the broker, the workers, the
+    sweep, whether the workers' configuration is that of the file, and each API key, for which one request is sent to
+    Loops. Exits with 1 on a fault and with 2 where the configuration has problems. Warnings do not count as faults.
     """
     inspection = inspect_config(config)
     findings = []

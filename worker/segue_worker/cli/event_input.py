@@ -1,4 +1,4 @@
-"""What the commands that take events share: where they are read from, and for which destination."""
+"""Reading events, and choosing the destination whose mappings apply: for the commands that take events."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -31,7 +31,7 @@ def destination_option(command: CommandT) -> CommandT:
 
 
 def choose_destination(config: Config, name: str | None) -> Destination:
-    """The destination of that name, or the only one. A wrong or missing name ends the command with exit code 2."""
+    """The destination of that name, or the only one there is. Otherwise the command ends with exit code 2."""
     names = ", ".join(destination.name for destination in config.destinations)
     if name is None:
         if len(config.destinations) > 1:
@@ -59,7 +59,7 @@ def lines_of(file: IO[bytes]) -> Iterator[bytes]:
 def events_of(file: IO[bytes]) -> Iterator[dict[str, Any] | NotAnEventError]:
     """The events of JSON Lines, or of one JSON document: an event spread over lines, or a list of events.
 
-    JSON Lines are read as they come. What is no event is handed over as the error that says so.
+    JSON Lines are handed over as they arrive. What is not an event is handed over as the error that says so.
     """
     lines = lines_of(file)
     first = next((line for line in lines if line.strip()), b"")

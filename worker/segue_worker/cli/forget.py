@@ -1,4 +1,4 @@
-"""`segue forget`: remove a person."""
+"""`segue forget`: delete a person's data."""
 
 import asyncio
 import math
@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from segue_producer.clients import async_redis_client
-from segue_worker.cli.group import Failure, UsageFailure
+from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import emit_json, remark
+from segue_worker.cli.output import counted, emit_json, remark
 from segue_worker.cli.store import TIMEOUT_S, opened
 from segue_worker.observing.destinations import KnownDestinations, known_destinations
 from segue_worker.operating.forget import forget_at_loops, forget_here
@@ -21,7 +21,7 @@ from segue_worker.operating.forget import forget_at_loops, forget_here
 
 @click.command(
     epilog="Example: segue forget user-42 --loops",
-    short_help="Remove what is held of a person, and their contact at Loops.",
+    short_help="Delete a person's data here, and their contact at Loops.",
 )
 @click.argument("person", metavar="USER_ID|EMAIL|ANONYMOUS_ID")
 @click.option("--loops", is_flag=True, help="Also tell Loops to delete the contact.")
@@ -32,18 +32,18 @@ from segue_worker.operating.forget import forget_at_loops, forget_here
 def forget(  # noqa: PLR0913 - one argument for each option
     person: str, *, loops: bool, yes: bool, config: Path, redis_url: str, as_json: bool
 ) -> None:
-    """Remove the pending events, dead letters and log entries of a person at every destination.
+    """Delete the waiting events, dead letters and log entries of a person at every destination.
 
     The person may be named by any of their ids, an email in any spelling. Events that wait or died and name it lead to
-    their other ids: what is held under their userId goes too, and what is held under their emails and anonymousId
+    their other ids: what is kept under their userId is deleted too, and what is kept under their emails and anonymousId
     without a userId. Log entries name nobody and are found by the ids alone: name the person by each id they had.
 
-    If a delivery of theirs is under way, the command waits for up to 6 seconds until it has ended: after that no request
-    leaves for what was enqueued before. What was delivered is at Loops: --loops deletes the contact there. Stop
-    enqueueing for the person first, or new events will come after.
+    If a delivery of theirs is under way, the command waits for up to 6 seconds until it has ended. After that no request
+    leaves for what was enqueued before. What was delivered is kept by Loops; --loops deletes the contact there too. Stop
+    enqueueing for the person first, or new events will follow.
     """
     if sys.stdin.isatty() and not yes:
-        click.confirm("Remove everything that is held of this person? It cannot be undone", abort=True, err=True)
+        click.confirm("Delete everything that is kept of this person? This cannot be undone", abort=True, err=True)
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         if loops and known.config is None:
@@ -58,10 +58,9 @@ def forget(  # noqa: PLR0913 - one argument for each option
         emit_json(removed)
     for name, counts in removed.items():
         at_loops = {True: "; contact deleted at Loops", False: "; no such contact at Loops", None: ""}
-        remark(
-            f"{name}: {counts['events']} events, {counts['dead_letters']} dead letters and {counts['log_entries']} log entries removed"
-            f"{at_loops[counts.get('contact_deleted')]}"
-        )
+        kept = f"{counted(counts['events'], 'event')}, {counted(counts['dead_letters'], 'dead letter')}"
+        log = f"{counts['log_entries']:,} log entr{'y' if counts['log_entries'] == 1 else 'ies'}"
+        remark(f"{name}: deleted {kept} and {log}{at_loops[counts.get('contact_deleted')]}")
 
 
 def _wait(seconds: float) -> None:
@@ -71,6 +70,6 @@ def _wait(seconds: float) -> None:
 
 async def _at_loops(known: KnownDestinations, redis_url: str, person: str) -> dict[str, bool]:
     if known.config is None:
-        raise Failure("the configuration is gone")
+        raise CommandFailure("the configuration is gone")
     async with async_redis_client(redis_url, timeout=TIMEOUT_S) as redis:
         return {item.name: await forget_at_loops(redis, item, person) for item in known.config.destinations}

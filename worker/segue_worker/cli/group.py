@@ -1,4 +1,4 @@
-"""A command group that imports its commands late, and turns errors into messages and exit codes."""
+"""A command group that imports a command only when it is called, and turns errors into messages and exit codes."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -11,22 +11,22 @@ from segue_worker.extras import not_installed
 from segue_worker.printable import visible_lines
 
 
-class Failure(click.ClickException):
-    """Ends a command with a message on stderr, as it is, and exit code 1: something failed."""
+class CommandFailure(click.ClickException):
+    """Ends a command with a message on stderr and exit code 1: something failed."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message."""
         click.echo(visible_lines(self.message), file=file, err=file is None)
 
 
-class UsageFailure(Failure):
-    """Ends a command as `Failure` does, with exit code 2: bad usage or a configuration with problems."""
+class UsageFailure(CommandFailure):
+    """Ends a command with a message on stderr and exit code 2: bad usage, or a configuration with problems."""
 
     exit_code = 2
 
 
 class CommandGroup(click.Group):
-    """Knows its commands by name, help text and `module:attribute`; imports one when it is called."""
+    """A group whose commands are given by name, help text and `module:attribute`, and imported when called."""
 
     def __init__(
         self, *, commands_in: Mapping[str, tuple[str, str]], extras: Mapping[str, str] | None = None, **settings: Any
@@ -62,7 +62,7 @@ class CommandGroup(click.Group):
         except ConfigError as error:
             raise UsageFailure(str(error)) from error
         except SegueError as error:
-            raise Failure(str(error)) from error
+            raise CommandFailure(str(error)) from error
         except ModuleNotFoundError as missing:
             raise UsageFailure(
                 not_installed(missing, self._extras.get(ctx.invoked_subcommand or "", "worker"))

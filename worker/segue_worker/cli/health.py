@@ -1,4 +1,4 @@
-"""`segue health`: whether events move, for the health checks of containers."""
+"""`segue health`: whether events are being delivered, for the health checks of containers."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -7,7 +7,7 @@ import click
 from redis.exceptions import RedisError
 
 from segue_producer.clients import where
-from segue_worker.cli.group import Failure
+from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
 from segue_worker.cli.store import connect
@@ -31,7 +31,8 @@ def _read_span(_ctx: click.Context, _param: click.Parameter, value: str) -> time
 
 
 @click.command(
-    epilog="Example: segue health --max-age 60s", short_help="Say whether events move; for container health checks."
+    epilog="Example: segue health --max-age 60s",
+    short_help="Report whether events are being delivered; for container health checks.",
 )
 @config_option
 @redis_option
@@ -41,16 +42,16 @@ def _read_span(_ctx: click.Context, _param: click.Parameter, value: str) -> time
     default="60s",
     show_default=True,
     metavar="SPAN",
-    help="How long an event may be due, or the last sweep be past.",
+    help="How long an event may wait without progress, or how long ago the last sweep may be.",
 )
-@click.option("--sweep", is_flag=True, help="Look at the sweep (beat's work) instead; needs no configuration.")
+@click.option("--sweep", is_flag=True, help="Check the sweep (what beat starts) instead; needs no configuration.")
 @click.option("--strict", is_flag=True, help="Fail for a paused destination too.")
 @json_option
 def health(config: Path, redis_url: str, max_age: timedelta, *, sweep: bool, strict: bool, as_json: bool) -> None:  # noqa: PLR0913 - its options
-    """Say whether events move, and if not, why.
+    """Report whether events are being delivered, and if not, why.
 
-    Exits 1 where no worker is alive; where an event of an enabled destination that is not paused has waited, due or
-    claimed, for longer than --max-age while nothing was settled; and where Redis does not answer.
+    Exits with 1 if no worker is alive; if Redis does not answer; or if an enabled destination that is not paused has
+    had an event waiting, due or claimed, for longer than --max-age, and nothing was settled in that time.
     """
     names = [] if sweep else [each.name for each in load_config(config).destinations if each.enabled]
     max_age_ms = round(max_age.total_seconds() * 1000)
@@ -65,5 +66,5 @@ def health(config: Path, redis_url: str, max_age: timedelta, *, sweep: bool, str
         emit_json({"healthy": not problems, "problems": problems})
         raise click.exceptions.Exit(1 if problems else 0)
     if problems:
-        raise Failure("\n".join(problems))
+        raise CommandFailure("\n".join(problems))
     remark("healthy")

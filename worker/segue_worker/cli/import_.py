@@ -1,11 +1,11 @@
-"""`segue import`: from a destination exported from Segment to a configuration."""
+"""`segue import`: turn a destination exported from Segment into a configuration."""
 
 from pathlib import Path
 
 import click
 
 from segue_worker.cli.group import UsageFailure
-from segue_worker.cli.output import remark
+from segue_worker.cli.output import counted, remark
 from segue_worker.config import inspect_config
 from segue_worker.segment_import import Conversion, Export, ExportError, convert, read_export, write_config
 
@@ -24,7 +24,7 @@ Example:
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write there instead of to stdout; never over a file.",
+    help="Write to this file instead of to stdout; an existing file is not overwritten.",
 )
 @click.argument(
     "files",
@@ -36,12 +36,13 @@ Example:
 def import_(files: tuple[str, ...], output: Path | None) -> None:
     """Turn Loops destinations that were exported from Segment into a configuration.
 
-    FILE is an answer of Segment's Public API (list subscriptions from destination; get destination adds its name and
-    state, several files count as one export), what `terraform show -json` prints, or a .tf file with
-    segment_destination_subscription resources. API keys are not taken over: the configuration names a variable instead.
+    FILE is an answer of Segment's Public API, the output of `terraform show -json`, or a .tf file with
+    segment_destination_subscription resources. Of the Public API, "list subscriptions from destination" is needed, and
+    "get destination" adds the name and state; several files count as one export. API keys are not taken over: the
+    configuration names a variable in their place.
 
-    Exits 0 when everything was carried over; 1 when something could not be: it is named on stderr, and stands in the
-    configuration as a comment; 2 when a file is no export.
+    Exits with 0 if everything was carried over; with 1 if something could not be: it is named on stderr, and stands in
+    the configuration as a comment; with 2 if a file is not an export.
     """
     if output is not None and output.exists():
         raise UsageFailure(f"{output} exists: choose another --output, or move it away")
@@ -67,7 +68,7 @@ def import_(files: tuple[str, ...], output: Path | None) -> None:
     for destination in conversion.destinations:
         carried = sum(mapping.carried for mapping in destination.mappings)
         remark(
-            f"{destination.name}: {carried} of {len(destination.mappings)} mappings carried over; "
+            f"{destination.name}: {carried} of {counted(len(destination.mappings), 'mapping')} carried over; "
             f"put the API key into {destination.variable}"
         )
     if conversion.problems or (output is not None and not _is_sound(output, conversion)):
@@ -75,7 +76,7 @@ def import_(files: tuple[str, ...], output: Path | None) -> None:
 
 
 def _is_sound(output: Path, conversion: Conversion) -> bool:
-    """Whether a worker would take what was written; remarks on it as `segue check` does."""
+    """Whether a worker would accept what was written. Prints problems as `segue check` does."""
     inspection = inspect_config(output, {destination.variable: "unset" for destination in conversion.destinations})
     for problem in inspection.problems:
         remark(str(problem))

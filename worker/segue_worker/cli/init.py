@@ -1,4 +1,4 @@
-"""`segue init`: a configuration to begin with, from a few questions or options."""
+"""`segue init`: write a first configuration, from a few questions or options."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from segue_producer.keys import DESTINATION_NAME
-from segue_worker.cli.group import Failure, UsageFailure
+from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option
 from segue_worker.cli.output import remark
 from segue_worker.config import inspect_config
@@ -27,9 +27,9 @@ Example:
 
 _NEXT: Final = """\
 Then:
-  segue check --online                is the key good, and whose is it?
+  segue check --online                does Loops accept the key, and whose is it?
   segue send --identify u1 --traits '{"email": "you@example.com"}'
-                                      one contact through the mappings, and what Loops answers
+                                      send one contact, and show what Loops answers
   celery -A segue_worker worker -B    delivers what services enqueue"""
 
 
@@ -40,7 +40,7 @@ def _name(_ctx: click.Context | None, _param: click.Parameter | None, value: str
 
 
 def _variable(_ctx: click.Context | None, _param: click.Parameter | None, value: str) -> str:
-    """A variable's name. Small letters are refused: this keeps a key that is pasted here out of the file."""
+    """Check a variable's name. Small letters are refused, so that a key pasted here does not get into the file."""
     if not _VARIABLE.fullmatch(value):
         raise click.BadParameter(
             f"give the name of an environment variable, like {_KEY_VARIABLE}: capital letters, digits and _. "
@@ -53,7 +53,7 @@ def _variables(_ctx: click.Context | None, _param: click.Parameter | None, value
     return tuple(_variable(None, None, value) for value in dict.fromkeys(values))
 
 
-@click.command(epilog=_EXAMPLE, short_help="Write a configuration to begin with.")
+@click.command(epilog=_EXAMPLE, short_help="Write a first configuration.")
 @config_option
 @click.option("--name", callback=_name, default="loops", show_default=True, help="Name of the destination.")
 @click.option(
@@ -64,7 +64,11 @@ def _variables(_ctx: click.Context | None, _param: click.Parameter | None, value
     metavar="NAME",
     help="Environment variable that holds the Loops API key.",
 )
-@click.option("--api-key-file", metavar="FILE", help="File that holds it, instead; relative to the configuration.")
+@click.option(
+    "--api-key-file",
+    metavar="FILE",
+    help="File that holds the API key, in place of a variable; relative to the configuration.",
+)
 @click.option("--base-url", metavar="URL", help="Address of the API, where it is not Loops itself: a sandbox.")
 @click.option(
     "--source",
@@ -77,10 +81,10 @@ def _variables(_ctx: click.Context | None, _param: click.Parameter | None, value
 @click.option("--yes", is_flag=True, help="Write over a file without asking.")
 @click.pass_context
 def init(context: click.Context, /, *, config: Path, yes: bool, **chosen: Any) -> None:
-    """Write a configuration to begin with: one destination, its two default mappings, and sources.
+    """Write a first configuration: one destination with the two default mappings, and sources.
 
-    Asks on a terminal where no option says what to write. Keys are not written into it, only where they are to be
-    found. The outcome is checked as `segue check` does: exits 1 where it has problems yet.
+    On a terminal it asks, unless options say what to write. Keys are never written into the file, only where they are
+    to be found. The file is then checked as by segue check: exits with 1 if it has problems.
     """
     by_hand = any(context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE for name in chosen)
     asking = sys.stdin.isatty()
@@ -89,8 +93,8 @@ def init(context: click.Context, /, *, config: Path, yes: bool, **chosen: Any) -
     try:
         config.write_text(starter.text(), encoding="utf-8")
     except OSError as error:
-        raise Failure(f"{config} cannot be written: {error.strerror}; name another file with --config") from None
-    remark(f"{config} is written")
+        raise CommandFailure(f"{config} cannot be written: {error.strerror}; name another file with --config") from None
+    remark(f"Wrote {config}")
     sound = _is_sound(config, starter)
     _say_next(config, starter)
     if not sound:
@@ -106,7 +110,7 @@ def _may_write(config: Path, *, yes: bool, asking: bool) -> None:
 
 
 def _asked() -> dict[str, Any]:
-    """What a person answers."""
+    """Ask for what to write."""
     name = click.prompt("Name of the destination", "loops", value_proc=lambda value: _name(None, None, value), err=True)
     kept = click.Choice(["variable", "file"])
     from_file = click.prompt("The Loops API key comes from a", "variable", type=kept, err=True) == "file"
@@ -126,7 +130,7 @@ def _ask_variable(question: str, default: str) -> str:
 
 
 def _is_sound(config: Path, starter: Starter) -> bool:
-    """Whether a worker would take it, once the variables are set; remarks on it as `segue check` does."""
+    """Whether a worker would accept it once the variables are set. Prints problems as `segue check` does."""
     inspection = inspect_config(config, {**{name: f"not-set-{name}" for name in starter.variables}, **os.environ})
     for problem in inspection.problems:
         remark(str(problem))

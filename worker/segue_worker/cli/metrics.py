@@ -1,4 +1,4 @@
-"""`segue metrics`: the metrics, as Prometheus reads them."""
+"""`segue metrics`: print the metrics in Prometheus's text format."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from segue_worker.observing.metrics.exposition import render
 
 @click.command(
     epilog="Example: segue metrics > /var/lib/node_exporter/segue.prom",
-    short_help="Print the metrics, as Prometheus reads them.",
+    short_help="Print the metrics in Prometheus's text format.",
 )
 @config_option
 @redis_option
 def metrics(config: Path, *, redis_url: str) -> None:
     """Print the metrics of every destination, in Prometheus's text format; docs/metrics.md explains them.
 
-    They are read from Redis, so they are true across all processes and survive restarts.
+    They are read from Redis, so they cover all processes and survive restarts.
     """
     with opened(redis_url) as redis:
         click.echo(render(redis, known_destinations(redis, config).names), nl=False)

@@ -1,6 +1,6 @@
-"""How commands speak: data to stdout, as a table or as JSON; remarks to stderr.
+"""How commands print: data to stdout, as a table or as JSON; remarks for people to stderr.
 
-What senders and servers wrote is in all of it, so its control characters are spelled out here.
+Both may quote what senders and servers wrote, so control characters are replaced by escapes here.
 """
 
 import sys
@@ -48,6 +48,11 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numb
     for row in rows:
         table.add_row(*(Text(visible(str(cell))) for cell in row))
     Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE).print(table)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts, as in `1 event` or `1,200 events`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def remark(text: str) -> None:

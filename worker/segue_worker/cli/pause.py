@@ -1,4 +1,4 @@
-"""`segue pause` and `segue resume`: hold a destination by hand, and let it go on."""
+"""`segue pause` and `segue resume`: pause a destination by hand, and resume it."""
 
 import time
 from pathlib import Path
@@ -14,38 +14,38 @@ from segue_worker.operating import pause as operating
 
 @click.command(
     epilog='Example: segue pause loops --reason "new API key on its way"',
-    short_help="Hold a destination: nothing is sent until it is resumed.",
+    short_help="Pause a destination: nothing is sent until it is resumed.",
 )
 @click.argument("destination")
 @click.option("--reason", default="paused by hand", show_default=True, help="What `segue status` says about it.")
 @config_option
 @redis_option
 def pause(destination: str, *, reason: str, config: Path, redis_url: str) -> None:
-    """Hold DESTINATION: nothing is sent until it is resumed.
+    """Pause DESTINATION: nothing is sent until it is resumed.
 
-    Events are still taken and wait in order. Requests under way are finished. A pause that Segue made itself becomes
-    one by hand: no probe ends it.
+    Events are still accepted, and wait in order. Requests that are under way are finished. A destination that Segue had
+    paused itself now counts as paused by hand, so that no probe resumes it.
     """
     with opened(redis_url) as redis:
         name = choose(redis, known_destinations(redis, config), destination)
-        earlier = operating.hold(redis, name, reason, int(time.time() * 1000))
-    was = ", which was paused already," if earlier else ""
-    remark(f"{name}{was} is paused; segue resume {name} lets it go on")
+        earlier = operating.pause(redis, name, reason, int(time.time() * 1000))
+    done = f"{name} was paused already" if earlier else f"Paused {name}"
+    remark(f"{done}; to resume it: segue resume {name}")
 
 
 @click.command(
     epilog="Example: segue resume loops",
-    short_help="Let a paused destination go on.",
+    short_help="Resume a paused destination.",
 )
 @click.argument("destination")
 @config_option
 @redis_option
 def resume(destination: str, *, config: Path, redis_url: str) -> None:
-    """Let DESTINATION go on, whether it was paused by hand or by Segue. Delivery begins within a second.
+    """Resume DESTINATION, whether it was paused by hand or by Segue. Delivery begins within a second.
 
-    For ten minutes it is not paused again because Loops refuses requests: look at the dead letters meanwhile.
+    For ten minutes Segue does not pause it again because Loops refuses requests: look at the dead letters meanwhile.
     """
     with opened(redis_url) as redis:
         name = choose(redis, known_destinations(redis, config), destination)
         was_paused = operating.resume(redis, name)
-    remark(f"{name} is resumed" if was_paused else f"{name} is not paused")
+    remark(f"Resumed {name}" if was_paused else f"{name} is not paused")

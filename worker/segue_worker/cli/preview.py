@@ -1,4 +1,4 @@
-"""`segue preview`: what the mappings make of events, without sending anything."""
+"""`segue preview`: show which requests events would become, without sending anything."""
 
 from pathlib import Path
 from typing import IO, Any
@@ -9,7 +9,7 @@ from segue_producer.errors import InvalidEvent
 from segue_producer.events import prepare
 from segue_worker.cli.event_input import choose_destination, destination_option, events_of, lines_of
 from segue_worker.cli.options import config_option, json_option
-from segue_worker.cli.output import emit_json_text, remark
+from segue_worker.cli.output import counted, emit_json_text, remark
 from segue_worker.cli.requests import show_preview, show_problem
 from segue_worker.config import Destination, load_config
 from segue_worker.observing.preview import NotAnEventError, message_id, preview_line
@@ -23,28 +23,28 @@ Example:
 """
 
 
-@click.command(epilog=_EXAMPLE, short_help="Show the requests that events would become, and why not others.")
+@click.command(epilog=_EXAMPLE, short_help="Show which requests events would become, without sending them.")
 @config_option
 @destination_option
 @json_option
 @click.argument("file", type=click.File("rb"), default="-", metavar="[FILE|-]")
 def preview(config: Path, destination: str | None, file: IO[bytes], *, as_json: bool) -> None:
-    """Show what the mappings of a destination make of events, and send nothing.
+    """Show which requests the mappings of a destination make of events. Nothing is sent.
 
-    FILE holds one event per line (JSON Lines); without it, or with -, they are read from stdin. For each event you get
-    its requests, and for every mapping that makes none the condition that failed and the value found.
+    FILE holds one event per line (JSON Lines); without it, or with -, they are read from stdin. For each event you see
+    its requests, and for every mapping that makes none the condition that failed and the value it found.
 
     With --json, each line becomes one line: {"messageId", "requests": [{"mapping", "method", "path", "body"}],
-    "skipped": [{"mapping", "reason"}], "errors": [{"mapping", "reason"}]}, or {"error": reason} if it is no JSON
-    object. Without, the file may also be a single event or a list of events spread over lines; shown besides are
-    values that Loops is known to refuse, and what is wrong with events that could not be enqueued.
+    "skipped": [{"mapping", "reason"}], "errors": [{"mapping", "reason"}]}, or {"error": reason} if it is not a JSON
+    object. Without --json, the file may also be a single event or a list of events, spread over lines; values that Loops
+    is known to refuse are pointed out, and so is what is wrong with events that could not be enqueued.
 
-    The variables that the configuration names must be set; what they hold does not matter here. The exit code is 0
-    however the events fare.
+    The variables that the configuration names must be set, but their values do not matter here. The exit code is 0
+    even where an event makes no request.
     """
     chosen = choose_destination(load_config(config), destination)
     if not chosen.enabled:
-        remark(f"{chosen.name} is not enabled: its events are kept, and none of this is sent")
+        remark(f"{chosen.name} is not enabled: its events wait in the outbox, and none of this is sent")
     if as_json:
         _write_lines(file, chosen)
     else:
@@ -63,7 +63,7 @@ def _show_all(file: IO[bytes], destination: Destination) -> None:
         events = number
         if isinstance(event, NotAnEventError):
             errors += 1
-            click.secho(f"{number}. no event", bold=True)
+            click.secho(f"{number}. not an event", bold=True)
             show_problem("error", str(event))
             continue
         found = preview_event(event, destination.mappings)
@@ -73,11 +73,12 @@ def _show_all(file: IO[bytes], destination: Destination) -> None:
         _show_refusal(event)
         show_preview(found)
         click.echo()
-    remark(f"{destination.name}: events: {events}, requests: {requests}, errors: {errors}")
+    totals = (counted(events, "event"), counted(requests, "request"), counted(errors, "error"))
+    remark(f"{destination.name}: {', '.join(totals)}")
 
 
 def _title(event: dict[str, Any]) -> str:
-    """Type, event name, user and messageId, as far as they are texts."""
+    """Type, event name, user and messageId, where they are text."""
     shown = [event.get("type"), event.get("event"), event.get("userId"), message_id(event)]
     return visible(" · ".join(text[:60] for text in shown if isinstance(text, str))) or "an event without a type"
 

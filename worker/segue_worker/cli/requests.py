@@ -1,4 +1,4 @@
-"""Shows people requests, and why there are no others."""
+"""Prints requests that mappings made, and why other mappings made none."""
 
 import json
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""`segue sandbox`: the stand-in for Loops, on a port."""
+"""`segue sandbox`: serve the stand-in for Loops on a port."""
 
 import contextlib
 
@@ -31,7 +31,9 @@ Example:
     show_default=True,
     help="Count the limit over any one second, or over the clock's seconds.",
 )
-@click.option("--latency-ms", type=click.FloatRange(0), default=0, show_default=True, help="Time every answer takes.")
+@click.option(
+    "--latency-ms", type=click.FloatRange(0), default=0, show_default=True, help="How long every answer takes."
+)
 @click.option(
     "--fail",
     type=click.FloatRange(0, 1),
@@ -39,7 +41,13 @@ Example:
     show_default=True,
     help="Share of requests that fail at random: 429, 500, 502/503/504, connection dropped, answer lost.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random failures; equal seeds fail alike.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the random failures; the same seed gives the same failures.",
+)
 @click.option(
     "--api-key",
     "api_keys",
@@ -82,7 +90,7 @@ def sandbox(  # noqa: PLR0913  one parameter per option is click's shape
     except SwitchError as error:
         raise click.UsageError(f"--switch {error}") from None
     try:
-        # Ctrl-C is how one ends it.
+        # Ctrl-C is the usual way to end it.
         with contextlib.suppress(KeyboardInterrupt):
             serve(Sandbox(switches, api_keys=api_keys, seed=seed), host, port, _say_ready)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`segue send`: one event to Loops, now."""
+"""`segue send`: send one event to Loops at once."""
 
 import asyncio
 import sys
@@ -14,7 +14,7 @@ from segue_producer.events import MAX_EVENT_BYTES, prepare
 from segue_worker.cli.event_input import choose_destination, destination_option
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, json_option
-from segue_worker.cli.output import emit, emit_json_text, remark
+from segue_worker.cli.output import counted, emit, emit_json_text, remark
 from segue_worker.cli.requests import show_preview
 from segue_worker.config import Destination, load_config
 from segue_worker.observing.preview import NotAnEventError, Preview, read_event, reasons_json, request_json
@@ -29,7 +29,7 @@ Example:
   segue send --destination loops event.json --yes --json
 """
 _LARGEST_FILE = 4 * MAX_EVENT_BYTES
-"""Bytes that are read; white space included, an event has fewer."""
+"""How many bytes of a file are read: more than an event has, white space included."""
 
 
 @click.command(epilog=_EXAMPLE, short_help="Send one event to Loops now, and show the answer.")
@@ -46,13 +46,13 @@ _LARGEST_FILE = 4 * MAX_EVENT_BYTES
     "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False, metavar="[FILE|-]"
 )
 def send(*, config: Path, destination: str | None, as_json: bool, yes: bool, **given: Any) -> None:
-    """Send one event through the mappings to Loops, now, and show what Loops answers.
+    """Send one event through the mappings to Loops at once, and show what Loops answers.
 
-    FILE holds the event as JSON; - reads it from stdin. The event takes no part in the outbox: nothing is deduplicated, merged,
-    paced or retried. Each request is one attempt under an Idempotency-Key of its own, so sending twice sends twice; it
-    counts toward the team's rate limit like any other.
+    FILE holds the event as JSON; - reads it from stdin. The event does not go through the outbox: it is not
+    deduplicated, merged, paced or retried. Each request has an Idempotency-Key of its own, so sending an event twice
+    has its effect twice. It counts towards the team's rate limit like any other request.
 
-    Exits 0 when Loops took every request, 1 when it refused one, did not answer, or no mapping made one.
+    Exits with 0 if Loops accepted every request, and with 1 if it refused one, did not answer, or no mapping made one.
     """
     chosen = choose_destination(load_config(config), destination)
     if not any(given.values()) and not sys.stdin.isatty():
@@ -69,7 +69,7 @@ def send(*, config: Path, destination: str | None, as_json: bool, yes: bool, **g
     elif sent:
         _show(sent)
     else:
-        remark("nothing was sent: no mapping makes a request of this event")
+        remark("Nothing was sent: no mapping makes a request of this event")
     if not sent or found.errors or not all(each.delivered for each in sent):
         raise click.exceptions.Exit(1)
 
@@ -114,8 +114,7 @@ def _prepared(event: dict[str, Any]) -> tuple[dict[str, Any], str]:
 def _ask(destination: Destination, found: Preview, *, from_stdin: bool) -> None:
     if from_stdin:
         raise click.UsageError("the event came from stdin, which leaves no way to ask: add --yes")
-    count = len(found.requests)
-    question = f"Send {count} request{'' if count == 1 else 's'} to {destination.base_url} ({destination.name})?"
+    question = f"Send {counted(len(found.requests), 'request')} to {destination.base_url} ({destination.name})?"
     click.confirm(question, default=True, abort=True, err=True)
 
 

@@ -1,4 +1,4 @@
-"""`segue status`: what each destination is doing, and what it has done."""
+"""`segue status`: the state, speed and counters of each destination."""
 
 import sys
 import time
@@ -35,32 +35,35 @@ SINCE: Final = ("delivered", "filtered", "duplicates", "merged", "requests", "re
 
 @click.command(
     epilog="Example: segue status --watch",
-    short_help="Show what each destination is doing, and what it has done.",
+    short_help="Show the state, speed and counters of each destination.",
 )
 @config_option
 @redis_option
 @json_option
-@click.option("--watch", is_flag=True, help="Go on each second, until Ctrl-C; with --json, a line each second.")
+@click.option(
+    "--watch", is_flag=True, help="Show it anew each second, until Ctrl-C; with --json, print a line each second."
+)
 def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
-    """Show what each destination is doing now, how fast, and its counters since the start of data.
+    """Show the state of each destination, how fast it delivers, and its counters of all time.
 
-    pending counts events; due, in flight and parked count contacts; dead counts the dead letters kept; oldest is for
-    how long the contact that waits longest has waited. Speed is that of the last one to two minutes, with --watch
-    requests that of the last second: requests per second and the limit, the median and the 95th percentile of the time
-    from enqueueing to delivery, and of a request.
+    pending counts events that wait. due, in flight and parked count contacts: those that wait for their turn, those that
+    are being delivered, and those that wait for a retry. dead counts the dead letters that are kept. oldest is how long
+    the longest waiting contact has waited. The second table covers the last one to two minutes (with --watch, requests
+    per second cover the last second): requests per second and the limit, and the median and 95th percentile of the time
+    from enqueueing to delivery and of the duration of a request.
     """
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         if known.remark:
             remark(known.remark)
         if not known.names:
-            remark("no destination is known: no worker has announced one yet")
+            remark("There is no destination yet: no worker has announced one, and no configuration names one")
 
         def read() -> StatusReading:
             return StatusReading(read_statuses(redis, known.names), read_speeds(redis, known.names))
 
         if watch:
-            # Ctrl-C is how one ends it.
+            # Ctrl-C is the usual way to end it.
             with suppress(KeyboardInterrupt):
                 _watch(read, as_json=as_json)
         elif as_json:
@@ -71,7 +74,7 @@ def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StatusReading:
-    """What is shown at a time: of each destination what it does, and how fast."""
+    """What is shown at one time: the status and the speed of each destination."""
 
     statuses: Mapping[str, Status]
     speeds: Mapping[str, Speed]
@@ -89,7 +92,7 @@ class StatusReading:
 
 
 def as_data(reading: StatusReading) -> dict[str, Any]:
-    """The form that other programs read, whose names stay as they are; with the speed besides."""
+    """Status and speed as other programs read them; the names must stay as they are."""
     return {
         "destinations": {
             name: {**each.to_dict(), **reading.speeds[name].to_dict()} for name, each in reading.statuses.items()
@@ -98,7 +101,7 @@ def as_data(reading: StatusReading) -> dict[str, Any]:
 
 
 def as_tables(reading: StatusReading) -> RenderableType:
-    """Three tables, at most 100 columns wide: what is now, how fast, and what has been."""
+    """Three tables, at most 100 columns wide: state, speed, and counters."""
     now = _table("destination", *_NOW, "oldest", "paused")
     speed = _table("destination", *_SPEED)
     since = _table("destination", *SINCE)
@@ -149,7 +152,7 @@ def _console() -> Console:
 
 
 def _watch(read: Callable[[], StatusReading], *, as_json: bool) -> None:
-    """Show the status each second, for ever."""
+    """Show the status each second, until interrupted."""
     if as_json or not sys.stdout.isatty():
         for reading in _each_second(read):
             emit_json(as_data(reading)) if as_json else _console().print(as_tables(reading))

@@ -1,4 +1,4 @@
-"""What commands that look into Redis share: the connection, and the choice of a destination."""
+"""Connecting to Redis and choosing a destination: for the commands that read or change what is stored there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,23 +7,23 @@ from redis import AuthenticationError, Redis, RedisError
 
 from segue_producer.clients import redis_client, where
 from segue_producer.keys import DESTINATION_NAME, Keys
-from segue_worker.cli.group import Failure, UsageFailure
-from segue_worker.observing.destinations import KnownDestinations
+from segue_worker.cli.group import CommandFailure, UsageFailure
+from segue_worker.observing.destinations import NO_CONFIG, KnownDestinations
 
 TIMEOUT_S = 5.0
 
 
 def connect(url: str, *, timeout: float = TIMEOUT_S) -> Redis:
-    """A client. A URL that is none ends the command with a message and exit code 2."""
+    """A client. A malformed URL ends the command with a message and exit code 2."""
     try:
         return redis_client(url, timeout=timeout)
     except ValueError:
-        raise UsageFailure("--redis-url: no URL of a Redis; write it as redis://localhost:6379/0") from None
+        raise UsageFailure("--redis-url: not the URL of a Redis; write it like redis://localhost:6379/0") from None
 
 
 @contextmanager
 def opened(url: str) -> Iterator["Redis"]:
-    """A client that answers bytes. Inside, a Redis that fails ends the command with a message and exit code 1."""
+    """A client that answers bytes. If Redis fails while it is in use, the command ends with a message and exit code 1."""
     client = connect(url)
     try:
         with client:
@@ -32,27 +32,27 @@ def opened(url: str) -> Iterator["Redis"]:
         advice = "check that it runs and that --redis-url, or SEGUE_REDIS_URL, points to it"
         if isinstance(error, AuthenticationError):
             advice = "check the user and password in its URL"
-        raise Failure(f"Redis at {where(url)} did not answer ({type(error).__name__}): {advice}") from None
+        raise CommandFailure(f"Redis at {where(url)} did not answer ({type(error).__name__}): {advice}") from None
 
 
 def choose(redis: "Redis", known: KnownDestinations, name: str | None) -> str:
     """The destination of this name, or the only one there is; otherwise the command ends with exit code 2.
 
-    A destination that is no longer announced is found by what it left in Redis.
+    A destination that no worker announces any more is accepted if Redis still holds data of it.
     """
     if name is not None and (name in known.names or _has_data(redis, name)):
         return name
     if name is None and len(known.names) == 1:
         return known.names[0]
-    listed = f"known are {', '.join(known.names)}" if known.names else _nothing_known(known)
+    listed = f"there are: {', '.join(known.names)}" if known.names else _nothing_known(known)
     if name is None:
         raise UsageFailure(f"Name the destination; {listed}")
     raise UsageFailure(f"There is no destination {name!r}; {listed}")
 
 
 def _nothing_known(known: KnownDestinations) -> str:
-    said = f" ({known.remark.removesuffix('; going by what Redis knows')})" if known.remark else ""
-    return f"none is known: no worker has announced one, and no configuration names one{said}"
+    said = f" ({known.remark.removesuffix(NO_CONFIG)})" if known.remark else ""
+    return f"there is none: no worker has announced one, and no configuration names one{said}"
 
 
 def _has_data(redis: "Redis", name: str) -> bool:

@@ -1,4 +1,4 @@
-"""`segue tail`: what becomes of events, as it happens."""
+"""`segue tail`: follow what happens to events, live."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -77,11 +77,17 @@ class Line:
 
 @click.command(
     epilog="Example: segue tail --outcome dead --outcome parked",
-    short_help="Show what becomes of events, as it happens.",
+    short_help="Follow what happens to events, live.",
 )
-@click.option("--destination", help="Only there; otherwise at every destination.")
+@click.option("--destination", help="Only at this destination; by default at every one.")
 @click.option("--event", help="Only events of this name; `identify` for identify events.")
-@click.option("--outcome", "outcomes", multiple=True, type=click.Choice(OUTCOMES), help="Only these; may be repeated.")
+@click.option(
+    "--outcome",
+    "outcomes",
+    multiple=True,
+    type=click.Choice(OUTCOMES),
+    help="Only events with this outcome; may be repeated.",
+)
 @config_option
 @redis_option
 @json_option
@@ -94,19 +100,19 @@ def tail(  # noqa: PLR0913 - one parameter per option is click's shape
     redis_url: str,
     as_json: bool,
 ) -> None:
-    """Show a line for each event as it is delivered, filtered, parked or given up, until Ctrl-C.
+    """Print a line for each event as it is delivered, filtered, parked or given up, until Ctrl-C.
 
-    No personal data is shown; see segue trace and segue dead show.
+    No personal data is shown; for more, see segue trace and segue dead show.
     """
-    # Ctrl-C is how one ends it.
+    # Ctrl-C is the usual way to end it.
     with opened(redis_url) as redis, suppress(KeyboardInterrupt):
         known = known_destinations(redis, config)
         names = (choose(redis, known, destination),) if destination else known.names
         if not names:
-            remark("no destination is known: no worker has announced one yet")
+            remark("There is no destination yet: no worker has announced one, and no configuration names one")
             return
         position = end_of(redis, names)
-        remark(f"following {', '.join(names)}; Ctrl-C ends it")
+        remark(f"Following {', '.join(names)}; end with Ctrl-C")
         while True:
             found, position = follow(redis, position, block_ms=BLOCK_MS)
             for name, logged in found:
@@ -116,7 +122,7 @@ def tail(  # noqa: PLR0913 - one parameter per option is click's shape
 
 
 def lines(destination: str, logged: Logged) -> Iterator[Line]:
-    """The lines of one entry of the log: each event it names once, with its request where it had one."""
+    """The lines of one log entry: one for each event that it names, with the event's request if there was one."""
     record, request = logged.record, logged.record.request
     answers: dict[str, dict[str, Any]] = {}
     before: dict[str, Any] = {"interrupted": record.interrupted}

@@ -1,4 +1,4 @@
-"""`segue trace`: what became of an event."""
+"""`segue trace`: show what happened to one event."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,28 +6,29 @@ from typing import Any, Final
 
 import click
 
-from segue_worker.cli.group import Failure
+from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import emit_json
+from segue_worker.cli.output import counted, emit_json
 from segue_worker.cli.store import choose, opened
-from segue_worker.mapping.explain import EVERY_MAPPING
+from segue_worker.mapping.why_filtered import EVERY_MAPPING
 from segue_worker.observing.destinations import known_destinations
+from segue_worker.observing.preview import DISABLED
 from segue_worker.observing.trace import Trail, TrailStep, What, read_trail
 from segue_worker.printable import visible
 
 
 @click.command(
-    epilog="Example: segue trace 0b6f2c9e-7d0f-4a51-8d5c-2f5b1f6f3c11", short_help="Show what became of an event."
+    epilog="Example: segue trace 0b6f2c9e-7d0f-4a51-8d5c-2f5b1f6f3c11", short_help="Show what happened to one event."
 )
 @click.argument("message_id")
-@click.option("--destination", help="Only there; otherwise at every destination.")
+@click.option("--destination", help="Only at this destination; by default at every one.")
 @config_option
 @redis_option
 @json_option
 def trace(message_id: str, *, destination: str | None, config: Path, redis_url: str, as_json: bool) -> None:
-    """Show what became of the event MESSAGE_ID: enqueued, each attempt with its answer, and how it ended.
+    """Show what happened to the event MESSAGE_ID: when it was enqueued, each attempt with its answer, and how it ended.
 
-    The log reaches back about 100,000 requests of each destination. Exits with 1 where nothing is known of the event.
+    The log reaches back about 100,000 requests for each destination. Exits with 1 if nothing is known of the event.
     """
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
@@ -37,7 +38,7 @@ def trace(message_id: str, *, destination: str | None, config: Path, redis_url: 
         emit_json([trail.to_dict() for trail in trails])
     if not trails:
         where = f"at {destination}" if destination else "at any destination"
-        raise Failure(f"nothing is known {where} of an event with this messageId: it was never enqueued, or long ago")
+        raise CommandFailure(f"No event with this messageId is known {where}: it was never enqueued, or too long ago")
     if not as_json:
         click.echo("\n\n".join(as_text(trail) for trail in trails))
 
@@ -73,26 +74,29 @@ def interruption(times: int) -> str:
 
 
 def _filtered(details: dict[str, Any]) -> str:
-    return "filtered: " + ("; ".join(map(_reason, details["because"])) or "no mapping takes it")
+    return "filtered: " + ("; ".join(map(_reason, details["because"])) or "no mapping fires for it")
 
 
 def _reason(reason: dict[str, str]) -> str:
     if reason["mapping"] == EVERY_MAPPING:
         return reason["condition"]
-    return f"{reason['mapping']!r} wants {reason['condition']}"
+    if reason["condition"] == DISABLED:
+        return f"{reason['mapping']!r} is disabled"
+    return f"{reason['mapping']!r} requires {reason['condition']}"
 
 
 def _pending(details: dict[str, Any]) -> str:
-    before = f"{details['events_before']} events of its contact before it"
+    before = f"{counted(details['events_before'], 'event')} of its contact before it"
     if "until" in details:
-        return f"parked until {details['until']} after {details['attempts']} attempts: {details['because']}; {before}"
-    return f"{'in flight' if details['in_flight'] else 'waits'}; {before}"
+        attempts = counted(details["attempts"], "attempt")
+        return f"parked until {details['until']} after {attempts}: {details['because']}; {before}"
+    return f"{'in flight' if details['in_flight'] else 'waiting'}; {before}"
 
 
 def _letter(details: dict[str, Any]) -> str:
     if "letter" not in details:
         return ""
-    hint = f"segue dead show {details['letter']}" if details["kept"] else "its dead letter was replayed or dropped"
+    hint = f"segue dead show {details['letter']}" if details["kept"] else "its dead letter was replayed or deleted"
     return f" ({hint})"
 
 
@@ -106,12 +110,12 @@ _WORDS: Final[dict[What, Callable[[dict[str, Any]], str]]] = {
     "attempt": _attempt,
     "delivered": lambda details: f"delivered for {details['mapping']!r}{_merged(details)}",
     "parked": lambda details: f"parked until {details['until']}: {details['because']}{_merged(details)}",
-    "apart": lambda details: f"the merged request was refused, and is sent again piece by piece{_merged(details)}",
+    "apart": lambda details: f"the merged request was refused, and is sent again in pieces{_merged(details)}",
     "dead": lambda details: f"given up: {details['reason']}{_letter(details)}{_merged(details)}",
     "failed": lambda details: f"mapping {details['mapping']!r} failed: {details['reason']}{_letter(details)}",
     "filtered": _filtered,
     "duplicate": lambda _: "a second copy was dropped as a duplicate",
     "replayed": lambda details: f"replayed from dead letter {details['letter']}",
-    "settled": lambda _: "settled within the dedupe window; the log no longer reaches back to it",
+    "settled": lambda _: "it was settled within the dedupe window; the log no longer says how",
     "pending": _pending,
 }

@@ -1,4 +1,4 @@
-"""`segue tracking-api`: the HTTP endpoint for Segment and RudderStack SDKs, on a port."""
+"""`segue tracking-api`: serve the HTTP endpoint for Segment and RudderStack SDKs on a port."""
 
 import contextlib
 import logging
@@ -56,7 +56,8 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
 ) -> None:
     """Serve an HTTP endpoint that unmodified Segment and RudderStack SDKs can send to.
 
-    The configuration's `sources` say which write keys are let in, and where their events go. GET /docs describes it.
+    The configuration's `sources` say which write keys are accepted, and to which destinations their events go. GET /docs
+    describes the endpoint.
     """
     from segue_tracking_api import Limits, bind, create_app, serve  # noqa: PLC0415  --help needs no extra
 
@@ -64,7 +65,7 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
     read = load_config(config, serving=True)
     sources = {source.write_key.get_secret_value(): source.destinations for source in read.sources}
     if not sources:
-        raise UsageFailure(f"{config}: has no `sources`: without a write key nobody could send anything")
+        raise UsageFailure(f"{config} has no `sources`: without a write key nobody could send anything")
     limits = Limits(batch_bytes=max_batch_bytes)
     app = create_app(
         sources,
@@ -78,7 +79,7 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
     taken = listener.getsockname()[1]
-    # Ctrl-C is how one ends it in a terminal.
+    # Ctrl-C is the usual way to end it in a terminal.
     with contextlib.suppress(KeyboardInterrupt):
         serve(
             app, listener, limits, lambda: remark(f"{READY_LINE}http://{f'[{host}]' if ':' in host else host}:{taken}")

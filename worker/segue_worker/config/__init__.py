@@ -1,8 +1,8 @@
-"""The configuration: `segue.yaml` in, typed values out, or every problem with file, line, path and reason."""
+"""The configuration: reads `segue.yaml` into typed values, or names every problem with file, line, path and reason."""
 
 from segue_worker.config.durations import duration_text, parse_duration
 from segue_worker.config.load import Inspection, inspect_config, load_config
-from segue_worker.config.model import Config, DeadLetterLimits, Destination, Retry, Source
+from segue_worker.config.model import Config, DeadLetterLimits, Destination, RetryLimits, Source
 from segue_worker.config.problems import Problem
 from segue_worker.config.schema import MAX_MAPPINGS, json_schema
 
@@ -13,7 +13,7 @@ __all__ = [
     "Destination",
     "Inspection",
     "Problem",
-    "Retry",
+    "RetryLimits",
     "Source",
     "duration_text",
     "inspect_config",

@@ -1,4 +1,4 @@
-"""Spans of time as people write them: `24h`, `30d`, `90s`, `1h30m`."""
+"""Reads and writes durations as people do: `24h`, `30d`, `90s`, `1h30m`."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,31 +8,31 @@ from pydantic_core import PydanticCustomError
 from pytimeparse.timeparse import timeparse
 
 _EXAMPLE = "write a number with its unit, as 90s, 30m, 24h, 30d or 1h30m"
-_UNITLESS = "a number alone does not say its unit: write it, as in 24h"
+_UNITLESS = "a number needs a unit, as in 24h"
 _LONGEST_TEXT = 40
 
 
 def parse_duration(text: object) -> timedelta:
-    """Read a span of time.
+    """Read a duration.
 
     Args:
-        text: a number with its unit (s, m, h, d, w), or several of them.
+        text: a number with its unit (s, m, h, d or w), or several of these in a row.
 
     Raises:
-        ValueError: it is none; the message says what to write.
+        ValueError: it is not a duration; the message says what to write instead.
     """
     if not isinstance(text, str):
         reason = (
             _UNITLESS
             if isinstance(text, int | float) and not isinstance(text, bool)
-            else f"needs a span of time: {_EXAMPLE}"
+            else f"needs a duration: {_EXAMPLE}"
         )
         raise ValueError(reason)  # noqa: TRY004 - pydantic takes ValueError, and the reason is for the reader of the file
     if text.strip().replace(".", "", 1).isdigit():
         raise ValueError(_UNITLESS)
     seconds = timeparse(text) if len(text) <= _LONGEST_TEXT and text.isascii() and ":" not in text else None
     if seconds is None:
-        raise ValueError(f"not a span of time: {_EXAMPLE}")
+        raise ValueError(f"not a duration: {_EXAMPLE}")
     try:
         return timedelta(seconds=seconds)
     except OverflowError:
@@ -40,7 +40,7 @@ def parse_duration(text: object) -> timedelta:
 
 
 def duration_text(span: timedelta) -> str:
-    """Spell a span of time so that `parse_duration` reads it back, to the millisecond."""
+    """Write a duration, exact to the millisecond, so that `parse_duration` reads it back."""
     seconds = span / timedelta(seconds=1)
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds > size and seconds % size == 0:
@@ -49,7 +49,7 @@ def duration_text(span: timedelta) -> str:
 
 
 def between(least: str, most: str) -> tuple[BeforeValidator, WithJsonSchema]:
-    """What pydantic needs to read a span of time within limits (`Annotated[timedelta, *between("1s", "5m")]`)."""
+    """Return what pydantic needs to read a duration within limits (`Annotated[timedelta, *between("1s", "5m")]`)."""
     low, high = parse_duration(least), parse_duration(most)
 
     def read(value: Any) -> timedelta:
@@ -61,7 +61,7 @@ def between(least: str, most: str) -> tuple[BeforeValidator, WithJsonSchema]:
             raise PydanticCustomError("segue", "{reason}", {"reason": f"must be between {least} and {most}"})
         return span
 
-    description = f"A span of time between {least} and {most}: {_EXAMPLE}."
+    description = f"A duration between {least} and {most}: {_EXAMPLE}."
     return BeforeValidator(read), WithJsonSchema(
         {"type": "string", "description": description, "examples": [least, most]}
     )

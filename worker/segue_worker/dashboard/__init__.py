@@ -1,4 +1,4 @@
-"""The dashboard: what became of events, in a browser; server-rendered, and of use without a network beyond its host."""
+"""The dashboard: web pages, rendered by the server, that show what happens to events. They load nothing from elsewhere."""
 
 from segue_worker.dashboard.app import create_app
 from segue_worker.dashboard.context import Dashboard

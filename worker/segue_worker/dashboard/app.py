@@ -1,4 +1,4 @@
-"""The dashboard's addresses, and what stands between them and whoever asks."""
+"""The dashboard's routes, with the checks of session, form and size that come before every page."""
 
 from collections.abc import Callable
 from typing import Final
@@ -22,7 +22,7 @@ from segue_worker.dashboard.views import dead, health, lookup, mappings, overvie
 
 View = Callable[[PageRequest], Response]
 LONGEST_FORM: Final = 1024 * 1024
-"""Bytes: an event of the largest size that is let in, spelled for a form, and some."""
+"""Bytes: room for an event of the largest size, encoded for a form."""
 _MOST_FIELDS: Final = 2000
 
 
@@ -105,7 +105,7 @@ def _is_own_form(call: PageRequest) -> bool:
 
 
 def _return_to(request: Request) -> str:
-    """Where to go after signing in: the page asked for, if asking for it again does no harm."""
+    """Where to go after signing in: the page that was asked for, if it can be asked for again by GET."""
     if request.method != "GET" or request.url.path.startswith("/series/"):
         return "/"
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -113,7 +113,7 @@ def _return_to(request: Request) -> str:
 
 async def _no_redis(request: Request, error: Exception) -> Response:
     call = PageRequest(request.app.state.dashboard, request, _session(request))
-    text = f"Redis did not answer ({type(error).__name__}). Check that it runs; this page comes back by itself."
+    text = f"Redis did not answer ({type(error).__name__}). Check that it runs, then load this page again."
     return problem(call, 503, "Redis does not answer", text)
 
 
@@ -122,7 +122,7 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else ""
     if status == 404:  # noqa: PLR2004 - HTTP's own number
-        detail = "There is nothing at this address (any more)."
+        detail = "There is no such page, or what it showed no longer exists."
     return problem(call, status, "Not found" if status == 404 else "Not possible", detail)  # noqa: PLR2004 - same
 
 

@@ -1,4 +1,4 @@
-"""What every page of the dashboard works with."""
+"""What every page of the dashboard is given: the dashboard's parts and the request."""
 
 import time
 from collections.abc import Callable
@@ -24,9 +24,9 @@ class Dashboard:
         redis: client that answers bytes.
         config: path of the configuration; it is read anew for each page.
         sessions: who is signed in.
-        send_hint: is called with a destination's name where its workers need to be told.
-        throttle: of failed attempts to sign in.
-        jobs: replays under way.
+        send_hint: is called with the name of a destination that has new work.
+        throttle: slows down failed attempts to sign in.
+        jobs: replays and deletions under way.
         clock: unix seconds.
     """
 
@@ -39,7 +39,7 @@ class Dashboard:
     clock: Callable[[], float] = time.time
 
     def known(self) -> KnownDestinations:
-        """The destinations there are, by configuration and by what Redis knows."""
+        """The destinations that the configuration or Redis names."""
         return known_destinations(self.redis, self.config)
 
     @property
@@ -53,10 +53,10 @@ class PageRequest:
     """A request for a page.
 
     Attributes:
-        dashboard: whose page.
-        request: as it came.
-        session: of the browser; a new one where it had none.
-        form: what was sent with a POST: name → values.
+        dashboard: the dashboard it is a page of.
+        request: as Starlette hands it over.
+        session: the browser's; a new one where it had none.
+        form: the fields of a POST: name → values.
     """
 
     dashboard: Dashboard
@@ -79,7 +79,7 @@ class PageRequest:
 
 
 def configured(known: KnownDestinations, name: str) -> Destination | None:
-    """The destination's configuration, or None where it is not at hand."""
+    """The destination's configuration, or None where the configuration does not name it or cannot be read."""
     for each in known.config.destinations if known.config else ():
         if each.name == name:
             return each

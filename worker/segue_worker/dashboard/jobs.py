@@ -1,4 +1,4 @@
-"""Replays and drops of many dead letters: in a thread, with progress to look at."""
+"""Replays or deletes many dead letters in a thread, with progress that a page can show."""
 
 import logging
 import secrets
@@ -11,7 +11,7 @@ from typing import Final
 from segue_worker.operating.dead_letters import Replayed
 
 KEPT: Final = 50
-"""Finished jobs that can still be looked at."""
+"""How many finished jobs are remembered."""
 SHOWN_REFUSALS: Final = 50
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Job:
-    """A replay or a drop under way, or finished.
+    """A replay or deletion, in progress or finished.
 
     Attributes:
         id: random.
@@ -28,8 +28,8 @@ class Job:
         total: how many letters were chosen.
         counts: outcome → letters.
         refusals: letters that could not be replayed, each with the reason; the first 50.
-        finished: whether it is over.
-        error: why it broke off, or "".
+        finished: whether it has ended.
+        error: the error that stopped it, or "".
     """
 
     what: str
@@ -43,12 +43,12 @@ class Job:
 
     @property
     def done(self) -> int:
-        """How many letters have been gone through."""
+        """How many letters have been dealt with."""
         return sum(self.counts.values())
 
 
 Work = Callable[[], Iterator[tuple[str, int, Replayed | None]]]
-"""Yields outcome, how many letters had it, and the letter that was refused, if any."""
+"""Yields an outcome, how many letters had it, and the letter that could not be replayed, if any."""
 
 
 class Jobs:
@@ -59,11 +59,11 @@ class Jobs:
         self._lock = threading.Lock()
 
     def find(self, name: str) -> Job | None:
-        """The job of this id, or None where it is forgotten."""
+        """The job with this id, or None where it is no longer remembered."""
         return self._jobs.get(name)
 
     def start(self, job: Job, work: Work) -> Job:
-        """Begin; what is broken off may be begun again, because each letter moves in one atomic step."""
+        """Start a job. If it is interrupted, it can be started again, because each letter moves in one atomic step."""
         with self._lock:
             finished = [name for name, each in self._jobs.items() if each.finished]
             for name in finished[: max(0, len(finished) - KEPT)]:
@@ -80,8 +80,8 @@ class Jobs:
                 if refusal is not None and len(job.refusals) < SHOWN_REFUSALS:
                     job.refusals.append(refusal)
         except Exception as error:
-            # Its page says so; the text of a Redis error may hold an address.
+            # Only the type is shown on the page, because the text of a Redis error may hold an address.
             job.error = type(error).__name__
-            log.exception("%s of dead letters of %s broke off", job.what, job.destination)
+            log.exception("the %s of dead letters of %s was stopped by an error", job.what, job.destination)
         finally:
             job.finished = True

@@ -8,11 +8,11 @@ HIDDEN: Final = "•••"
 _EMAIL: Final = re.compile(r"[^\s\"'<>@,;:]+@[^\s\"'<>@,;:]*[^\s\"'<>@,;:.]")
 _LONG = 8
 _SAYS_NOTHING_OF_A_PERSON: Final = frozenset({"type", "event", "eventName", "messageId"})
-"""Fields of an event or a request, at its top, that stay readable."""
+"""Top-level fields of an event or a request that stay readable."""
 
 
 def mask_contact(contact: str) -> str:
-    """A contact by which somebody who knows it may recognise it: `a•••@e•••.com`, `us•••42`."""
+    """A contact shortened so that only somebody who knows it recognises it: `a•••@e•••.com`, `us•••42`."""
     if "@" in contact:
         return _mask_email(contact)
     if contact.startswith("blake2b:"):
@@ -21,12 +21,12 @@ def mask_contact(contact: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """A text for people, with the email addresses in it masked."""
+    """A text with the email addresses in it masked."""
     return _EMAIL.sub(lambda found: _mask_email(found.group()), text)
 
 
 def plain_answer(text: str) -> str:
-    """An answer as `503 {"success":false,"message":"Service Unavailable"}` with only what the JSON says to people."""
+    """Shorten an answer like `503 {"success":false,"message":"Service Unavailable"}` to `503 Service Unavailable`."""
     head, brace, rest = text.partition("{")
     try:
         said = json.loads(brace + rest)["message"]
@@ -36,14 +36,14 @@ def plain_answer(text: str) -> str:
 
 
 def mask_json(text: str) -> str:
-    """JSON with its shape, names and booleans kept and every other value hidden; all of a text that is no JSON."""
+    """JSON with its shape, names and booleans kept and every other value hidden. Text that is not JSON is hidden whole."""
     try:
         value = json.loads(text)
     except ValueError:
         return HIDDEN
     if isinstance(value, dict):
         value = {
-            _masked_name(name): mask_text(each)
+            mask_text(name): mask_text(each)
             if name in _SAYS_NOTHING_OF_A_PERSON and isinstance(each, str)
             else _masked(each)
             for name, each in value.items()
@@ -54,7 +54,7 @@ def mask_json(text: str) -> str:
 
 
 def show_json(text: str) -> str:
-    """JSON, spread over lines; a text that is no JSON as it is."""
+    """JSON, indented. Text that is not JSON is left as it is."""
     try:
         return pretty(json.loads(text))
     except ValueError:
@@ -62,20 +62,16 @@ def show_json(text: str) -> str:
 
 
 def pretty(value: Any) -> str:
-    """A JSON value, spread over lines."""
+    """A JSON value, indented."""
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {_masked_name(name): _masked(each) for name, each in value.items()}
+        return {mask_text(name): _masked(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_masked(each) for each in value]
     return value if value is None or isinstance(value, bool) else HIDDEN
-
-
-def _masked_name(name: str) -> str:
-    return mask_text(name)
 
 
 def _mask_email(address: str) -> str:

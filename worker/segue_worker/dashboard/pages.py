@@ -1,4 +1,4 @@
-"""Pages: templates with what each of them needs, and what texts and numbers look like."""
+"""Rendering pages: the templates, and how times and numbers are written in them."""
 
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -24,7 +24,7 @@ STATIC: Final = files("segue_worker.dashboard").joinpath("static")
 
 
 def span_text(seconds: float) -> str:
-    """A span of time, roughly: `3 s`, `4 min`, `2 h 5 min`, `3 d 4 h`."""
+    """A span of time, rounded: `3 s`, `4 min`, `2 h 5 min`, `3 d 4 h`."""
     whole = max(0, round(seconds))
     if whole < 60:  # noqa: PLR2004 - seconds in a minute
         return f"{whole} s"
@@ -40,19 +40,19 @@ def clock_text(ms: float) -> str:
 
 
 def number_text(value: float) -> str:
-    """A count, with its thousands apart."""
+    """A count with thousands separators."""
     return f"{value:,}"
 
 
 def measure_text(value: float | None) -> str:
-    """A measured number with as many digits as say something, or a dash."""
+    """A measured number with three significant digits, or a dash."""
     if value is None:
         return "\N{EN DASH}"
     return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 - a thousand
 
 
 def render(call: PageRequest, template: str, *, status: int = 200, title: str, **values: Any) -> Response:
-    """A page as an answer. A browser without a session gets one."""
+    """Render a page. A browser without a session is given one."""
     sessions = call.dashboard.sessions
     text = _ENVIRONMENT.get_template(template).render(
         title=title,

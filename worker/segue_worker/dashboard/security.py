@@ -1,4 +1,4 @@
-"""What protects every answer and every form, whoever asks."""
+"""Security headers for every answer, and the check that a form came from one of our own pages."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ HEADERS: Final = {
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds the headers; what is not a shipped file is not to be stored either."""
+    """ASGI middleware that adds the headers, and forbids caches to store anything but the static files."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""The counters of each minute as series to plot."""
+"""Turns the counters of each minute into the series that are plotted."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from segue_worker.outbox.histogram import Histogram
 PERCENTS: Final = {"delivery": (50, 95, 99), "request": (50, 95)}
 MINUTE_MS: Final = 60_000
 _SHORTEST: Final = 1 / 6
-"""Of a minute: less says too little."""
+"""The shortest part of a minute, in minutes, that a rate is computed from; less would be too rough."""
 PER_MINUTE: Final = ("delivered", "filtered", "duplicates", "dead", "retries", "rate_limited")
 """Counters plotted as they are."""
 
@@ -64,7 +64,7 @@ def plot_series(minutes: Sequence[Mapping[str, int]], now_ms: int, span: Range, 
     for place, counts in enumerate(minutes):
         points[place // span.step].update(counts)
     lengths = [float(span.step)] * len(points)
-    # A minute under way counts for what has passed of it, so that no plot falls off at its end.
+    # The current minute counts only for the part that has passed, or every plot would drop at its end.
     lengths[-1] = len(minutes) - span.step * (len(points) - 1) - 1 + max(passed_ms / MINUTE_MS, _SHORTEST)
     counted = list(zip(points, lengths, strict=True))
     return {

@@ -24,7 +24,7 @@ def serve(app: ASGIApp, host: str, port: int, on_ready: Callable[[str], None]) -
             ws="none",
             lifespan="off",
             log_level="warning",
-            # Addresses hold no personal data, but a log of who looked at what is nobody's need either.
+            # URLs hold no personal data, but nobody needs a log of who looked at what.
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=_STOP_S,

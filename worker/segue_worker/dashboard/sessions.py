@@ -1,4 +1,4 @@
-"""Who is signed in: the token's comparison, the session cookie, and the CSRF token that belongs to it."""
+"""Who is signed in: checking the token, the session cookie, and the CSRF token that belongs to it."""
 
 import hashlib
 import hmac
@@ -22,7 +22,7 @@ class Session:
 
     Attributes:
         id: random.
-        signed_in: whether it has shown the token; a session begins before that, so that signing in is CSRF-safe too.
+        signed_in: whether the token was given. A session begins before that, so that the sign-in form has a CSRF token.
     """
 
     id: str
@@ -32,11 +32,11 @@ class Session:
 class Sessions:
     """Begins, recognises and ends sessions.
 
-    The signing key is made anew with each process: nothing that leaves it helps to guess the token, and a restart signs
-    everybody out.
+    Each process makes its own signing key. So nothing that a browser is given helps to guess the token, and a restart
+    signs everybody out.
 
     Args:
-        token: what signs a person in; at least 16 characters.
+        token: the secret with which people sign in; at least 16 characters.
         clock: unix seconds.
 
     Raises:
@@ -56,7 +56,7 @@ class Sessions:
         self._lock = threading.Lock()
 
     def is_token(self, given: str) -> bool:
-        """Whether this is the token; takes the same time whatever is given."""
+        """Whether this is the token. The comparison takes the same time for every text, so it tells nothing about it."""
         return hmac.compare_digest(self._digest("token", given), self._token)
 
     @staticmethod
@@ -79,22 +79,22 @@ class Sessions:
         return None if name in self._ended else Session(name, signed_in)
 
     def end(self, session: Session) -> None:
-        """Make a session's cookie worthless, wherever it is kept."""
+        """End a session: its cookie is no longer accepted."""
         now = self._clock()
         with self._lock:
             self._ended = {name: at for name, at in self._ended.items() if at > now - SESSION_S}
             self._ended[session.id] = now
 
     def csrf_token(self, session: Session) -> str:
-        """What each form of the session carries."""
+        """The token that each form of the session carries."""
         return self._digest("csrf", session.id)
 
     def is_csrf_token(self, session: Session, given: str) -> bool:
-        """Whether a form is the session's own."""
+        """Whether this is the session's CSRF token."""
         return hmac.compare_digest(self.csrf_token(session), given.encode("ascii", "replace").decode())
 
     def handle(self, destination: str, contact: str) -> str:
-        """A name for a contact that says nothing about it, for pages in which it is masked."""
+        """A name for a contact that reveals nothing about it, for the addresses of pages."""
         return self._digest("contact", f"{destination}\0{contact}")[:32]
 
     def _digest(self, purpose: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Slows down whoever guesses tokens."""
+"""Slows down whoever tries to guess the token."""
 
 import threading
 import time

@@ -9,7 +9,7 @@ from segue_worker.delivery.journal import Journal, event_name
 from segue_worker.delivery.requests import outgoing
 from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
-from segue_worker.mapping.explain import unmet
+from segue_worker.mapping.why_filtered import filter_reasons
 from segue_worker.outbox.counters import Counts
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import Fate, Waiting, read_entry
@@ -130,7 +130,7 @@ class Backlog:
                 pieces.append(Piece(place, request, name in waiting.apart))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
-            waiting.because = unmet(event, mappings)
+            waiting.because = filter_reasons(event, mappings)
         return pieces
 
     @staticmethod

@@ -175,6 +175,8 @@ async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _D
 
 
 async def _finish(context: RunContext, *, leave: bool) -> str:
+    with suppress(RedisError, OSError):
+        await context.pacer.report()
     # A heartbeat that came after the end would keep the run's place for a run that is over.
     async with context.lease.renewing:
         answer: str = await _patiently(context.outbox.finish, leave=leave)

@@ -1,12 +1,11 @@
 """Segment's mapping-kit and trigger languages, compiled once into plain functions, and the two Loops actions."""
 
 from segue_worker.errors import MappingError, PayloadError, TriggerError
-from segue_worker.mapping.compile import compile_mapping
-from segue_worker.mapping.compiled import CompiledMapping, compile_destination_mapping
+from segue_worker.mapping.compiled_mapping import CompiledMapping, compile_destination_mapping
 from segue_worker.mapping.fields import ACTIONS, default_fields, unknown_fields
 from segue_worker.mapping.integrations import lets_through
-from segue_worker.mapping.known_refusals import refusals
 from segue_worker.mapping.request import Request, encode_body
+from segue_worker.mapping.transform import compile_mapping
 from segue_worker.mapping.trigger import Trigger, compile_trigger, point_out
 from segue_worker.mapping.undefined import UNDEFINED
 
@@ -26,6 +25,5 @@ __all__ = [
     "encode_body",
     "lets_through",
     "point_out",
-    "refusals",
     "unknown_fields",
 ]

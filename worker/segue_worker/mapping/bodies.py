@@ -1,4 +1,4 @@
-"""From a checked payload to the body of the action's request (docs/segment.md#actions)."""
+"""Turns a checked payload into the body of the action's request (docs/segment.md#actions)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -8,14 +8,14 @@ from segue_worker.mapping.mailing_lists import chosen, subscriptions
 from segue_worker.mapping.payload import PASSED_THROUGH
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["BODIES", "Body"]
+__all__ = ["BODIES"]
 
-Body = Callable[[dict[str, Any]], dict[str, Any]]
-"""Takes a payload, which it may change; returns the body."""
+MakeBody = Callable[[dict[str, Any]], dict[str, Any]]
+"""Takes a payload, which it may change, and returns the body."""
 
 
 def _contact_body(payload: dict[str, Any]) -> dict[str, Any]:
-    """Spread the custom attributes, then the mapped fields, and end with the mailing lists, always an object."""
+    """Put the custom attributes first, then the mapped fields, and the mailing lists last, always as an object."""
     attributes = payload.pop("customAttributes", UNDEFINED)
     lists = chosen(payload.pop("mailingLists", UNDEFINED), attributes)
     if isinstance(attributes, dict):
@@ -32,7 +32,7 @@ _EVENT_FIELDS: Final = ("email", "eventName", "userId", "eventProperties")
 
 
 def _event_body(payload: dict[str, Any]) -> dict[str, Any]:
-    """Put the event's fields in their fixed order, contact properties over them; mailing lists only if mapped."""
+    """Put the event's fields in a fixed order, and contact properties over them. Mailing lists are there if mapped."""
     properties = payload.get("contactProperties")
     lists = payload.get("mailingLists", UNDEFINED)
     payload.pop(PASSED_THROUGH, None)
@@ -50,4 +50,4 @@ def _event_body(payload: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-BODIES: Final[Mapping[ActionName, Body]] = {"createOrUpdateContact": _contact_body, "sendEvent": _event_body}
+BODIES: Final[Mapping[ActionName, MakeBody]] = {"createOrUpdateContact": _contact_body, "sendEvent": _event_body}

@@ -4,20 +4,20 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from segue_worker.mapping.dates import is_date_like
 from segue_worker.mapping.fields import Field, FieldType
 from segue_worker.mapping.javascript import article, number_text, type_name
 from segue_worker.mapping.mailing_lists import as_object
+from segue_worker.mapping.segment_dates import is_date_like
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["Coerce", "Refusal", "compile_coercion"]
+__all__ = ["Coerce", "ValueRefused", "compile_coercion"]
 
 Coerce = Callable[[Any], Any]
-"""Takes a field's value (neither missing, null nor ""); returns what to send. Raises `Refusal`."""
+"""Takes a field's value (not missing, null or ""), and returns what to send. Raises `ValueRefused`."""
 
 
-class Refusal(Exception):
-    """A value its field does not take; the payload collects these into one `PayloadError`."""
+class ValueRefused(Exception):
+    """A field does not accept its value. The check of the payload collects these into one `PayloadError`."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__(" ".join(problems))
@@ -29,9 +29,9 @@ _LABEL: Final = r"(?!-)[A-Za-z0-9-]++(?<!-)"
 _IS_EMAIL: Final = re.compile(rf"{_LOCAL}(?:\.{_LOCAL})*+@(?:{_LABEL}\.)++{_LABEL}\Z").match
 
 
-def _must_be(title: str, expected: str, value: Any) -> Refusal:
+def _must_be(title: str, expected: str, value: Any) -> ValueRefused:
     kind = type_name(value)
-    return Refusal(f"{title} must be {article(expected)} {expected} but it was {_with_article(kind)}.")
+    return ValueRefused(f"{title} must be {article(expected)} {expected} but it was {_with_article(kind)}.")
 
 
 def _with_article(kind: str) -> str:
@@ -39,7 +39,7 @@ def _with_article(kind: str) -> str:
 
 
 def _as_text(title: str, value: Any, expected: str = "string") -> str:
-    """Convert what is no text: numbers and booleans, and a list of one scalar."""
+    """Convert a value that is not text: a number, a boolean, or a list of one of these or of one text."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
         if value is None or value is UNDEFINED:
@@ -63,7 +63,7 @@ def _email(title: str) -> Coerce:
     def coerce(value: Any) -> str:
         text = value if value.__class__ is str else _as_text(title, value)
         if _IS_EMAIL(text) is None:
-            raise Refusal(f"{title} must be a valid email address string but it was not.")
+            raise ValueRefused(f"{title} must be a valid email address string but it was not.")
         return text
 
     return coerce
@@ -104,13 +104,13 @@ def _datetime(title: str) -> Coerce:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return value
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-            # The reference neither unwraps a text nor stops checking it.
+            # Segment does not take the text out of the list, and goes on to check it as a date.
             refused = _must_be(title, "string or number", value[0])
-            raise refused if is_date_like(value[0]) else Refusal(*refused.problems, not_a_date)
+            raise refused if is_date_like(value[0]) else ValueRefused(*refused.problems, not_a_date)
         text = value if isinstance(value, str) else _as_text(title, value, "string or number")
         if is_date_like(text):
             return text
-        raise Refusal(not_a_date)
+        raise ValueRefused(not_a_date)
 
     return coerce
 

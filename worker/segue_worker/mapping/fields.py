@@ -17,10 +17,10 @@ class Field:
     """One field of an action.
 
     Attributes:
-        title: its name in error texts.
-        type: what it must be, or be convertible to.
-        required: an event without it makes no request.
-        default: mapping-kit value used where the mapping starts from the defaults, or None.
+        title: its name in error messages.
+        type: what its value must be, or be convertible to.
+        required: whether an event without it makes no request.
+        default: the mapping-kit value that a mapping with `defaults` starts from, or None.
     """
 
     title: str
@@ -31,14 +31,14 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action.
+    """One action of Segment's Loops destination.
 
     Attributes:
         name: as configured.
-        method: of its request.
-        path: of its request, below the destination's base URL.
-        trigger: used where a mapping has none.
-        fields: by name, in the order Segment declares them.
+        method: HTTP method of its request.
+        path: path of its request, below the destination's base URL.
+        trigger: the trigger of a mapping that has none of its own.
+        fields: its fields by name, in the order in which Segment declares them.
     """
 
     name: ActionName
@@ -105,9 +105,9 @@ def default_fields(action: ActionName) -> dict[str, Any]:
 
 
 def unknown_fields(action: ActionName, fields: Mapping[str, Any]) -> list[str]:
-    """Name the fields an action does not have, each with the nearest it has.
+    """Return a message for each field that an action does not have, with the most similar one that it has.
 
-    Segment drops such fields silently, so compiling them is allowed; a configuration with them is at fault.
+    Segment drops such fields silently, so they can be compiled. In a configuration they are a problem.
     """
     known = list(ACTIONS[action].fields)
     problems = []

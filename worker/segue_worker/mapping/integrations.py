@@ -10,8 +10,8 @@ _NAMES: Final = ("Loops (Actions)", "Actions Loops", "Loops")
 def lets_through(event: dict[str, Any]) -> bool:
     """Tell whether `event` may go to Loops.
 
-    An entry for Loops decides: false keeps the event back; true, or an object of options, lets it through. Without
-    one, `All: false` keeps it back. An entry that is neither is no entry.
+    An entry for Loops decides: false excludes Loops, true or an object of options lets the event through, and any
+    other value is ignored. Without an entry for Loops, `All: false` excludes it.
     """
     integrations = event.get("integrations")
     if integrations.__class__ is not dict or not integrations:

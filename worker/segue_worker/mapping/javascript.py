@@ -1,4 +1,4 @@
-"""JavaScript's ideas of truth, type, text and order, where mapping-kit's results depend on them."""
+"""Truth, types, text and order as JavaScript has them, as far as results of mapping-kit depend on them."""
 
 import math
 import re
@@ -12,6 +12,7 @@ __all__ = [
     "WHITESPACE",
     "array_index",
     "article",
+    "has_lone_surrogate",
     "is_falsy",
     "number_text",
     "own_entries",
@@ -24,13 +25,14 @@ __all__ = [
 ]
 
 WHITESPACE: Final = "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-"""What `String.prototype.trim` removes; Python's `str.strip` has another set."""
+"""The characters that `String.prototype.trim` removes; Python's `str.strip` removes others."""
 
 _SAFE_INTEGER: Final = 2**53
 _FIXED_NOTATION_BELOW: Final = 1e21
 _EXPONENT_NOTATION_TO: Final = -6
 _MAX_ARRAY_INDEX: Final = 2**32 - 2
 _HALVES: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ARRAY_INDEX: Final = re.compile(r"(?:0|[1-9][0-9]{0,9})\Z")
 
 
@@ -55,7 +57,7 @@ def article(noun: str) -> str:
 
 
 def is_falsy(value: Any) -> bool:
-    """Tell whether JavaScript takes `value` for false: empty lists and objects are true there."""
+    """Tell whether JavaScript counts `value` as false. Empty lists and objects count as true there."""
     if isinstance(value, (dict, list)):
         return False
     return not value or (isinstance(value, float) and math.isnan(value))
@@ -75,7 +77,7 @@ def utf16_length(value: str) -> int:
 
 
 def utf16_unit(value: str, index: int) -> str | None:
-    """Return the UTF-16 unit at `index`, or None beyond the end; half of a pair is a lone surrogate."""
+    """Return the UTF-16 unit at `index`, or None beyond the end. Half of a pair comes as a lone surrogate."""
     if value.isascii():
         return value[index] if index < len(value) else None
     return _utf16(value)[2 * index : 2 * index + 2].decode("utf-16-le", "surrogatepass") or None
@@ -90,10 +92,15 @@ def utf16_units(value: str) -> list[str]:
 
 
 def paired(value: str) -> str:
-    """Join halves of pairs that came to stand side by side, as they are one character in UTF-16."""
+    """Join the halves of surrogate pairs that have come to stand side by side: in UTF-16 they are one character."""
     if value.isascii() or _HALVES.search(value) is None:
         return value
     return _utf16(value).decode("utf-16-le", "surrogatepass")
+
+
+def has_lone_surrogate(value: str) -> bool:
+    """Tell whether `value` holds half a surrogate pair, which no UTF-8 can carry."""
+    return not value.isascii() and _LONE_SURROGATE.search(value) is not None
 
 
 def _utf16(value: str) -> bytes:
@@ -128,7 +135,7 @@ def number_text(value: float) -> str:
 
 
 def _float_text(value: float) -> str:
-    """Lay the shortest digits of a finite number out by ECMAScript's `Number::toString`."""
+    """Write the shortest digits of a finite number in the layout of ECMAScript's `Number::toString`."""
     sign = "-" if value < 0 else ""
     mantissa, _, exponent_text = repr(abs(value)).partition("e")
     whole, _, fraction = mantissa.partition(".")
@@ -151,7 +158,7 @@ def text(value: Any, meter: Meter, depth: int = 0) -> str:
     """Convert any value to text as `String(value)` does.
 
     Raises:
-        MappingError: a list is nested too deep, or its text grows past the event's limit.
+        MappingError: a list is nested too deep, or its text exceeds what the event may cost.
     """
     if isinstance(value, str):
         return value

@@ -25,7 +25,7 @@ def encode_bytes(value: dict[str, Any] | list[Any]) -> bytes:
     """Serialise an object or list exactly as `JSON.stringify` does, as UTF-8.
 
     orjson writes the same bytes except for numbers like `1.0` and `1e21`, integers beyond 2**53, integer-like keys
-    (first, in JavaScript), lone surrogates and very deep values. Where its output shows none of these it is taken.
+    (first, in JavaScript), lone surrogates and very deep values. Its output is used unless it shows one of these.
     """
     try:
         encoded = orjson.dumps(value, option=_STRICT)
@@ -37,12 +37,12 @@ def encode_bytes(value: dict[str, Any] | list[Any]) -> bytes:
 
 
 def encode(value: Any) -> str:
-    """Serialise any value as `JSON.stringify` does: undefined members vanish, undefined elements are null."""
+    """Serialise any value as `JSON.stringify` does: undefined members are left out, undefined elements become null."""
     return encode_bytes(value).decode() if isinstance(value, (dict, list)) else _scalar(value)
 
 
 def _written(value: Any) -> str:
-    """Write with an explicit stack, so that depth cannot exhaust Python's."""
+    """Write a value with a stack of its own, so that deep nesting cannot exhaust Python's."""
     out: list[str] = []
     stack: list[Iterator[tuple[str, Any]]] = [iter([("", value)])]
     closings = [""]
@@ -68,7 +68,7 @@ def _written(value: Any) -> str:
 
 
 def _members(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield what precedes each member's value, and the value."""
+    """Yield, for each member, the text that precedes its value, and the value."""
     comma = ""
     for key, item in own_entries(value):
         if item is not UNDEFINED:

@@ -1,6 +1,6 @@
 """What Loops is known, or expected, to refuse in a request (docs/loops.md#bodies, docs/loops.md#properties).
 
-Segment sends such requests all the same; whoever calls this decides.
+Segment sends such requests all the same. What to do about them is for the caller to decide.
 """
 
 from collections.abc import Iterator
@@ -9,21 +9,21 @@ from typing import Any, Final
 from segue_worker.mapping import json_text
 from segue_worker.mapping.request import Request
 
-__all__ = ["MAX_VALUE_LENGTH", "refusals"]
+__all__ = ["refusals"]
 
-MAX_VALUE_LENGTH: Final = 500
-"""Characters of JSON text, quotes included, a key or value may have."""
+_MAX_LENGTH: Final = 500
+"""Characters that the JSON text of a key or value may have, with its quotes."""
 
-_CERTAIN_BELOW: Final = MAX_VALUE_LENGTH // 6 - 2
+_CERTAIN_BELOW: Final = _MAX_LENGTH // 6 - 2
 _SHOWN: Final = 40
 _OBJECTS: Final = frozenset({"eventProperties", "mailingLists"})
 
 
 def refusals(request: Request) -> list[str]:
-    """Name the keys of a request's body that Loops refuses, each with the reason; never a value.
+    """Name the keys of a request's body that Loops refuses, each with the reason. Values are never quoted.
 
-    Looked at are the body's own keys and values and those of `eventProperties` and `mailingLists`. Over 500
-    characters is documented by Loops; that objects and lists are no property values follows from its list of types.
+    This looks at the keys and values of the body, of `eventProperties` and of `mailingLists`. Loops documents the limit
+    of 500 characters, and a list of the types of properties, in which objects and lists do not occur.
     """
     return list(_refusals(request.body))
 
@@ -39,15 +39,16 @@ def _refusals(body: dict[str, Any]) -> Iterator[str]:
 
 def _refusal(shown: str, key: str, value: Any) -> Iterator[str]:
     if _is_long(key):
-        yield f"{shown}…: the key is longer than {MAX_VALUE_LENGTH} characters, quotes included"
+        yield f"{shown}…: the key is longer than {_MAX_LENGTH} characters, quotes included"
     if isinstance(value, (dict, list)):
-        yield f"{shown}: {'an object' if isinstance(value, dict) else 'a list'} is no property value; flatten or drop it"
+        kind = "objects" if isinstance(value, dict) else "lists"
+        yield f"{shown}: {kind} aren't allowed as property values; flatten it or leave it out"
     elif isinstance(value, (str, int, float)) and _is_long(value):
-        yield f"{shown}: the value is longer than {MAX_VALUE_LENGTH} characters, quotes included"
+        yield f"{shown}: the value is longer than {_MAX_LENGTH} characters, quotes included"
 
 
 def _is_long(value: str | float) -> bool:
-    """Measure JSON text; an escape takes at most six characters, so short texts need no encoding."""
+    """Measure the JSON text. An escape has at most six characters, so short texts need not be encoded for this."""
     if isinstance(value, str) and len(value) <= _CERTAIN_BELOW:
         return False
-    return len(json_text.encode(value)) > MAX_VALUE_LENGTH
+    return len(json_text.encode(value)) > _MAX_LENGTH

@@ -1,4 +1,4 @@
-"""Mailing-list subscriptions in the two shapes Loops documents, and the choice between two of them."""
+"""Reads mailing-list subscriptions in both forms that are documented, and chooses between two sources of them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,9 +9,9 @@ __all__ = ["as_object", "chosen", "subscriptions"]
 
 
 def as_object(value: Any) -> Any:
-    """Turn `[{"listId": id, "subscribed": bool}, …]` into `{id: bool, …}`; any other value passes.
+    """Turn `[{"listId": id, "subscribed": bool}, …]` into `{id: bool, …}`; any other value is returned as it is.
 
-    Segment's action takes objects only; its documentation shows this list as well.
+    Segment's action accepts only objects, although its documentation shows this list as well.
     """
     if not isinstance(value, list) or not value or not all(map(_is_entry, value)):
         return value
@@ -25,7 +25,7 @@ def _is_entry(value: Any) -> bool:
 def chosen(mapped: Any, attributes: Any) -> Any:
     """Choose the mapped lists if they are a non-empty object, else those among the contact's attributes.
 
-    Takes `UNDEFINED` for either that is absent; returns the lists as they are, or `UNDEFINED`.
+    Either may be `UNDEFINED`. Returns the chosen lists as they are, or `UNDEFINED` where there are none.
     """
     if mapped is not UNDEFINED and len(mapped):
         return mapped
@@ -35,7 +35,7 @@ def chosen(mapped: Any, attributes: Any) -> Any:
 
 
 def subscriptions(value: Any) -> dict[str, bool]:
-    """Keep the entries that are booleans, or exactly "true" or "false"; of lists, the index is the id."""
+    """Keep the entries that are booleans or exactly "true" or "false". In a list, the index serves as the id."""
     value = as_object(value)
     entries: Iterable[tuple[str, Any]] = ()
     if isinstance(value, dict):

@@ -16,17 +16,17 @@ _QUOTES: Final = str.maketrans("", "", "'\"")
 
 
 def without_root(path: str) -> str:
-    """Drop the first `$.`, wherever it stands, as `@path` and `@arrayPath` do; templates do not."""
+    """Remove the first `$.`, wherever it stands, as Segment's `@path` and `@arrayPath` do. Templates keep theirs."""
     return path.replace("$.", "", 1)
 
 
 def split_path(path: str) -> tuple[str, ...]:
-    """Split a path into the keys it goes through. No key: the whole data."""
+    """Split a path into the keys that it goes through. An empty path has none and leads to the whole data."""
     return tuple(segment.translate(_QUOTES) for segment in _SEPARATORS.split(path) if segment)
 
 
 def step(value: Any, key: str) -> Any:
-    """Go one key down. A falsy value is its own child; prototype members do not exist."""
+    """Return what a value has under one key. As in Segment, a falsy value stands for all that might be below it."""
     if isinstance(value, dict):
         return value.get(key, UNDEFINED)
     if is_falsy(value):
@@ -48,19 +48,19 @@ def _own_property(value: list[Any] | str, key: str) -> Any:
 
 
 def look_up(data: Any, path: str) -> Any:
-    """Look up a path that is known only now, in the event's data or in another value."""
+    """Look up a path that was not known when the mapping was compiled, in the event's data or in another value."""
     for key in split_path(path):
         data = step(data, key)
     return data
 
 
 def compile_lookup(path: str) -> Lookup:
-    """Compile a path without its root into a function from data to what lies there, or `UNDEFINED`."""
+    """Compile a path without its `$.` into a function that returns what the data has there, or `UNDEFINED`."""
     return compile_keys(split_path(path))
 
 
 def compile_keys(keys: tuple[str, ...]) -> Lookup:
-    """Compile the keys to go through, one after the other, into a lookup."""
+    """Compile a sequence of keys into a function that follows them. Common lengths get functions without a loop."""
     match keys:
         case ():
             return _whole

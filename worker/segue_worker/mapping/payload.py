@@ -1,35 +1,35 @@
-"""From the result of a mapping to a payload its action accepts (docs/segment.md#empty-values, docs/segment.md#conversion-and-checks)."""
+"""Turns the result of a mapping into a payload that its action accepts (docs/segment.md#empty-values, docs/segment.md#conversion-and-checks)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from segue_worker.errors import PayloadError
-from segue_worker.mapping.coercion import Coerce, Refusal, compile_coercion
+from segue_worker.mapping.coercion import Coerce, ValueRefused, compile_coercion
 from segue_worker.mapping.fields import Action
 from segue_worker.mapping.javascript import type_name
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["PASSED_THROUGH", "Check", "compile_check"]
+__all__ = ["PASSED_THROUGH", "CheckPayload", "compile_check"]
 
 PASSED_THROUGH: Final = "dynamicAuthSettings"
-"""The one unknown field Segment does not drop."""
+"""The only unknown field that Segment does not drop."""
 
-Check = Callable[[Any], dict[str, Any]]
+CheckPayload = Callable[[Any], dict[str, Any]]
 
 
-def compile_check(action: Action) -> Check:
+def compile_check(action: Action) -> CheckPayload:
     """Compile the payload rules of an action.
 
-    The function it returns takes what the mapping yielded (any value, or `UNDEFINED`) and returns a new payload:
-    known fields only, in the mapping's order, empty ones removed, the others converted. It raises `PayloadError`
-    with all problems, missing fields first, in Segment's words.
+    The function it returns takes what the mapping returned (any value, or `UNDEFINED`) and returns a new payload: the
+    known fields that are not empty, converted, in the mapping's order. It raises `PayloadError` with every problem;
+    missing fields come first, and wrong values are described in Segment's words.
     """
     coercions = {name: compile_coercion(field) for name, field in action.fields.items()}
     required = tuple(name for name, field in action.fields.items() if field.required)
 
     def check(result: Any) -> dict[str, Any]:
         if not isinstance(result, dict):
-            raise PayloadError(f"The root value must be an object but it was {_described(result)}.")
+            raise PayloadError(f"The mapping must return an object but it returned {_described(result)}.")
         payload = {}
         try:
             for name, value in result.items():
@@ -38,7 +38,7 @@ def compile_check(action: Action) -> Check:
                 coerce = coercions.get(name)
                 if coerce is not None:
                     payload[name] = coerce(value)
-        except Refusal:
+        except ValueRefused:
             raise _refused(result, coercions, required) from None
         for name in required:
             if name not in payload:
@@ -56,17 +56,13 @@ def _described(value: Any) -> str:
 
 
 def _refused(result: Mapping[str, Any], coercions: Mapping[str, Coerce], required: tuple[str, ...]) -> PayloadError:
-    """Go through everything once more, in declared order, to name every problem."""
+    """Check all fields once more, in the order in which they are declared, to name every problem."""
     present = {name: value for name, value in result.items() if value is not None and value != ""}
-    problems = [
-        f"The root value is missing the required field '{name}'."
-        for name in required
-        if present.get(name, UNDEFINED) is UNDEFINED
-    ]
+    problems = [f"{name} is missing." for name in required if present.get(name, UNDEFINED) is UNDEFINED]
     for name, coerce in coercions.items():
         if name in present:
             try:
                 coerce(present[name])
-            except Refusal as refusal:
+            except ValueRefused as refusal:
                 problems.extend(refusal.problems)
     return PayloadError(" ".join(problems))

@@ -9,15 +9,15 @@ __all__ = ["Request", "encode_body"]
 
 
 class Request(NamedTuple):
-    """What a mapping makes of an event.
+    """The request that a mapping makes of an event, before it is given an Idempotency-Key.
 
     Attributes:
         mapping: the mapping's name.
         action: the mapping's action.
         method: HTTP method.
         path: below the destination's base URL, as `/contacts/update`.
-        body: JSON object, keys in the order Segment puts them (but for integer-like keys, see `encode_body`). It is
-            the request's own; values inside it may belong to the event: treat them as read-only.
+        body: a JSON object with its keys in Segment's order (except integer-like keys, see `encode_body`). The object
+            belongs to the request; values within it may belong to the event, so treat them as read-only.
     """
 
     mapping: str

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from segue_worker.mapping.compiler import Resolve, constant
 from segue_worker.mapping.javascript import WHITESPACE, paired, text
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.path import compile_lookup, look_up
-from segue_worker.mapping.resolve import Resolve, constant
 from segue_worker.mapping.undefined import UNDEFINED
 
 __all__ = ["compile_template", "render"]
@@ -18,8 +18,8 @@ _TRIPLE: Final = 3
 def _split(template: str, braces: int) -> list[str]:
     """Split into literal, placeholder, literal, placeholder, …, literal.
 
-    A placeholder runs from its opening braces to the next `}` and counts only if that begins the closing ones: one
-    pass, without the backtracking a pattern would need.
+    A placeholder runs from its opening braces to the next `}`, and counts only if the closing braces begin there. This
+    takes one pass over the text; a regular expression could backtrack for a very long time.
     """
     opening, closing = "{" * braces, "}" * braces
     parts: list[str] = []
@@ -51,17 +51,17 @@ def _fill(template: str, data: Any, meter: Meter, braces: int) -> str:
 
 
 def render(template: str, data: Any, meter: Meter) -> str:
-    """Fill a template that is known only now: triple braces first, then double braces in the outcome.
+    """Fill a template that was not known before: triple braces first, then the double braces of what that gives.
 
     Raises:
-        MappingError: the text grows past the event's limit.
+        MappingError: the text exceeds what the event may cost.
     """
     root = {} if data is UNDEFINED else data
     return _fill(_fill(template, root, meter, _TRIPLE), root, meter, _DOUBLE)
 
 
 def compile_template(template: str) -> Resolve:
-    """Compile a fixed template. Paths in it keep their `$.`, so `{{$.a}}` is empty."""
+    """Compile a template that the mapping spells out. Its paths keep their `$.`, so `{{$.a}}` finds nothing."""
     if len(_split(template, _TRIPLE)) > 1:
         return lambda data, meter: render(template, data, meter)
     parts = _split(template, _DOUBLE)

@@ -1,12 +1,12 @@
-"""JavaScript's `undefined`, which mapping-kit tells apart from `null`."""
+"""JavaScript's `undefined`, which mapping-kit distinguishes from `null`."""
 
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 __all__ = ["UNDEFINED", "Undefined"]
 
 
 class Undefined:
-    """The type of `UNDEFINED`, which is its only instance; copies are the same one."""
+    """The type of `UNDEFINED`, which is its only instance."""
 
     __slots__ = ()
 
@@ -17,12 +17,6 @@ class Undefined:
     def __repr__(self) -> str:
         return "UNDEFINED"
 
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, _memo: dict[int, object]) -> Self:
-        return self
-
 
 UNDEFINED: Final = Undefined()
-"""No value at all. `None` is JSON's null, which is a value."""
+"""No value at all. JSON's null, which is a value, is `None`."""

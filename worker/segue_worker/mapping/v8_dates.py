@@ -1,9 +1,9 @@
-"""Reads dates as the V8 engine's `Date` does: its behaviour, checked against Node, local time being UTC."""
+"""Reads dates as the `Date` of the V8 engine does. This was checked against Node with UTC as local time."""
 
 import re
 from typing import Final
 
-from segue_worker.mapping.calendar import days_from_civil
+from segue_worker.mapping.gregorian import days_from_civil
 from segue_worker.mapping.v8_lenient_dates import SIGNIFICANT_DIGITS, parse_leniently, read_milliseconds
 
 __all__ = ["parse_v8_date"]
@@ -28,9 +28,9 @@ _ISO_DAY_THEN_TIME: Final = re.compile(_ISO_START.pattern + r"[Tt](?![A-Za-z])")
 
 
 def parse_v8_date(text: str) -> float | None:
-    """Return the time `new Date(text)` stands for, in milliseconds since 1970, or None if V8 does not take it.
+    """Return the time `new Date(text)` stands for, in milliseconds since 1970, or None if V8 does not accept it.
 
-    A text of more than 500 characters is no date here, whatever V8 says: Loops refuses it anyway.
+    A text of more than 500 characters does not count as a date here, whatever V8 says, because Loops refuses it.
     """
     if len(text) > _LONGEST:
         return None
@@ -45,7 +45,7 @@ def parse_v8_date(text: str) -> float | None:
 
 
 def _iso_time(found: re.Match[str]) -> float | None:
-    """Combine the parts of an ISO text. A day without time is UTC, and so is local time here."""
+    """Combine the parts of an ISO 8601 text. A text without a zone is in UTC, which is local time here."""
     year = int(found["year"])
     hour, minute, second = (int(found[part] or 0) for part in ("hour", "minute", "second"))
     rest = int((found["fraction"] or "0").lstrip("0")[:SIGNIFICANT_DIGITS] or 0)

@@ -1,7 +1,7 @@
-"""Reads what is no ISO date as the V8 engine's `Date` does.
+"""Reads texts that are not ISO 8601 dates as the `Date` of the V8 engine does.
 
 Words before the first number and text in parentheses are ignored, colons make numbers hours, minutes and seconds,
-and up to three other numbers make a day. Checked against Node, local time being UTC.
+and up to three other numbers make a day. This was checked against Node with UTC as local time.
 """
 
 import re
@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-from segue_worker.mapping.calendar import days_from_civil
+from segue_worker.mapping.gregorian import days_from_civil
 from segue_worker.mapping.javascript import WHITESPACE
 
 __all__ = ["SIGNIFICANT_DIGITS", "parse_leniently", "read_milliseconds"]
 
 SIGNIFICANT_DIGITS: Final = 9
-"""Digits V8 reads of a number; it skips the rest."""
+"""How many digits of a number V8 reads; it skips the rest."""
 
 _DAY_MS: Final = 86_400_000
 _MINUTE_MS: Final = 60_000
@@ -52,7 +52,7 @@ class _Token(NamedTuple):
 
 
 def parse_leniently(text: str) -> float | None:
-    """Return milliseconds since 1970, unbounded, or None if V8 does not take the text."""
+    """Return milliseconds since 1970, unbounded, or None if V8 does not accept the text."""
     return _LenientParser(text).parse()
 
 
@@ -65,10 +65,10 @@ def read_milliseconds(digits: str) -> int:
 
 @dataclass(slots=True)
 class _LenientParser:
-    """One lenient reading.
+    """The state of reading one text.
 
     Attributes:
-        text: what is read.
+        text: the text that is read.
         day: up to three numbers of the day.
         month: named, from 1, or None.
         time: up to four numbers of the time.
@@ -108,7 +108,7 @@ class _LenientParser:
         return self._result()
 
     def _iso_prefix(self) -> None:
-        """Take a year that an ISO text begins with, and month and day after it, as numbers of the day."""
+        """Read the year, month and day that an ISO 8601 text begins with, as far as they are there."""
         sign = 1
         first = self._peek()
         digits = 4
@@ -190,7 +190,7 @@ class _LenientParser:
         return True
 
     def _clock(self, number: int) -> bool:
-        """Take a number before a colon; after two colons the minutes are none."""
+        """Read a number before a colon. A second colon right behind it stands for minutes that were left out."""
         if self._skip(":"):
             if self.time:
                 return False

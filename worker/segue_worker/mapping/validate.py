@@ -1,4 +1,4 @@
-"""What Segment checks of a mapping before any event (docs/segment.md#checks-of-a-mapping)."""
+"""Checks a mapping as Segment does before any event comes (docs/segment.md#checks-of-a-mapping)."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,15 +13,15 @@ __all__ = ["validated"]
 
 _ROOT: Final = "__segment_internal_directive"
 
-Path = tuple[str, ...]
-Check = Callable[[Any, Path], Iterator[str]]
+MappingPath = tuple[str, ...]
+Check = Callable[[Any, MappingPath], Iterator[str]]
 
 
 def validated(mapping: dict[str, Any]) -> dict[str, Any]:
-    """Return the mapping to resolve: `mapping` itself, or its root directive with the rest put inside.
+    """Return the mapping to compile: `mapping` itself, or its root directive with the rest put inside.
 
     Raises:
-        MappingError: with every problem, each in Segment's words.
+        MappingError: with every problem, in Segment's words.
     """
     rewritten = _with_root_directive(mapping)
     problems = tuple(dict.fromkeys(_value(rewritten, ())))
@@ -46,7 +46,7 @@ def _with_root_directive(mapping: dict[str, Any]) -> dict[str, Any]:
     return {name: {**options, "mapping": {key: value for key, value in mapping.items() if key != _ROOT}}}
 
 
-def _problem(path: Path, text: str) -> str:
+def _problem(path: MappingPath, text: str) -> str:
     return f"/{'/'.join(path)} {text}."
 
 
@@ -56,13 +56,13 @@ def _kind(value: Any) -> str:
     return type_name(value)
 
 
-def _mismatch(path: Path, expected: str, value: Any) -> str:
+def _mismatch(path: MappingPath, expected: str, value: Any) -> str:
     kind = _kind(value)
     return _problem(path, f"should be {expected} but it is {article(kind)} {kind}")
 
 
-def _value(value: Any, path: Path) -> Iterator[str]:
-    """Check what may be anything. Lists are not looked into: faults there surface when they are resolved."""
+def _value(value: Any, path: MappingPath) -> Iterator[str]:
+    """Check a value of any kind. Segment does not look into lists here, so their faults show when they are reached."""
     kind = _kind(value)
     if kind == "directive":
         yield from _directive(value, path)
@@ -70,7 +70,7 @@ def _value(value: Any, path: Path) -> Iterator[str]:
         yield from _object(value, path)
 
 
-def _directive(value: dict[str, Any], path: Path) -> Iterator[str]:
+def _directive(value: dict[str, Any], path: MappingPath) -> Iterator[str]:
     names = [key for key in value if key.startswith("@")]
     if len(names) > 1:
         yield _problem(path, f"should only have one @-prefixed key but it has {len(names)} keys")
@@ -85,7 +85,7 @@ def _directive(value: dict[str, Any], path: Path) -> Iterator[str]:
     yield from check(value[names[0]], (*path, names[0]))
 
 
-def _object(value: Any, path: Path) -> Iterator[str]:
+def _object(value: Any, path: MappingPath) -> Iterator[str]:
     if _kind(value) != "object":
         yield _mismatch(path, "an object", value)
         return
@@ -94,7 +94,7 @@ def _object(value: Any, path: Path) -> Iterator[str]:
 
 
 def _directive_or(kind: str) -> Check:
-    def check(value: Any, path: Path) -> Iterator[str]:
+    def check(value: Any, path: MappingPath) -> Iterator[str]:
         if _kind(value) == "directive":
             yield from _directive(value, path)
         elif _kind(value) != kind:
@@ -105,13 +105,13 @@ def _directive_or(kind: str) -> Check:
     return check
 
 
-def _directive_or_raw(value: Any, path: Path) -> Iterator[str]:
+def _directive_or_raw(value: Any, path: MappingPath) -> Iterator[str]:
     if _kind(value) == "directive":
         yield from _directive(value, path)
 
 
 def _of_kind(kind: str) -> Check:
-    def check(value: Any, path: Path) -> Iterator[str]:
+    def check(value: Any, path: MappingPath) -> Iterator[str]:
         if _kind(value) != kind:
             yield _mismatch(path, f"{article(kind)} {kind}", value)
 
@@ -124,7 +124,7 @@ _array: Final = _of_kind("array")
 
 
 def _string_of_length(least: int, most: int) -> Check:
-    def check(value: Any, path: Path) -> Iterator[str]:
+    def check(value: Any, path: MappingPath) -> Iterator[str]:
         yield from _string(value, path)
         if isinstance(value, str) and utf16_length(value) < least:
             yield _problem(path, f"should be a string of length {least} or greater")
@@ -135,7 +135,7 @@ def _string_of_length(least: int, most: int) -> Check:
 
 
 def _one_of(*allowed: str) -> Check:
-    def check(value: Any, path: Path) -> Iterator[str]:
+    def check(value: Any, path: MappingPath) -> Iterator[str]:
         yield from _string(value, path)
         if isinstance(value, str) and value.lower() not in allowed:
             shown = json.dumps(value, ensure_ascii=False)
@@ -144,14 +144,14 @@ def _one_of(*allowed: str) -> Check:
     return check
 
 
-def _anything(_value: Any, _path: Path) -> Iterator[str]:
+def _anything(_value: Any, _path: MappingPath) -> Iterator[str]:
     return iter(())
 
 
 def _is_directive_or(kind: str) -> Check:
-    """Check the kind alone, of a value whose inside is checked already."""
+    """Check only the kind of a value, as what is inside it has been checked already."""
 
-    def check(value: Any, path: Path) -> Iterator[str]:
+    def check(value: Any, path: MappingPath) -> Iterator[str]:
         if _kind(value) not in {"directive", kind}:
             yield _mismatch(path, f"a {kind} or a mapping directive", value)
 
@@ -159,12 +159,12 @@ def _is_directive_or(kind: str) -> Check:
 
 
 def _options(*, required: dict[str, Check] | None = None, optional: dict[str, Check] | None = None) -> Check:
-    """Check an options object: every member for itself, then what kind the fields of the directive are.
+    """Check an object of options: first every member by itself, then the kinds of those that the directive knows.
 
-    The second look stays at the surface: to descend twice at every level would take exponential time.
+    The second check does not descend, because descending twice at every level would take exponential time.
     """
 
-    def check(value: Any, path: Path) -> Iterator[str]:
+    def check(value: Any, path: MappingPath) -> Iterator[str]:
         yield from _object(value, path)
         if _kind(value) != "object":
             return
@@ -180,14 +180,14 @@ def _options(*, required: dict[str, Check] | None = None, optional: dict[str, Ch
     return check
 
 
-def _array_path(value: Any, path: Path) -> Iterator[str]:
+def _array_path(value: Any, path: MappingPath) -> Iterator[str]:
     yield from _array(value, path)
     if isinstance(value, list):
         yield from _directive_or("string")(value[0] if value else UNDEFINED, path)
         yield from _value(value[1] if len(value) > 1 else UNDEFINED, path)
 
 
-def _merge(value: Any, path: Path) -> Iterator[str]:
+def _merge(value: Any, path: MappingPath) -> Iterator[str]:
     yield from _options(required={"objects": _array}, optional={"direction": _one_of("left", "right")})(value, path)
     if isinstance(value, dict) and isinstance(value.get("objects"), list):
         for item in value["objects"]:

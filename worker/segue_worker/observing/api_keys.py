@@ -1,4 +1,4 @@
-"""Asks Loops whether API keys are good, and whose they are: what `segue check --online` and `segue doctor` do."""
+"""Asks Loops whether it accepts API keys, and whose they are: for `segue check --online` and `segue doctor`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ class KeyCheck:
     Attributes:
         destination: its name.
         team: name of the team the key belongs to; "" where Loops did not say.
-        problem: what is wrong; "" where the key is good.
+        problem: what is wrong; "" where Loops accepts the key.
         advice: what to do about it.
     """
 
@@ -28,7 +28,7 @@ class KeyCheck:
 
 
 async def check_keys(destinations: Sequence[Destination]) -> list[KeyCheck]:
-    """Ask about each key once, one request after the other."""
+    """Ask Loops about each key once, one request after the other."""
     asked: dict[tuple[str, str], KeyCheck] = {}
     checks = []
     for each in destinations:
@@ -40,21 +40,21 @@ async def check_keys(destinations: Sequence[Destination]) -> list[KeyCheck]:
 
 
 async def _ask(destination: Destination) -> KeyCheck:
-    """Ask once. No word of the answer but the team's name is repeated: it might quote the key."""
+    """Ask about one key. Of the answer only the team's name is passed on, because the rest might quote the key."""
     name, address = destination.name, destination.base_url
     timeout = destination.timeout.total_seconds()
     async with LoopsClient(address, destination.api_key.get_secret_value(), timeout=timeout) as client:
         try:
             answer = await client.check_key()
         except NoAnswerError as error:
-            return KeyCheck(name, "", f"{address}: {error}", "check the network, a proxy on the way, and `base_url`")
+            return KeyCheck(name, "", f"{address}: {error}", "check the network, any proxy, and `base_url`")
     said = _object(answer)
     match answer.status:
         case 401 | 403:
-            advice = "make one (Loops: Settings, API), and put it where `api_key` or `api_key_file` takes it from"
+            advice = "create a key at Loops (Settings, API), and put it where `api_key` or `api_key_file` reads it"
             return KeyCheck(name, "", f"Loops refuses the API key ({answer.status})", advice)
         case 408 | 429 | 500 | 502 | 503 | 504:
-            return KeyCheck(name, "", f"Loops cannot say now ({answer.status})", "try again in a moment")
+            return KeyCheck(name, "", f"Loops cannot check the key now ({answer.status})", "try again in a moment")
         case _ if not answer.delivered or said.get("success") is not True:
             problem = f"{address} does not answer as the Loops API does ({answer.status})"
             return KeyCheck(name, "", problem, "correct `base_url`")

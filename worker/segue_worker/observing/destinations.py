@@ -1,4 +1,4 @@
-"""The destinations there are: those of the configuration, and those that workers have announced."""
+"""Which destinations exist: those of the configuration, and those that workers have announced in Redis."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +7,9 @@ from redis import Redis
 
 from segue_producer.keys import DESTINATIONS
 from segue_worker.config import Config, inspect_config
+
+NO_CONFIG = "; showing only what Redis knows"
+"""Ends the remark on a configuration that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +30,15 @@ class KnownDestinations:
 
 
 def known_destinations(redis: "Redis", config: Path) -> KnownDestinations:
-    """Find the destinations. A configuration that cannot be read is only remarked on: Redis knows them too."""
+    """Find the destinations. A configuration that cannot be read is no error, because Redis names them too."""
     inspection = inspect_config(config)
     configured = [destination.name for destination in inspection.config.destinations] if inspection.config else []
     seen = {_text(name): int(at) for name, at in redis.hgetall(DESTINATIONS).items()}
     problems = [str(problem) for problem in inspection.problems]
     remark = ""
     if problems:
-        more = f" (and {len(problems) - 1} more problems; see segue check)" if problems[1:] else ""
-        remark = f"{problems[0]}{more}; going by what Redis knows"
+        more = " (segue check shows further problems)" if problems[1:] else ""
+        remark = f"{problems[0]}{more}{NO_CONFIG}"
     return KnownDestinations(tuple(dict.fromkeys((*configured, *sorted(seen)))), seen, inspection.config, remark)
 
 

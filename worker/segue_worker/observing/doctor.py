@@ -1,4 +1,4 @@
-"""Looks at everything delivery needs, from Redis to the key at Loops: what `segue doctor` does."""
+"""Checks everything that delivery needs, from Redis to the API key: what `segue doctor` does."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,18 +16,18 @@ from segue_worker.observing.finding import Finding, Level
 from segue_worker.observing.redis_check import inspect_redis
 
 WAIT_S: Final = 3
-"""For the broker."""
+"""Seconds to wait for the broker."""
 WORKERS_ANSWER_WITHIN_S: Final = 1.5
 SWEPT_WITHIN_MS: Final = 60_000
 _START: Final = "start one: celery -A segue_worker worker -B"
 
 
 def examine(redis: "Redis", redis_url: str, broker_url: str, inspection: Inspection) -> Iterator[Finding]:
-    """Look at one thing after the other.
+    """Check one thing after the other.
 
     Args:
         redis: client that answers bytes.
-        redis_url: what it is connected to.
+        redis_url: the URL it is connected to.
         broker_url: Celery's broker.
         inspection: the configuration as it was read here.
     """
@@ -75,23 +75,23 @@ def _broker(url: str) -> Iterator[Finding]:
     if alive:
         yield Finding("workers", Level.OK, f"{len(alive)} alive: {', '.join(alive)}")
     else:
-        yield Finding("workers", Level.FAULT, f"none answers within {WORKERS_ANSWER_WITHIN_S:g} s", _START)
+        yield Finding("workers", Level.FAULT, f"no worker answered within {WORKERS_ANSWER_WITHIN_S:g} s", _START)
 
 
 def _served(redis: "Redis", config: Config | None) -> Iterator[Finding]:
-    """The sweep, which announces what workers serve, and how that compares with the configuration."""
+    """Check the sweep, which announces what the workers serve, and compare that with the configuration."""
     seconds, _ = redis.time()
     announced = {_text(name): int(at) for name, at in redis.hgetall(DESTINATIONS).items()}
     latest = max(announced.values(), default=None)
     if latest is None:
-        yield Finding("sweep", Level.FAULT, "none has run yet", _START)
+        yield Finding("sweep", Level.FAULT, "no sweep has run yet", _START)
         return
     age_s = max(0, int(seconds) - latest // 1000)
     if age_s * 1000 > SWEPT_WITHIN_MS:
-        advice = "give one worker -B, or start beat: celery -A segue_worker beat"
-        yield Finding("sweep", Level.FAULT, f"the last one ran {age_s} s ago", advice)
+        advice = "start one worker with -B, or start beat: celery -A segue_worker beat"
+        yield Finding("sweep", Level.FAULT, f"the last sweep ran {age_s} s ago", advice)
         return
-    yield Finding("sweep", Level.OK, f"the last one ran {age_s} s ago")
+    yield Finding("sweep", Level.OK, f"the last sweep ran {age_s} s ago")
     if config is not None:
         served = {name for name, at in announced.items() if at >= latest - SWEPT_WITHIN_MS}
         yield from _compared(redis, config, served)
@@ -111,14 +111,14 @@ def _compared(redis: "Redis", config: Config, served: set[str]) -> Iterator[Find
         for (name, value), theirs in zip(here.items(), there, strict=True):
             if theirs is not None and int(theirs) != value:
                 same = False
-                said = f"{each.name}: {name} is {value} in {config.path}, and {int(theirs)} for the workers"
+                said = f"{each.name}: {name} is {value} in {config.path}, but the workers have {int(theirs)}"
                 yield Finding(subject, Level.FAULT, said, restart)
     for name in sorted(served - {each.name for each in config.destinations}):
         same = False
-        said = f"workers serve {name}, which {config.path} does not have"
-        yield Finding(subject, Level.WARNING, said, "see that SEGUE_CONFIG is meant to differ here")
+        said = f"workers serve {name}, which is not in {config.path}"
+        yield Finding(subject, Level.WARNING, said, "check whether SEGUE_CONFIG is meant to differ here")
     if same:
-        yield Finding(subject, Level.OK, "the same destinations and limits")
+        yield Finding(subject, Level.OK, "the workers have the same destinations and limits")
 
 
 def _api_keys(config: Config) -> Iterator[Finding]:
@@ -127,7 +127,7 @@ def _api_keys(config: Config) -> Iterator[Finding]:
         if key.problem:
             yield Finding(subject, Level.FAULT, key.problem, key.advice)
         else:
-            yield Finding(subject, Level.OK, f"good; team: {key.team or '(Loops names none)'}")
+            yield Finding(subject, Level.OK, f"Loops accepts it; team: {key.team or '(Loops names none)'}")
 
 
 def _text(name: bytes | str) -> str:

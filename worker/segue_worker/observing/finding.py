@@ -1,28 +1,28 @@
-"""What a look at a part of the installation finds."""
+"""The results of checking the parts of an installation."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """How bad a finding is."""
 
     OK = "ok"
     WARNING = "warning"
-    """Works, with a weakness one should know of."""
+    """It works, but has a weakness that one should know of."""
     FAULT = "fault"
     """Events are not delivered, or may be lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        subject: what was looked at, as `redis` or `workers`.
+        subject: what was checked, such as `redis` or `workers`.
         level: how bad it is.
         text: what was found, on one line.
-        advice: what to do; "" where nothing is to be done.
+        advice: what to do about it; "" where nothing needs to be done.
     """
 
     subject: str

@@ -1,4 +1,4 @@
-"""Whether events move: what a container's health check asks. It looks at progress, not at processes."""
+"""Whether events are being delivered, for the health checks of containers. It looks at progress, not at processes."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,8 +13,8 @@ ALIVE_WITHIN_MS = 4 * WORKERS_SAY_S * 1000
 def stalled(destination: str, status: Status, max_age_s: float, *, workers: int) -> str | None:
     """Why a destination is not healthy, or None where it is.
 
-    Events that wait for the rate limit behind others are no reason: the longest waiting is claimed first, so as long as
-    anything is settled its turn comes. Nor are parked ones: they wait for their next attempt.
+    Events that wait because of the rate limit are healthy: the longest waiting contact is claimed first, so its turn
+    comes as long as anything is settled. Parked contacts are healthy too: they wait for their next attempt.
 
     Args:
         destination: its name.
@@ -27,9 +27,9 @@ def stalled(destination: str, status: Status, max_age_s: float, *, workers: int)
     if status.settled_s_ago is not None and status.settled_s_ago <= max_age_s:
         return None
     last = (
-        "nothing was ever settled"
+        "nothing has ever been settled"
         if status.settled_s_ago is None
-        else f"the last was settled {status.settled_s_ago:.0f} s ago"
+        else f"events were last settled {status.settled_s_ago:.0f} s ago"
     )
     cause = "look at the workers' logs, and restart them" if workers else "no worker is alive; start one"
     return (
@@ -39,10 +39,10 @@ def stalled(destination: str, status: Status, max_age_s: float, *, workers: int)
 
 
 def held(destination: str, status: Status) -> str | None:
-    """That a destination is paused, and why; None where it is not."""
+    """A message that the destination is paused, and why; None where it is not."""
     if status.paused is None:
         return None
-    return f"destination {destination!r} is paused: {status.paused.reason}; segue resume {destination} lets it go on"
+    return f"destination {destination!r} is paused: {status.paused.reason}; to resume it: segue resume {destination}"
 
 
 def unswept(announced_ms: Iterable[int], now_ms: int, max_age_ms: int) -> str | None:
@@ -65,13 +65,13 @@ def unswept(announced_ms: Iterable[int], now_ms: int, max_age_ms: int) -> str | 
 
 
 def workers_alive(redis: Redis) -> int:
-    """How many workers have said of late that they live. Raises redis.RedisError where Redis does not answer."""
+    """How many workers have recently reported that they are alive. Raises redis.RedisError where Redis does not answer."""
     alive: int = redis.zcount(WORKERS, _server_ms(redis) - ALIVE_WITHIN_MS, "+inf")
     return alive
 
 
 def unhealthy(redis: Redis, destinations: Sequence[str], max_age_ms: int, *, strict: bool = False) -> list[str]:
-    """What is not healthy: no worker, or destinations that do not move; with `strict`, also those that are paused.
+    """What is not healthy: no worker is alive, or a destination is stalled; with `strict`, also paused destinations.
 
     Raises:
         redis.RedisError: Redis does not answer.

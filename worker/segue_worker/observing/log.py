@@ -1,4 +1,4 @@
-"""Reading the log of a destination."""
+"""Reads the log of a destination."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ class LogPosition:
 
 
 def find(redis: "Redis", destination: str, message_id: str) -> list[Logged]:
-    """The entries that say something of an event, oldest first.
+    """The entries that say something about an event, oldest first.
 
-    The whole log is read (measured: 0.6 s for 100,000 entries), so that recording need not keep an index.
+    The whole log is read (measured: 0.6 s for 100,000 entries), so that no index has to be kept up while recording.
 
     Raises:
         redis.RedisError: Redis does not answer.

@@ -1,4 +1,4 @@
-"""What a destination's mappings make of an event, without sending anything: the requests, and why there are no others."""
+"""Which requests a destination's mappings make of an event, without sending them, and why other mappings make none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _LONGEST_SHOWN = 100
 
 
 class NotAnEventError(SegueError):
-    """A text is no JSON object; the message says what it is instead."""
+    """A text is not a JSON object; the message says what it is."""
 
 
 class Reason(NamedTuple):
@@ -43,11 +43,11 @@ def preview(event: dict[str, Any], mappings: Sequence[CompiledMapping]) -> Previ
     """Apply mappings to an event.
 
     Args:
-        event: any JSON object: what a producer would refuse is previewed too.
+        event: any JSON object, also one that a producer would refuse to enqueue.
         mappings: of one destination.
     """
     if not lets_through(event):
-        # Only an object keeps an event back.
+        # Other values than an object never keep an event from a destination.
         reason = f"integrations must let the event through to Loops: found {_shown(event['integrations'])}"
         return Preview((), tuple(Reason(mapping.name, reason) for mapping in mappings), ())
     requests: list[Request] = []
@@ -73,7 +73,7 @@ def read_event(text: bytes) -> dict[str, Any]:
     """Read an event from JSON text in UTF-8.
 
     Raises:
-        NotAnEventError: it is no JSON object.
+        NotAnEventError: it is not a JSON object.
     """
     try:
         event = orjson.loads(text)
@@ -83,14 +83,14 @@ def read_event(text: bytes) -> dict[str, Any]:
 
 
 def as_event(value: Any) -> dict[str, Any]:
-    """Return a JSON value that is an event.
+    """Return the JSON value if it can be an event.
 
     Raises:
-        NotAnEventError: it is no object.
+        NotAnEventError: it is not an object.
     """
     if isinstance(value, dict):
         return value
-    kind = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}.get(type(value), "a number")
+    kind = {list: "a list", str: "a string", bool: "true or false", type(None): "null"}.get(type(value), "a number")
     raise NotAnEventError(f"an event is a JSON object, but this is {kind}")
 
 
@@ -110,7 +110,7 @@ def preview_line(line: bytes, mappings: Sequence[CompiledMapping]) -> bytes:
 
 
 def message_id(event: dict[str, Any]) -> str | None:
-    """The messageId of an event, or None where it has no text as such."""
+    """The messageId of an event, or None where it is missing or not a string."""
     found = event.get("messageId")
     return found if isinstance(found, str) else None
 

@@ -1,4 +1,4 @@
--- Record for how long the contact that waits longest has waited, where that is the most of its minute so far.
+-- Record how long the contact that waits longest has waited, if that is the highest value of this minute so far.
 -- `waits_since` is that of waits_since.lua.
 --
 -- KEYS[1] due        zset  contact that waits -> ms since which it has

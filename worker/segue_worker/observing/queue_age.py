@@ -1,4 +1,4 @@
-"""Each minute's queue age, which nobody can count up afterwards: the sweep records it, for the plots."""
+"""The queue age of each minute. It cannot be computed afterwards, so the sweep records it for the plots."""
 
 import logging
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ _SCRIPT: Final = read_script("segue_worker/observing/queue_age", CLOCK, WAITS_SI
 
 
 async def record_queue_age(redis: "Redis", destinations: Sequence[str], now_ms: int) -> None:
-    """Record for how long the oldest of each destination has waited, in one round trip, as `status.read_statuses` says it.
+    """Record how long the longest waiting contact of each destination has waited, in one round trip.
 
-    A destination of which it cannot be told, because one of its keys is damaged, is named in the log.
+    The figure is that of `status.read_statuses`. If one of a destination's keys is damaged, an error is logged.
 
     Args:
         redis: client that answers bytes.

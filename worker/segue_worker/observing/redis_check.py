@@ -1,4 +1,4 @@
-"""What Redis must be for nothing to be lost: new enough, without eviction, and better with persistence."""
+"""Checks that Redis loses nothing: that it is new enough, does not evict, and keeps its data on disk."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,7 +9,7 @@ from segue_worker.errors import RedisSetupError
 from segue_worker.observing.finding import Finding, Level
 
 OLDEST: Final = (6, 2)
-"""The oldest Redis that has all the commands that are used. Valkey began as 7.2, and names that as its Redis version."""
+"""The oldest Redis that has all the commands that are used. Valkey reports 7.2 or later as its Redis version."""
 
 
 def check_redis(redis: "Redis") -> list[str]:
@@ -41,10 +41,10 @@ def inspect_redis(redis: "Redis") -> list[Finding]:
     try:
         facts: Mapping[str, Any] = redis.info()
     except ResponseError:
-        # A managed Redis that does not tell.
+        # Some managed services forbid INFO.
         redis.ping()
-        advice = "see that it is 6.2 or later, with maxmemory-policy noeviction and appendonly yes"
-        return [Finding("redis settings", Level.WARNING, "Redis does not tell this user its settings (INFO)", advice)]
+        advice = "make sure that it is 6.2 or later, with maxmemory-policy noeviction and appendonly yes"
+        return [Finding("redis settings", Level.WARNING, "this user may not read the settings of Redis (INFO)", advice)]
     return [_version(facts), _policy(facts), _persistence(redis, facts)]
 
 
@@ -60,7 +60,7 @@ def _version(facts: Mapping[str, Any]) -> Finding:
 def _policy(facts: Mapping[str, Any]) -> Finding:
     policy = facts.get("maxmemory_policy", "noeviction")
     if policy == "noeviction":
-        return Finding("redis policy", Level.OK, "nothing is evicted")
+        return Finding("redis policy", Level.OK, "Redis evicts nothing")
     return Finding(
         "redis policy",
         Level.FAULT,
@@ -74,22 +74,25 @@ def _persistence(redis: "Redis", facts: Mapping[str, Any]) -> Finding:
     if facts.get("aof_enabled"):
         if facts.get("aof_last_write_status", "ok") != "ok":
             return Finding(
-                subject, Level.FAULT, "Redis cannot write its append-only file", "look at its log and its disk"
+                subject, Level.FAULT, "Redis cannot write its append-only file", "look at the log and the disk of Redis"
             )
         return Finding(subject, Level.OK, "the append-only file is on")
     try:
         snapshots = redis.config_get("save").get("save")
     except ResponseError:
         return Finding(
-            subject, Level.WARNING, "Redis does not tell how it keeps its data (CONFIG)", "see that appendonly is on"
+            subject,
+            Level.WARNING,
+            "this user may not read how Redis keeps its data (CONFIG)",
+            "make sure that appendonly is on",
         )
     if snapshots:
         return Finding(
-            subject, Level.WARNING, "a crash of Redis loses what came since its last snapshot", "set appendonly yes"
+            subject, Level.WARNING, "if Redis crashes, what came after its last snapshot is lost", "set appendonly yes"
         )
     return Finding(
         subject,
         Level.WARNING,
-        "Redis keeps its data in memory only: what waits is lost when it restarts",
+        "Redis keeps its data in memory only: waiting events are lost when it restarts",
         "set appendonly yes",
     )

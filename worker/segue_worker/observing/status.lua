@@ -1,4 +1,4 @@
--- What a destination is doing now, and what it has done. Reads only. `waits_since` is that of waits_since.lua.
+-- The state of a destination and its counters. Only reads. `waits_since` is that of waits_since.lua.
 --
 -- KEYS[1] pending    string, number of events in all outboxes
 -- KEYS[2] due        zset  contact that waits -> ms since which it has
@@ -6,7 +6,7 @@
 -- KEYS[4] parked     hash  contact -> JSON
 -- KEYS[5] dead       hash  id -> JSON
 -- KEYS[6] paused     string, present while the destination is held
--- KEYS[7] totals     hash, counters since the start of data
+-- KEYS[7] totals     hash, counters of all time
 -- KEYS[8] away       zset  contact that is claimed or parked -> ms at which it waits again
 -- KEYS[9] settled    string, ms at which something was last settled
 -- ARGV[1] now in ms, or 0 for the server's clock

@@ -1,4 +1,4 @@
-"""What each destination is doing now, and what it has done since the start of data."""
+"""The state of each destination now, and its counters of all time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,9 +38,9 @@ class Status:
         paused: the pause in force, or None.
         oldest_pending_s: for how long the contact that waits longest has waited, claimed and parked ones included; 0
             where none waits.
-        idle_s: the same of contacts that are due or claimed, which ought to move; 0 where none is.
+        idle_s: the same without the parked ones: of contacts whose events should be delivered; 0 where there are none.
         settled_s_ago: seconds since events were last settled or an attempt was recorded; None if never.
-        counters: name → count since the start of data.
+        counters: name → count over all time.
     """
 
     pending: int
@@ -55,7 +55,10 @@ class Status:
     counters: Mapping[str, int]
 
     def to_dict(self) -> dict[str, Any]:
-        """The form of `segue status --json` (its names stay as they are, because other programs read them); `dead_total` counts the dead letters that are gone too."""
+        """The form of `segue status --json`. Other programs read it, so the names must stay as they are.
+
+        `dead` counts the dead letters that are kept, `dead_total` all that there ever were.
+        """
         return {
             "pending": self.pending,
             "due": self.due,

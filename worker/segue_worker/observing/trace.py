@@ -1,4 +1,4 @@
-"""What became of one event, from all places that know: the log, the outboxes, the dead letters, the seen messageIds."""
+"""What happened to one event, from all places that know: the log, the outboxes, dead letters and seen messageIds."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from segue_worker.outbox.log_record import EventPart, Fault, RequestPart
 from segue_worker.outbox.outbox import WINDOWS, digest
 
 EventState = Literal["pending", "parked", "delivered", "filtered", "duplicate", "dead", "settled"]
-"""`settled`: within the dedupe window, but the log no longer says how."""
+"""`settled`: it was settled within the dedupe window, but the log no longer says how."""
 What = Literal[
     "enqueued", "interrupted", "attempt", "delivered", "parked", "dead", "apart", "filtered", "duplicate", "failed",
     "replayed", "pending", "settled",
@@ -34,7 +34,7 @@ class TrailStep:
     Attributes:
         what: what happened.
         at: unix ms, or None where it is not known.
-        details: what is known of it besides.
+        details: what else is known of it.
     """
 
     what: What
@@ -48,14 +48,14 @@ class TrailStep:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """What became of an event at one destination.
+    """What happened to an event at one destination.
 
     Attributes:
         message_id: of the event.
-        destination: where to.
+        destination: its name.
         name: of the event; "" where it is not known.
-        outcome: what it has come to by now.
-        steps: how it came to that, oldest first.
+        outcome: the event's state now.
+        steps: what happened, oldest first.
         merged_with: messageIds of the events that shared a request with it.
     """
 
@@ -79,7 +79,7 @@ class Trail:
 
 
 def read_trail(redis: "Redis", destination: str, message_id: str) -> Trail | None:
-    """Find out what became of an event.
+    """Find out what happened to an event.
 
     Args:
         redis: client that answers bytes.
@@ -94,7 +94,7 @@ def read_trail(redis: "Redis", destination: str, message_id: str) -> Trail | Non
     """
     message_id = message_id.encode("utf-8", "replace").decode()
     logged = find(redis, destination, message_id)
-    # After the log, because an event that is settled meanwhile would otherwise be in neither.
+    # Searched after the log, or an event that is settled in between would be found in neither.
     found = find_waiting(redis, destination, message_id)
     logged = logged if found else find(redis, destination, message_id)
     letters = [] if logged or found else list(_letters(redis, destination, message_id))
@@ -126,7 +126,7 @@ def _enqueued(parts: Sequence[EventPart], found: WaitingEvent | None) -> int:
 
 
 def _outcome(steps: Sequence[TrailStep], found: WaitingEvent | None) -> EventState:
-    """The last thing that happened; a second copy changes nothing of what became of the first."""
+    """The last thing that happened. That a second copy was dropped does not change what became of the first."""
     last = [step.what for step in steps if step.what not in _PASSING]
     first_copy = [what for what in last if what != "duplicate"]
     match (first_copy or last or ["pending"])[-1]:
@@ -140,7 +140,7 @@ def _outcome(steps: Sequence[TrailStep], found: WaitingEvent | None) -> EventSta
 def _steps(redis: "Redis", destination: str, item: Logged, message_id: str) -> Iterator[TrailStep]:
     request = item.record.request
     if item.record.interrupted:
-        # Before what this entry tells of, whenever that was.
+        # The interruption came before everything else that this entry tells.
         at = request.attempts[0].at if request is not None and request.attempts else item.at
         yield TrailStep("interrupted", at, {"times": item.record.interrupted})
     if request is not None and any(message_id == ref for ref, _ in request.refs):
@@ -183,7 +183,7 @@ def _event_steps(redis: "Redis", destination: str, at: int, part: EventPart) -> 
         case "dead" if part.faults:
             yield TrailStep("dead", at, {"reason": part.faults[-1].reason})
         case _:
-            # Its last request has said it.
+            # The entry of its last request said it already.
             return
 
 
@@ -218,7 +218,7 @@ def _given_up(letter: DeadLetter) -> TrailStep:
 
 
 def _letters(redis: "Redis", destination: str, message_id: str) -> Iterator[DeadLetter]:
-    """Dead letters that name an event, where the log no longer reaches back so far."""
+    """Dead letters that name an event, for events that the log no longer has."""
     part = orjson.dumps(message_id)
     for letter_id, raw in redis.hscan_iter(Keys(destination).dead, count=200):
         if part in raw and message_id in (letter := DeadLetter.read(letter_id.decode(), raw)).message_ids:

@@ -1,4 +1,4 @@
-"""Finding an event that still waits in an outbox. There is no index of them: whoever asks, looks."""
+"""Finds an event that still waits in an outbox. There is no index of waiting events, so the outboxes are searched."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class WaitingEvent:
     """An event in an outbox.
 
     Attributes:
-        contact: whose outbox it is.
-        place: how many events are before it.
+        contact: the contact whose outbox holds it.
+        place: how many events of the contact are before it.
         due: unix ms from which the contact may be claimed; while it is claimed, the end of the claim.
-        claimed: whether a run is at it now.
-        parked: what the contact waits for, where it is parked.
+        claimed: whether a run has claimed the contact.
+        parked: the request that the contact waits to resend, if it is parked.
         waiting: the event.
     """
 
@@ -39,7 +39,7 @@ class WaitingEvent:
 
 
 def find_waiting(redis: "Redis", destination: str, message_id: str) -> WaitingEvent | None:
-    """Find an event that waits, one that is claimed or parked, or has waited longest, where there are several.
+    """Find a waiting event by its messageId. Of several, one whose contact is claimed or parked, or that waits longest.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -52,7 +52,7 @@ def find_waiting(redis: "Redis", destination: str, message_id: str) -> WaitingEv
 
 
 def _may_hold(raw: bytes, message_id: str) -> bool:
-    """Whether an entry is worth parsing. A messageId that JSON spells in several ways always is."""
+    """Whether an entry may hold the messageId. If JSON can spell it in several ways, every entry may."""
     spelled = orjson.dumps(message_id)[1:-1]
     return spelled in raw or spelled != message_id.encode("ascii", "replace")
 

@@ -7,7 +7,7 @@
 --
 -- Each returns ms; `now` where none waits.
 
--- Since when the longest waiting contact has waited for its turn, or in a claim: what ought to move.
+-- Since when the longest waiting contact has waited for its turn, or in a claim: those that should be delivered.
 local function idle_since(due, lease)
   local oldest = now
   local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')

@@ -1,4 +1,4 @@
-"""What a person does to a whole destination: hold it, and let it go on."""
+"""Pausing and resuming a destination by hand."""
 
 from redis import Redis
 
@@ -6,17 +6,17 @@ from segue_producer.keys import RESUMED_S, Keys
 from segue_worker.outbox.pause import Pause, PauseKind, begin
 
 
-def hold(redis: "Redis", destination: str, reason: str, now_ms: int) -> bool:
-    """Pause a destination until a person resumes it. A pause that Segue made becomes one by hand, which no probe ends.
+def pause(redis: "Redis", destination: str, reason: str, now_ms: int) -> bool:
+    """Pause a destination until a person resumes it. If Segue had paused it, no probe resumes it any more.
 
     Args:
         redis: client that answers bytes.
         destination: its name.
-        reason: for people.
+        reason: shown to people.
         now_ms: unix ms.
 
     Returns:
-        whether it was paused already; it then counts as paused since that time.
+        whether it was paused already. In that case the time since which it has been paused stays.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -29,7 +29,7 @@ def hold(redis: "Redis", destination: str, reason: str, now_ms: int) -> bool:
 
 
 def resume(redis: "Redis", destination: str) -> bool:
-    """Let a destination go on, whoever paused it; for `RESUMED_S` it is not paused anew for refused requests.
+    """Resume a destination, whoever paused it. For `RESUMED_S` it is not paused again because requests are refused.
 
     Args:
         redis: client that answers bytes.

@@ -10,15 +10,15 @@
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] contact
 --
--- Returns {outcome, hint}. Outcome: 'now', it waits for its turn; 'claimed', a run is at it, nothing changed; 'gone', it
--- is not parked (any more), nothing changed. Hint: 1 where the caller is to send one.
+-- Returns {outcome, hint}. Outcome: 'now', it waits for its turn; 'claimed', a run has claimed it, and nothing changed;
+-- 'gone', it is not parked (any more), and nothing changed. Hint: 1 where the caller must send one.
 
 local contact = ARGV[2]
 if redis.call('HEXISTS', KEYS[3], contact) == 0 then
   return {'gone', 0}
 end
 local back = tonumber(redis.call('ZSCORE', KEYS[7], contact) or 0)
--- A killed run leaves its leases behind; they are over once their contacts wait again.
+-- A killed run leaves its claims behind in `lease`; they have ended once their contacts wait again.
 if back > now and redis.call('HEXISTS', KEYS[2], contact) == 1 then
   return {'claimed', 0}
 end

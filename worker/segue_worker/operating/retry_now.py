@@ -1,4 +1,4 @@
-"""Contacts that wait for a later attempt: who they are, and how to try one now."""
+"""Lists the contacts that wait for a retry, and brings a retry forward to now."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from segue_worker.outbox.outbox import AWAY
 from segue_worker.outbox.outgoing import Parked
 
 LOOKED_AT: Final = 2000
-"""Contacts looked at, of those that are due and of those that are not: a page is rendered each second."""
+"""How many due contacts are searched, and how many that are away: a page is rendered each second."""
 _AT_ONCE: Final = 200
 _RETRY_NOW: Final = read_script("segue_worker/operating/retry_now", CLOCK, HINT, AWAY)
 
@@ -26,9 +26,9 @@ class ParkedContact:
 
     Attributes:
         contact: its name.
-        parked: what is remembered of it.
-        due: unix ms of its next attempt, or of the end of its lease; in the past, since when it waits for its turn.
-        claimed: whether a run is at it.
+        parked: the request that waits to be sent again.
+        due: unix ms of its next attempt, or of the end of its claim. If in the past, since when it waits for its turn.
+        claimed: whether a run has claimed it.
     """
 
     contact: str
@@ -105,7 +105,7 @@ def retry_now(redis: "Redis", destination: str, contact: str, *, now_ms: int = 0
         now_ms: unix ms, or 0 for the server's clock.
 
     Returns:
-        `now`; `claimed` where a run is at it; `gone` where it is not parked. And whether a hint is to be sent.
+        `now`; `claimed` if a run has claimed it; `gone` if it is not parked. And whether the caller must send a hint.
 
     Raises:
         redis.RedisError: Redis does not answer.

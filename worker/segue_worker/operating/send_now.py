@@ -1,4 +1,4 @@
-"""Sends requests to Loops at once, outside the outbox: what `segue send` does."""
+"""Sends requests to Loops at once, without the outbox: what `segue send` does."""
 
 import time
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ class Sent:
         request: what was sent.
         key: its Idempotency-Key, or None.
         status: of the answer, or None where none came.
-        text: the answer's body, or why there is none.
-        ms: until then.
-        delivered: whether Loops took it.
+        text: the body of the answer, or why there is none.
+        ms: how long it took until then.
+        delivered: whether Loops accepted it.
     """
 
     request: Request
@@ -33,10 +33,10 @@ class Sent:
 
 
 async def send_now(destination: Destination, requests: Sequence[Request], message_id: str) -> list[Sent]:
-    """Send requests one after the other, each once; one that fails does not keep the next from being sent.
+    """Send requests one after the other, each once. If one fails, the next are sent nevertheless.
 
     Args:
-        destination: where to.
+        destination: the destination to send them to.
         requests: of one event.
         message_id: the event's. The Idempotency-Keys are derived from it and differ from call to call.
     """

@@ -15,14 +15,15 @@
 -- ARGV[2] slots in a window
 -- ARGV[3] window in ms
 -- ARGV[4] by how much of the full speed the factor recovers in a second
--- ARGV[5] 'take' or 'slow'
--- for 'take': ARGV[6], ... three for each slot used: its number, by how many ms it was used late, and how many slots
+-- ARGV[5] 'take', 'report' or 'slow'
+-- for 'take' and 'report': ARGV[6], ... three for each slot used: its number, by how many ms it was used late, and how many slots
 --             of its window Loops then called used; 'refused' for a 429; '' where it said nothing
 -- for 'slow': ARGV[6] ms for which nobody sends, ARGV[7] by how many slots a window
 --             becomes poorer
 --
 -- Returns for 'take' {number of the slot, us from now until it opens}, or {-1, us from now} where none opens within
--- LONGEST_WAIT_MS: then none is taken, and the caller asks again; for 'slow' {0, 0}.
+-- LONGEST_WAIT_MS: then none is taken, and the caller asks again; for 'report' and
+-- 'slow' {0, 0}.
 
 local LEAST_FACTOR = 0.1
 -- Nobody sits and waits for longer: whoever is told to leave meanwhile would have taken a slot in vain.
@@ -98,28 +99,30 @@ else
     state.others = math.max(others, others + (state.others - others) * math.exp((state.seen - now) / FORGET_MS))
     state.seen = now
   end
-  local room = slots - math.floor(state.others + ROUND_UP)
-  local pace = window / state.factor
-  local slot = math.max(now, state.block)
-  if #ring > 0 then
-    -- Nearly even spacing: a burst is smoothed, and what one late slot pushes is soon caught up.
-    slot = math.max(slot, ring[#ring] + pace / room * 0.8)
-  end
-  if #ring >= room then
-    slot = math.max(slot, ring[#ring - room + 1] + pace)
-  end
-  if slot - now > LONGEST_WAIT_MS then
-    answer = {-1, math.floor((slot - now) * 1000)}
-  else
-    ring[#ring + 1] = slot
-    while #ring > 2 * slots do
-      table.remove(ring, 1)
+  if ARGV[5] == 'take' then
+    local room = slots - math.floor(state.others + ROUND_UP)
+    local pace = window / state.factor
+    local slot = math.max(now, state.block)
+    if #ring > 0 then
+      -- Nearly even spacing: a burst is smoothed, and what one late slot pushes is soon caught up.
+      slot = math.max(slot, ring[#ring] + pace / room * 0.8)
     end
-    state.seq = state.seq + 1
-    while #state.refused > 0 and state.refused[1] <= state.seq - #ring do
-      table.remove(state.refused, 1)
+    if #ring >= room then
+      slot = math.max(slot, ring[#ring - room + 1] + pace)
     end
-    answer = {state.seq, math.floor((slot - now) * 1000)}
+    if slot - now > LONGEST_WAIT_MS then
+      answer = {-1, math.floor((slot - now) * 1000)}
+    else
+      ring[#ring + 1] = slot
+      while #ring > 2 * slots do
+        table.remove(ring, 1)
+      end
+      state.seq = state.seq + 1
+      while #state.refused > 0 and state.refused[1] <= state.seq - #ring do
+        table.remove(state.refused, 1)
+      end
+      answer = {state.seq, math.floor((slot - now) * 1000)}
+    end
   end
 end
 

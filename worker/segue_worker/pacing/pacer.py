@@ -150,6 +150,20 @@ class Pacer:
                 return self._take_left()
             return None
 
+    async def report(self) -> None:
+        """Report what was used late, where no further slot is taken soon: others of the team cannot know it otherwise.
+
+        Raises:
+            redis.RedisError: the shared state cannot be reached.
+        """
+        if any(use.late_ms or use.said == "refused" for use in self._uses.values()):
+            await self._call("report", *self._used())
+
+    def _used(self) -> list[Any]:
+        uses = [part for number, use in self._uses.items() for part in (number, round(use.late_ms, 1), use.said)]
+        self._uses.clear()
+        return uses
+
     async def _take(self) -> Slot:
         """Take the team's next slot, and report how those before it were used; its number is -1 where none opens soon."""
         uses = [part for number, use in self._uses.items() for part in (number, round(use.late_ms, 1), use.said)]

@@ -1,1 +1,1 @@
-"""One worker process: what it is made of, the consumer of hints, the sweep."""
+"""One worker process: its working parts, the consumer of hints, and the sweep."""

@@ -1,4 +1,4 @@
-"""What delivers, over one Redis client and one event loop, apart from the thread in which that loop runs.
+"""Runs and sweeps over one Redis client and one event loop, independent of the thread in which that loop runs.
 
 An asyncio client must never be used from two event loops: it would hang, or hand one caller the answer to another's
 request. So an engine belongs to the loop in which its coroutines run.
@@ -35,11 +35,11 @@ class Engine:
     """Runs and sweeps for the destinations of a configuration.
 
     Args:
-        config: what it serves.
+        config: the configuration that it serves.
         redis: client that answers bytes.
-        stopping: whether the process is being shut down.
+        stopping: tells whether the process is being shut down.
         client: makes the client of a destination's Loops team.
-        run_s: how long a run goes on before it hands over.
+        run_s: seconds after which a run ends and hands over by a hint.
     """
 
     def __init__(
@@ -63,21 +63,21 @@ class Engine:
         self._passed_on: dict[str, float] = {}
 
     async def warm_up(self) -> None:
-        """Make what the first run would otherwise make while its first request is late."""
+        """Make clients and pacers now, so that the first request need not wait for them."""
         for destination in self._config.destinations:
             self._client(destination)
             self._pacer(destination)
 
     async def sweep(self) -> list[str]:
-        """Look for work nobody is at. Returns the names of the destinations that want a hint."""
+        """Look for destinations that have work but no run. Returns the names of those that need a hint."""
         return await sweep(self._redis, self._config.destinations)
 
     async def bury(self, destination: str, letters: Sequence[DeadLetter]) -> None:
-        """Record dead letters of events that never were in the outbox."""
+        """Store dead letters of events that were never in the outbox."""
         await self._outbox(destination, window_ms=1).bury(letters)
 
     async def deliver(self, destination: Destination) -> bool:
-        """Do one run. Returns whether a hint is wanted."""
+        """Do one run. Returns whether a hint must be sent."""
         if destination.parallel_runs == 1:
             return await self._run(destination)
         name = destination.name
@@ -93,10 +93,10 @@ class Engine:
         return await run(self._context(destination), seconds=self._run_s)
 
     def _passes_on(self, name: str) -> bool:
-        """Whether a hint that came to a process already at the destination is to go round again, for another process.
+        """Whether to send a hint on to another process, because this one already has a run of the destination.
 
-        A second run here would share this one's processor: measured, 3,400 requests a second where both of two runs
-        were in one process, 4,900 in two. Once a second, because there may be no other process.
+        Two runs in one process share a processor: measured, 3,400 requests a second with both in one process, and 4,900
+        in two. A hint is sent on once a second only, because there may be no other process.
         """
         now = asyncio.get_running_loop().time()
         if now < self._passed_on.get(name, -PASSED_ON_S) + PASSED_ON_S:

@@ -26,8 +26,8 @@ class Runtime:
     """The working parts of one process.
 
     Args:
-        config: what it serves.
-        stopping: whether the process is being shut down.
+        config: the configuration that it serves.
+        stopping: tells whether the process is being shut down.
     """
 
     def __init__(self, config: Config, *, stopping: Callable[[], bool]) -> None:
@@ -39,19 +39,19 @@ class Runtime:
         threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
 
     def warm_up(self) -> None:
-        """Make what the first run would otherwise make while its first request is late."""
+        """Make clients and pacers now, so that the first request need not wait for them."""
         self._call(self._engine.warm_up())
 
     def deliver(self, destination: Destination) -> bool:
-        """Do one run, in the loop's thread. Returns whether a hint is wanted."""
+        """Do one run, in the thread of the event loop. Returns whether a hint must be sent."""
         return self._call(self._engine.deliver(destination))
 
     def sweep(self) -> list[str]:
-        """Look for work nobody is at. Returns the names of the destinations that want a hint."""
+        """Look for destinations that have work but no run. Returns the names of those that need a hint."""
         return self._call(self._engine.sweep())
 
     def bury(self, destination: str, malformed: Sequence[tuple[Any, str]]) -> None:
-        """Make dead letters of malformed events, given with what is wrong with each."""
+        """Make dead letters of malformed events. Each is given with what is wrong with it."""
         now_ms = unix_ms()
         letters = [
             DeadLetter(

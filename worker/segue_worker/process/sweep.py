@@ -1,4 +1,4 @@
-"""The sweep: each second, find destinations with work that nobody is at. This alone repairs every crash."""
+"""The sweep: each second, find the destinations that have work but no run. This alone repairs every crash."""
 
 import logging
 from collections.abc import Awaitable, Sequence
@@ -29,10 +29,10 @@ log = logging.getLogger(__name__)
 
 
 async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str]:
-    """Find the destinations that want a hint, tell producers which exist, and record how long the oldest have waited.
+    """Find the destinations that need a hint, announce the destinations to producers, and record queue ages.
 
-    What fails for one destination, such as a damaged key, is logged and ends nothing for the others, and no chore ends
-    the hints.
+    What fails for one destination, for instance because a key is damaged, is logged and does not affect the others.
+    Hints are found even if the other duties fail.
 
     Args:
         redis: client that answers bytes.
@@ -64,12 +64,12 @@ async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str
 
 
 async def _attempt(what: str, work: Awaitable[_Result]) -> _Result | None:
-    """Do a part of the sweep. Returns None where it failed for itself; raises where Redis does not answer."""
+    """Do a part of the sweep. If it fails, logs the error and returns None; raises only where Redis does not answer."""
     try:
         return await work
     except (RedisConnectionError, RedisTimeoutError, OSError):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever one destination holds, the others have work too
+    except Exception as error:  # noqa: BLE001 - one destination's error must not affect the others
         log.error("the sweep could not %s: %s: %s", what, type(error).__name__, error)  # noqa: TRY400 - said each second
         return None
 
@@ -86,7 +86,7 @@ async def _recount(redis: "Redis", name: str) -> None:
 
 
 async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: int) -> None:
-    """Say which destinations are served, and what producers must know of them; forget those long unserved."""
+    """Announce the destinations and the settings that producers need; remove those that were not served for long."""
     known = await redis.hgetall(DESTINATIONS)
     stale = [name for name, at in known.items() if int(at) < now_ms - FORGOTTEN_AFTER_MS]
     for item in destinations:

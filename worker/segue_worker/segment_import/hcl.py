@@ -1,4 +1,4 @@
-"""Terraform's language, as far as an export of Segment uses it: resources whose attributes are constants."""
+"""Reads Terraform's language as far as an export of Segment uses it: resources whose attributes are constants."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import hcl2
 from hcl2.utils import SerializationOptions, process_escape_sequences
 from lark.exceptions import LarkError
 
-from segue_worker.segment_import.expression import Expression
+from segue_worker.segment_import.expression import TerraformExpression
 
 _OPTIONS: Final = SerializationOptions(
     with_comments=False, explicit_blocks=False, preserve_heredocs=False, preserve_scientific_notation=False
@@ -22,9 +22,9 @@ class Resource:
     """A `resource` block.
 
     Attributes:
-        kind: as `segment_destination`.
+        kind: its first label, such as `segment_destination`.
         name: its second label.
-        attributes: JSON values; what `jsonencode` was given, as it is; an `Expression` where there is no constant.
+        attributes: JSON values; the argument of `jsonencode` itself; a `TerraformExpression` for what is not constant.
     """
 
     kind: str
@@ -36,7 +36,7 @@ def read_resources(text: str) -> list[Resource]:
     """Read the resources of a `.tf` file.
 
     Raises:
-        ValueError: the text is not Terraform's language, with the line where that shows.
+        ValueError: the text is not Terraform's language; the message names the line at fault.
     """
     document = _loads(text)
     return [
@@ -61,7 +61,8 @@ def _loads(text: str) -> dict[str, Any]:
 def _value(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            _unquoted(key): Expression(key) if key.startswith("${") else _value(item) for key, item in value.items()
+            _unquoted(key): TerraformExpression(key) if key.startswith("${") else _value(item)
+            for key, item in value.items()
         }
     if isinstance(value, list):
         return [_value(item) for item in value]
@@ -72,21 +73,21 @@ def _value(value: Any) -> Any:
     return _expression(value.removeprefix("${").removesuffix("}"))
 
 
-def _text(quoted: str) -> str | Expression:
-    """The text between two quotes, unless Terraform would put something into it."""
+def _text(quoted: str) -> str | TerraformExpression:
+    """Return the text between two quotes, or an expression if Terraform would put something into it."""
     if any(mark in {"${", "%{"} for mark in _TEMPLATE.findall(quoted)):
-        return Expression(quoted)
+        return TerraformExpression(quoted)
     return process_escape_sequences(_TEMPLATE.sub(lambda mark: mark[0][1:], quoted))
 
 
 def _expression(text: str) -> Any:
     encoded = _JSONENCODE.fullmatch(text)
     if encoded is None:
-        return Expression(text)
+        return TerraformExpression(text)
     try:
         return _value(_loads(f"it = {encoded[1]}")["it"])
     except ValueError:
-        return Expression(text)
+        return TerraformExpression(text)
 
 
 def _unquoted(label: str) -> str:

@@ -10,7 +10,7 @@
   const keep = {
     ignoreActiveValue: true,
     callbacks: {
-      // What a person has ticked or opened is theirs.
+      // Keep what a person has ticked or opened.
       beforeAttributeUpdated: (name, node) =>
         !(node.matches("input.choose") && name === "checked") && !(node.matches("details") && name === "open"),
     },
@@ -49,7 +49,7 @@
         await refresh();
         connection.textContent = "";
       } catch {
-        connection.textContent = "The dashboard does not answer; what you see may be old.";
+        connection.textContent = "The dashboard does not answer, so what you see may be out of date.";
       }
     }
     if (parts().length > 0) {

@@ -1,1 +1,1 @@
-"""The pages: each view takes a call and gives back an answer."""
+"""The pages: each function takes a page request and returns a response."""

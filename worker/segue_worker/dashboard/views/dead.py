@@ -1,4 +1,4 @@
-"""Dead letters: find, inspect, replay and drop them."""
+"""The pages about dead letters: find, inspect, replay and delete them."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -30,8 +30,9 @@ from segue_worker.outbox.dead_letter import REASONS, DeadLetter
 
 SHOWN: Final = 50
 LOOKED_AT: Final = 2000
-"""The newest letters that a list is chosen from: it is rendered every few seconds."""
+"""How many of the newest letters are searched, because the list is rendered every few seconds."""
 _FILTERS: Final = ("reason", "since", "event", "mapping")
+_VERBS: Final = {"replay": "Replay", "drop": "Delete"}
 _AT_ONCE: Final = 200
 
 
@@ -70,7 +71,7 @@ def letters(call: PageRequest) -> Response:
 
 
 def show(call: PageRequest) -> Response:
-    """One dead letter; by POST, with its personal data."""
+    """One dead letter. Personal data is shown only in answer to a POST."""
     destination, name = call.params["destination"], call.params["letter"]
     if destination not in call.dashboard.known().names:
         raise HTTPException(404)
@@ -90,7 +91,7 @@ def show(call: PageRequest) -> Response:
 
 
 def confirm(call: PageRequest) -> Response:
-    """Ask before anything is replayed or dropped."""
+    """Ask before anything is replayed or deleted."""
     destination, what = _destination(call), _what(call)
     ids = list(dict.fromkeys(call.form.get("id", [])))
     everything = bool(call.field("everything"))
@@ -101,7 +102,8 @@ def confirm(call: PageRequest) -> Response:
     return render(
         call,
         "confirm.html",
-        title=f"{what.capitalize()} dead letters",
+        title=f"{_VERBS[what]} dead letters",
+        verb=_VERBS[what],
         what=what,
         destination=destination,
         ids=[] if everything else ids,
@@ -113,7 +115,7 @@ def confirm(call: PageRequest) -> Response:
 
 
 def start(call: PageRequest) -> Response:
-    """Begin what was confirmed, and show how it goes."""
+    """Start what was confirmed, and go to the page that shows its progress."""
     dashboard, destination, what = call.dashboard, _destination(call), _what(call)
     ids = list(dict.fromkeys(call.form.get("id", [])))
     until = call.field("until")
@@ -128,12 +130,11 @@ def start(call: PageRequest) -> Response:
 
 
 def job(call: PageRequest) -> Response:
-    """How a replay or a drop goes."""
+    """The progress of a replay or a deletion."""
     found = call.dashboard.jobs.find(call.params["job"])
     if found is None:
         raise HTTPException(404)
-    title = f"{'Replay' if found.what == 'replay' else 'Drop'} of dead letters"
-    return render(call, "job.html", title=title, job=found)
+    return render(call, "job.html", title=f"{_VERBS[found.what]} dead letters", job=found)
 
 
 def _replaying(call: PageRequest, destination: str, ids: list[str]) -> Work:
@@ -156,7 +157,7 @@ def _dropping(redis: "Redis", destination: str, ids: list[str]) -> Work:
         dropped = 0
         for count in drop(redis, destination, ids):
             dropped += count
-            yield "dropped", count, None
+            yield "deleted", count, None
         if dropped < len(ids):
             yield "gone", len(ids) - dropped, None
 
@@ -164,7 +165,7 @@ def _dropping(redis: "Redis", destination: str, ids: list[str]) -> Work:
 
 
 def _chosen(call: PageRequest, destination: str, ids: list[str], chosen: dict[str, str], until: int) -> Iterator[str]:
-    """Ids of the letters that a form means, oldest first: those it names, or all that its filters let through."""
+    """Ids of the letters that a form selects, oldest first: those it names, or all that match its filters."""
     redis = call.dashboard.redis
     if ids and not call.field("everything"):
         return iter(in_order(redis, destination, ids))
@@ -198,7 +199,7 @@ def _filter(call: PageRequest, chosen: dict[str, str]) -> Filter:
 
 
 def _moment(call: PageRequest, since: str) -> str:
-    """A span of time before now as the moment it means now, so that the confirmed form means the same letters."""
+    """Turn a span such as 2h into a fixed time, so that the form that is confirmed later selects the same letters."""
     try:
         now = datetime.fromtimestamp(call.dashboard.clock(), UTC)
         return datetime.fromtimestamp(parse_since(since, now) / 1000, UTC).isoformat() if since else ""
@@ -220,6 +221,6 @@ def _destination(call: PageRequest) -> str:
 
 def _what(call: PageRequest) -> str:
     what = call.field("what")
-    if what not in {"replay", "drop"}:
-        raise HTTPException(400, "Choose replay or drop.")
+    if what not in _VERBS:
+        raise HTTPException(400, "Choose whether to replay or to delete.")
     return what

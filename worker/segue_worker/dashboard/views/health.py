@@ -1,4 +1,4 @@
-"""What machines ask: whether it is well, and the metrics."""
+"""What machines ask the dashboard for: a health check and the metrics."""
 
 from starlette.responses import PlainTextResponse, Response
 
@@ -7,12 +7,12 @@ from segue_worker.observing.metrics.exposition import CONTENT_TYPE, render
 
 
 def healthz(call: PageRequest) -> Response:
-    """`ok`, if Redis answers; 503 otherwise (by way of the application's error page)."""
+    """`ok` if Redis answers; otherwise the application's error page, with status 503."""
     call.dashboard.redis.ping()
     return PlainTextResponse("ok\n")
 
 
 def metrics(call: PageRequest) -> Response:
-    """The metrics as Prometheus text; names of destinations and counts, no personal data."""
+    """The metrics in Prometheus's text format: names of destinations and counts, no personal data."""
     dashboard = call.dashboard
     return Response(render(dashboard.redis, dashboard.known().names), media_type=CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""What is known of a messageId, or of a contact."""
+"""The look-up page: everything that is known of a messageId or of a contact."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ _AT_ONCE: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class LookupResult:
-    """What one destination knows of what was looked up.
+    """What was found at one destination.
 
     Attributes:
         destination: its name.
-        contact: the contact it is, or "".
-        pending: how many events wait in its outbox.
+        contact: the contact whose outbox was found, or "".
+        pending: how many events wait in that outbox.
         waiting: the first of them.
-        retry: its parked request, or None.
-        trail: what became of the event of this messageId, or None.
-        letters: the dead letters of the contact, or with the messageId; the first 50.
+        retry: the contact's parked request, or None.
+        trail: what happened to the event with this messageId, or None.
+        letters: the dead letters of the contact or of the messageId; at most 50.
     """
 
     destination: str
@@ -56,7 +56,7 @@ def ask(call: PageRequest) -> Response:
 
 
 def answer(call: PageRequest) -> Response:
-    """What was found. The form is a POST, so that no email address stands in an address or a log."""
+    """What was found. The form is sent by POST, so that no email address gets into a URL or a log."""
     query = call.field("query")
     results = [_find(call.dashboard.redis, name, query) for name in call.dashboard.known().names] if query else None
     return render(
@@ -82,10 +82,10 @@ def _find(redis: "Redis", destination: str, query: str) -> LookupResult:
 
 
 def _letters(redis: "Redis", destination: str, query: str) -> Iterator[DeadLetter]:
-    """The letters of a contact, or with a messageId, newest first. There is no index: all of them are looked at."""
+    """The letters of a contact or of a messageId, newest first. There is no index, so all letters are searched."""
     keys = Keys(destination)
     wanted = Filter(contact=query)
-    # As it would stand in the letter's JSON: most letters need not be parsed then.
+    # Spelled as in the letter's JSON, so that most letters need not be parsed.
     parts = [orjson.dumps(each)[1:-1] for each in {query, *contact_names(query)}]
     ids = cast("list[bytes]", redis.zrevrange(keys.dead_at, 0, -1))
     for start in range(0, len(ids), _AT_ONCE):

@@ -1,4 +1,4 @@
-"""The mappings, and what they make of an event."""
+"""The page that shows the mappings, and previews what they make of an event."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ _EXAMPLE = {
 
 
 def mappings(call: PageRequest) -> Response:
-    """Every mapping, and a form to try them."""
+    """All mappings, and a form to try them."""
     return _page(call, event=pretty(_EXAMPLE), destination="")
 
 
@@ -35,7 +35,7 @@ def preview_event(call: PageRequest) -> Response:
     text, name = call.field("event"), call.field("destination")
     chosen = configured(call.dashboard.known(), name)
     if chosen is None:
-        return _page(call, event=text, destination=name, wrong="There is no such destination in the configuration.")
+        return _page(call, event=text, destination=name, wrong="The configuration has no destination of this name.")
     try:
         event = read_event(text.encode())
     except NotAnEventError as error:
@@ -54,7 +54,7 @@ def preview_event(call: PageRequest) -> Response:
 
 
 def _counts(call: PageRequest, destination: Destination) -> dict[str, dict[str, int]]:
-    """How often each mapping fired, was skipped and failed, since the start of data."""
+    """How often each mapping fired, was skipped and failed, counted over all time."""
     measures: Any = call.dashboard.redis.hgetall(Keys(destination.name).measures)
     return mapping_counts(read_counts(measures))
 

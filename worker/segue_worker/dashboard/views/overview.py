@@ -1,4 +1,4 @@
-"""What each destination is doing now, and its plots."""
+"""The overview: the status of each destination, and its plots."""
 
 from typing import Any, Final
 
@@ -49,12 +49,12 @@ def overview(call: PageRequest) -> Response:
 
 
 def series(call: PageRequest) -> Response:
-    """A destination's series, as JSON, for the plots."""
+    """The series that a destination's plots are drawn from, as JSON."""
     return JSONResponse(_series(call, _range(call)))
 
 
 def numbers(call: PageRequest) -> Response:
-    """The same as a table."""
+    """The same series as a table."""
     span = _range(call)
     title = f"{call.params['destination']}: {span.title.lower()}"
     return render(call, "numbers.html", title=title, series=_series(call, span), span_of_time=span, headings=_HEADINGS)

@@ -1,4 +1,4 @@
-"""Holding a destination, and letting it go on."""
+"""The page that pauses and resumes a destination."""
 
 from typing import Final
 
@@ -24,15 +24,15 @@ def ask(call: PageRequest) -> Response:
 
 
 def pause(call: PageRequest) -> Response:
-    """Hold a destination. A pause that Segue made itself becomes one by hand: no probe ends it."""
+    """Pause a destination. One that Segue had paused itself now counts as paused by hand: no probe resumes it."""
     name = _destination(call)
     reason = call.field("reason")[:LONGEST_REASON] or "paused by hand"
-    operating.hold(call.dashboard.redis, name, reason, call.dashboard.now_ms)
+    operating.pause(call.dashboard.redis, name, reason, call.dashboard.now_ms)
     return go_to("/")
 
 
 def resume(call: PageRequest) -> Response:
-    """Let a destination go on, whoever paused it."""
+    """Resume a destination, whoever paused it."""
     name = _destination(call)
     operating.resume(call.dashboard.redis, name)
     call.dashboard.send_hint(name)

@@ -1,4 +1,4 @@
-"""Who waits for a later attempt, and trying one now."""
+"""The pages about contacts that wait for a retry, and the button that retries now."""
 
 from typing import Final
 from urllib.parse import urlencode
@@ -13,10 +13,10 @@ from segue_worker.operating.retry_now import find_retry, parked_contacts, retry_
 
 SHOWN: Final = 100
 _SAID: Final = {
-    "now": "The next attempt is made now.",
-    "claimed": "An attempt is under way already.",
-    "gone": "It waits no longer: its attempt was made, or it was given up.",
-    "paused": "The next attempt is due now; it is made once the destination is resumed.",
+    "now": "The request will be sent now.",
+    "claimed": "An attempt is already under way.",
+    "gone": "It no longer waits: the request was sent, or given up.",
+    "paused": "The request will be sent as soon as the destination is resumed.",
 }
 
 
@@ -31,7 +31,7 @@ def retries(call: PageRequest) -> Response:
 
 
 def now(call: PageRequest) -> Response:
-    """Bring one attempt forward."""
+    """Bring the next attempt of one contact forward to now."""
     destination = call.field("destination")
     contact = _contact(call, destination, call.field("handle"))
     outcome: str = "gone"
@@ -45,7 +45,7 @@ def now(call: PageRequest) -> Response:
 
 
 def show(call: PageRequest) -> Response:
-    """One parked contact; by POST, with its personal data."""
+    """One parked contact. Personal data is shown only in answer to a POST."""
     destination = call.params["destination"]
     contact = _contact(call, destination, call.params["handle"])
     found = None if contact is None else find_retry(call.dashboard.redis, destination, contact)
@@ -56,7 +56,7 @@ def show(call: PageRequest) -> Response:
 
 
 def _contact(call: PageRequest, destination: str, handle: str) -> str | None:
-    """The parked contact that a page's handle stands for."""
+    """The parked contact that a handle on a page stands for."""
     name = call.dashboard.sessions.handle
     contacts = parked_contacts(call.dashboard.redis, destination) if destination in call.dashboard.known().names else ()
     return next((each for each in contacts if name(destination, each) == handle), None)

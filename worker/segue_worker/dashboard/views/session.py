@@ -18,13 +18,13 @@ def ask(call: PageRequest) -> Response:
 
 
 def sign_in(call: PageRequest) -> Response:
-    """Compare the token; failures are slowed down."""
+    """Check the token. Whoever fails often has to wait."""
     dashboard = call.dashboard
     address = call.request.client.host if call.request.client else ""
     wait_s = dashboard.throttle.wait_s(address)
     if wait_s:
         seconds = math.ceil(wait_s)
-        response = _form(call, status=429, wrong=f"Too many attempts. Try again in {seconds} seconds.")
+        response = _form(call, status=429, wrong=f"Too many attempts. Try again in {seconds} s.")
         response.headers["retry-after"] = str(seconds)
         return response
     if not dashboard.sessions.is_token(call.field("token")):
@@ -32,7 +32,7 @@ def sign_in(call: PageRequest) -> Response:
         return _form(call, status=403, wrong="That is not the token.")
     dashboard.sessions.end(call.session)
     response = go_to(_own_path(call.field("next")))
-    # A session of its own, so that one planted before is worth nothing.
+    # A new session, so that a cookie that somebody else planted before is of no use to them.
     keep_session(replace(call, session=dashboard.sessions.begin(signed_in=True)), response)
     return response
 

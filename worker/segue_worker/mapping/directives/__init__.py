@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from segue_worker.mapping.directives.choice import compile_case, compile_if
-from segue_worker.mapping.directives.encoding import compile_json
+from segue_worker.mapping.compiler import CompileDirective
+from segue_worker.mapping.directives.if_and_case import compile_case, compile_if
+from segue_worker.mapping.directives.json import compile_json
 from segue_worker.mapping.directives.liquid import compile_liquid_directive
 from segue_worker.mapping.directives.lookup import (
     compile_array_path,
@@ -19,7 +20,6 @@ from segue_worker.mapping.directives.objects import (
     compile_transform,
 )
 from segue_worker.mapping.directives.replace import compile_replace
-from segue_worker.mapping.resolve import CompileDirective
 
 __all__ = ["DIRECTIVES"]
 

@@ -1,11 +1,11 @@
-"""`@liquid`: a Liquid template over the event."""
+"""`@liquid`: renders a Liquid template."""
 
 from typing import Any, Final
 
 from segue_worker.errors import MappingError
+from segue_worker.mapping.compiler import Compiler, Resolve, Scope, constant
 from segue_worker.mapping.javascript import utf16_length
 from segue_worker.mapping.liquid import compile_liquid
-from segue_worker.mapping.resolve import Compiler, Resolve, Scope, constant
 
 __all__ = ["compile_liquid_directive"]
 
@@ -13,7 +13,7 @@ _MAX_LENGTH: Final = 1000
 
 
 def compile_liquid_directive(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@liquid`: text rendered from a template of at most 1,000 characters whose root is the data."""
+    """`@liquid`: renders a template of at most 1,000 characters, whose variables are the keys of the data."""
     del scope  # the result is always text
     if not isinstance(value, str):
         return compiler.fault("liquid template value must be a string")

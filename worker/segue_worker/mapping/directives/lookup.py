@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from segue_worker.errors import MappingError
+from segue_worker.mapping.compiler import Compiler, Keep, Resolve, Scope
 from segue_worker.mapping.javascript import type_name
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.path import compile_lookup, look_up, without_root
-from segue_worker.mapping.resolve import Compiler, Keep, Resolve, Scope
 from segue_worker.mapping.template import compile_template, render
 from segue_worker.mapping.undefined import UNDEFINED
 
@@ -15,7 +15,7 @@ __all__ = ["compile_array_path", "compile_literal", "compile_path", "compile_tem
 
 
 def compile_path(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@path`: what lies at a path of the data."""
+    """`@path`: returns what the data has at a path."""
     if isinstance(value, str):
         resolve = _looking_up(compile_lookup(without_root(value)))
     else:
@@ -28,13 +28,13 @@ def _looking_up(lookup: Callable[[Any], Any]) -> Resolve:
 
 
 def compile_template_directive(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@template`: text with placeholders."""
+    """`@template`: fills the placeholders of a text."""
     compiler.meter()
     return compile_template(value) if isinstance(value, str) else _on_text("@template", value, compiler, scope, render)
 
 
 def _on_text(name: str, value: Any, compiler: Compiler, scope: Scope, use: Callable[[str, Any, Meter], Any]) -> Resolve:
-    """Compile a directive whose text is itself the result of a directive."""
+    """Compile a directive whose text is given by another directive."""
     if not isinstance(value, (dict, list)):
         return compiler.fault(f"{name}: expected string, got {type_name(value)}")
     compiler.meter()
@@ -51,12 +51,12 @@ def _on_text(name: str, value: Any, compiler: Compiler, scope: Scope, use: Calla
 
 
 def compile_literal(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@literal`: its value, in which directives run all the same."""
+    """`@literal`: returns its value, in which directives are resolved all the same."""
     return compiler.compile(value, scope)
 
 
 def compile_array_path(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@arrayPath`: a list, each element of which goes through a shape whose paths start at that element."""
+    """`@arrayPath`: puts each element of a list into a shape, whose paths begin at that element."""
     if not isinstance(value, list):
         return compiler.fault(f"@arrayPath expected array, got {type_name(value)}")
     path = value[0] if value else UNDEFINED

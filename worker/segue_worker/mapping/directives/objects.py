@@ -1,11 +1,11 @@
-"""`@flatten`, `@merge`, `@transform` and `@excludeWhenNull`: objects made from objects."""
+"""`@flatten`, `@merge`, `@transform` and `@excludeWhenNull`, which make objects from objects."""
 
 from typing import Any
 
 from segue_worker.errors import MappingError
+from segue_worker.mapping.compiler import Compiler, Keep, Resolve, Scope, charge_size, failing
 from segue_worker.mapping.javascript import is_falsy, own_entries, type_name, utf16_units
 from segue_worker.mapping.limits import Meter
-from segue_worker.mapping.resolve import Compiler, Keep, Resolve, Scope, charge_size, failing
 from segue_worker.mapping.undefined import UNDEFINED
 from segue_worker.mapping.validate import validated
 
@@ -13,7 +13,7 @@ __all__ = ["compile_exclude_when_null", "compile_flatten", "compile_merge", "com
 
 
 def compile_flatten(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@flatten`: one level of keys, joined by a separator."""
+    """`@flatten`: makes an object with a single level, whose keys are joined by a separator."""
     if not isinstance(value, dict):
         return compiler.fault('@flatten requires an object with a "separator" key')
     if is_falsy(value.get("separator", UNDEFINED)):
@@ -50,7 +50,7 @@ def _flatten(  # noqa: PLR0913 - the state of one recursive walk
 
 
 def compile_merge(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@merge`: objects merged one level deep; with direction `left` the earlier ones win."""
+    """`@merge`: merges objects one level deep. The later ones win, or with direction `left` the earlier ones."""
     if not isinstance(value, dict):
         return compiler.fault('@merge requires an object with an "objects" key and a "direction" key')
     if is_falsy(value.get("direction", UNDEFINED)):
@@ -77,7 +77,7 @@ def compile_merge(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
 
 
 def _assign(result: dict[str, Any], member: Any, meter: Meter) -> None:
-    """Copy a value's own keys: those of an object, the indexes of a list or of a text's UTF-16 units."""
+    """Copy what JavaScript counts as own keys: those of an object, and the indexes of a list or of a text's units."""
     if isinstance(member, dict):
         meter.spend(len(member))
         result.update(own_entries(member))
@@ -89,7 +89,7 @@ def _assign(result: dict[str, Any], member: Any, meter: Meter) -> None:
 
 
 def compile_transform(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@transform`: a mapping applied to the result of another."""
+    """`@transform`: applies a mapping to the result of another."""
     if not isinstance(value, dict):
         return compiler.fault('@transform requires an object with an "apply" key and a "mapping" key')
     for key in ("mapping", "apply"):
@@ -103,7 +103,7 @@ def compile_transform(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
 
     def run(data: Any, meter: Meter) -> Any:
         applied = apply(data, meter)
-        # What is handed on may be used many times below: measured here, it cannot double from transform to transform.
+        # The result may be used many times below. Charged here, it cannot double from one transform to the next.
         charge_size(applied, meter)
         return resolve(applied, meter)
 
@@ -111,7 +111,7 @@ def compile_transform(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
 
 
 def _compile_apply(mapping: dict[str, Any], compiler: Compiler, scope: Scope) -> Resolve:
-    """Compile the mapping to apply; in a place Segment does not validate, its faults wait until it is reached."""
+    """Compile the mapping to apply. Segment checks it only when it is reached, so its faults are raised then."""
     try:
         checked = validated(mapping)
     except MappingError as error:
@@ -121,7 +121,7 @@ def _compile_apply(mapping: dict[str, Any], compiler: Compiler, scope: Scope) ->
 
 
 def compile_exclude_when_null(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@excludeWhenNull`: nothing for null; objects without their null members, at every level of objects."""
+    """`@excludeWhenNull`: returns nothing for null, and objects without their null members at every level."""
     compiler.meter()
     resolve = compiler.compile(value, Scope(Keep.EVERYWHERE, pure=scope.pure))
 
@@ -133,7 +133,7 @@ def compile_exclude_when_null(value: Any, compiler: Compiler, scope: Scope) -> R
 
 
 def _without_nulls(value: Any, meter: Meter, depth: int) -> Any:
-    """Make null members undefined: a key that is there but undefined still hides others in `@merge`."""
+    """Make null members undefined. They are not removed, as an undefined member still hides others in `@merge`."""
     if not isinstance(value, dict):
         return value
     meter.descend(depth)

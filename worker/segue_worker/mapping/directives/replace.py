@@ -1,4 +1,4 @@
-"""`@replace`: one or two literal patterns replaced in a text."""
+"""`@replace`: replaces one or two literal patterns in a text."""
 
 import re
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from functools import cache
 from typing import Any, Final
 
 from segue_worker.errors import MappingError
+from segue_worker.mapping.compiler import Compiler, Keep, Resolve, Scope, constant
 from segue_worker.mapping.javascript import is_falsy, text, utf16_length
 from segue_worker.mapping.limits import MAX_PATTERN_LENGTH, MAX_REPLACEMENT_LENGTH, Meter
-from segue_worker.mapping.resolve import Compiler, Keep, Resolve, Scope, constant
 from segue_worker.mapping.undefined import UNDEFINED
 
 __all__ = ["compile_replace"]
@@ -20,7 +20,7 @@ _LATEST_ASCII: Final = 0x7F
 
 
 def compile_replace(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@replace`: text with pattern and pattern2 replaced; what is neither text, number nor boolean becomes ""."""
+    """`@replace`: replaces `pattern` and `pattern2`. A value that is not text, number or boolean becomes ""."""
     if not isinstance(value, dict):
         return compiler.fault('@replace requires an object with a "pattern" key')
     options = {key: item for key, item in value.items() if item is not None}
@@ -135,7 +135,7 @@ def _either_case(character: str) -> str:
 
 
 def _canonical(character: str) -> str:
-    """ECMAScript's Canonicalize: upper case, unless that is several characters or turns non-ASCII into ASCII."""
+    """Return the upper case by ECMAScript's Canonicalize, which keeps characters whose upper case is longer or ASCII."""
     upper = character.upper()
     if len(upper) != 1 or (ord(character) > _LATEST_ASCII >= ord(upper)):
         return character

@@ -5,6 +5,6 @@ because LiquidJS differs in truth, numbers, comparisons and most filters. A temp
 and the listed filters, and what it makes of them is charged to the event's meter.
 """
 
-from segue_worker.mapping.liquid.compile import compile_liquid
+from segue_worker.mapping.liquid.environment import compile_liquid
 
 __all__ = ["compile_liquid"]

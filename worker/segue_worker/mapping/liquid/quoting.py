@@ -1,4 +1,4 @@
-"""Backslash escapes in Liquid texts, which LiquidJS knows and python-liquid does not."""
+"""Backslash escapes in quoted texts, which LiquidJS supports and python-liquid does not."""
 
 import re
 from typing import Final
@@ -15,22 +15,22 @@ _NAMED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v
 
 
 def protect_quotes(source: str) -> str:
-    r"""Replace `\"` and `\'` by stand-ins, so that the parser does not end a text at them.
+    r"""Replace `\"` and `\'` by private characters, so that the parser does not end a text there.
 
-    Another stand-in marks the end, or the parser would lose a line feed there.
+    Another one is put at the end of the template, where the parser would otherwise lose a line feed.
     """
     if any(character in source for character in (_DOUBLE, _SINGLE, _END)):
-        raise MappingError(("the Liquid template holds private-use characters U+E000 to U+E002.",))
+        raise MappingError(("the Liquid template contains one of the private-use characters U+E000 to U+E002.",))
     return _ESCAPED.sub(lambda found: _PROTECTED.get(found[0], found[0]), source) + _END
 
 
 def restore_quotes(text: str) -> str:
-    """Put the quotes back for their stand-ins."""
+    """Put the quotes back that `protect_quotes` replaced."""
     return text.replace(_DOUBLE, '"').replace(_SINGLE, "'").replace(_END, "")
 
 
 def unescape(text: str) -> str:
-    """Resolve the escapes of a text between quotes as LiquidJS does."""
+    """Resolve the backslash escapes of a quoted text as LiquidJS does."""
     return _ESCAPE.sub(_unescaped, restore_quotes(text)) if "\\" in text else text
 
 

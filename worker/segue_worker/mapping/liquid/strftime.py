@@ -1,11 +1,11 @@
-"""Dates in words and digits, as LiquidJS formats them in its American locale."""
+"""Formats dates as LiquidJS does in its American locale."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from segue_worker.mapping.calendar import civil_from_days, days_from_civil
+from segue_worker.mapping.gregorian import civil_from_days, days_from_civil
 from segue_worker.mapping.limits import Meter
 
 __all__ = ["Moment", "strftime"]
@@ -23,12 +23,12 @@ _NARROW_SPACE: Final = "\u202f"
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A moment as a clock and calendar of one zone show it.
+    """A moment, as the clock and the calendar of one time zone show it.
 
     Attributes:
-        milliseconds: since 1970, UTC.
+        milliseconds: since 1970 in UTC.
         offset: minutes the zone is ahead of UTC.
-        zone: its name; empty when only the offset is known.
+        zone: name of the time zone; empty where only its offset is known.
     """
 
     milliseconds: int
@@ -132,10 +132,10 @@ _PADDED_WITH_SPACES: Final = frozenset("aAbBceklpP")
 
 
 def strftime(moment: Moment, template: str, meter: Meter) -> str:
-    """Fill a template of `%` directives; unknown ones stay as they are.
+    """Fill a template of `%` directives. Unknown ones stay as they are.
 
     Raises:
-        MappingError: a width makes the text grow past the event's limit.
+        MappingError: the text exceeds what the event may cost.
     """
 
     def fill(found: re.Match[str]) -> str:

@@ -32,7 +32,7 @@ _DECIMAL: Final = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[
 
 
 class Drop(Enum):
-    """The literals that compare in a way of their own."""
+    """The literals `nil`, `empty` and `blank`, which compare by rules of their own."""
 
     NIL = "nil"
     EMPTY = "empty"
@@ -40,7 +40,7 @@ class Drop(Enum):
 
 
 def plain(value: Any) -> Any:
-    """Return what a literal stands for outside comparisons."""
+    """Return the value that a literal stands for outside comparisons; any other value stays as it is."""
     if value.__class__ is Drop:
         return None if value is Drop.NIL else ""
     return value
@@ -52,12 +52,12 @@ def is_nil(value: Any) -> bool:
 
 
 def is_falsy(value: Any) -> bool:
-    """Tell whether a condition on `value` fails: only nil and false do; "", 0 and empty lists hold."""
+    """Tell whether `value` counts as false in a condition: only nil and false do, not "", 0 or an empty list."""
     return value is False or is_nil(value)
 
 
 def shown(value: Any, meter: Meter, depth: int = 0) -> str:
-    """Print a value: nil as nothing, lists without separators, objects as JavaScript does."""
+    """Return the text that a value is printed as: nil as nothing, lists without separators, objects as in JavaScript."""
     value = plain(value)
     if isinstance(value, str):
         return value
@@ -73,7 +73,7 @@ def shown(value: Any, meter: Meter, depth: int = 0) -> str:
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return a list as it is, nothing for nil, and anything else as the only element."""
+    """Return a list as it is, an empty list for nil, and a list of one element for any other value."""
     value = plain(value)
     if isinstance(value, list):
         return value
@@ -81,7 +81,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def to_number(value: Any, meter: Meter) -> float:
-    """Convert as JavaScript's `Number` does; what is no number becomes NaN."""
+    """Convert a value as JavaScript's `Number` does; what cannot be read as a number becomes NaN."""
     value = plain(value)
     if value is UNDEFINED:
         return NAN
@@ -108,7 +108,7 @@ def _parse_number(digits: str) -> float:
 
 
 def equals(left: Any, right: Any, meter: Meter, depth: int = 0) -> bool:
-    """Compare as `==` does: strictly by type, lists by element, objects by identity."""
+    """Compare as LiquidJS's `==` does: types must agree, lists are compared by element, objects by identity."""
     if isinstance(left, Drop):
         return _drop_equals(left, right)
     if isinstance(right, Drop):
@@ -149,7 +149,7 @@ def compare(order: Callable[[Any, Any], bool], left: Any, right: Any, meter: Met
 
 
 def contains(left: Any, right: Any, meter: Meter) -> bool:
-    """Tell whether a list has an element, or a text a part."""
+    """Tell whether a list has `right` as an element, or a text has it as a part."""
     left = plain(left)
     if isinstance(left, list):
         meter.spend(len(left))
@@ -158,7 +158,7 @@ def contains(left: Any, right: Any, meter: Meter) -> bool:
 
 
 def read(value: Any, key: Any) -> Any:
-    """Read a property: own ones, `size`, and `first` and `last` of lists."""
+    """Read a property of a value: its own ones, `size`, and for lists `first` and `last`."""
     value, key = plain(value), plain(key)
     if is_nil(value):
         return value

@@ -1,4 +1,4 @@
-"""Conditions of a trigger: what they ask of an event, compiled, and in words (docs/segment.md#triggers)."""
+"""Conditions of a trigger: compiled into functions of the event, and explained in words (docs/segment.md#triggers)."""
 
 import operator
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import orjson
 from segue_worker.mapping.path import Lookup, compile_keys
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["Condition", "Group", "Match", "Test", "compile_condition", "compile_unmet", "explain"]
+__all__ = ["Condition", "ConditionGroup", "Match", "Test", "compile_condition", "compile_unmet", "explain"]
 
 Match = Callable[[dict[str, Any]], bool]
 
@@ -22,12 +22,12 @@ Test = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One comparison or function.
+    """One comparison, or one call of `contains` or `match`.
 
     Attributes:
-        keys: where its field lies in the event.
-        test: what is asked of the value there.
-        expected: text or number it is compared with; unused by the tests that need none.
+        keys: the path of its field in the event.
+        test: what is asked of the value found there.
+        expected: the text or number that the value is compared with; not used by tests that need none.
         source: the condition as the trigger spells it.
     """
 
@@ -38,11 +38,11 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ConditionGroup:
     """Conditions and groups of which all (`and`) or any (`or`) must hold."""
 
     conditional: Literal["and", "or"]
-    members: tuple["Condition | Group", ...]
+    members: tuple["Condition | ConditionGroup", ...]
 
 
 _STATES: Final[dict[str, Callable[[Any], bool]]] = {
@@ -69,9 +69,9 @@ _TEXT_TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-def compile_condition(condition: Condition | Group) -> Match:
-    """Compile into a function that takes an event (an object) and answers whether the condition holds."""
-    if isinstance(condition, Group):
+def compile_condition(condition: Condition | ConditionGroup) -> Match:
+    """Compile a condition into a function that takes an event (an object) and tells whether the condition holds."""
+    if isinstance(condition, ConditionGroup):
         return _compile_group(condition.conditional, tuple(map(compile_condition, condition.members)))
     if len(condition.keys) == 1 and condition.test == "=":
         return _top_level_equals(condition.keys[0], condition.expected)
@@ -128,10 +128,10 @@ def _compile_text_test(test: Callable[[Any, Any], bool], lookup: Lookup, expecte
     return match
 
 
-def compile_unmet(condition: Condition | Group) -> Callable[[dict[str, Any]], str | None]:
-    """Compile into a function that names the condition an event fails, or returns None; the text holds no event data.
+def compile_unmet(condition: Condition | ConditionGroup) -> Callable[[dict[str, Any]], str | None]:
+    """Compile a condition into a function that names what an event fails, without event data, or returns None.
 
-    As with `explain`, of an `and` group the first that fails is named, of an `or` group all.
+    As with `explain`, the first failing condition of an `and` group is named, and all of an `or` group.
     """
     holds = compile_condition(condition)
     if isinstance(condition, Condition):
@@ -145,10 +145,10 @@ def compile_unmet(condition: Condition | Group) -> Callable[[dict[str, Any]], st
 _LONGEST_SHOWN: Final = 60
 
 
-def explain(condition: Condition | Group, event: dict[str, Any]) -> str | None:
+def explain(condition: Condition | ConditionGroup, event: dict[str, Any]) -> str | None:
     """Say why a condition does not hold, with the values found, or return None when it holds.
 
-    Of an `and` group the first condition that fails is named, of an `or` group all. The text holds event data.
+    The first failing condition of an `and` group is named, and all of an `or` group. The text quotes event data.
     """
     if isinstance(condition, Condition):
         if compile_condition(condition)(event):

@@ -1,10 +1,10 @@
-"""Reads tokens into conditions, and refuses what Segment's parser reads differently (docs/segment.md#triggers)."""
+"""Builds conditions from tokens, and refuses what Segment's parser would read differently (docs/segment.md#triggers)."""
 
 from difflib import get_close_matches
 from typing import Final, Literal
 
 from segue_worker.errors import TriggerError
-from segue_worker.mapping.trigger.conditions import Condition, Group, Test
+from segue_worker.mapping.trigger.conditions import Condition, ConditionGroup, Test
 from segue_worker.mapping.trigger.tokens import Kind, Token, tokenize
 
 __all__ = ["parse"]
@@ -40,7 +40,7 @@ class _Parser:
         self._tokens = tokenize(text)
         self._at = 0
 
-    def parse(self) -> Group:
+    def parse(self) -> ConditionGroup:
         if self._peek().kind is Kind.END:
             raise self._error('the trigger is empty; write for example `type = "track"`.', self._peek())
         group = self._level(depth=0)
@@ -59,7 +59,7 @@ class _Parser:
     def _error(self, reason: str, token: Token) -> TriggerError:
         return TriggerError(reason, text=self._text, position=token.position)
 
-    def _level(self, depth: int) -> Group:
+    def _level(self, depth: int) -> ConditionGroup:
         members = [self._term(depth)]
         conditional: Literal["and", "or"] | None = None
         while self._peek().kind not in {Kind.END, Kind.CLOSE}:
@@ -72,7 +72,7 @@ class _Parser:
                 )
             conditional = "or" if found.text == "or" else "and"
             members.append(self._term(depth))
-        return Group(conditional or "and", tuple(members))
+        return ConditionGroup(conditional or "and", tuple(members))
 
     def _conditional(self, token: Token) -> Token:
         if token.kind is Kind.WORD:
@@ -88,7 +88,7 @@ class _Parser:
             )
         raise self._error("join conditions with `and` or `or`.", token)
 
-    def _term(self, depth: int) -> Condition | Group:
+    def _term(self, depth: int) -> Condition | ConditionGroup:
         token = self._take()
         if token.kind is Kind.OPEN:
             return self._group(token, depth)
@@ -104,7 +104,7 @@ class _Parser:
             raise self._error("a condition is missing before this parenthesis.", token)
         raise self._error(f"a condition begins with a field: {_FIELDS}.", token)
 
-    def _group(self, token: Token, depth: int) -> Group:
+    def _group(self, token: Token, depth: int) -> ConditionGroup:
         if depth:
             raise self._error("parentheses do not nest in Segment: the first `)` closes both.", token)
         if self._peek().kind is Kind.CLOSE:
@@ -156,7 +156,7 @@ class _Parser:
         )
 
     def _pattern(self, value: Token, field: Token) -> tuple[str, str]:
-        """Read a `match` pattern: Segment knows one `*`, at the beginning or the end."""
+        """Read the pattern of `match`, in which Segment allows one `*`, at the beginning or at the end."""
         pattern = value.text
         if pattern.count("*") == 1 and pattern.endswith("*"):
             return "starts", pattern[:-1]
@@ -274,10 +274,10 @@ def _grouped(depth: int) -> str:
     return "… and …" if depth else "(… and …) or …"
 
 
-def parse(text: str) -> Group:
-    """Read a trigger.
+def parse(text: str) -> ConditionGroup:
+    """Read a trigger into its conditions.
 
     Raises:
-        TriggerError: it is none, or Segment would not evaluate it the way it reads.
+        TriggerError: the text is not a trigger, or Segment would not evaluate it the way it reads.
     """
     return _Parser(text).parse()

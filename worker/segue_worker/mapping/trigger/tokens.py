@@ -1,4 +1,4 @@
-"""Cuts a trigger into tokens, and refuses what Segment's scanner cuts elsewhere (docs/segment.md#triggers)."""
+"""Splits a trigger into tokens, and refuses what Segment's scanner would split differently (docs/segment.md#triggers)."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ __all__ = ["Kind", "Token", "tokenize"]
 
 
 class Kind(Enum):
-    """What a token is."""
+    """The kinds of tokens."""
 
     WORD = "word"
     STRING = "string"
@@ -27,13 +27,13 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token.
+    """One token of a trigger.
 
     Attributes:
         kind: what it is.
-        text: a string's contents, else the token as written.
+        text: what a string holds between its quotes; any other token as it is written.
         position: index of its first character.
-        keys: of a word, its parts between dots, without their escapes.
+        keys: the parts of a word between its dots, without their escapes; empty for other tokens.
     """
 
     kind: Kind
@@ -43,7 +43,7 @@ class Token:
 
     @property
     def label(self) -> str:
-        """Its text, short enough for a message."""
+        """The text, shortened where it would be too long for a message."""
         return self.text if len(self.text) <= _LONGEST_LABEL else f"{self.text[:_LONGEST_LABEL]}…"
 
 
@@ -142,10 +142,10 @@ class _Scanner:
             raise self._error("`!` stands directly before contains( or match(, without a space.", start)
         if following != "=":
             if character == "=" and following in {">", "<"}:
-                raise self._error(f"`={following}` is no operator; write `{following}=`.", start)
+                raise self._error(f"`={following}` is not an operator; write `{following}=`.", start)
             return Token(Kind.OPERATOR, character, start)
         if character == "=":
-            raise self._error("`==` is no operator; write `=`.", start)
+            raise self._error("`==` is not an operator; write `=`.", start)
         self._at += 1
         if not self._terminated():
             raise self._error(f"put a space after `{character}=`.")
@@ -175,7 +175,7 @@ class _Scanner:
         like = _NUMBER_LIKE.match(self._text, start)
         shown = like[0][:20] if like else ""
         raise self._error(
-            f"`{shown}` is no number here; write plain digits, as 30, -3 or 0.5, and a space after them.", start
+            f"`{shown}` is not a number; write plain digits such as 30, -3 or 0.5, and a space after them.", start
         )
 
     def _word(self, start: int) -> Token:
@@ -232,7 +232,7 @@ class _Scanner:
             raise self._error(f"`{key}` is a keyword even after a dot; write `\\{key}`.", start)
 
     def _check_lost_letters(self, start: int) -> None:
-        """Refuse a name that Segment's look-ahead for `and`, `or` and `null` eats into at the end of the text."""
+        """Refuse a name at the end of the text whose letters Segment loses while it looks ahead for `and`, `or` or `null`."""
         length = _LOOK_AHEAD.get(self._text[start], 0)
         ahead = self._text[start + 1 : start + 1 + length]
         if len(ahead) < length and _TERMINATORS.isdisjoint(ahead):
@@ -240,9 +240,9 @@ class _Scanner:
 
 
 def tokenize(text: str) -> list[Token]:
-    """Cut a trigger into tokens, the last of which is the end.
+    """Split a trigger into tokens; the last one marks the end.
 
     Raises:
-        TriggerError: a place where Segment's scanner fails, or would cut in a way the text does not show.
+        TriggerError: Segment's scanner fails on the text, or splits it in a way that it does not show.
     """
     return _Scanner(text).tokens()

@@ -1,36 +1,35 @@
-"""Triggers, compiled."""
+"""Compiles a trigger into an object that can be asked whether an event matches, and why not."""
 
 from typing import Any
 
 from segue_worker.errors import TriggerError
+from segue_worker.mapping.javascript import has_lone_surrogate
 from segue_worker.mapping.limits import MAX_TRIGGER_LENGTH
-from segue_worker.mapping.shape import has_lone_surrogate
-from segue_worker.mapping.trigger.conditions import Condition, Group, Match, compile_condition, compile_unmet, explain
+from segue_worker.mapping.trigger.conditions import Condition, ConditionGroup, compile_condition, compile_unmet, explain
 from segue_worker.mapping.trigger.parser import parse
 
 __all__ = ["Trigger", "compile_trigger"]
 
 
 class Trigger:
-    """A compiled trigger: called with an event, it answers whether the event matches.
+    """A compiled trigger. Called with an event, it tells whether the event matches.
 
     Attributes:
         text: the trigger as written.
-        match: the same answer without the check that the event is an object; what hot paths call.
-        unmet: names the condition that an event (an object) fails, as `explain` does but without event data.
+        unmet: as `explain`, for events that are objects; its text holds no event data and may be stored.
     """
 
-    __slots__ = ("_conditions", "match", "text", "unmet")
+    __slots__ = ("_conditions", "_holds", "text", "unmet")
 
-    def __init__(self, text: str, conditions: Condition | Group) -> None:
+    def __init__(self, text: str, conditions: Condition | ConditionGroup) -> None:
         self.text = text
-        self.match: Match = compile_condition(conditions)
+        self._holds = compile_condition(conditions)
         self.unmet = compile_unmet(conditions)
         self._conditions = conditions
 
     def __call__(self, event: Any) -> bool:
-        """Answer whether `event` (any JSON value) matches. Never raises, never changes the event."""
-        return self.match(event) if event.__class__ is dict else _match_any(self.match, event)
+        """Tell whether `event` (any JSON value) matches. This never raises, and never changes the event."""
+        return event is not None and self._holds(event if isinstance(event, dict) else {})
 
     def __repr__(self) -> str:
         return f"Trigger({self.text!r})"
@@ -38,26 +37,22 @@ class Trigger:
     def explain(self, event: Any) -> str | None:
         """Say which condition the event fails and what was found there, or return None when it matches.
 
-        Of conditions joined by `and` the first that fails is named, of those joined by `or` all. The text holds
-        event data, cut to 60 characters a value.
+        The first failing condition of those joined by `and` is named, and all of those joined by `or`. The text quotes
+        event data, of which each value is cut to 60 characters.
         """
         if event is None:
             return "there is no event"
         return explain(self._conditions, event if isinstance(event, dict) else {})
 
 
-def _match_any(match: Match, event: Any) -> bool:
-    return event is not None and match(event if isinstance(event, dict) else {})
-
-
 def compile_trigger(text: str) -> Trigger:
-    """Compile a trigger, if Segment evaluates it the way it reads.
+    """Compile a trigger, provided that Segment evaluates it the way it reads.
 
     Raises:
-        TriggerError: with position, reason and the spelling that works, for any other text.
+        TriggerError: for any other text, with the position, the reason, and a spelling that works.
     """
     if not isinstance(text, str):
-        raise TriggerError(f"a trigger is a text but this is {type(text).__name__}.")
+        raise TriggerError(f"a trigger must be text but this is {type(text).__name__}.")
     if len(text) > MAX_TRIGGER_LENGTH:
         raise TriggerError(
             f"the trigger has {len(text)} characters, at most {MAX_TRIGGER_LENGTH}. Split it into several mappings.",

@@ -1,4 +1,4 @@
-"""The metrics in Prometheus's text format, read from Redis at the moment they are asked for."""
+"""Writes the metrics in Prometheus's text format, read from Redis at the moment they are asked for."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,10 +77,10 @@ def read(redis: "Redis", destinations: Sequence[str]) -> dict[str, MetricsReadin
 
 
 def mapping_counts(measures: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """How often each mapping fired, failed or was skipped, since the start of data: mapping → outcome → events.
+    """How often each mapping fired, failed or was skipped, over all time: mapping → outcome → events.
 
-    Replays are not counted. What a mapping skipped is counted from the first event it fired for, or failed on, as if
-    it had always been configured.
+    Replays are not counted. A mapping appears once it has fired or failed; from then on all earlier events count as
+    skipped by it, as if it had always been configured.
     """
     found: dict[str, dict[str, int]] = {}
     for name, count in measures.items():

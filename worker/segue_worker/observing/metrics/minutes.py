@@ -1,4 +1,4 @@
-"""The counters of each minute, as the worker and the producers leave them."""
+"""Reads the counters of each minute, which workers and producers write."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

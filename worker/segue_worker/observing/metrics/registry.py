@@ -1,4 +1,4 @@
-"""The metrics Segue tells Prometheus: each one's name, unit, meaning and source. `docs/metrics.md` is made from this list."""
+"""The metrics for Prometheus: name, unit, meaning and source of each. `docs/metrics.md` is generated from this list."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,6 @@ from segue_worker.outbox.counters import COUNTERS
 from segue_worker.outbox.histogram import Measure
 
 MetricKind = Literal["counter", "gauge", "histogram"]
-RETENTION: Final = "since the start of data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ METRICS: Final = (
         status="due",
     ),
     Metric("segue_in_flight_contacts", "gauge", "contacts", "Contacts claimed by a run", status="in_flight"),
-    Metric("segue_parked_contacts", "gauge", "contacts", "Contacts that wait for a later attempt", status="parked"),
+    Metric("segue_parked_contacts", "gauge", "contacts", "Contacts that wait for a retry", status="parked"),
     Metric("segue_dead_letters", "gauge", "dead letters", "Dead letters kept", status="dead"),
     Metric(
         *("segue_paused", "gauge", "1 or 0", "1 while the destination is paused for the reason of label kind"),
@@ -57,7 +56,7 @@ METRICS: Final = (
     ),
     Metric(
         *("segue_oldest_pending_seconds", "gauge", "seconds"),
-        "For how long the contact that waits longest has waited; 0 where none waits",
+        "How long the contact that waits longest has waited; 0 where none waits",
         status="oldest_pending_s",
     ),
     Metric(
@@ -78,7 +77,7 @@ METRICS: Final = (
     _counting("segue_dead_letters_replayed_total", "replayed"),
     Metric(
         *("segue_dead_letters_dropped_total", "counter", "dead letters"),
-        "Dead letters forgotten, by whom: hand, or limit (too many or too old)",
+        "Dead letters deleted, by hand or by limit (too many or too old)",
         labels=("by",),
         counters={"hand": "dropped", "limit": "dead_dropped"},
     ),

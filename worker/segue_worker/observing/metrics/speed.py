@@ -1,4 +1,4 @@
-"""How fast each destination is, over the minute under way and the one before."""
+"""How fast each destination delivers, over the current minute and the one before."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is done with dead letters: find them, read them, replay them, drop them, keep their number within bounds."""
+"""Working with dead letters: find, read, replay and delete them, and limit how many are kept."""
 
 from segue_worker.operating.dead_letters.dropping import drop, trim
 from segue_worker.operating.dead_letters.filtering import Filter, parse_since

@@ -1,8 +1,8 @@
--- Forget dead letters.
+-- Delete dead letters.
 --
 -- KEYS[1] dead       hash  id -> JSON
 -- KEYS[2] dead_at    zset  id -> ms
--- KEYS[3] totals     hash, counters since the start of data
+-- KEYS[3] totals     hash, counters of all time
 -- ARGV[i]            id of a letter
 --
 -- Returns how many there were.

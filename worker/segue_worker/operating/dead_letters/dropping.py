@@ -1,4 +1,4 @@
-"""Forgetting dead letters: by hand, and where there are too many of them or they are too old."""
+"""Deletes dead letters: by hand, and those that are too many or too old."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -20,15 +20,15 @@ log = logging.getLogger(__name__)
 
 
 def drop(redis: "Redis", destination: str, ids: Sequence[str]) -> Iterator[int]:
-    """Forget letters.
+    """Delete letters.
 
     Args:
         redis: client that answers bytes.
         destination: its name.
-        ids: of the letters; what is gone already is no error.
+        ids: of the letters; those that no longer exist are passed over.
 
     Yields:
-        how many of the next 500 ids there were.
+        for each 500 ids, how many letters were deleted.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -40,7 +40,7 @@ def drop(redis: "Redis", destination: str, ids: Sequence[str]) -> Iterator[int]:
 
 
 async def trim(redis: "AsyncRedis", destination: str, keep: timedelta, most: int, *, now_ms: int = 0) -> int:
-    """Forget the oldest letters beyond what is to be kept; says so in the log, and counts them as `dead_dropped`.
+    """Delete the oldest letters beyond the limits, log a warning about it, and count them as `dead_dropped`.
 
     Args:
         redis: client that answers bytes.
@@ -50,7 +50,7 @@ async def trim(redis: "AsyncRedis", destination: str, keep: timedelta, most: int
         now_ms: unix ms, or 0 for the server's clock.
 
     Returns:
-        how many were forgotten.
+        how many were deleted.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -58,15 +58,15 @@ async def trim(redis: "AsyncRedis", destination: str, keep: timedelta, most: int
     keys = Keys(destination)
     script = redis.register_script(_TRIM)
     args = [now_ms, int(keep.total_seconds() * 1000), most, AT_ONCE]
-    forgotten = 0
+    deleted = 0
     while True:
         count = int(await script(keys=[keys.dead, keys.dead_at, keys.totals], args=args))
-        forgotten += count
+        deleted += count
         if count < AT_ONCE:
             break
-    if forgotten:
+    if deleted:
         log.warning(
-            "%d dead letters of %s are forgotten: at most %d are kept, each for %s",
-            *(forgotten, destination, most, duration_text(keep)),
+            "deleted the oldest dead letters of %s (%d): at most %d are kept, each for %s",
+            *(destination, deleted, most, duration_text(keep)),
         )
-    return forgotten
+    return deleted

@@ -1,4 +1,4 @@
-"""Which dead letters are meant. Pure."""
+"""Filters that select dead letters. Pure."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from segue_worker.outbox.dead_letter import DeadLetter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """What must hold of a dead letter; None where anything may.
+    """What must hold of a dead letter. None means that anything may.
 
     Attributes:
         since_ms: given up at this time (unix ms) or later.
@@ -28,7 +28,7 @@ class Filter:
     mapping: str | None = None
 
     def matches(self, letter: DeadLetter) -> bool:
-        """Whether all of it holds, time apart: a letter's time is its place in `dead:at`."""
+        """Whether a letter matches, apart from its time, by which it is looked up in `dead:at`."""
         return (
             self.reason in (None, letter.reason)
             and (self.mapping is None or self.mapping in letter.mappings)
@@ -41,7 +41,7 @@ def parse_since(text: str, now: datetime) -> int:
     """Read a point in time.
 
     Args:
-        text: a span of time before now, as `2h`; or an ISO 8601 date and time, in UTC where it names no zone.
+        text: a span of time before now, such as `2h`; or an ISO 8601 date and time, in UTC where it names no zone.
         now: with a zone.
 
     Returns:
@@ -52,7 +52,7 @@ def parse_since(text: str, now: datetime) -> int:
     """
     moment = _moment(text) or _moment_before(now, text)
     if moment is None:
-        raise ValueError("write a span of time, as 2h or 7d, or a date and time, as 2026-01-31T12:00")
+        raise ValueError("write a span of time like 2h or 7d, or a date and time like 2026-01-31T12:00")
     return int(moment.timestamp() * 1000)
 
 

@@ -1,4 +1,4 @@
-"""Reading dead letters, oldest first, a few hundred to a round trip."""
+"""Reads dead letters, oldest first, a few hundred in each round trip."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -14,7 +14,7 @@ CHUNK: Final = 200
 
 
 def read_letters(redis: "Redis", destination: str, ids: Sequence[str]) -> Iterator[DeadLetter]:
-    """The letters of these ids, in the order given, without those that are gone.
+    """The letters with these ids, in the order given, without those that no longer exist.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -28,7 +28,7 @@ def read_letters(redis: "Redis", destination: str, ids: Sequence[str]) -> Iterat
 
 
 def matching(redis: "Redis", destination: str, wanted: Filter, limit: int | None = None) -> Iterator[DeadLetter]:
-    """The letters that a filter lets through, oldest first.
+    """The letters that match a filter, oldest first.
 
     Args:
         redis: client that answers bytes.

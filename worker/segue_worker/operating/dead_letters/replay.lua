@@ -9,7 +9,7 @@
 -- KEYS[7]  hinted    string, present for a moment after a hint
 -- KEYS[8]  paused    string, present while the destination is held
 -- KEYS[9]  stats     hash, counters of this minute
--- KEYS[10] totals    hash, counters since the start of data
+-- KEYS[10] totals    hash, counters of all time
 -- KEYS[11] log       stream of what became of events
 -- KEYS[12] away      zset  contact that is claimed or parked -> ms at which it waits again
 -- ARGV[1] now in ms, or 0 for the server's clock

@@ -1,7 +1,6 @@
 """Replaying dead letters: their events go to the end of their contact's outbox, for the mappings that failed.
 
-A replay is deliberate: its entries are no duplicates, whatever was settled before, and their requests carry new
-Idempotency-Keys (docs/design.md#retries-pauses-and-dead-letters).
+A replay is deliberate: its entries never count as duplicates, and their requests carry new Idempotency-Keys (docs/design.md#retries-pauses-and-dead-letters).
 """
 
 import json
@@ -39,14 +38,14 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class NotReplayable:
-    """A letter that cannot, and why."""
+    """A letter that cannot be replayed, and why."""
 
     id: str
     why: str
 
 
 class Replayed(NamedTuple):
-    """What became of a letter: `replayed`, `gone` before its turn came, or `refused` because it cannot be replayed."""
+    """What became of a letter: `replayed`, `gone` (it no longer existed), or `refused` (it cannot be replayed)."""
 
     id: str
     outcome: Literal["replayed", "gone", "refused"]
@@ -61,16 +60,16 @@ def prepare_replay(letter: DeadLetter, mappings: Collection[str] | None = None) 
         mappings: names of the destination's mappings; None where they are not known.
     """
     if letter.reason == "unreadable" or not letter.events:
-        return NotReplayable(letter.id, "it holds no event; drop it")
+        return NotReplayable(letter.id, "it holds no event; delete it")
     if letter.reason == "invalid":
         return _validated(letter)
     gone = [name for name in letter.mappings if mappings is not None and name not in mappings]
     if gone:
         names = ", ".join(repr(name) for name in gone)
-        return NotReplayable(letter.id, f"the configuration has no mapping {names}; add it again, or drop the letter")
+        return NotReplayable(letter.id, f"the configuration has no mapping {names}; add it again, or delete the letter")
     contact = letter.contact or _contact_of(letter.events)
     if not contact:
-        return NotReplayable(letter.id, "its events name no contact; drop it")
+        return NotReplayable(letter.id, "its events name no contact; delete it")
     entries = (
         partial_entry(event, only=_mappings_of(letter, place), replay=letter.id)
         for place, event in enumerate(letter.events)
@@ -95,13 +94,13 @@ def replay(
 ) -> Iterator[Replayed]:
     """Replay letters in the order given; oldest first keeps the order of each contact.
 
-    Each letter moves in one atomic step, so that a replay that is broken off may be begun again.
+    Each letter is moved in one atomic step, so that an interrupted replay can simply be started again.
 
     Args:
         redis: client that answers bytes.
         destination: its name.
         letters: to be replayed.
-        send_hint: is called with the destination's name where its workers need to be told.
+        send_hint: is called with the destination's name if a worker has to be told of the work.
         mappings: names of the destination's mappings; None where they are not known.
 
     Yields:
@@ -157,11 +156,13 @@ def _record(item: Replay) -> bytes:
 
 
 def _validated(letter: DeadLetter) -> Replay | NotReplayable:
-    """An event that was refused at the door goes in if the rules let it through by now."""
+    """Replay an event that was not accepted when it was enqueued, if today's rules accept it."""
     try:
         event = prepare(json.loads(letter.events[0]))
     except InvalidEvent as error:
-        return NotReplayable(letter.id, f"still invalid: {error}; enqueue it anew, corrected, and drop the letter")
+        return NotReplayable(
+            letter.id, f"it is still invalid: {error}; enqueue a corrected event, and delete the letter"
+        )
     return Replay(letter.id, event.contact, (partial_entry(event.json.decode(), replay=letter.id),))
 
 

@@ -1,22 +1,20 @@
-"""LiquidJS's filters, but for those Segment disables.
+"""The filters of LiquidJS, except those that Segment disables.
 
-A filter takes the event's meter, the value and its arguments, and returns a value. It ignores arguments too many,
-as JavaScript does, and raises `ValueError` where LiquidJS fails.
+A filter takes the event's meter, the value and its arguments, and returns a value. It ignores surplus arguments, as
+JavaScript functions do, and raises `ValueError` where LiquidJS fails. A named argument comes as a pair.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from segue_worker.mapping.liquid.filters.dates import DATES
+from segue_worker.mapping.liquid.filters.encoding import ENCODINGS
 from segue_worker.mapping.liquid.filters.lists import LISTS
 from segue_worker.mapping.liquid.filters.numbers import NUMBERS
 from segue_worker.mapping.liquid.filters.texts import TEXTS
-from segue_worker.mapping.liquid.filters.values import VALUES
 from segue_worker.mapping.liquid.filters.web import WEB
 
-__all__ = ["DISABLED", "FILTERS", "Apply"]
-
-Apply = Callable[..., Any]
+__all__ = ["DISABLED", "FILTERS"]
 
 DISABLED: Final = frozenset(
     {
@@ -35,7 +33,7 @@ DISABLED: Final = frozenset(
         "reject",
         "reject_exp",
         "reverse",
-        "sample",  # not one of Segment's, but its result is random: a retry would send something else
+        "sample",  # Segment allows it, but its result is random: a retry would send something else
         "sort",
         "sort_natural",
         "type",
@@ -44,4 +42,4 @@ DISABLED: Final = frozenset(
     }
 )
 
-FILTERS: Final[Mapping[str, Apply]] = {**DATES, **LISTS, **NUMBERS, **TEXTS, **VALUES, **WEB}
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {**DATES, **LISTS, **NUMBERS, **TEXTS, **ENCODINGS, **WEB}

@@ -1,4 +1,4 @@
-"""Filters on dates. Local time is UTC."""
+"""Filters that format dates. Local time is UTC."""
 
 import math
 import re
@@ -27,7 +27,7 @@ _LATEST_MS: Final = 8.64e15
 
 
 def _moment(value: Any, zone: Any, meter: Meter) -> Moment | None:
-    """Read a date: a number of seconds, or a text that V8 takes, seen in a zone (name, or minutes behind UTC)."""
+    """Read a date (seconds, or a text that V8 accepts), and see it in a time zone (a name, or minutes behind UTC)."""
     milliseconds = _milliseconds(value, meter)
     if milliseconds is None or math.isnan(milliseconds) or abs(milliseconds) > _LATEST_MS:
         return None

@@ -1,4 +1,4 @@
-"""Filters on lists, and `slice`, `first`, `last` and `size`, which take texts too."""
+"""Filters on lists; `slice`, `first`, `last` and `size` accept texts too."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Filters on numbers. What is no number counts as 0, a missing argument makes NaN."""
+"""Filters on numbers. What cannot be read as a number counts as 0; a missing argument makes the result NaN."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -28,13 +28,10 @@ def _unary(function: Callable[[float], float]) -> Callable[..., float]:
 
 
 def _binary(function: Callable[[float, float], float]) -> Callable[..., float]:
-    def apply(meter: Meter, value: Any, argument: Any = None, *_: Any, **__: Any) -> float:
-        return function(_number(value, meter), _number(argument, meter))
+    def apply(meter: Meter, value: Any, *arguments: Any) -> float:
+        return function(_number(value, meter), _number(arguments[0], meter)) if arguments else NAN
 
-    def checked(meter: Meter, value: Any, *arguments: Any) -> float:
-        return apply(meter, value, *arguments) if arguments else NAN
-
-    return checked
+    return apply
 
 
 def _divide(dividend: float, divisor: float) -> float:

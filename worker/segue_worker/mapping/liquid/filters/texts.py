@@ -18,7 +18,7 @@ _OTHER_WORD: Final = re.compile(f"[^{_IDEOGRAPHS}{re.escape(WHITESPACE)}]+")
 
 
 def _on_text(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a filter of a function that takes the value's text and arguments' texts, and is charged for its result."""
+    """Make a filter of a function that takes the text of the value and those of its arguments, and meter its result."""
     arity = function.__code__.co_argcount - 1
 
     def apply(meter: Meter, value: Any, *arguments: Any) -> Any:
@@ -120,7 +120,7 @@ def _number_of_words(meter: Meter, value: Any, mode: Any = UNDEFINED, *_: Any) -
 
 
 def _strip_html(found: str) -> str:
-    """Drop scripts, styles, comments and tags; a block that is never closed ends the search for its kind."""
+    """Remove scripts, styles, comments and tags. Where one is never closed, its kind is not searched for any more."""
     blocks = {"<script": "</script>", "<style": "</style>", "<!--": "-->", "<": ">"}
     kept, at = [], 0
     while (start := found.find("<", at)) >= 0:

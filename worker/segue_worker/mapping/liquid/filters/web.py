@@ -1,4 +1,4 @@
-"""Filters for HTML and addresses."""
+"""Filters that escape text for HTML and for URLs."""
 
 import re
 import unicodedata

@@ -1,27 +1,27 @@
-"""A destination's mapping, compiled: trigger, fields, payload rules and request in one object."""
+"""One configured mapping of a destination, compiled: its trigger, its fields, the payload rules and the request."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from segue_worker.errors import MappingError, PayloadError
 from segue_worker.mapping.bodies import BODIES
-from segue_worker.mapping.compile import Transform, compile_transform
 from segue_worker.mapping.fields import ACTIONS, Action, default_fields
 from segue_worker.mapping.payload import compile_check
 from segue_worker.mapping.request import Request
+from segue_worker.mapping.transform import Transform, compile_with_faults
 from segue_worker.mapping.trigger import Trigger, compile_trigger
 
 __all__ = ["CompiledMapping", "compile_destination_mapping"]
 
 
 class CompiledMapping:
-    """One mapping of a destination.
+    """A mapping of a destination, ready to turn events into requests.
 
     Attributes:
         name: as configured.
-        action: what it does.
-        trigger: which events it takes.
-        enabled: a disabled mapping takes none.
+        action: the name of the Loops action that it performs.
+        trigger: decides which events it applies to.
+        enabled: whether it applies to any event at all.
     """
 
     __slots__ = ("_body", "_check", "_transform", "action", "enabled", "name", "trigger")
@@ -41,7 +41,7 @@ class CompiledMapping:
     def render(self, event: dict[str, Any]) -> Request | None:
         """Make the request for an event (a JSON object), or None if the mapping does not fire.
 
-        The event is not changed; `lets_through` is not asked here.
+        The event is not changed. Whether its `integrations` exclude Loops is not looked at here: see `lets_through`.
 
         Raises:
             PayloadError: the payload breaks the action's rules. Segment makes no request either.
@@ -62,7 +62,7 @@ class CompiledMapping:
     def explain(self, event: dict[str, Any]) -> str | None:
         """Say why the mapping makes no request of this event, or return None if it makes one.
 
-        The text may hold values of the event.
+        The text may quote values of the event.
         """
         if not self.enabled:
             return "the mapping is disabled"
@@ -79,19 +79,19 @@ class CompiledMapping:
 def compile_destination_mapping(  # noqa: PLR0913 - the keys of a mapping's configuration
     *, name: str, action: str, trigger: str | None, enabled: bool, defaults: bool, fields: Mapping[str, Any]
 ) -> CompiledMapping:
-    """Compile a mapping as configured.
+    """Compile a mapping from the keys of its configuration.
 
     Args:
-        name: names it in requests.
+        name: identifies the mapping in its requests.
         action: `createOrUpdateContact` or `sendEvent`.
-        trigger: FQL; None takes the action's default.
-        enabled: whether it fires at all.
+        trigger: FQL; None stands for the action's default trigger.
+        enabled: whether it applies to any event at all.
         defaults: start from the action's default fields, which `fields` override, or remove with None.
-        fields: mapping-kit value by field. Unknown fields are dropped, as Segment does: see `unknown_fields`.
+        fields: the mapping-kit value of each field. Unknown fields are dropped, as by Segment: see `unknown_fields`.
 
     Raises:
         TriggerError: the trigger is refused.
-        MappingError: the fields are at fault (with every problem), or there is no such action.
+        MappingError: the fields have problems (all of them are named), or there is no such action.
     """
     known = ACTIONS.get(action)
     if known is None:
@@ -100,7 +100,7 @@ def compile_destination_mapping(  # noqa: PLR0913 - the keys of a mapping's conf
     mapping = {**default_fields(known.name), **fields} if defaults else dict(fields)
     if defaults:
         mapping = {field: value for field, value in mapping.items() if value is not None}
-    transform, faults = compile_transform(mapping)
+    transform, faults = compile_with_faults(mapping)
     if faults:
         raise MappingError(faults)
     return CompiledMapping(name=name, action=known, trigger=compiled_trigger, enabled=enabled, transform=transform)

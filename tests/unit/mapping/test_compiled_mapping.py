@@ -173,8 +173,7 @@ def test_a_payload_that_breaks_the_rules_is_an_error_and_an_explanation() -> Non
     with pytest.raises(PayloadError):
         compiled.render(event)
     assert compiled.explain(event) == (
-        "The root value is missing the required field 'userId'. "
-        "Contact Email must be a valid email address string but it was not."
+        "userId is missing. Contact Email must be a valid email address string but it was not."
     )
 
 

@@ -3,16 +3,16 @@
 from typing import Any
 
 from segue_worker.errors import MappingError
+from segue_worker.mapping.compiler import Compiler, Keep, Resolve, Scope, constant
 from segue_worker.mapping.javascript import is_falsy, text
 from segue_worker.mapping.limits import Meter
-from segue_worker.mapping.resolve import Compiler, Keep, Resolve, Scope, constant
 from segue_worker.mapping.undefined import UNDEFINED
 
 __all__ = ["compile_case", "compile_if"]
 
 
 def compile_if(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@if`: `then` when a value exists (or is not blank), else `else`, which counts only if truthy."""
+    """`@if`: `then` where a value exists (or is not blank), otherwise `else`, which is ignored if it is falsy."""
     if not isinstance(value, dict):
         return compiler.fault('@if requires an object with an "exists" key')
     if is_falsy(value.get("exists", UNDEFINED)) and is_falsy(value.get("blank", UNDEFINED)):
@@ -33,7 +33,7 @@ def compile_if(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
 
 
 def _takes_what_it_asks_for(value: dict[str, Any]) -> bool:
-    """Tell whether `then` is the very path `exists` asks for, so that one lookup does."""
+    """Tell whether `then` is the same path that `exists` asks for, so that one lookup serves both."""
     exists = value["exists"]
     return (
         isinstance(exists, dict)
@@ -76,7 +76,7 @@ def _is_blank(value: Any, meter: Meter) -> bool:
 
 
 def compile_case(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@case`: text in lower or upper case; other values pass."""
+    """`@case`: text in lower or upper case; other values stay as they are."""
     if not isinstance(value, dict):
         return compiler.fault('@case requires an object with a "operator" key')
     operator = value.get("operator", UNDEFINED)

@@ -1,4 +1,4 @@
-"""Why no mapping fired for an event, without the event's data. Pure."""
+"""Says why no mapping applied to an event, without quoting the event's data, so that the reason may be stored."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -6,13 +6,13 @@ from typing import Any, Final
 from segue_worker.mapping import CompiledMapping, lets_through
 
 EVERY_MAPPING: Final = ""
-"""Stands for all mappings, where the event itself is kept back."""
+"""Stands in place of a mapping's name where the event's `integrations` exclude it from all of them."""
 
 
-def unmet(event: dict[str, Any], mappings: Sequence[CompiledMapping]) -> dict[str, str]:
-    """Name the condition that failed, for each mapping that does not fire, in configured order.
+def filter_reasons(event: dict[str, Any], mappings: Sequence[CompiledMapping]) -> dict[str, str]:
+    """Return, for each mapping that does not apply to an event, the condition that failed, in configured order.
 
-    The texts are those of the configuration, so there are only about as many as mappings have conditions.
+    The reasons are texts of the configuration, so there are never many different ones.
     """
     if not lets_through(event):
         return {EVERY_MAPPING: "the event's `integrations` keep it back from Loops"}

@@ -6,7 +6,7 @@ import pytest
 from segue_producer.append import BATCH
 from segue_producer.errors import EnqueueError, OutboxFull
 from segue_producer.events import Prepared
-from segue_tracking_api.commit import GroupCommit
+from segue_tracking_api.group_commit import GroupCommit
 
 
 class Outbox:

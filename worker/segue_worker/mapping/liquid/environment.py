@@ -1,4 +1,4 @@
-"""Compiles a Liquid template into a function of the event."""
+"""python-liquid's environment with Segment's tags, and the compiling of templates in it."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -44,10 +44,10 @@ _TAGS: Final = frozenset(
         "unless",
     ]
 )
-"""What Segment leaves enabled of LiquidJS's tags, but for `block`, which does nothing without `layout`."""
+"""The tags of LiquidJS that Segment leaves enabled, except `block`, which does nothing without `layout`."""
 
 _PARTS: Final = frozenset({"content", "output", "illegal"})
-"""Names under which python-liquid keeps what is no tag."""
+"""Names under which python-liquid registers parts of a template that are not tags."""
 
 _KEY: Final = re.compile(
     r""" "[^"]*" | '[^']*'
@@ -56,10 +56,10 @@ _KEY: Final = re.compile(
     | (?<![\w.-]) (?P<name> offset|limit|reversed|cols|with|as|in|required ) (?![\w?-]|\s*:) """,
     re.VERBOSE,
 )
-"""Words that python-liquid reserves where LiquidJS takes any word: behind a dot, and some of them anywhere."""
+"""Words that python-liquid reserves where LiquidJS accepts any name: behind a dot, and some of them everywhere."""
 
 
-# LiquidJS takes these literals as arguments of filters; the parser has a fixed set of what may stand there.
+# LiquidJS accepts these literals as arguments of filters; python-liquid has a fixed set of what may stand there.
 FILTER_TOKENS.update({TOKEN_BLANK, TOKEN_EMPTY})
 
 
@@ -134,10 +134,10 @@ _ENVIRONMENT: Final = _Environment()
 
 
 def compile_liquid(source: str) -> Callable[[Any, Meter], str]:
-    """Compile a template whose root scope is the event itself.
+    """Compile a template whose variables are the fields of the event.
 
-    The function it returns takes the data and the event's meter, and returns the text; it raises `MappingError`
-    when a disabled filter is used, a filter fails, or a limit is passed.
+    The function it returns takes the data and the event's meter, and returns the text. It raises `MappingError` when
+    a disabled filter is reached, a filter fails, or a limit is exceeded.
 
     Raises:
         MappingError: the template does not parse, uses a tag that Segment disables, or formats the current time.

@@ -1,4 +1,4 @@
-"""Filters that encode values: JSON, Base64, digests."""
+"""Filters that encode values: as JSON, as Base64, and as digests."""
 
 import base64
 import hashlib
@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from segue_worker.mapping import json_text
+from segue_worker.mapping.compiler import charge_size
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.liquid.values import Drop, plain, shown, to_number
-from segue_worker.mapping.resolve import charge_size
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["VALUES"]
+__all__ = ["ENCODINGS"]
 
 _BASE64_SPACES: Final = re.compile(r"[\t\n\f\r ]")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]*\Z")
@@ -47,7 +47,7 @@ def _base64_decode(meter: Meter, value: Any, *_: Any) -> str:
     if len(encoded) % _QUANTUM == 0:
         encoded = re.sub(r"==?\Z", "", encoded)
     if len(encoded) % _QUANTUM == 1 or not _BASE64.match(encoded):
-        raise ValueError("it is no Base64")
+        raise ValueError("the text is not Base64")
     return base64.b64decode(encoded + "=" * (-len(encoded) % _QUANTUM)).decode("utf-8", "replace")
 
 
@@ -67,7 +67,7 @@ def _raw(_meter: Meter, value: Any, *_: Any) -> Any:
     return value
 
 
-VALUES: Final[Mapping[str, Callable[..., Any]]] = {
+ENCODINGS: Final[Mapping[str, Callable[..., Any]]] = {
     "base64_decode": _base64_decode,
     "base64_encode": _base64_encode,
     "hmac_sha256": _hmac_sha256,

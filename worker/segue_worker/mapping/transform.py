@@ -3,17 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from segue_worker.mapping.compiler import Compiler, Resolve, Scope, charge_size
 from segue_worker.mapping.directives import DIRECTIVES
+from segue_worker.mapping.json_check import check_json
 from segue_worker.mapping.limits import Meter
-from segue_worker.mapping.resolve import Compiler, Resolve, Scope, charge_size
-from segue_worker.mapping.shape import check_shape
 from segue_worker.mapping.undefined import UNDEFINED
 from segue_worker.mapping.validate import validated
 
-__all__ = ["Transform", "compile_mapping", "compile_transform"]
+__all__ = ["Transform", "compile_mapping", "compile_with_faults"]
 
 Transform = Callable[..., Any]
-"""Takes an event (nothing: `{}`); returns the mapping's result, or `UNDEFINED`."""
+"""Takes an event (`{}` when left out) and returns the mapping's result, or `UNDEFINED`."""
 
 _UNUSED: Final = Meter()
 
@@ -21,25 +21,26 @@ _UNUSED: Final = Meter()
 def compile_mapping(mapping: Mapping[str, Any]) -> Transform:
     """Compile mapping-kit's `transform` for one mapping.
 
-    The function it returns takes a payload (a JSON object; none: `{}`) and returns the value Segment would make of
-    it, or `UNDEFINED`; undefined list elements are null. It never changes the payload, but may return parts of it:
-    treat the result as read-only. It raises `MappingError` where Segment fails, or when a limit is passed
-    (`segue_worker.mapping.limits`).
+    The function it returns takes a payload (a JSON object, `{}` when left out) and returns the value that Segment
+    would make of it, or `UNDEFINED`; undefined list elements become null. It never changes the payload, but may return
+    parts of it, so treat the result as read-only. It raises `MappingError` where Segment fails, and when a limit of
+    `segue_worker.mapping.limits` is exceeded.
 
     Raises:
-        MappingError: `mapping` is not what Segment would accept, or larger than a mapping may be.
+        MappingError: Segment would not accept `mapping`, or it is larger than a mapping may be.
     """
-    transform, _ = compile_transform(mapping)
+    transform, _ = compile_with_faults(mapping)
     return transform
 
 
-def compile_transform(mapping: Mapping[str, Any]) -> tuple[Transform, tuple[str, ...]]:
-    """Do what `compile_mapping` does, and name what Segment accepts though it cannot but fail when reached.
+def compile_with_faults(mapping: Mapping[str, Any]) -> tuple[Transform, tuple[str, ...]]:
+    """Compile a mapping as `compile_mapping` does, and also say where it is certain to fail.
 
     Returns:
-        The function, and those faults, each as `/path problem.`
+        The function; and the faults that Segment accepts and runs into when an event reaches them, each as
+        `/path problem.`
     """
-    check_shape(mapping)
+    check_json(mapping)
     compiler = Compiler(DIRECTIVES)
     resolve = compiler.compile_root(validated(dict(mapping)), Scope())
     return _entry(resolve, metered=compiler.metered, grows=compiler.grows), tuple(compiler.faults)

@@ -1,30 +1,22 @@
 """Checks that a mapping is JSON of reasonable size before anything walks it."""
 
 import math
-import re
-from typing import Any, Final
+from typing import Any
 
 from segue_worker.errors import MappingError
-from segue_worker.mapping.javascript import article
+from segue_worker.mapping.javascript import article, has_lone_surrogate
 from segue_worker.mapping.limits import MAX_MAPPING_DEPTH, MAX_MAPPING_NODES, MAX_MAPPING_TEXT
 
-__all__ = ["check_shape", "has_lone_surrogate"]
-
-_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+__all__ = ["check_json"]
 
 _Pending = list[tuple[Any, str, int]]
 
 
-def has_lone_surrogate(text: str) -> bool:
-    """Tell whether `text` holds half a surrogate pair, which no UTF-8 can carry."""
-    return not text.isascii() and _LONE_SURROGATE.search(text) is not None
-
-
-def check_shape(mapping: Any) -> None:
-    """Refuse a mapping that is no JSON object, or passes a limit of `segue_worker.mapping.limits`.
+def check_json(mapping: Any) -> None:
+    """Refuse a mapping that is not a JSON object, or exceeds a limit of `segue_worker.mapping.limits`.
 
     Raises:
-        MappingError: with the first such problem, as `/path problem.`
+        MappingError: with the first problem found, as `/path problem.`
     """
     if not isinstance(mapping, dict):
         kind = "array" if isinstance(mapping, list) else type(mapping).__name__

@@ -1,7 +1,7 @@
 """Compiles mapping values into closures (docs/segment.md#fields).
 
-A closure takes the data (the event, or whatever a directive hands down) and the event's meter, and returns a value
-or `UNDEFINED`. Nothing of the mapping is looked at again while events are rendered.
+A closure takes the data (the event, or whatever a directive passes on) and the event's meter, and returns a value
+or `UNDEFINED`. The mapping itself is not looked at again while events are rendered.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ Resolve = Callable[[Any, Meter], Any]
 
 
 class Keep(Enum):
-    """Where a result may still hold `UNDEFINED`: directives see it, results do not."""
+    """Where a result may still hold `UNDEFINED`, which directives can see and final results never contain."""
 
     EVERYWHERE = "in objects and lists: the value goes to a directive"
     IN_LISTS = "in lists only: the value is the result of a nested transform"
@@ -40,11 +40,11 @@ class Keep(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is known about the place of a value in its mapping.
+    """What is known about the place where a value stands in its mapping.
 
     Attributes:
         keep: where its result may hold `UNDEFINED`.
-        pure: the data its paths look into is JSON and so holds no `UNDEFINED`.
+        pure: whether the data that its paths look into is JSON, and therefore holds no `UNDEFINED`.
     """
 
     keep: Keep = Keep.NOWHERE
@@ -57,12 +57,12 @@ _MANY_DIRECTIVES: Final = 64
 
 
 class Compiler:
-    """Compiles one mapping.
+    """Compiles the values of one mapping, and collects what is known about them on the way.
 
     Attributes:
-        metered: its directives do work that grows with the event and must be counted.
-        directives: how many were compiled so far.
-        faults: `/path problem.` of what is sure to fail when reached, but passes Segment's validation.
+        metered: whether its directives do work that grows with the event and must be counted.
+        directives: how many directives were compiled so far.
+        faults: what passes Segment's validation and is certain to fail when reached, each as `/path problem.`
     """
 
     def __init__(self, directives: Mapping[str, CompileDirective]) -> None:
@@ -75,7 +75,7 @@ class Compiler:
 
     @property
     def grows(self) -> bool:
-        """Results may be far larger than the event: their size is to be counted."""
+        """Whether results may be far larger than the event, so that their size must be counted too."""
         return self._grows or self.directives > _MANY_DIRECTIVES
 
     def compile(self, value: Any, scope: Scope) -> Resolve:
@@ -87,7 +87,7 @@ class Compiler:
         return constant(value)
 
     def compile_at(self, key: str, value: Any, scope: Scope) -> Resolve:
-        """Compile the value under `key`, which faults below it name in their path."""
+        """Compile the value under `key`; faults that are found in it have `key` in their path."""
         self._path.append(key)
         try:
             return self.compile(value, scope)
@@ -95,14 +95,11 @@ class Compiler:
             self._path.pop()
 
     def compile_root(self, mapping: dict[str, Any], scope: Scope) -> Resolve:
-        """Compile a validated mapping that stands on its own, and so takes nothing but objects as data."""
+        """Compile a validated mapping that is complete in itself, and therefore accepts only objects as data."""
         resolve = self.compile(mapping, scope)
 
         def run(data: Any, meter: Meter) -> Any:
-            if data.__class__ is dict:
-                return resolve(data, meter)
-            if data is UNDEFINED:
-                return resolve({}, meter)
+            data = {} if data is UNDEFINED else data
             if not isinstance(data, dict):
                 raise MappingError((f"data must be an object, got {type_name(data)}",))
             return resolve(data, meter)
@@ -110,17 +107,17 @@ class Compiler:
         return run
 
     def fault(self, message: str) -> Resolve:
-        """Note what is sure to fail here, and return a closure that raises it."""
+        """Record a fault that is certain to show when this place is reached; return a closure that raises it then."""
         self.faults.append(f"/{'/'.join(self._path)} {message}.")
         return failing((message,))
 
     def meter(self, *, grows: bool = False) -> None:
-        """Have the event's work counted, and with `grows` the size of the result too."""
+        """Have the work for each event counted, and with `grows` also the size of its result."""
         self.metered = True
         self._grows |= grows
 
     def finish(self, resolve: Resolve, scope: Scope) -> Resolve:
-        """Wrap a closure whose result may hold `UNDEFINED` so that it keeps to the scope."""
+        """Wrap a closure so that its result holds `UNDEFINED` only where the scope allows it."""
         if scope.keep is Keep.EVERYWHERE:
             return resolve
         self.metered = True
@@ -171,7 +168,7 @@ class Compiler:
 
 
 def is_directive(value: dict[str, Any]) -> bool:
-    """Tell whether an object is a directive: some `@` key, and no other key than `_metadata`."""
+    """Tell whether an object is a directive: it has a key that begins with `@`, and besides only `_metadata`."""
     found = False
     for key in value:
         if key.startswith("@"):
@@ -182,7 +179,7 @@ def is_directive(value: dict[str, Any]) -> bool:
 
 
 def constant(value: Any) -> Resolve:
-    """Return a closure that yields `value` whatever the data."""
+    """Return a closure that returns `value` for any data."""
     return lambda _data, _meter: value
 
 
@@ -218,7 +215,7 @@ def clean(value: Any, meter: Meter, *, nulls: bool, depth: int = 0) -> Any:
 
 
 def charge_size(value: Any, meter: Meter) -> None:
-    """Charge the meter for every value in `value` and for its texts; a value reached twice counts twice."""
+    """Charge the meter for every value within `value`, and for its texts. A value that occurs twice counts twice."""
     pending = [value]
     while pending:
         item = pending.pop()

@@ -1,4 +1,4 @@
-"""Which texts Segment takes for dates (docs/segment.md#conversion-and-checks)."""
+"""Decides which texts Segment accepts as dates (docs/segment.md#conversion-and-checks)."""
 
 import re
 from typing import Final
@@ -24,7 +24,7 @@ def is_date_like(text: str) -> bool:
 
     A number in JavaScript's own spelling counts seconds and must be within JavaScript's range of dates. Otherwise
     anything shaped like year, month, day and time passes unchecked unless it ends in Z, and the rest passes if the
-    V8 engine's date parser takes it. Texts of more than 500 characters, which Loops refuses, are none.
+    V8 engine's date parser accepts it. Texts of more than 500 characters, which Loops refuses, do not count as dates.
     """
     if len(text) <= _LONGEST_NUMBER and _NUMBER.match(text):
         try:

@@ -1,4 +1,4 @@
-"""A request with events, from its arrival to its answer."""
+"""Handles a request with events, from its arrival to its answer."""
 
 import asyncio
 import logging
@@ -15,9 +15,9 @@ from segue_producer.async_producer import AsyncProducer
 from segue_producer.errors import EnqueueError, OutboxFull, UnknownDestination
 from segue_tracking_api import body, write_keys
 from segue_tracking_api.answers import RequestRefused, error_response, refusal_response, success_response
-from segue_tracking_api.commit import GroupCommit
 from segue_tracking_api.counters import Counters
-from segue_tracking_api.intake import Intake, Reader, messages, pieces
+from segue_tracking_api.group_commit import GroupCommit
+from segue_tracking_api.intake import Intake, MessageSorter, messages, pieces
 from segue_tracking_api.limits import DISCARDED_BYTES, MAX_EVENTS, Limits
 from segue_tracking_api.write_keys import WriteKeys
 
@@ -28,15 +28,15 @@ UNAVAILABLE_RETRY_S: Final = 5
 FULL_RETRY_S: Final = 30
 
 
-class Ingest:
-    """Takes the events of requests into the outbox.
+class RequestHandler:
+    """Puts the events of requests into the outbox, and answers the requests.
 
     Args:
-        sources: write key → names of the destinations its events go to.
-        limits: of the process.
-        counters: told of every request.
-        redis_url: of the outbox.
-        broker_url: for hints.
+        sources: for each write key, the names of the destinations that its events go to.
+        limits: limits of a request and of the process.
+        counters: counts every request.
+        redis_url: URL of the Redis that holds the outbox.
+        broker_url: URL of the Celery broker for hints.
     """
 
     def __init__(
@@ -58,15 +58,15 @@ class Ingest:
         self._commits = {names: GroupCommit(each.enqueue_prepared) for names, each in self._producers.items()}
 
     async def take_batch(self, request: Request) -> Response:
-        """Take a batch."""
+        """Handle a batch of messages."""
         return await self._answer(request, None)
 
     async def take_call(self, request: Request, *, call: str) -> Response:
-        """Take a single message; `call` is its type, whatever it says itself."""
+        """Handle a single message. Its type is `call`, whatever the message itself says."""
         return await self._answer(request, call)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections to Redis and to the broker."""
         for producer in self._producers.values():
             await producer.close()
 
@@ -74,13 +74,13 @@ class Ingest:
         self._in_flight += 1
         try:
             if self._in_flight > self._limits.in_flight:
-                raise _unavailable("overloaded", "too many requests at once; come again", BUSY_RETRY_S)
+                raise _unavailable("overloaded", "too many requests at once; try again shortly", BUSY_RETRY_S)
             intake = await self._take(request, call)
         except RequestRefused as refused:
             self._counters.refused(refused.status)
             return refusal_response(refused)
         except ClientDisconnect:
-            return error_response(HTTPStatus.BAD_REQUEST, "disconnected", "the request did not arrive whole")
+            return error_response(HTTPStatus.BAD_REQUEST, "disconnected", "the request did not arrive completely")
         finally:
             self._in_flight -= 1
         self._counters.took(intake)
@@ -89,7 +89,7 @@ class Ingest:
     async def _take(self, request: Request, call: str | None) -> Intake:
         received_at = datetime.now(UTC)
         sent = await self._read(request)
-        key = write_keys.from_head(request.headers.get("authorization", ""), request.query_params)
+        key = write_keys.from_header_or_query(request.headers.get("authorization", ""), request.query_params)
         destinations = self._keys.destinations(key) if key else None
         encoding = request.headers.get("content-encoding", "")
         content = body.decode(sent, encoding, limit=self._limits.batch_bytes)
@@ -100,39 +100,39 @@ class Ingest:
             intake = await self._sort_batch(parsed, received_at)
         else:
             self._check_size(content)
-            reader = Reader(received_at, self._limits)
-            reader.read(0, {**parsed, "type": call})
-            intake = reader.intake
+            sorter = MessageSorter(received_at, self._limits)
+            sorter.sort(0, {**parsed, "type": call})
+            intake = sorter.intake
         if intake.accepted:
             await self._commit(intake, destinations)
         return intake
 
     async def _sort_batch(self, batch: Mapping[str, object], received_at: datetime) -> Intake:
         listed = messages(batch)
-        reader = Reader(received_at, self._limits, batch)
+        sorter = MessageSorter(received_at, self._limits, batch)
         for piece in pieces(listed, BATCH):
             for index, message in piece:
-                reader.read(index, message)
-            # Whoever else waits gets a turn.
+                sorter.sort(index, message)
+            # Let other requests have a turn.
             await asyncio.sleep(0)
         if len(listed) > MAX_EVENTS:
-            reader.refuse_rest(MAX_EVENTS, len(listed) - MAX_EVENTS)
-        return reader.intake
+            sorter.reject_rest(MAX_EVENTS, len(listed) - MAX_EVENTS)
+        return sorter.intake
 
     async def _commit(self, intake: Intake, destinations: tuple[str, ...]) -> None:
         try:
             await self._commits[destinations].commit(intake.accepted)
         except EnqueueError as error:
             if self._is_outbox_well:
-                log.error("events are refused until this ends: %s", error)  # noqa: TRY400 - its text says it all
+                log.error("Refusing events until this is over: %s", error)  # noqa: TRY400 - its text is enough
             self._is_outbox_well = False
             raise _backpressure(error) from None
         if not self._is_outbox_well:
-            log.warning("events are taken again")
+            log.warning("Accepting events again")
         self._is_outbox_well = True
 
     async def _read(self, request: Request) -> bytearray:
-        """The whole body. What is too large is read on and thrown away: a client that still writes reads no answer."""
+        """Return the whole body. One that is too large is discarded as it comes: clients that write read no answer."""
         limit = self._limits.batch_bytes
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > DISCARDED_BYTES:
@@ -150,17 +150,21 @@ class Ingest:
 
     def _check_size(self, content: bytes | bytearray) -> None:
         if len(content) > self._limits.event_bytes:
-            message = f"the event has {len(content)} bytes, at most {self._limits.event_bytes}"
+            message = f"the event has {len(content)} bytes, of which at most {self._limits.event_bytes} are allowed"
             raise RequestRefused(HTTPStatus.BAD_REQUEST, "event_too_large", message)
 
 
 def _backpressure(error: EnqueueError) -> RequestRefused:
-    """What a client is told: to come again, and nothing about the servers behind this one."""
+    """Tell a client to try again, and nothing about the servers behind this one."""
     if isinstance(error, OutboxFull):
-        return _unavailable("outbox_full", "too many events are waiting already; come again", FULL_RETRY_S)
+        return _unavailable("outbox_full", "too many events are waiting already; try again later", FULL_RETRY_S)
     if isinstance(error, UnknownDestination):
-        return _unavailable("unknown_destination", "no worker serves the destination yet; come again", FULL_RETRY_S)
-    return _unavailable("outbox_unavailable", "events cannot be stored at the moment; come again", UNAVAILABLE_RETRY_S)
+        return _unavailable(
+            "unknown_destination", "no worker serves the destination yet; try again later", FULL_RETRY_S
+        )
+    return _unavailable(
+        "outbox_unavailable", "events cannot be stored at the moment; try again shortly", UNAVAILABLE_RETRY_S
+    )
 
 
 def _unavailable(code: str, message: str, retry_after: int) -> RequestRefused:

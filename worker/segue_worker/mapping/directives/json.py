@@ -1,19 +1,19 @@
-"""`@json`: values to JSON text and back."""
+"""`@json`: turns values into JSON text and back."""
 
 from typing import Any
 
 from segue_worker.errors import MappingError
 from segue_worker.mapping import json_text
+from segue_worker.mapping.compiler import Compiler, Keep, Resolve, Scope, charge_size
 from segue_worker.mapping.javascript import is_falsy
 from segue_worker.mapping.limits import Meter
-from segue_worker.mapping.resolve import Compiler, Keep, Resolve, Scope, charge_size, constant
 from segue_worker.mapping.undefined import UNDEFINED
 
 __all__ = ["compile_json"]
 
 
 def compile_json(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
-    """`@json`: encode to compact JSON text, or decode text that is JSON."""
+    """`@json`: encodes a value as compact JSON text, or decodes a text if it is JSON."""
     if not isinstance(value, dict):
         return compiler.fault('@json requires an object with a "value" key')
     for key in ("mode", "value"):
@@ -30,12 +30,11 @@ def compile_json(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
 
 
 def _only_resolving(resolve: Resolve) -> Resolve:
-    """Resolve the value, which may fail, and yield nothing: what Segment does with modes spelt otherwise."""
-    nothing = constant(UNDEFINED)
+    """Resolve the value, which may fail, and return nothing, as Segment does for modes in any other spelling."""
 
     def run(data: Any, meter: Meter) -> Any:
         resolve(data, meter)
-        return nothing(data, meter)
+        return UNDEFINED
 
     return run
 

@@ -1,4 +1,4 @@
-"""Shows where a refused trigger is at fault."""
+"""Shows the place in a refused trigger that is at fault."""
 
 from typing import Final
 
