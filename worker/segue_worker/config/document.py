@@ -7,7 +7,7 @@ from typing import Any
 
 from segue_worker.config.problems import Findings, Where
 from segue_worker.config.variables import substitute
-from segue_worker.config.yaml_tree import MAX_DEPTH, MAX_NODES, DocumentError, Finding, Items, Node, Scalar, parse
+from segue_worker.config.yaml_tree import MAX_DEPTH, MAX_NODES, DocumentError, Items, Node, Scalar, YamlFault, parse
 
 MAX_BYTES = 10_000_000
 
@@ -80,9 +80,9 @@ class _Reading:
     serving: bool
     lines: dict[Where, int] = field(default_factory=dict)
     replaced: dict[Where, frozenset[str]] = field(default_factory=dict)
-    missing: list[Finding] = field(default_factory=list)
+    missing: list[YamlFault] = field(default_factory=list)
 
-    def document(self, file: str, root: Node, faults: list[Finding]) -> Document:
+    def document(self, file: str, root: Node, faults: list[YamlFault]) -> Document:
         data = self._value(root, (), 1)
         findings = Findings(file, self.lines, serving=self.serving)
         for where, line, reason in faults:

@@ -69,10 +69,10 @@ class Entries:
 
 
 Node: TypeAlias = Scalar | Items | Entries
-Finding: TypeAlias = tuple[Where, int, str]
+YamlFault: TypeAlias = tuple[Where, int, str]
 
 
-def parse(text: str) -> tuple[Node | None, list[Finding]]:
+def parse(text: str) -> tuple[Node | None, list[YamlFault]]:
     """Read one YAML document.
 
     Args:
@@ -106,7 +106,7 @@ class _Builder:
     """Builds the tree from events, as deep as `MAX_DEPTH` allows."""
 
     def __init__(self, text: str) -> None:
-        self.faults: list[Finding] = []
+        self.faults: list[YamlFault] = []
         self._events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
         # A second instance, because a %YAML directive changes the rules of the one that parses.
         self._values = YAML(typ="safe", pure=True)
