@@ -8,7 +8,7 @@ DEMO_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-demo)
 BENCH_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-bench)
 DOCS_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-docs)
 
-.PHONY: install lint test bare containers chaos trickle demo bench reference docs clean
+.PHONY: install lint test bare containers chaos trickle simulate demo bench reference docs clean
 
 install: $(STAMP)
 
@@ -75,3 +75,9 @@ chaos: $(STAMP)
 # `make trickle KIND=quiet,busy,slow ROUNDS=5`: both may be left out.
 trickle: $(STAMP)
 	$(BIN)/python -m tests.chaos.trickle $(or $(KIND),all) $(or $(ROUNDS),5)
+
+# `make simulate SEEDS=500`: many seeds; `SEED=7` instead: one, with its story. `FAULT=name` puts an old fault back,
+# `UNMASK=name,name` looks for what is known and not mended yet, `JOBS=2` uses two processes.
+simulate: $(STAMP)
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),200)) \
+	  $(if $(FAULT),--fault $(FAULT)) $(if $(UNMASK),--unmask $(UNMASK)) $(if $(JOBS),--jobs $(JOBS))
