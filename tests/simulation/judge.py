@@ -251,29 +251,30 @@ class _Case:
 
     def _lost(self) -> Iterator[tuple[str, str]]:
         for number, event in self.events.items():
-            came = self.truth.came.get((self.name, number))
-            if not came:
+            if not self.truth.came.get((self.name, number)):
                 if (self.name, number) in self.truth.acknowledged:
                     yield "lost", f"m{number} was acknowledged and never came into the outbox"
-                continue
-            if number in self.forgotten or event.contact in self.excused:
-                continue
-            endings = self.endings.get(number, [])
-            others = [each for each in endings if each != "duplicate"]
-            if not others:
-                yield "lost", f"m{number} of {event.contact} ended as {endings or 'nothing'}"
-                continue
-            if len(others) > 1 + self.truth.replayed[self.name, number]:
-                yield "books", f"m{number} of {event.contact} ended {len(others)} times: {endings}"
-            if len(endings) - len(others) >= max(1, len(self.truth.came[self.name, number])):
-                yield "books", f"m{number} of {event.contact} is a duplicate of nothing: {endings}"
-            if "dead" in others and event.kind not in {"poison", "attack"}:
-                yield "died", f"m{number} of {event.contact} became a dead letter, and there was nothing wrong with it"
-            if event.kind in {"poison", "attack"} and "dead" in others:
-                continue
-            for mapping in self._wanted(event):
-                if not self.effects[mapping, number]:
-                    yield "lost", f"m{number} of {event.contact} had no effect by {mapping}; the log says {endings}"
+            elif number not in self.forgotten and event.contact not in self.excused:
+                yield from self._ended(number, event)
+
+    def _ended(self, number: int, event: Event) -> Iterator[tuple[str, str]]:
+        """An event that came into the outbox ended once, and otherwise than as a duplicate."""
+        endings = self.endings.get(number, [])
+        others = [each for each in endings if each != "duplicate"]
+        if not others:
+            yield "lost", f"m{number} of {event.contact} ended as {endings or 'nothing'}"
+            return
+        if len(others) > 1 + self.truth.replayed[self.name, number]:
+            yield "books", f"m{number} of {event.contact} ended {len(others)} times: {endings}"
+        if len(endings) - len(others) >= max(1, len(self.truth.came[self.name, number])):
+            yield "books", f"m{number} of {event.contact} is a duplicate of nothing: {endings}"
+        if "dead" in others:
+            if event.kind in {"poison", "attack"}:
+                return
+            yield "died", f"m{number} of {event.contact} became a dead letter, and there was nothing wrong with it"
+        for mapping in self._wanted(event):
+            if not self.effects[mapping, number]:
+                yield "lost", f"m{number} of {event.contact} had no effect by {mapping}; the log says {endings}"
 
     def _twice(self) -> Iterator[tuple[str, str]]:
         for (mapping, number), count in self.effects.items():

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 from unittest.mock import patch
 
+from segue_worker.delivery.backlog import Backlog
 from segue_worker.delivery.lease import Lease
 
 
@@ -13,7 +14,15 @@ def _surviving_heartbeat() -> Any:
     return patch.object(Lease, "end", lambda _self: None)
 
 
-OLD_FAULTS: Final[dict[str, Callable[[], Any]]] = {"surviving-heartbeat": _surviving_heartbeat}
+def _apart_key() -> Any:
+    """That a merge was refused was known to the delivery alone: whoever planned it again used the merge's key."""
+    return patch.object(Backlog, "take_apart", lambda _self, request: list(request.parts))
+
+
+OLD_FAULTS: Final[dict[str, Callable[[], Any]]] = {
+    "surviving-heartbeat": _surviving_heartbeat,
+    "apart-key": _apart_key,
+}
 
 
 @contextmanager

@@ -466,7 +466,9 @@ class Lua:
     """Redis's Lua, with scripts compiled once."""
 
     def __init__(self) -> None:
-        self._lua = LuaRuntime(encoding=None, unpack_returned_tuples=True)
+        # Its stubs do not know of a runtime that speaks in bytes.
+        make_runtime: Any = LuaRuntime
+        self._lua = make_runtime(encoding=None, unpack_returned_tuples=True)
         self._compiled: dict[bytes, Any] = {}
         self._server: Server | None = None
         self._failed: Exception | None = None
