@@ -32,15 +32,15 @@ from segue_worker.operating.forget import forget_at_loops, forget_here
 def forget(  # noqa: PLR0913 - one argument for each option
     person: str, *, loops: bool, yes: bool, config: Path, redis_url: str, as_json: bool
 ) -> None:
-    """Remove the pending events, dead letters and log entries of a person at every destination.
+    """Delete the waiting events, dead letters and log entries of a person at every destination.
 
     The person may be named by any of their ids, an email in any spelling. Events that wait or died and name it lead to
-    their other ids: what is held under their userId goes too, and what is held under their emails and anonymousId
+    their other ids: what is kept under their userId is deleted too, and what is kept under their emails and anonymousId
     without a userId. Log entries name nobody and are found by the ids alone: name the person by each id they had.
 
-    If a delivery of theirs is under way, the command waits for up to 6 seconds until it has ended: after that no request
-    leaves for what was enqueued before. What was delivered is at Loops: --loops deletes the contact there. Stop
-    enqueueing for the person first, or new events will come after.
+    If a delivery of theirs is under way, the command waits for up to 6 seconds until it has ended. After that no request
+    leaves for what was enqueued before. What was delivered is kept by Loops; --loops deletes the contact there too. Stop
+    enqueueing for the person first, or new events will follow.
     """
     if sys.stdin.isatty() and not yes:
         click.confirm("Delete everything that is kept of this person? This cannot be undone", abort=True, err=True)

@@ -85,7 +85,7 @@ def _letters(redis: "Redis", destination: str, query: str) -> Iterator[DeadLette
     """The letters of a contact or of a messageId, newest first. There is no index, so all letters are searched."""
     keys = Keys(destination)
     wanted = Filter(contact=query)
-    # As it would stand in the letter's JSON: most letters need not be parsed then.
+    # Spelled as in the letter's JSON, so that most letters need not be parsed.
     parts = [orjson.dumps(each)[1:-1] for each in {query, *contact_names(query)}]
     ids = cast("list[bytes]", redis.zrevrange(keys.dead_at, 0, -1))
     for start in range(0, len(ids), _AT_ONCE):
