@@ -15,12 +15,8 @@ def _kinds(*names: str) -> Mask:
 
 
 MASKS: Final[dict[str, Mask]] = {
-    "hostile-header": _kinds("hostile"),
-    "redis-clock-step": _kinds("redis clock"),
     "refused-by-firewall": _kinds("attack"),
-    "long-retry-after": _kinds("429 long"),
-    "apart-not-remembered": _kinds("poison"),
     "forget-race": Mask(rules=frozenset({"forgotten sent", "overlap after forget"})),
-    "pace-late-redis": Mask(rules=frozenset({"pace, Redis late"})),
+    "redis-clock-forward": Mask(rules=frozenset({"overlap, clock forward"})),
     "plan-once": _kinds("config"),
 }
