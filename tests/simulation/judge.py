@@ -48,12 +48,12 @@ async def _settle_down(world: "World") -> None:
 async def _drained(world: "World") -> bool:
     """Whether nothing is left; false where all that is left may wait for longer."""
     began = world.loop.time()
-    for sender in world.senders:
-        if not sender.task.done() and sender.process.alive:
-            _, late = await asyncio.wait({sender.task}, timeout=BOUND_S + 35)
-            if late:
-                world.violate("stalled", f"{sender.process} cannot enqueue, {BOUND_S} s after faults have ended")
-                return False
+    enqueueing = {sender.task for sender in world.senders if not sender.task.done() and sender.process.alive}
+    if enqueueing and (await asyncio.wait(enqueueing, timeout=BOUND_S + 35))[1]:
+        if any(_may_wait(world, *each) for each in _waiting(world)):
+            return False
+        world.violate("stalled", f"producers cannot enqueue, {BOUND_S + 35:.0f} s after faults have ended")
+        return False
     while waiting := _waiting(world):
         for name in world.names:
             if (pause := _pause(world, name)) and pause.kind in {PauseKind.HAND, PauseKind.BREAKER}:
@@ -81,7 +81,9 @@ def _waiting(world: "World") -> list[tuple[str, str]]:
 
 
 def _may_wait(world: "World", name: str, contact: str) -> bool:
-    """Whether there is a reason for a wait: the contact is parked, or its destination is paused."""
+    """Whether there is a reason for a wait: the contact is parked, or its destination paused, or asked to wait."""
+    if _blocked_until(world, name) > world.loop.time():
+        return True
     keys, data = Keys(name), world.server.data
     return keys.paused.encode() in data or contact.encode() in data.get(keys.parked.encode(), ())
 
@@ -111,10 +113,16 @@ def _owed_at(world: "World", name: str, contact: str, began: float) -> float:
     rate = world.config.destination(name).rate_limit
     queue = sum(world.outboxes(name).values()) * 3 / rate
     last = world.last_sending.get((name, contact))
+    began = max(began, _blocked_until(world, name))
     base = max(began, last.ended or last.left if last else 0.0) + BOUND_S + queue
     if not _may_wait(world, name, contact):
         return base
     return base + _longest_wait(world, name, contact)
+
+
+def _blocked_until(world: "World", name: str) -> float:
+    """Until when Loops has asked the team to wait, as far as that is obeyed."""
+    return max((each.ended + each.wait for each in world.teams[name].sendings if each.ended), default=0.0)
 
 
 def _pause(world: "World", name: str) -> Pause | None:
@@ -317,7 +325,11 @@ class _Case:
                 continue
             by_leaving = sorted(sendings, key=lambda each: each.left)
             for one, other in pairwise(by_leaving):
-                rule = "overlap after forget" if self._was_forgotten(contact, other.left) else "overlap"
+                rule = "overlap"
+                if self._was_forgotten(contact, other.left):
+                    rule = "overlap after forget"
+                elif "redis clock" in self.world.plan.kinds:
+                    rule = "overlap, clock forward"
                 # Of a process that was killed or stood still, only the request itself counts, not when it was heard of.
                 ended = one.ended if one.process is None or one.process.punctual else one.arrived
                 if (ended or 0.0) > other.left:

@@ -15,12 +15,12 @@ def _kinds(*names: str) -> Mask:
 
 
 MASKS: Final[dict[str, Mask]] = {
-    # The judge's bounds do not count the hold of an hour that the limiter keeps, nor the minute after which a request
-    # that something in between refuses is given up: what waits for them is called stalled, though nothing is.
+    # The judge's bound does not count the minute after which a request that something in between refuses is given up.
     "refused-by-firewall": _kinds("attack"),
-    "long-retry-after": _kinds("429 long"),
     # A server's clock that is set forward by more than a claim lasts makes claims lapse whose requests are under way.
-    "redis-clock-step": _kinds("redis clock"),
+    "redis-clock-forward": Mask(rules=frozenset({"overlap, clock forward"})),
     # A claim can be overtaken by a new one while its request is under way, once the person is forgotten.
-    "forget-race": Mask(rules=frozenset({"overlap after forget"})),
+    "forget-race": Mask(rules=frozenset({"forgotten sent", "overlap after forget"})),
+    # Renamed mappings are looked for with `UNMASK=plan-once`.
+    "plan-once": _kinds("config"),
 }
