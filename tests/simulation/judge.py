@@ -37,6 +37,7 @@ async def _settle_down(world: "World") -> None:
     """Wait until all is delivered. What must wait for hours does so while the workers sleep."""
     for _ in range(NIGHTS):
         if await _drained(world):
+            await _forgotten_are_back(world)
             return
         if world.violations:
             return
@@ -65,6 +66,14 @@ async def _drained(world: "World") -> bool:
             return False
         await asyncio.sleep(1.0)
     return True
+
+
+async def _forgotten_are_back(world: "World") -> None:
+    """Wait until contacts that were forgotten while they were claimed are away no more."""
+    until = world.loop.time() + BOUND_S
+    aways = [Keys(name).away.encode() for name in world.names]
+    while any(world.server.data.get(away) for away in aways) and world.loop.time() < until:
+        await asyncio.sleep(1.0)
 
 
 def _waiting(world: "World") -> list[tuple[str, str]]:

@@ -66,8 +66,26 @@ async def test_a_request_that_waits_for_its_slot_does_not_leave(
         await running
     assert [body["eventName"] for body in bench.bodies] == ["Other"]
     assert await bench.counters() == {"delivered": 1, "forgotten": 1, "requests": 1}
-    assert await bench.redis.exists(KEYS.due, KEYS.away, KEYS.lease, KEYS.parked) == 0
     assert await bench.pending() == 0
+    bench.now_ms += 8000
+    await bench.run()
+    assert await bench.redis.exists(KEYS.due, KEYS.away, KEYS.lease, KEYS.parked) == 0
+
+
+async def test_what_comes_after_waits_until_the_old_claim_has_lapsed(bench: Bench, server: FakeServer) -> None:
+    """Else two requests of the contact might be under way at once."""
+    await bench.enqueue(TRACK)
+    (claimed,) = await bench.outbox("another").claim(1)
+    await forget(server, "u1", [])
+    await bench.enqueue({**TRACK, "event": "After"})
+    await bench.run()
+    assert bench.bodies == []
+    assert await bench.outbox("another").renew([claimed]) == (True, {0})
+    bench.now_ms += 8000
+    await bench.run()
+    assert [body["eventName"] for body in bench.bodies] == ["After"]
+    assert await bench.counters() == {"delivered": 1, "forgotten": 1, "requests": 1}
+    assert await bench.redis.exists(KEYS.due, KEYS.away, KEYS.lease, KEYS.parked) == 0
 
 
 async def test_nobody_waits_for_who_is_not_being_delivered(bench: Bench, server: FakeServer) -> None:

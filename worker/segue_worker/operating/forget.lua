@@ -11,22 +11,24 @@
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] contact
 --
--- Returns {number of events there were, ms until a claim of the contact would have lapsed; 0 where it was not claimed}.
+-- Returns {number of events there were, ms until a claim of the contact would have lapsed; 0 where none is in force}.
 -- A run that holds the contact finds its claim gone with its next heartbeat, and believes in it until it would have
--- lapsed at most: then it sends nothing more.
+-- lapsed at most: then it sends nothing more. So long the contact stays away, so that nobody claims what is enqueued for it
+-- meanwhile while a request of the old claim is under way.
 
 local contact = ARGV[2]
 local length = redis.pcall('LLEN', KEYS[1])
 local count = type(length) == 'number' and length or 0
-local lapses = 0
-if redis.call('HEXISTS', KEYS[3], contact) == 1 then
-  lapses = math.max(0, (redis.call('ZSCORE', KEYS[7], contact) or now) - now)
+local claimed = redis.call('HDEL', KEYS[3], contact) == 1
+local parked = redis.call('HDEL', KEYS[4], contact) == 1
+local lapses = math.max(0, (redis.call('ZSCORE', KEYS[7], contact) or now) - now)
+-- One that is away and neither claimed nor parked was forgotten a moment ago.
+if parked and not claimed or lapses == 0 then
+  redis.call('ZREM', KEYS[7], contact)
+  lapses = 0
 end
 redis.call('DEL', KEYS[1], KEYS[8])
 redis.call('ZREM', KEYS[2], contact)
-redis.call('ZREM', KEYS[7], contact)
-redis.call('HDEL', KEYS[3], contact)
-redis.call('HDEL', KEYS[4], contact)
 if count > 0 then
   redis.pcall('DECRBY', KEYS[5], count)
   redis.pcall('HINCRBY', KEYS[6], 'forgotten', count)
