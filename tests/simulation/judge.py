@@ -72,7 +72,7 @@ async def _forgotten_are_back(world: "World") -> None:
     """Wait until contacts that were forgotten while they were claimed are away no more."""
     until = world.loop.time() + BOUND_S
     aways = [Keys(name).away.encode() for name in world.names]
-    while any(world.server.data.get(away) for away in aways) and world.loop.time() < until:
+    while any(world.server.data.get(away) for away in aways) and world.loop.time() < until:  # noqa: ASYNC110 - the simulated server tells nobody
         await asyncio.sleep(1.0)
 
 
