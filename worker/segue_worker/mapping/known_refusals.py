@@ -9,7 +9,7 @@ from typing import Any, Final
 from segue_worker.mapping import json_text
 from segue_worker.mapping.request import Request
 
-__all__ = ["refusals"]
+__all__ = ["is_refused", "refusals"]
 
 _MAX_LENGTH: Final = 500
 """Characters that the JSON text of a key or value may have, with its quotes."""
@@ -26,6 +26,21 @@ def refusals(request: Request) -> list[str]:
     of 500 characters, and a list of the types of properties, in which objects and lists do not occur.
     """
     return list(_refusals(request.body))
+
+
+def is_refused(request: Request) -> bool:
+    """Whether `refusals` names anything. It is asked of every request that may be merged; a glance tells of most."""
+    for key, value in request.body.items():
+        kind = type(value)
+        if (
+            len(key) > _CERTAIN_BELOW
+            or kind is dict
+            or kind is list
+            or (kind is str and len(value) > _CERTAIN_BELOW)
+            or (kind is int and value.bit_length() > _CERTAIN_BELOW)
+        ):
+            return bool(refusals(request))
+    return False
 
 
 def _refusals(body: dict[str, Any]) -> Iterator[str]:
