@@ -30,16 +30,23 @@ def refusals(request: Request) -> list[str]:
 
 def is_refused(request: Request) -> bool:
     """Whether `refusals` names anything. It is asked of every request that may be merged; a glance tells of most."""
-    for key, value in request.body.items():
+    return _is_suspicious(request.body) and bool(refusals(request))
+
+
+def _is_suspicious(body: dict[str, Any], objects: frozenset[str] = _OBJECTS) -> bool:
+    for key, value in body.items():
         kind = type(value)
-        if (
+        if kind is dict and key in objects:
+            if value and _is_suspicious(value, frozenset()):
+                return True
+        elif (
             len(key) > _CERTAIN_BELOW
             or kind is dict
             or kind is list
             or (kind is str and len(value) > _CERTAIN_BELOW)
             or (kind is int and value.bit_length() > _CERTAIN_BELOW)
         ):
-            return bool(refusals(request))
+            return True
     return False
 
 
