@@ -44,7 +44,7 @@ def _claims_by_contact() -> Any:
         self.elsewhere = under_way.intersection(self.message_ids)
 
     async def deliver(self: Any, seen: set[str] | None) -> None:
-        self._twins = set()
+        self._twins = []
         await delivered(self, (await self._seen_after_twins() if seen is None else seen) | self.elsewhere)
 
     def end(self: Any) -> None:
