@@ -5,7 +5,7 @@ accepted event keeps every field as the caller wrote it, unknown ones included.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
@@ -145,13 +145,17 @@ def prepare(event: Mapping[str, Any] | Identify | Track, *, max_bytes: int = MAX
 
 
 def contact_of(event: Mapping[str, Any]) -> str | None:
-    """The contact of an event: userId, else email, else anonymousId; None where there is none of them.
-
-    The email is looked for where the default mappings look: traits, properties, context.traits, the event itself.
-    """
+    """The contact of an event: userId, else email, else anonymousId; None where there is none of them."""
     user_id, anonymous_id = event.get("userId"), event.get("anonymousId")
     if _is_identity(user_id):
         return contact_name(str(user_id))
+    for email in emails_of(event):
+        return contact_name(email.strip().lower())
+    return contact_name(str(anonymous_id)) if _is_identity(anonymous_id) else None
+
+
+def emails_of(event: Mapping[str, Any]) -> Iterator[str]:
+    """The emails of an event, where the default mappings look: traits, properties, context.traits, the event itself."""
     context = event.get("context")
     places = (
         event.get("traits"),
@@ -162,8 +166,7 @@ def contact_of(event: Mapping[str, Any]) -> str | None:
     for place in places:
         email = place.get("email") if isinstance(place, Mapping) else None
         if isinstance(email, str) and email.strip():
-            return contact_name(email.strip().lower())
-    return contact_name(str(anonymous_id)) if _is_identity(anonymous_id) else None
+            yield email
 
 
 def _is_identity(value: object) -> bool:

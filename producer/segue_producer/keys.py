@@ -140,3 +140,9 @@ def contact_name(identity: str) -> str:
     if len(identity) <= _CONTACT_MAX:
         return identity
     return "blake2b:" + hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def contact_names(identity: str) -> tuple[str, ...]:
+    """The contacts in whose outboxes events of an identity may be, however somebody spells it: emails have no case."""
+    email = identity.strip()
+    return tuple(dict.fromkeys(map(contact_name, (identity, email.lower(), email.casefold()))))

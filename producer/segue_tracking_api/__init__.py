@@ -1,7 +1,7 @@
-"""The Tracking API: an HTTP endpoint that takes what unmodified Segment and RudderStack SDKs send.
+"""The Tracking API: an HTTP endpoint that accepts what unmodified Segment and RudderStack SDKs send.
 
-What clients send, and what they make of an answer, is in docs/segment.md#sdks-and-the-tracking-api. Needs the extra
-`http`.
+What clients send, and how they react to answers, is described in docs/segment.md#sdks-and-the-tracking-api. This
+package needs the extra `http`.
 """
 
 from segue_producer.serving import bind

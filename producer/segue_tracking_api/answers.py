@@ -1,7 +1,8 @@
-"""What the Tracking API answers.
+"""The answers of the Tracking API.
 
-Success is exactly 200: older Python clients send again on 202 and 204. Every error has `code` and `message`, since the
-same clients send again where one of them is missing, even after a 400 (docs/segment.md#sdks-and-the-tracking-api).
+Success is always 200, because older Python clients send again after 202 or 204. Every error has `code` and `message`,
+because the same clients send again if one of them is missing, even after a 400
+(docs/segment.md#sdks-and-the-tracking-api).
 """
 
 from collections.abc import Mapping
@@ -18,12 +19,12 @@ SUCCESS: Final = b'{"success":true}'
 
 
 class RequestRefused(SegueError):
-    """A whole request is refused.
+    """A request is refused as a whole.
 
     Attributes:
-        status: of the answer.
-        code: one word for programs.
-        retry_after: seconds after which to come again; None where that would not help.
+        status: HTTP status of the answer.
+        code: one word that tells programs what is wrong.
+        retry_after: seconds after which to try again; None where that would not help.
     """
 
     def __init__(self, status: HTTPStatus, code: str, message: str, *, retry_after: int | None = None) -> None:
@@ -34,23 +35,23 @@ class RequestRefused(SegueError):
 
 
 def error_body(code: str, message: str) -> bytes:
-    """The JSON of an error."""
+    """Return the JSON of an error."""
     return to_json({"success": False, "code": code, "message": message})
 
 
 def error_response(
     status: int, code: str, message: str, *, retry_after: int | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An error as a response; `headers` are added to its own."""
+    """Return an error as a response; `headers` are added to its own ones."""
     own = {"Retry-After": str(retry_after)} if retry_after else {}
     return Response(error_body(code, message), status, {**(headers or {}), **own}, JSON)
 
 
 def refusal_response(refused: RequestRefused) -> Response:
-    """The response to a refused request."""
+    """Return the response to a refused request."""
     return error_response(refused.status, refused.code, str(refused), retry_after=refused.retry_after)
 
 
 def success_response(details: Mapping[str, Any] | None = None) -> Response:
-    """200 and `{"success": true}`, with details where there is something to tell."""
+    """Return 200 with `{"success": true}`, and with details if there are any."""
     return Response(to_json({"success": True, **details}) if details else SUCCESS, media_type=JSON)

@@ -1,4 +1,4 @@
-"""The ASGI application: which path does what."""
+"""The ASGI application: its paths, and what each of them does."""
 
 import asyncio
 import logging
@@ -41,14 +41,14 @@ def create_app(
     limits: Limits | None = None,
     cors_origins: Sequence[str] = (),
 ) -> ASGIApp:
-    """The Tracking API as an ASGI application.
+    """Make the Tracking API as an ASGI application.
 
     Args:
-        sources: write key → names of the destinations its events go to.
-        redis_url: Redis of the outbox; `SEGUE_REDIS_URL` when left out.
-        broker_url: Celery broker for hints; `SEGUE_BROKER_URL`, else the Redis, when left out.
-        limits: of a request and of the process.
-        cors_origins: web origins whose pages may send events, `*` for any; none: no page of another origin may.
+        sources: for each write key, the names of the destinations that its events go to.
+        redis_url: URL of the Redis that holds the outbox; `SEGUE_REDIS_URL` when left out.
+        broker_url: URL of the Celery broker for hints; when left out, `SEGUE_BROKER_URL` or the same Redis.
+        limits: limits of a request and of the process.
+        cors_origins: web origins whose pages may send events, or `*` for all. By default no other origin may.
     """
     limits = limits or Limits()
     client = async_redis_client(effective_redis_url(redis_url), timeout=_REDIS_TIMEOUT_S)
@@ -77,7 +77,7 @@ def create_app(
 
 
 class _Edge:
-    """Around the application: a slash at a path's end means nothing, and no fault is answered with a traceback."""
+    """Wraps the application: ignores a slash at the end of a path, and never answers a fault with a traceback."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -91,7 +91,7 @@ class _Edge:
             scope = {**scope, "path": path.rstrip("/")}
         try:
             await self._app(scope, receive, send)
-        except Exception as error:  # noqa: BLE001 - the last resort; its text could hold what a client sent
+        except Exception as error:  # noqa: BLE001 - the last resort; its text could quote what a client sent
             trace = error.__traceback__
             while trace is not None and trace.tb_next is not None:
                 trace = trace.tb_next
@@ -142,7 +142,7 @@ def _other_routes(client: redis.Redis, limits: Limits) -> list[BaseRoute]:
 
 
 def _cors(origins: Sequence[str]) -> Middleware:
-    # Any header: SDKs send Authorization, Content-Type, X-Retry-Count, AnonymousId, SentAt and Rsa-*.
+    # All headers are allowed: SDKs send Authorization, Content-Type, X-Retry-Count, AnonymousId, SentAt and Rsa-*.
     return Middleware(
         CORSMiddleware,
         allow_origins=list(origins),
@@ -154,7 +154,7 @@ def _cors(origins: Sequence[str]) -> Middleware:
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
-    """404 and 405 in the form of every other error."""
+    """Give 404 and 405 the form of all other errors."""
     if not isinstance(error, HTTPException):
         raise error
     status = HTTPStatus(error.status_code)

@@ -1,4 +1,4 @@
-"""From a body's bytes to the JSON object in it, within bounds."""
+"""Turns the bytes of a body into the JSON object that it holds, within limits."""
 
 import json
 import zlib
@@ -14,21 +14,21 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 def too_large(limit: int) -> RequestRefused:
-    """The refusal of a body over the limit."""
+    """Return the refusal of a body that is larger than the limit."""
     message = f"the body is larger than {limit} bytes; send fewer events at once"
     return RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large", message)
 
 
 def decode(body: bytes | bytearray, encoding: str, *, limit: int) -> bytes | bytearray:
-    """The body without its Content-Encoding.
+    """Return the body with its Content-Encoding removed.
 
     Args:
-        body: as it was sent.
-        encoding: the header's value; gzip, or none.
-        limit: bytes that may come out; inflating stops there.
+        body: the bytes that were sent.
+        encoding: value of the header Content-Encoding; gzip, or empty.
+        limit: how many bytes may come out; decompression stops there.
 
     Raises:
-        RequestRefused: too large, broken, or of another encoding.
+        RequestRefused: the body is too large, broken, or has another encoding.
     """
     name = encoding.strip().lower()
     if name in {"", "identity"}:
@@ -49,12 +49,12 @@ def decode(body: bytes | bytearray, encoding: str, *, limit: int) -> bytes | byt
 
 
 def parse(body: bytes | bytearray) -> dict[str, Any]:
-    """The object that a body holds, whatever its Content-Type says.
+    """Return the object that a body holds, whatever its Content-Type says.
 
-    NaN and infinities are read, as old Python clients write them; the outbox gets null for them.
+    NaN and infinities are accepted, because old Python clients write them. In the outbox they become null.
 
     Raises:
-        RequestRefused: it is no JSON object in UTF-8.
+        RequestRefused: the body is not a JSON object in UTF-8.
     """
     text = bytes(body).removeprefix(_BYTE_ORDER_MARK)
     try:
@@ -67,7 +67,7 @@ def parse(body: bytes | bytearray) -> dict[str, Any]:
 
 
 def _parse_leniently(text: bytes) -> Any:
-    """Read what only one event of a batch is to blame for: half a surrogate pair, or nesting somewhat too deep."""
+    """Read JSON that one bad event would spoil for the whole batch, by half a surrogate pair or by deep nesting."""
     try:
         return json.loads(text.decode())
     except (ValueError, RecursionError):

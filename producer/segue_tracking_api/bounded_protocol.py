@@ -1,4 +1,4 @@
-"""What uvicorn leaves open: a client that sends too slowly, too much, or no HTTP."""
+"""Limits that uvicorn does not have, for clients that send too slowly, too much, or something that is not HTTP."""
 
 import asyncio
 from http import HTTPStatus
@@ -13,9 +13,9 @@ from segue_tracking_api.limits import DISCARDED_BYTES, Limits
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, with bounds on how long a request takes to arrive and how large it becomes.
+    """uvicorn's HTTP protocol, with limits on how long a request may take to arrive and on how large it may be.
 
-    The time runs from the connection, or from a request's first byte, to the request's last byte.
+    The time begins with the connection or the first byte of a request, and ends with the last byte of the request.
     """
 
     limits: Limits = Limits()
@@ -27,17 +27,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Start the time for the first request."""
         super().connection_made(transport)
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Cancel the deadline."""
         self._stop_clock()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, unless the request has become too large."""
+        """Pass data to the parser, and refuse the request once it is too large."""
         if self._deadline is None:
             self._start_clock()
         self._received += len(data)
@@ -50,26 +50,26 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "the headers are too large")
 
     def on_message_begin(self) -> None:
-        """A request's first byte."""
+        """Note that a request begins."""
         self._in_head = True
         if self._deadline is None:
             self._start_clock()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """The end of a request's head."""
+        """Note that the headers of a request are complete."""
         self._in_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """A request's last byte."""
+        """Note that a request is complete."""
         self._stop_clock()
         self._received = 0
         self._in_head = True
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP; `msg` is uvicorn's and says no more than that."""
+        """Answer what is not HTTP. `msg` comes from uvicorn and quotes nothing that was sent."""
         self._refuse(HTTPStatus.BAD_REQUEST, "invalid_http", msg)
 
     def _start_clock(self) -> None:
@@ -85,7 +85,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "the request did not arrive in time")
 
     def _refuse(self, status: HTTPStatus, code: str, message: str) -> None:
-        """Answer, unless an answer is under way, and close the connection."""
+        """Send an error, unless an answer is already on its way, and close the connection."""
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             body = error_body(code, message)
             head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"

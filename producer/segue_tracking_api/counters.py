@@ -1,15 +1,15 @@
-"""What the Tracking API counts.
+"""The counters of the Tracking API.
 
-Fields of `segue:tracking-api:totals` and `segue:tracking-api:stats:<minute>` (`segue_producer.keys`):
+They are fields of `segue:tracking-api:totals` and `segue:tracking-api:stats:<minute>` (`segue_producer.keys`):
 
     requests                            requests that carried events and were answered 200
     accepted                            events that went into the outbox
-    rejected                            events that break the spec or a limit
-    dropped_page, _screen, _group, _alias   calls that no Loops action exists for
+    rejected                            events that violate the spec or a limit
+    dropped_page, _screen, _group, _alias   calls for which Loops has no action
     refused_<status>                    requests with events that were answered with an error
 
-They are gathered in the process and written once a second, so that counting costs a request nothing. A process that is
-killed takes its last second of counts with it, and no events.
+They are collected in the process and written once a second, so that requests need not wait for them. A process that is
+killed loses the counts of its last second, but no events.
 """
 
 import asyncio
@@ -30,10 +30,10 @@ FLUSHED_EVERY_S: Final = 1.0
 
 
 class Counters:
-    """Counts in memory, written to Redis by `run`.
+    """Collects counts in memory, which `run` writes to Redis.
 
     Args:
-        client: of the outbox's Redis.
+        client: client of the Redis that holds the outbox.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -43,7 +43,7 @@ class Counters:
         self._first_reason = ""
 
     def took(self, intake: Intake) -> None:
-        """Count a request whose events are durable."""
+        """Count a request whose events are stored in Redis."""
         rejected = len(intake.rejected) + intake.unlisted
         self._counts["requests"] += 1
         self._counts["accepted"] += len(intake.accepted)
@@ -59,13 +59,13 @@ class Counters:
         self._counts[f"refused_{status}"] += 1
 
     async def run(self) -> None:
-        """Write the counts once a second, until cancelled."""
+        """Write the counts once a second, until this is cancelled."""
         while True:
             await asyncio.sleep(FLUSHED_EVERY_S)
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what was counted. Where Redis does not answer, it is kept for the next time."""
+        """Write the counts. If Redis does not answer, they are kept for the next time."""
         self._log_rejected()
         counts, self._counts = self._counts, Counter()
         counts = +counts
@@ -84,7 +84,7 @@ class Counters:
             self._counts.update(counts)
 
     def _log_rejected(self) -> None:
-        """One line a second at most. A reason names fields, never what they hold."""
+        """Log at most one line a second. A reason names fields, and never quotes what they hold."""
         if self._rejected:
-            log.warning("%d events rejected, the first because: %s", self._rejected, ascii(self._first_reason))
+            log.warning("Rejected events: %d. The first one because: %s", self._rejected, ascii(self._first_reason))
             self._rejected, self._first_reason = 0, ""

@@ -1,7 +1,7 @@
-"""Group commit: events of requests that arrive together go to Redis together.
+"""Group commit: the events of requests that arrive together are sent to Redis together.
 
-One round trip for several requests is what makes small batches affordable; each request is answered only when its own
-events are in the outbox.
+This saves round trips and makes small batches cheap. Each request is still answered only once its own events are in the
+outbox.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ class GroupCommit:
     """Appends events for many requests, in the order of their arrival, one round trip at a time.
 
     Args:
-        append: puts events into the outbox; it returns once they are there, and raises EnqueueError otherwise.
+        append: puts events into the outbox. It returns once they are there, and raises EnqueueError otherwise.
     """
 
     def __init__(self, append: Append) -> None:
@@ -28,10 +28,10 @@ class GroupCommit:
         self._worker: asyncio.Task[None] | None = None
 
     async def commit(self, events: Sequence[Prepared]) -> None:
-        """Put events into the outbox.
+        """Put events into the outbox, and return once they are there.
 
         Raises:
-            EnqueueError: they, or those that went with them, were not all taken. Sending them again is safe.
+            EnqueueError: not all of them, or of those sent with them, were accepted. Sending them again is safe.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((events, done))
@@ -45,7 +45,7 @@ class GroupCommit:
                 await self._commit_group()
         finally:
             self._worker = None
-            # Only where the process is being ended: nobody will commit these any more.
+            # There are any left only if the process is ending: nobody will commit them any more.
             for _, done in self._waiting:
                 done.cancel()
             self._waiting.clear()
@@ -64,7 +64,7 @@ class GroupCommit:
             for waiter in waiters:
                 waiter.cancel()
             raise
-        except Exception as raised:  # noqa: BLE001 - it is raised again, to everybody who waits for these events
+        except Exception as raised:  # noqa: BLE001 - it is raised again in every request that waits for these events
             error = raised
         for waiter in waiters:
             if not waiter.done():

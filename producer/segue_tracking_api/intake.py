@@ -1,4 +1,4 @@
-"""What becomes of each message of a request: accepted, dropped or rejected. Pure."""
+"""Sorts the messages of a request into those that are accepted, dropped and rejected, without touching Redis."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,16 +16,16 @@ from segue_tracking_api.limits import ADDED_BYTES, MAX_EVENTS, Limits
 from segue_tracking_api.timestamps import correct, instant
 
 WITHOUT_ACTION: Final = frozenset({"page", "screen", "group", "alias"})
-"""Calls that no Loops action exists for: dropped and counted, so that SDKs do not send them again."""
+"""Calls for which Loops has no action. They are dropped and counted, so that SDKs do not send them again."""
 
 _MESSAGE_MAX: Final = 300
 _STORED_PER_SENT: Final = 8
-"""How many times larger than the largest body its events may become, once the batch's context is in each of them."""
+"""How many times as large as the largest body its events may be, once each of them has the context of the batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A message that was not taken."""
+    """A message that was not accepted, and why."""
 
     index: int
     message_id: str | None
@@ -35,13 +35,13 @@ class Rejected:
 
 @dataclass(slots=True)
 class Intake:
-    """The messages of one request, sorted out.
+    """The messages of one request, after sorting.
 
     Attributes:
-        accepted: ready for the outbox, in order.
-        dropped: how many of each call that no action exists for.
-        rejected: the others.
-        unlisted: how many of the rejected have no entry of their own, as they came after the largest number of a batch.
+        accepted: events that are ready for the outbox, in order.
+        dropped: how many there were of each call for which Loops has no action.
+        rejected: all others, each with the reason.
+        unlisted: how many more were rejected without an entry, because the batch was longer than allowed.
     """
 
     accepted: list[Prepared] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Intake:
     unlisted: int = 0
 
     def details(self) -> dict[str, Any]:
-        """What the answer tells besides success; empty where every message was accepted."""
+        """Return what the answer says besides success; nothing if every message was accepted."""
         if not self.dropped and not self.rejected:
             return {}
         rejected = [
@@ -61,15 +61,15 @@ class Intake:
 
 
 class MessageSorter:
-    """Sorts out the messages of a request, one at a time, so that a long batch need not be done in one go.
+    """Sorts the messages of a request one at a time, so that a long batch can be interrupted for other requests.
 
     Args:
         received_at: when the request arrived.
-        limits: of the process.
-        batch: the request's body where it is a batch; its `context` and `integrations` go into every message.
+        limits: limits of a request.
+        batch: the body of the request, if it is a batch; its `context` and `integrations` go into every message.
 
     Raises:
-        RequestRefused: what the batch says for all of its messages is at fault.
+        RequestRefused: what the batch has for all of its messages is not valid.
     """
 
     def __init__(self, received_at: datetime, limits: Limits, batch: Mapping[str, Any] | None = None) -> None:
@@ -82,10 +82,10 @@ class MessageSorter:
         self._room = limits.batch_bytes * _STORED_PER_SENT
 
     def sort(self, index: int, message: object) -> None:
-        """Sort out one message.
+        """Accept, drop or reject one message.
 
         Raises:
-            RequestRefused: the messages of the batch have become too large together.
+            RequestRefused: the messages of the batch are too large together.
         """
         if not isinstance(message, dict):
             self._reject(index, None, "must be an object")
@@ -114,13 +114,13 @@ class MessageSorter:
             self.intake.accepted.append(prepared)
 
     def reject_rest(self, index: int, count: int) -> None:
-        """Reject all messages from `index` on, in one entry."""
+        """Reject `count` messages from `index` on, with a single entry."""
         self.intake.unlisted = count - 1
-        message = f"a batch has at most {MAX_EVENTS} events; this one and the {count - 1} after it were not accepted"
+        message = f"a batch has at most {MAX_EVENTS} events; this one and all after it ({count - 1}) were not accepted"
         self.intake.rejected.append(Rejected(index, None, "too_many_events", message))
 
     def _complete(self, event: dict[str, Any]) -> None:
-        """Put what the batch says into an event, and correct its timestamps."""
+        """Add to an event what the batch has for all of them, and correct its timestamps."""
         for name, shared in self._shared.items():
             own = event.get(name)
             if shared and (own is None or isinstance(own, dict)):
@@ -129,16 +129,16 @@ class MessageSorter:
 
     def _reject(self, index: int, message_id: object, message: str) -> None:
         listed = message_id if isinstance(message_id, str) and _is_listable(message_id) else None
-        # Half a surrogate pair may stand in a field's name, and cannot stand in an answer.
+        # The name of a field may contain half a surrogate pair, which an answer cannot contain.
         text = message.encode("utf-8", "replace").decode()[:_MESSAGE_MAX]
         self.intake.rejected.append(Rejected(index, listed, "invalid_event", text))
 
 
 def messages(batch: Mapping[str, Any]) -> list[Any]:
-    """The messages of a batch.
+    """Return the messages of a batch.
 
     Raises:
-        RequestRefused: it has no list of them.
+        RequestRefused: the batch has no list of messages.
     """
     listed = batch.get("batch")
     if not isinstance(listed, list):
@@ -147,7 +147,7 @@ def messages(batch: Mapping[str, Any]) -> list[Any]:
 
 
 def pieces(listed: list[Any], size: int) -> Iterator[list[tuple[int, Any]]]:
-    """The messages that a batch may have, with their places, in pieces."""
+    """Yield the messages that a batch may have in pieces of `size`, each with its position in the batch."""
     for start in range(0, min(len(listed), MAX_EVENTS), size):
         yield list(enumerate(listed[start : min(start + size, MAX_EVENTS)], start))
 
@@ -171,10 +171,10 @@ def _shared(batch: Mapping[str, Any], name: str, limits: Limits) -> dict[str, An
 
 
 def _lift_traits(event: dict[str, Any]) -> int:
-    """Give an identify event its traits: RudderStack's Python SDK writes them into its context alone.
+    """Give an identify event its traits, which RudderStack's Python SDK writes only into the context.
 
     Returns:
-        bytes of JSON that the event has grown by.
+        How many bytes of JSON the event has grown by.
     """
     context = event.get("context")
     if event.get("type") != "identify" or event.get("traits") is not None or not isinstance(context, dict):
@@ -186,12 +186,12 @@ def _lift_traits(event: dict[str, Any]) -> int:
     try:
         return len(to_json(traits))
     except ValueError:
-        # What cannot be written is named when the whole event is.
+        # What cannot be written is reported when the whole event is checked.
         return 0
 
 
 def _merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Both, key by key, within objects as well; the event's own wins."""
+    """Merge two objects key by key, including the objects within them. The event's own values win."""
     outcome = dict(shared)
     for name, value in own.items():
         before = outcome.get(name)

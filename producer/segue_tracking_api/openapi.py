@@ -1,4 +1,4 @@
-"""The endpoint described: as OpenAPI, and as a page that needs nothing from elsewhere."""
+"""Describes the endpoint, as OpenAPI and as an HTML page that loads nothing from elsewhere."""
 
 from collections.abc import Iterator
 from html import escape
@@ -13,27 +13,27 @@ CALL_PATHS: Final = {
     for call in ("identify", "track", "page", "screen", "group", "alias")
     for name in (call, call[0])
 }
-"""Path → call. Browsers use the first letter."""
+"""The call of each path. Browsers use only the first letter."""
 
 _TITLE: Final = "Segue Tracking API"
 _ABOUT: Final = (
-    "Takes what Segment and RudderStack SDKs send. identify and track events are stored for delivery before the answer "
+    "Accepts what Segment and RudderStack SDKs send. identify and track events are stored for delivery before the answer "
     "200; page, screen, group and alias are accepted and dropped. The body is JSON whatever its Content-Type, and may be "
     "gzipped. The write key is the user name of HTTP Basic, a Bearer token, `writeKey` in the query, or `writeKey` in "
     "the body."
 )
 _REFUSALS: Final = {
-    "400": "No JSON object, no batch, a broken gzip, or a single event that is too large.",
+    "400": "The body is not a JSON object, not a batch, not valid gzip, or a single event that is too large.",
     "401": "The write key is missing or not known.",
     "408": "The request did not arrive in time.",
     "413": "The body is too large.",
-    "415": "A Content-Encoding other than gzip.",
-    "500": "A fault of the server.",
+    "415": "The Content-Encoding is not gzip.",
+    "500": "The server has a fault.",
 }
 
 
 def openapi_description(limits: Limits) -> dict[str, Any]:
-    """The OpenAPI description, as JSON-ready values."""
+    """Return the OpenAPI description, as values that can be written as JSON."""
     paths: dict[str, Any] = {path: _post("Take a batch of events", "Batch", path) for path in BATCH_PATHS}
     for path, call in CALL_PATHS.items():
         paths[path] = _post(f"Take one {call} event", "Event", path)
@@ -56,7 +56,7 @@ def openapi_description(limits: Limits) -> dict[str, Any]:
 
 
 def docs_page(description: dict[str, Any]) -> str:
-    """The description as HTML, without scripts, fonts or anything else from another place."""
+    """Return the description as HTML, without scripts, fonts or anything else that would be loaded."""
     rows = "".join(
         f"<tr><td>{method.upper()}</td><td><code>{escape(path)}</code></td><td>{escape(operation['summary'])}</td>"
         f"<td>{escape(', '.join(operation['responses']))}</td></tr>"

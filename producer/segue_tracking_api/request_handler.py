@@ -1,4 +1,4 @@
-"""A request with events, from its arrival to its answer."""
+"""Handles a request with events, from its arrival to its answer."""
 
 import asyncio
 import logging
@@ -29,14 +29,14 @@ FULL_RETRY_S: Final = 30
 
 
 class RequestHandler:
-    """Takes the events of requests into the outbox.
+    """Puts the events of requests into the outbox, and answers the requests.
 
     Args:
-        sources: write key → names of the destinations its events go to.
-        limits: of the process.
-        counters: told of every request.
-        redis_url: of the outbox.
-        broker_url: for hints.
+        sources: for each write key, the names of the destinations that its events go to.
+        limits: limits of a request and of the process.
+        counters: counts every request.
+        redis_url: URL of the Redis that holds the outbox.
+        broker_url: URL of the Celery broker for hints.
     """
 
     def __init__(
@@ -58,15 +58,15 @@ class RequestHandler:
         self._commits = {names: GroupCommit(each.enqueue_prepared) for names, each in self._producers.items()}
 
     async def take_batch(self, request: Request) -> Response:
-        """Take a batch."""
+        """Handle a batch of messages."""
         return await self._answer(request, None)
 
     async def take_call(self, request: Request, *, call: str) -> Response:
-        """Take a single message; `call` is its type, whatever it says itself."""
+        """Handle a single message. Its type is `call`, whatever the message itself says."""
         return await self._answer(request, call)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections to Redis and to the broker."""
         for producer in self._producers.values():
             await producer.close()
 
@@ -80,7 +80,7 @@ class RequestHandler:
             self._counters.refused(refused.status)
             return refusal_response(refused)
         except ClientDisconnect:
-            return error_response(HTTPStatus.BAD_REQUEST, "disconnected", "the request did not arrive whole")
+            return error_response(HTTPStatus.BAD_REQUEST, "disconnected", "the request did not arrive completely")
         finally:
             self._in_flight -= 1
         self._counters.took(intake)
@@ -113,7 +113,7 @@ class RequestHandler:
         for piece in pieces(listed, BATCH):
             for index, message in piece:
                 sorter.sort(index, message)
-            # Whoever else waits gets a turn.
+            # Let other requests have a turn.
             await asyncio.sleep(0)
         if len(listed) > MAX_EVENTS:
             sorter.reject_rest(MAX_EVENTS, len(listed) - MAX_EVENTS)
@@ -124,15 +124,15 @@ class RequestHandler:
             await self._commits[destinations].commit(intake.accepted)
         except EnqueueError as error:
             if self._is_outbox_well:
-                log.error("events are refused until this ends: %s", error)  # noqa: TRY400 - its text says it all
+                log.error("Refusing events until this is over: %s", error)  # noqa: TRY400 - its text is enough
             self._is_outbox_well = False
             raise _backpressure(error) from None
         if not self._is_outbox_well:
-            log.warning("events are taken again")
+            log.warning("Accepting events again")
         self._is_outbox_well = True
 
     async def _read(self, request: Request) -> bytearray:
-        """The whole body. What is too large is read on and thrown away: a client that still writes reads no answer."""
+        """Return the whole body. One that is too large is discarded as it comes: clients that write read no answer."""
         limit = self._limits.batch_bytes
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > DISCARDED_BYTES:
@@ -150,12 +150,12 @@ class RequestHandler:
 
     def _check_size(self, content: bytes | bytearray) -> None:
         if len(content) > self._limits.event_bytes:
-            message = f"the event has {len(content)} bytes, at most {self._limits.event_bytes}"
+            message = f"the event has {len(content)} bytes, of which at most {self._limits.event_bytes} are allowed"
             raise RequestRefused(HTTPStatus.BAD_REQUEST, "event_too_large", message)
 
 
 def _backpressure(error: EnqueueError) -> RequestRefused:
-    """What a client is told: to come again, and nothing about the servers behind this one."""
+    """Tell a client to try again, and nothing about the servers behind this one."""
     if isinstance(error, OutboxFull):
         return _unavailable("outbox_full", "too many events are waiting already; try again later", FULL_RETRY_S)
     if isinstance(error, UnknownDestination):

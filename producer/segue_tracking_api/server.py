@@ -1,4 +1,4 @@
-"""The Tracking API on a port."""
+"""Serves the Tracking API on a port."""
 
 import socket
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _KEEP_ALIVE_S: Final = 75
 
 
 def make_server(app: ASGIApp, limits: Limits, on_ready: Callable[[], None]) -> ReadyServer:
-    """A server for `run(sockets=[...])`; `on_ready` is called once requests are answered."""
+    """Make a server to be run on a socket. `on_ready` is called as soon as it answers requests."""
     config = uvicorn.Config(
         app,
         http=type("Protocol", (BoundedProtocol,), {"limits": limits}),
@@ -35,15 +35,15 @@ def make_server(app: ASGIApp, limits: Limits, on_ready: Callable[[], None]) -> R
 
 
 def serve(app: ASGIApp, listener: socket.socket, limits: Limits, on_ready: Callable[[], None]) -> None:
-    """Answer requests until the process is told to stop (SIGTERM, SIGINT); those under way are answered first.
+    """Answer requests until the process is told to stop by SIGTERM or SIGINT. Current requests are answered first.
 
     Args:
-        app: of `create_app`, with the same limits.
-        listener: of `bind`.
-        limits: of a request and of the process.
-        on_ready: called once requests are answered.
+        app: made by `create_app` with the same limits.
+        listener: socket made by `bind`.
+        limits: limits of a request and of the process.
+        on_ready: called as soon as requests are answered.
 
     Raises:
-        KeyboardInterrupt: SIGINT ended it.
+        KeyboardInterrupt: SIGINT stopped it.
     """
     make_server(app, limits, on_ready).run_until_stopped(listener)

@@ -1,11 +1,11 @@
-"""Timestamps freed of the client's clock: `receivedAt - (sentAt - originalTimestamp)`."""
+"""Corrects timestamps for the client's clock: `receivedAt - (sentAt - originalTimestamp)`."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 
 def instant(value: object) -> datetime | None:
-    """The moment an ISO 8601 text stands for, UTC where it names no zone; None for anything else."""
+    """Return the moment that an ISO 8601 text gives, in UTC if it names no zone, or None for anything else."""
     if not isinstance(value, str):
         return None
     try:
@@ -16,15 +16,15 @@ def instant(value: object) -> datetime | None:
 
 
 def correct(event: dict[str, Any], *, batch_sent_at: datetime | None, received_at: datetime) -> None:
-    """Write the timestamps of an event as Segment's destinations see them.
+    """Set the timestamps of an event to what Segment's destinations get to see.
 
-    `originalTimestamp` keeps what the client's clock said. Without a usable `sentAt` that is also the `timestamp`. What
-    is no timestamp at all stays, for the event's check to name, except `sentAt`: it says nothing about the event.
+    `originalTimestamp` keeps the time by the client's clock; without a valid `sentAt`, `timestamp` is the same. Values
+    that are not timestamps stay for the check of the event to report, except in `sentAt`, which is removed.
 
     Args:
-        event: changed in place.
-        batch_sent_at: the batch's `sentAt`, for an event without its own.
-        received_at: when the request arrived, by this machine's clock.
+        event: the event, which is changed in place.
+        batch_sent_at: `sentAt` of the batch, for an event that has none of its own.
+        received_at: when the request arrived, by the clock of this machine.
     """
     event["receivedAt"] = _written(received_at)
     sent_at = instant(event.get("sentAt")) or batch_sent_at
@@ -47,7 +47,7 @@ def correct(event: dict[str, Any], *, batch_sent_at: datetime | None, received_a
         try:
             event["timestamp"] = received_at - (sent_at - happened_at)
         except OverflowError:
-            # A clock thousands of years off: what it said is as good as any.
+            # The client's clock is thousands of years off, so its time is as good as any other.
             return
 
 

@@ -1,4 +1,4 @@
-"""Which write key a request carries, and where its events go."""
+"""Finds the write key of a request, and the destinations that its events go to."""
 
 import binascii
 import hmac
@@ -11,20 +11,20 @@ from segue_tracking_api.answers import RequestRefused
 
 
 class WriteKeys:
-    """The write keys that are let in. Never shown, not even in a repr.
+    """The write keys that are accepted. They are never shown, not even in a repr.
 
     Args:
-        sources: write key → names of the destinations its events go to.
+        sources: for each write key, the names of the destinations that its events go to.
     """
 
     def __init__(self, sources: Mapping[str, Sequence[str]]) -> None:
         self._sources = [(key.encode(), tuple(destinations)) for key, destinations in sources.items()]
 
     def destinations(self, write_key: str) -> tuple[str, ...]:
-        """Where the events of a write key go. Takes as long for a wrong key as for a right one.
+        """Return the destinations of a write key. This takes the same time for a wrong key as for a right one.
 
         Raises:
-            RequestRefused: nobody has this key.
+            RequestRefused: there is no such key.
         """
         given = write_key.encode("utf-8", "replace")
         found: tuple[str, ...] | None = None
@@ -37,12 +37,12 @@ class WriteKeys:
 
 
 def unauthorized(message: str) -> RequestRefused:
-    """The refusal of a request without a good write key."""
+    """Return the refusal of a request that has no valid write key."""
     return RequestRefused(HTTPStatus.UNAUTHORIZED, "invalid_write_key", message)
 
 
 def from_header_or_query(authorization: str, query: Mapping[str, str]) -> str | None:
-    """The write key of an Authorization header (the user of Basic, or Bearer), else of the query; None without one."""
+    """Return the write key of the header Authorization (the user of Basic, or Bearer), else of the query, or None."""
     scheme, _, credentials = authorization.partition(" ")
     credentials = credentials.strip()
     key: str | None = None
@@ -54,10 +54,10 @@ def from_header_or_query(authorization: str, query: Mapping[str, str]) -> str | 
 
 
 def from_body(body: Mapping[str, Any]) -> str:
-    """The write key in a body.
+    """Return the write key in a body.
 
     Raises:
-        RequestRefused: there is none.
+        RequestRefused: the body has none.
     """
     key = body.get("writeKey")
     if not isinstance(key, str) or not key:

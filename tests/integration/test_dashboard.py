@@ -105,7 +105,7 @@ async def test_a_parked_retry_appears_by_itself_and_is_retried_now(
 
         stack.sandbox.faults([])
         await button.click()
-        await expect(visitor.page.get_by_text("The next attempt is made now.")).to_be_visible()
+        await expect(visitor.page.get_by_text("The request will be sent now.")).to_be_visible()
         await expect(visitor.page.get_by_text("No contact waits for a retry.")).to_be_visible()
         stack.wait_delivered()
         assert [body["eventName"] for body in bodies(stack, "/events/send")] == ["Flaky"]
@@ -148,7 +148,7 @@ async def test_letters_come_in_while_one_is_being_chosen(
     async with visit(browser, dashboard) as visitor:
         page = (await visitor.signed_in()).page
         await visitor.go("/dead")
-        await expect(page.get_by_text("No dead letters.")).to_be_visible()
+        await expect(page.get_by_text("There are no dead letters.")).to_be_visible()
         track(stack, "user-0001", "Broken")
         first = page.get_by_role("checkbox", name="us•••01")
         await first.check()

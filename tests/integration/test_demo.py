@@ -110,7 +110,7 @@ def test_an_interrupted_demo_stops_everything_and_says_so(
         send(process.pid, number)
         rest, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "stopped on request; nothing is left running" in rest
+    assert "The demo was stopped; nothing is left running" in rest
     assert "Traceback" not in rest
     assert_nothing_left([*started(said), process.pid])
 
@@ -179,11 +179,11 @@ def test_the_demo_believes_what_loops_received() -> None:
 @pytest.mark.parametrize(
     ("records", "problem"),
     [
-        ([record(1, ADA)], "m2: was to be delivered, is unknown"),
-        ([record(1, ADA), record(2, ADA_LATER, status=500)], "m2: was to be delivered, is unknown"),
+        ([record(1, ADA)], "m2: should be delivered, but is unknown"),
+        ([record(1, ADA), record(2, ADA_LATER, status=500)], "m2: should be delivered, but is unknown"),
         ([record(1, ADA_LATER), record(2, ADA)], "m2: left after a later event of the same contact"),
-        ([record(1, ADA), record(2, ADA_LATER), record(3, ADA_LATER)], "3 requests took effect at Loops"),
-        ([record(1, {**ADA, "plan": "pro"})], "m1: was to be delivered, is merged"),
+        ([record(1, ADA), record(2, ADA_LATER), record(3, ADA_LATER)], "requests that took effect at Loops: 3"),
+        ([record(1, {**ADA, "plan": "pro"})], "m1: should be delivered, but is merged"),
     ],
 )
 def test_the_demo_notices_what_was_lost_doubled_or_out_of_order(records: list[Any], problem: str) -> None:

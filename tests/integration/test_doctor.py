@@ -51,7 +51,7 @@ def test_a_sound_installation_has_a_clean_bill(make_stack: Callable[..., Stack])
     subjects = {"configuration", "redis", "redis version", "redis policy", "redis persistence", "broker", "workers"}
     assert set(found) == subjects | {"sweep", "configuration of the workers", "key of loops"}
     assert found["workers"]["text"].startswith("1 alive: ")
-    assert found["key of loops"]["text"] == "good; team: key"
+    assert found["key of loops"]["text"] == "Loops accepts it; team: key"
     with start(stack, "doctor") as process:
         stdout, _ = process.communicate(timeout=60)
     assert len(stdout.splitlines()) == len(found)
@@ -76,7 +76,7 @@ def test_workers_with_another_configuration_are_told(make_stack: Callable[..., S
     _, found = doctor(stack)
     assert (
         found["configuration of the workers"]["text"]
-        == f"loops: rate_limit is 9 in {stack.config}, and 7 for the workers"
+        == f"loops: rate_limit is 9 in {stack.config}, but the workers have 7"
     )
     stack.add_destinations(["other"])
     code, found = doctor(stack)

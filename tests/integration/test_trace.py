@@ -23,7 +23,7 @@ def test_trace_answers_for_whatever_can_become_of_an_event(make_stack: MakeStack
         assert tailing.stderr is not None
         assert tailing.stdout is not None
         stack.worker()
-        assert "following loops" in tailing.stderr.readline()
+        assert "Following loops" in tailing.stderr.readline()
         stack.producer.enqueue(
             [
                 {
@@ -66,7 +66,7 @@ def test_an_unknown_id_exits_with_1(make_stack: MakeStack) -> None:
     with start(make_stack(), "trace", "never-enqueued") as process:
         stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stdout) == (1, "")
-    assert "nothing is known at any destination of an event with this messageId" in stderr
+    assert "No event with this messageId is known at any destination" in stderr
 
 
 def test_an_event_is_found_within_seconds_in_a_full_log(make_stack: MakeStack) -> None:

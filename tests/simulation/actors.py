@@ -21,7 +21,7 @@ from segue_worker.operating.retry_now import parked_contacts, retry_now
 from segue_worker.process.engine import Engine
 from tests.simulation.loop import NOBODY, Process
 from tests.simulation.plan import Batch
-from tests.simulation.redis_link import AsyncClient, Client, blocking
+from tests.simulation.redis_link import AsyncClient, Client, blocking, sleep
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -236,7 +236,7 @@ class Person:
         """`segue forget`."""
         for name in self._world.names:
             with self._world.forgetting(name, contact):
-                await blocking(forget_here, Client(self._world.link), name, contact)
+                await blocking(forget_here, Client(self._world.link), name, contact, wait=sleep)
 
     async def pause(self, name: str, seconds: float) -> None:
         """`segue pause`, and after a while `segue resume`."""

@@ -1,4 +1,4 @@
-"""Findings that are known and not mended yet: what is left out so that others are found. Empty is the aim."""
+"""What is left out of the seeds, because the judge does not know it well enough yet. Empty is the aim."""
 
 from typing import Final, NamedTuple
 
@@ -15,8 +15,12 @@ def _kinds(*names: str) -> Mask:
 
 
 MASKS: Final[dict[str, Mask]] = {
+    # The judge's bound does not count the minute after which a request that something in between refuses is given up.
     "refused-by-firewall": _kinds("attack"),
-    "forget-race": Mask(rules=frozenset({"forgotten sent", "overlap after forget"})),
+    # A server's clock that is set forward by more than a claim lasts makes claims lapse whose requests are under way.
     "redis-clock-forward": Mask(rules=frozenset({"overlap, clock forward"})),
+    # A claim can be overtaken by a new one while its request is under way, once the person is forgotten.
+    "forget-race": Mask(rules=frozenset({"forgotten sent", "overlap after forget"})),
+    # Renamed mappings are looked for with `UNMASK=plan-once`.
     "plan-once": _kinds("config"),
 }

@@ -25,7 +25,7 @@ def _surviving_heartbeat() -> Any:
     return patch.object(Lease, "keep", keep)
 
 
-def _apart_forgotten() -> Any:
+def _apart_key() -> Any:
     """That a merge was refused and taken apart was known to nobody else; its event went again under the plain key."""
 
     def take_apart(_self: Backlog, request: Outgoing) -> list[Outgoing]:
@@ -60,7 +60,7 @@ def _claims_by_contact() -> Any:
 
 OLD_FAULTS: Final[dict[str, Callable[[], Any]]] = {
     "surviving-heartbeat": _surviving_heartbeat,
-    "apart-forgotten": _apart_forgotten,
+    "apart-key": _apart_key,
     "claims-by-contact": _claims_by_contact,
 }
 

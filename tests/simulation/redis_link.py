@@ -262,6 +262,11 @@ async def blocking(function: Callable[..., Any], *args: Any, **options: Any) -> 
     return asked
 
 
+def sleep(seconds: float) -> None:
+    """`time.sleep` of code that runs in `blocking`."""
+    _await(asyncio.sleep(seconds))
+
+
 def _await(work: Any) -> Any:
     parent = greenlet.getcurrent().parent
     assert parent is not None

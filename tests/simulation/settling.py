@@ -21,6 +21,7 @@ async def settle_down(world: "World") -> None:
     """Wait until all is delivered. What must wait for hours does so while the workers sleep."""
     for _ in range(NIGHTS):
         if await _drained(world):
+            await _forgotten_are_back(world)
             return
         if world.violations:
             return
@@ -49,6 +50,14 @@ async def _drained(world: "World") -> bool:
             return False
         await asyncio.sleep(1.0)
     return True
+
+
+async def _forgotten_are_back(world: "World") -> None:
+    """Wait until contacts that were forgotten while they were claimed are away no more."""
+    until = world.loop.time() + BOUND_S
+    aways = [Keys(name).away.encode() for name in world.names]
+    while any(world.server.data.get(away) for away in aways) and world.loop.time() < until:  # noqa: ASYNC110 - the simulated server tells nobody
+        await asyncio.sleep(1.0)
 
 
 def _waiting(world: "World") -> list[tuple[str, str]]:

@@ -31,5 +31,7 @@ def test_a_stop_that_hangs_is_ended_as_asked_and_said(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert done.stderr == "The stop took too long (is Redis away?): ended; other workers take up what was under way\n"
+    assert done.stderr == (
+        "The shutdown took too long (is Redis down?), so the worker exits now; other workers continue its work\n"
+    )
     assert done.returncode == 0

@@ -80,7 +80,7 @@ def test_an_outage_loses_and_doubles_nothing(route: Route, sdk: Sdk) -> None:
         route.redis.kill()
         process = route.installed.start(sdk, api.url, WRITE_KEY, user, COUNT)
         try:
-            wait_until(lambda: any("events are refused" in line for line in api.said))
+            wait_until(lambda: any("Refusing events" in line for line in api.said))
         finally:
             route.redis.start()
             finish(process)

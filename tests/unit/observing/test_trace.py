@@ -15,7 +15,7 @@ from segue_worker.cli.tail import lines
 from segue_worker.cli.trace import as_text
 from segue_worker.delivery.backlog import Backlog
 from segue_worker.delivery.journal import Journal
-from segue_worker.observing.log import Logged, end_of, find, follow, forget_contact
+from segue_worker.observing.log import Logged, end_of, find, follow, forget_contacts
 from segue_worker.observing.trace import Trail, read_trail
 from segue_worker.operating.dead_letters import Filter, drop, matching, replay
 from segue_worker.outbox import Next
@@ -287,7 +287,7 @@ def test_the_log_knows_a_contact_by_digest_only(scene: Scene) -> None:
     scene.run()
     assert scene.reader.xlen(KEYS.log) == 2
     assert "example.com" not in str(scene.reader.xrange(KEYS.log))
-    assert forget_contact(scene.reader, "loops", "someone@example.com") == 1
+    assert forget_contacts(scene.reader, "loops", ["someone@example.com"]) == 1
     assert (len(find(scene.reader, "loops", "a")), len(find(scene.reader, "loops", "b"))) == (0, 1)
 
 

@@ -58,7 +58,7 @@ def test_a_replay_moves_the_letter_to_the_end_of_its_contacts_outbox(redis: Fake
 
 
 def test_a_letter_whose_contact_has_no_list_stays_and_the_others_go(redis: FakeRedis, bury: Bury) -> None:
-    damaged, other = bury(message_ids=("damaged",)), bury(contact="u2", message_ids=("other",))
+    damaged, other = bury(message_ids=("damaged",)), bury(NOW_MS + 1, contact="u2", message_ids=("other",))
     redis.set(KEYS.outbox + "u1", "no list")
     assert replay_all(redis)[0] == [(damaged.id, "refused"), (other.id, "replayed")]
     assert redis.hkeys(KEYS.dead) == redis.zrange(KEYS.dead_at, 0, -1) == [damaged.id.encode()]

@@ -252,7 +252,7 @@ def test_other_destinations_are_named_once_each() -> None:
     unused = destination(id="u", name="Unused", metadata=foreign["metadata"])
     conversion = converted(json.dumps([foreign, unused]), page(subscription(), *others))
     (problem,) = conversion.problems
-    assert problem.startswith('destination "Webhooks": no Loops destination')
+    assert problem.startswith('destination "Webhooks": not a Loops destination')
     assert "its 3 subscriptions" in problem
     assert len(entries(conversion)) == 1
 
@@ -268,7 +268,7 @@ def test_mappings_beyond_fifty_are_named(tmp_path: Path) -> None:
 def test_a_page_of_several_is_named_and_all_pages_are_one_export() -> None:
     first, second = page(subscription(), total=2), page(subscription("Second"), total=2)
     (problem,) = converted(first).problems
-    assert problem.startswith("the export holds 1 of 2 subscriptions")
+    assert problem.startswith("the export has 1 of 2 subscriptions")
     whole = converted(first, second, first)
     assert (whole.problems, [entry["name"] for entry in entries(whole)]) == ((), ["Contacts", "Second"])
 

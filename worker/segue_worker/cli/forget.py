@@ -1,7 +1,9 @@
 """`segue forget`: delete a person's data."""
 
 import asyncio
+import math
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,19 +23,24 @@ from segue_worker.operating.forget import forget_at_loops, forget_here
     epilog="Example: segue forget user-42 --loops",
     short_help="Delete a person's data here, and their contact at Loops.",
 )
-@click.argument("user_id")
+@click.argument("person", metavar="USER_ID|EMAIL|ANONYMOUS_ID")
 @click.option("--loops", is_flag=True, help="Also tell Loops to delete the contact.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @config_option
 @redis_option
 @json_option
 def forget(  # noqa: PLR0913 - one argument for each option
-    user_id: str, *, loops: bool, yes: bool, config: Path, redis_url: str, as_json: bool
+    person: str, *, loops: bool, yes: bool, config: Path, redis_url: str, as_json: bool
 ) -> None:
-    """Delete the waiting events, dead letters and log entries of the person with USER_ID, at every destination.
+    """Delete the waiting events, dead letters and log entries of a person at every destination.
 
-    A person who never had a userId is named by email (in lower case) or anonymousId. What was delivered is kept by
-    Loops; --loops deletes the contact there too. Stop enqueueing for the person first, or new events will follow.
+    The person may be named by any of their ids, an email in any spelling. Events that wait or died and name it lead to
+    their other ids: what is kept under their userId is deleted too, and what is kept under their emails and anonymousId
+    without a userId. Log entries name nobody and are found by the ids alone: name the person by each id they had.
+
+    If a delivery of theirs is under way, the command waits for up to 6 seconds until it has ended. After that no request
+    leaves for what was enqueued before. What was delivered is kept by Loops; --loops deletes the contact there too. Stop
+    enqueueing for the person first, or new events will follow.
     """
     if sys.stdin.isatty() and not yes:
         click.confirm("Delete everything that is kept of this person? This cannot be undone", abort=True, err=True)
@@ -41,9 +48,11 @@ def forget(  # noqa: PLR0913 - one argument for each option
         known = known_destinations(redis, config)
         if loops and known.config is None:
             raise UsageFailure(f"--loops needs the configuration: {known.remark}")
-        removed: dict[str, dict[str, Any]] = {name: asdict(forget_here(redis, name, user_id)) for name in known.names}
+        removed: dict[str, dict[str, Any]] = {
+            name: asdict(forget_here(redis, name, person, wait=_wait)) for name in known.names
+        }
     if loops:
-        for name, deleted in asyncio.run(_at_loops(known, redis_url, user_id)).items():
+        for name, deleted in asyncio.run(_at_loops(known, redis_url, person)).items():
             removed[name]["contact_deleted"] = deleted
     if as_json:
         emit_json(removed)
@@ -54,8 +63,13 @@ def forget(  # noqa: PLR0913 - one argument for each option
         remark(f"{name}: deleted {kept} and {log}{at_loops[counts.get('contact_deleted')]}")
 
 
-async def _at_loops(known: KnownDestinations, redis_url: str, user_id: str) -> dict[str, bool]:
+def _wait(seconds: float) -> None:
+    remark(f"a delivery of theirs is under way; it has ended in {math.ceil(seconds)} s at most")
+    time.sleep(seconds)
+
+
+async def _at_loops(known: KnownDestinations, redis_url: str, person: str) -> dict[str, bool]:
     if known.config is None:
         raise CommandFailure("the configuration is gone")
     async with async_redis_client(redis_url, timeout=TIMEOUT_S) as redis:
-        return {item.name: await forget_at_loops(redis, item, user_id) for item in known.config.destinations}
+        return {item.name: await forget_at_loops(redis, item, person) for item in known.config.destinations}

@@ -1,4 +1,4 @@
-"""The configuration: `segue.yaml` in, typed values out, or every problem with file, line, path and reason."""
+"""The configuration: reads `segue.yaml` into typed values, or names every problem with file, line, path and reason."""
 
 from segue_worker.config.durations import duration_text, parse_duration
 from segue_worker.config.load import Inspection, inspect_config, load_config

@@ -1,4 +1,4 @@
-"""API keys and write keys: given in the configuration, or in a file it names. None is ever shown."""
+"""Reads API keys and write keys, from the configuration or from files it names. Keys are never shown."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _LARGEST_FILE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A kind of key: the list whose members have it, its name there, and what it may hold."""
+    """A kind of key: the list whose members have one, its name there, and the characters it may consist of."""
 
     members: str
     name: str
@@ -25,9 +25,9 @@ class _Kind:
 
 
 _KINDS: Final = (
-    # An API key must be able to stand in an HTTP header.
+    # An API key is sent in an HTTP header.
     _Kind("destinations", "api_key", re.compile(r"[!-~]{1,500}"), "ASCII letters, digits and signs, without spaces"),
-    # Clients send a write key as HTTP Basic user name, which ends at a colon.
+    # Clients send a write key as the user name of HTTP Basic, which ends at the first colon.
     _Kind(
         "sources",
         "write_key",
@@ -38,18 +38,18 @@ _KINDS: Final = (
 
 
 class _NoKeyError(ValueError):
-    """There is no key, rather than one that cannot be used."""
+    """There is no key at all, as opposed to one that is not valid."""
 
 
 def read_credentials(document: Document, directory: Path) -> dict[Where, SecretStr]:
-    """The keys of destinations and sources, from the configuration or from the files it names.
+    """Read the keys of destinations and sources, from the configuration or from the files it names.
 
     Args:
-        document: the configuration; its findings take the problems.
-        directory: where relative file names start.
+        document: the configuration; problems are added to its findings.
+        directory: where relative file names begin, which is that of the configuration.
 
     Returns:
-        The key of each destination and source that has a usable one, by its path.
+        The keys by the path of their destination or source, as far as they are valid.
     """
     findings = document.findings
     credentials: dict[Where, SecretStr] = {}
@@ -75,7 +75,7 @@ def read_credentials(document: Document, directory: Path) -> dict[Where, SecretS
 
 
 def _used(kind: _Kind, entry: dict[str, Any], where: Where, findings: Findings) -> str | None:
-    """Which of the two names is used: exactly one must be, and with a text."""
+    """Return which of the two names is given. Exactly one must be, and its value must be text."""
     from_file = f"{kind.name}_file"
     given = [name for name in (kind.name, from_file) if name in entry]
     if not given:
@@ -88,10 +88,10 @@ def _used(kind: _Kind, entry: dict[str, Any], where: Where, findings: Findings) 
 
 
 def _read(kind: _Kind, value: str, directory: Path | None) -> str:
-    """The key: the value itself, or what is in the file it names.
+    """Return the key: the value itself, or the contents of the file that it names.
 
     Raises:
-        ValueError: with the reason; a `_NoKeyError` where there is none.
+        ValueError: the key is not valid; a `_NoKeyError` where there is none.
     """
     key = value if directory is None else _file(directory / value)
     if not key:
@@ -104,7 +104,7 @@ def _read(kind: _Kind, value: str, directory: Path | None) -> str:
 
 
 def _file(path: Path) -> str:
-    """The text of a file, without the white space around it."""
+    """Return the text of a file, without the white space around it."""
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)

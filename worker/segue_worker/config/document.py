@@ -1,4 +1,4 @@
-"""The configuration file as plain data, with the line of every path and the variables replaced."""
+"""Reads the configuration file into plain data, with the line of every path, and replaces variables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,20 +7,20 @@ from typing import Any
 
 from segue_worker.config.problems import Findings, Where
 from segue_worker.config.variables import substitute
-from segue_worker.config.yaml_tree import MAX_DEPTH, MAX_NODES, DocumentError, Finding, Items, Node, Scalar, parse
+from segue_worker.config.yaml_tree import MAX_DEPTH, MAX_NODES, DocumentError, Items, Node, Scalar, YamlFault, parse
 
 MAX_BYTES = 10_000_000
 
 
 @dataclass(slots=True)
 class Document:
-    """What a file says.
+    """The contents of a configuration file.
 
     Attributes:
-        data: its value: dictionaries, lists, texts, numbers, booleans, None.
-        lines: where each path begins: the line of its key, or of the list item.
-        replaced: the texts that hold values of variables, and those values: never to be shown.
-        findings: the problems met so far.
+        data: dictionaries, lists, texts, numbers, booleans and None, as the file nests them.
+        lines: the line on which each path begins, which is that of its key or list item.
+        replaced: the paths of texts with variables, and what those held. It must never be shown.
+        findings: takes the problems and warnings; it holds those met so far.
     """
 
     data: Any
@@ -34,14 +34,14 @@ def read_document(path: Path, environ: Mapping[str, str], *, serving: bool = Fal
 
     Args:
         path: the file.
-        environ: the variables that `${NAME}` stands for.
-        serving: whether the reader serves `sources`, and so needs their write keys.
+        environ: the environment variables that `${NAME}` refers to.
+        serving: whether the caller serves `sources`, and therefore needs their write keys.
 
     Returns:
-        The document; its findings hold the faults that did not keep it from being read.
+        The document. Its findings hold the problems in spite of which it could be read.
 
     Raises:
-        DocumentError: the file cannot be read, or is no single YAML 1.2 document of a sensible size.
+        DocumentError: the file cannot be read, or is not a single YAML 1.2 document of a sensible size.
     """
     root, faults = parse(_decode(_read(path)))
     if root is None:
@@ -74,15 +74,15 @@ def _decode(content: bytes) -> str:
 
 @dataclass(slots=True)
 class _Reading:
-    """Turns the tree into data, following aliases, in at most `MAX_NODES` values."""
+    """Turns the tree into data of at most `MAX_NODES` values, following aliases."""
 
     environ: Mapping[str, str]
     serving: bool
     lines: dict[Where, int] = field(default_factory=dict)
     replaced: dict[Where, frozenset[str]] = field(default_factory=dict)
-    missing: list[Finding] = field(default_factory=list)
+    missing: list[YamlFault] = field(default_factory=list)
 
-    def document(self, file: str, root: Node, faults: list[Finding]) -> Document:
+    def document(self, file: str, root: Node, faults: list[YamlFault]) -> Document:
         data = self._value(root, (), 1)
         findings = Findings(file, self.lines, serving=self.serving)
         for where, line, reason in faults:

@@ -1,4 +1,4 @@
-"""Spans of time as people write them: `24h`, `30d`, `90s`, `1h30m`."""
+"""Reads and writes durations as people do: `24h`, `30d`, `90s`, `1h30m`."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,10 +16,10 @@ def parse_duration(text: object) -> timedelta:
     """Read a duration.
 
     Args:
-        text: a number with its unit (s, m, h, d, w), or several of them.
+        text: a number with its unit (s, m, h, d or w), or several of these in a row.
 
     Raises:
-        ValueError: it is none; the message says what to write.
+        ValueError: it is not a duration; the message says what to write instead.
     """
     if not isinstance(text, str):
         reason = (
@@ -40,7 +40,7 @@ def parse_duration(text: object) -> timedelta:
 
 
 def duration_text(span: timedelta) -> str:
-    """Spell a duration so that `parse_duration` reads it back, to the millisecond."""
+    """Write a duration, exact to the millisecond, so that `parse_duration` reads it back."""
     seconds = span / timedelta(seconds=1)
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds > size and seconds % size == 0:
@@ -49,7 +49,7 @@ def duration_text(span: timedelta) -> str:
 
 
 def between(least: str, most: str) -> tuple[BeforeValidator, WithJsonSchema]:
-    """What pydantic needs to read a duration within limits (`Annotated[timedelta, *between("1s", "5m")]`)."""
+    """Return what pydantic needs to read a duration within limits (`Annotated[timedelta, *between("1s", "5m")]`)."""
     low, high = parse_duration(least), parse_duration(most)
 
     def read(value: Any) -> timedelta:

@@ -1,4 +1,4 @@
-"""Reads `segue.yaml`: all of it or, with every problem named, none."""
+"""Reads `segue.yaml`: either the whole configuration, or every problem that it has."""
 
 import os
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ DEFAULT_PATH = "segue.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What became of reading a configuration.
+    """What reading a configuration found.
 
     Attributes:
-        config: the configuration, if it has no problems.
-        problems: in file order.
-        warnings: in file order.
+        config: the configuration, or None if it has problems.
+        problems: what must be corrected, in the order of the file.
+        warnings: what is allowed but probably not meant, in the order of the file.
     """
 
     config: Config | None
@@ -42,13 +42,13 @@ def load_config(
     """Read the configuration.
 
     Args:
-        path: the file; by default `SEGUE_CONFIG`, else `segue.yaml`.
-        environ: the variables that `${NAME}` stands for; by default those of the process.
-        serving: whether the caller serves `sources`, and so needs their write keys. To others one that is not there
-            (its variable unset or empty, its file missing) is a warning, and `sources` is without it.
+        path: the file; by default the one that `SEGUE_CONFIG` names, otherwise `segue.yaml`.
+        environ: the environment variables that `${NAME}` refers to; by default those of the process.
+        serving: whether the caller serves `sources`, and therefore needs their write keys. For other callers a missing
+            one (a variable that is unset or empty, a missing file) is only a warning, and its source is left out.
 
     Raises:
-        ConfigError: the file has problems; all of them are named.
+        ConfigError: the configuration has problems. The message names all of them.
     """
     inspection = inspect_config(path, environ, serving=serving)
     if inspection.config is None:
@@ -59,7 +59,7 @@ def load_config(
 def inspect_config(
     path: Path | str | None = None, environ: Mapping[str, str] | None = None, *, serving: bool = False
 ) -> Inspection:
-    """Read the configuration as `load_config` does, and hand back the problems instead of raising them."""
+    """Read the configuration as `load_config` does, but return its problems and warnings instead of raising."""
     variables = os.environ if environ is None else environ
     file = Path(path or variables.get("SEGUE_CONFIG") or DEFAULT_PATH)
     try:

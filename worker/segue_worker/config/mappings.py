@@ -1,4 +1,4 @@
-"""Compiles the mappings of the file, and says what is wrong with their triggers and fields."""
+"""Compiles the mappings of the configuration, and reports what is wrong with their triggers and fields."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,18 +18,18 @@ from segue_worker.mapping import (
 )
 
 _TELLING = 4
-"""So many characters of a variable's value in a message could give a secret away."""
+"""How many characters of a variable's value, in a row in a message, could give a secret away."""
 
 
 def check_mappings(document: Document) -> None:
-    """Report every trigger and every field at fault, whatever else is wrong with the file."""
+    """Report the problems of every trigger and every field, whatever else is wrong with the file."""
     for index, destination in entries(document.data, "destinations"):
         for at, mapping in entries(destination, "mappings"):
             _check(mapping, ("destinations", index, "mappings", at), document)
 
 
 def compiled(destination: DestinationShape) -> tuple[CompiledMapping, ...]:
-    """The mappings of a destination without problems."""
+    """Compile the mappings of a destination that has no problems."""
     return tuple(_compile(mapping) for mapping in destination.mappings)
 
 
@@ -75,7 +75,7 @@ def _check_fields(mapping: MappingShape, where: Where, document: Document) -> No
 
 
 def _steps(problem: str, fields: Any) -> Iterator[str | int]:
-    """The way that leads to a `/path/in/mapping problem.`, as far as the fields have it."""
+    """Return the steps of the path in `/path/in/mapping problem.`, as far as the fields have them."""
     while problem.startswith("/"):
         problem = problem[1:]
         steps = dict(enumerate(fields)) if isinstance(fields, list) else fields if isinstance(fields, dict) else {}
@@ -89,7 +89,7 @@ def _steps(problem: str, fields: Any) -> Iterator[str | int]:
 
 
 def _trigger_reason(error: TriggerError, values: frozenset[str] | None) -> str:
-    """The reason, with the place it is about shown below (unless variables supplied the text)."""
+    """Return the reason, with the place that it is about shown below, unless the text came from variables."""
     reason = f"{_discreet(error.reason, values)} (at character {error.position + 1})"
     if values or not error.text:
         return reason
@@ -98,7 +98,7 @@ def _trigger_reason(error: TriggerError, values: frozenset[str] | None) -> str:
 
 
 def _discreet(reason: str, values: frozenset[str] | None) -> str:
-    """The reason without its full stop, if it quotes nothing that came from a variable."""
+    """Return the reason without its full stop, or a discreet one where it would quote the value of a variable."""
     for value in values or ():
         if any(value[start : start + _TELLING] in reason for start in range(len(value) - _TELLING + 1)):
             return "refused, for a reason that would show what a variable holds: write the text itself here to see it"

@@ -1,4 +1,4 @@
-"""The configuration as the rest of Segue uses it: plain, typed, unchangeable values."""
+"""The configuration in the form that the rest of Segue uses: plain, typed values that never change."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +17,7 @@ class RetryLimits:
     """How long a request is retried.
 
     Attributes:
-        max_age: from its first attempt; after that it becomes a dead letter.
+        max_age: time from its first attempt after which it becomes a dead letter.
     """
 
     max_age: timedelta
@@ -25,11 +25,11 @@ class RetryLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterLimits:
-    """What is kept of the dead letters.
+    """How many dead letters are kept, and for how long.
 
     Attributes:
-        keep: how long each is kept.
-        max: how many are kept; beyond, the oldest go.
+        keep: how long each one is kept.
+        max: how many are kept; when there are more, the oldest are deleted.
     """
 
     keep: timedelta
@@ -38,22 +38,22 @@ class DeadLetterLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """One Loops team.
+    """One Loops team that Segue delivers to.
 
     Attributes:
-        name: lower case letters, digits, - and _.
-        api_key: the team's key; never part of a message or a repr.
-        base_url: http or https, without a slash at its end.
-        enabled: whether anything is sent.
+        name: 1 to 64 lower case letters, digits, - and _.
+        api_key: the team's API key. It is never part of a message or a repr.
+        base_url: address of the Loops API, without a slash at its end.
+        enabled: whether anything is sent; if not, events are kept.
         rate_limit: requests in any one second, for the whole team.
-        coalesce: what is merged into one request.
+        coalesce: which neighbouring requests of a contact are merged into one.
         retry: how long requests are retried.
         dedupe_window: for how long a messageId that comes again has no effect.
-        max_pending: events that may wait.
-        parallel_runs: runs at once.
-        timeout: for one request.
-        dead_letter: what is kept of the dead letters.
-        mappings: at most 50, in the file's order, the ones that are not enabled included.
+        max_pending: how many events may wait before further ones are refused.
+        parallel_runs: how many runs there may be at once.
+        timeout: how long one request may take.
+        dead_letter: how many dead letters are kept, and for how long.
+        mappings: at most 50, in the order of the file, including those that are not enabled.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A write key of the Tracking API, and the names of the destinations its events go to."""
+    """A write key of the Tracking API, and the names of the destinations that its events go to."""
 
     write_key: SecretStr
     destinations: tuple[str, ...]
@@ -81,13 +81,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A configuration without problems.
+    """A configuration that has no problems.
 
     Attributes:
         path: the file it was read from.
-        destinations: at least one, in the file's order; their names are unique.
-        sources: those whose write key is there; it is unique.
-        warnings: what is allowed and rarely meant, each `file:line: path: reason`.
+        destinations: at least one, in the order of the file, with unique names.
+        sources: those whose write key is known, which is unique.
+        warnings: what is allowed but probably not meant, each as `file:line: path: reason`.
     """
 
     path: Path
@@ -96,10 +96,10 @@ class Config:
     warnings: tuple[str, ...]
 
     def destination(self, name: str) -> Destination:
-        """The destination of this name.
+        """Return the destination of this name.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such destination.
         """
         for destination in self.destinations:
             if destination.name == name:

@@ -1,4 +1,4 @@
-"""A problem of the configuration: in which file, on which line, at which path, and why."""
+"""Problems and warnings about a configuration: the file, the line, the path within it, and the reason."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 Where: TypeAlias = tuple[str | int, ...]
-"""The way from the root of the file to a value: keys and list positions."""
+"""The path from the root of the file to a value: keys and positions in lists."""
 
 _PLAIN_KEY = re.compile(r"[\w@$-]{1,60}")
 _LONGEST_KEY = 60
@@ -16,12 +16,12 @@ _WRITE_KEYS = ("write_key", "write_key_file")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend (or, among the warnings, to consider).
+    """One thing to correct or, among the warnings, to consider.
 
     Attributes:
-        file: the file's name, as it was given.
+        file: name of the file, as it was given.
         line: counted from 1; None when the file could not be read at all.
-        path: as `destinations[0].mappings[3].trigger`; empty for the file as a whole.
+        path: such as `destinations[0].mappings[3].trigger`; empty for the file as a whole.
         reason: what is wrong and what to write instead; further lines are indented.
     """
 
@@ -36,15 +36,15 @@ class Problem:
 
 
 class Findings:
-    """Gathers problems and warnings of one file, each with the line its path has there."""
+    """Collects the problems and warnings of one file, and gives each the line of its path."""
 
     def __init__(self, file: str, lines: Mapping[Where, int], *, serving: bool) -> None:
-        """Start empty.
+        """Begin with no problems and no warnings.
 
         Args:
-            file: the file's name, for the problems.
-            lines: where each path begins.
-            serving: whether the reader serves `sources`, and so needs their write keys.
+            file: name of the file, which problems mention.
+            lines: the line on which each path begins.
+            serving: whether the caller serves `sources`, and therefore needs their write keys.
         """
         self._file = file
         self._lines = lines
@@ -54,23 +54,23 @@ class Findings:
         self._warnings: list[Problem] = []
 
     def problem(self, where: Where, reason: str, *, line: int | None = None) -> None:
-        """Add a problem; the same one twice counts once."""
+        """Add a problem. The same problem is kept only once."""
         if where not in self._silenced:
             self._problems.setdefault((where, reason), self._finding(where, reason, line))
 
     def missing_value(self, where: Where, reason: str, *, line: int | None = None) -> None:
-        """Add that a value is not there: a problem, but of a write key only a warning to who does not serve `sources`."""
+        """Add that a value is missing: a problem, but for a write key only a warning if `sources` are not served."""
         if self._serving or where[:1] != ("sources",) or where[-1] not in _WRITE_KEYS:
             self.problem(where, reason, line=line)
         else:
             self.warn(where, f"{reason}; `segue tracking-api` needs it, nothing else does")
 
     def silence(self, paths: frozenset[Where]) -> None:
-        """Add no further problem at these paths: a value whose variable is missing has its problem already."""
+        """Ignore further problems at these paths, because a value whose variable is missing has one already."""
         self._silenced = paths
 
     def is_silenced(self, where: Where) -> bool:
-        """Whether a path takes no further problem."""
+        """Tell whether further problems at a path are ignored."""
         return where in self._silenced
 
     def warn(self, where: Where, reason: str) -> None:
@@ -78,19 +78,19 @@ class Findings:
         self._warnings.append(self._finding(where, reason, None))
 
     def line_of(self, where: Where) -> int:
-        """The line on which `where`, or the nearest thing around it, begins."""
+        """Return the line on which `where` begins, or the nearest thing around it that is known."""
         while where and where not in self._lines:
             where = where[:-1]
         return self._lines.get(where, 1)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Every problem, in file order."""
+        """All problems, in the order of the file."""
         return tuple(sorted(self._problems.values(), key=_line))
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """Every warning, in file order."""
+        """All warnings, in the order of the file."""
         return tuple(sorted(self._warnings, key=_line))
 
     def _finding(self, where: Where, reason: str, line: int | None) -> Problem:
@@ -98,7 +98,7 @@ class Findings:
 
 
 def path_text(where: Where) -> str:
-    """Spell a path as people write it: `destinations[0].mappings[3].trigger`."""
+    """Write a path as people do: `destinations[0].mappings[3].trigger`."""
     text = ""
     for step in where:
         if isinstance(step, int):
@@ -111,7 +111,7 @@ def path_text(where: Where) -> str:
 
 
 def key_text(key: str) -> str:
-    """Quote a key for a message: on one line, and not at any length."""
+    """Quote a key for a message, on one line and shortened if it is long."""
     return json.dumps(key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}…", ensure_ascii=False)
 
 

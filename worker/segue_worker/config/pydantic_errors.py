@@ -1,4 +1,4 @@
-"""Pydantic's errors in words for the person who wrote the file."""
+"""Puts pydantic's errors into words for the person who wrote the file."""
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -34,14 +34,14 @@ _PATTERNS: Final[Mapping[str, str]] = {
 
 
 def reason(error: ErrorDetails, known_keys: list[str]) -> str:
-    """Say what is wrong.
+    """Say what is wrong with a value, and what to write instead.
 
     Args:
         error: what pydantic found.
-        known_keys: the keys that may stand beside the one at fault.
+        known_keys: the keys that are allowed in the place where the error is.
 
     Returns:
-        One sentence without a full stop. It holds no value of the file, which may be a secret.
+        A sentence without a full stop. It quotes no value of the file, because that may be a secret.
     """
     kind, limits, given = error["type"], error.get("ctx", {}), error["input"]
     step = str(error["loc"][-1]) if error["loc"] else ""
@@ -70,7 +70,7 @@ def reason(error: ErrorDetails, known_keys: list[str]) -> str:
 
 
 def nearest(word: object, known: list[str]) -> str:
-    """`; did you mean …?` when a known word is near; otherwise nothing."""
+    """Return `; did you mean …?` if a known word is similar, otherwise an empty text."""
     if not isinstance(word, str) or len(word) > _LONGEST_GUESS:
         return ""
     lowered = {each.lower(): each for each in known}

@@ -1,6 +1,6 @@
-"""Rules that span several keys: unique names, names that must exist; and what is worth a warning.
+"""Rules that involve several keys, such as unique names and names that must exist, and what is worth a warning.
 
-They look at the plain data, so that each is checked whatever else is wrong with the file.
+The rules look at the plain data, so that each is checked whatever else is wrong with the file.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ _DAY_S = 24 * 3600
 
 
 def entries(data: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The well-formed members of the list at `key`, with their positions; nothing if there is no such list."""
+    """Yield the members of the list at `key` that are objects, with their positions; none if there is no such list."""
     members = data.get(key) if isinstance(data, dict) else None
     for index, member in enumerate(members if isinstance(members, list) else []):
         if isinstance(member, dict):
@@ -26,7 +26,7 @@ def entries(data: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def check_names(document: Document) -> None:
-    """Names are unique, and sources name destinations that exist."""
+    """Check that names are unique, and that sources name destinations that exist."""
     destinations = list(entries(document.data, "destinations"))
     check_unique(
         document, "name", [(("destinations", index, "name"), each.get("name")) for index, each in destinations]
@@ -47,7 +47,7 @@ def check_names(document: Document) -> None:
 
 
 def check_unique(document: Document, what: str, found: Iterable[tuple[Where, Any]], *, secret: bool = False) -> None:
-    """Report each text that was found before, quoting it if it is neither secret nor from a variable."""
+    """Report each text that occurs a second time. It is quoted unless it is secret or came from a variable."""
     first: dict[str, Where] = {}
     for where, value in found:
         if not isinstance(value, str):
@@ -62,7 +62,7 @@ def check_unique(document: Document, what: str, found: Iterable[tuple[Where, Any
 
 
 def check_limits(shape: FileShape, secrets: dict[Where, SecretStr], findings: Findings) -> None:
-    """Destinations with one API key have one limit: Loops limits the team, and all its workers share one limiter."""
+    """Check that destinations with the same API key have the same limit, which is that of the team at Loops."""
     teams: dict[str, tuple[str, int]] = {}
     for index, destination in enumerate(shape.destinations):
         where: Where = ("destinations", index)
@@ -78,7 +78,7 @@ def check_limits(shape: FileShape, secrets: dict[Where, SecretStr], findings: Fi
 
 
 def warn(shape: FileShape, findings: Findings) -> None:
-    """Point out what is allowed, and rarely meant."""
+    """Warn of what is allowed but probably not meant."""
     for index, destination in enumerate(shape.destinations):
         where: Where = ("destinations", index)
         if destination.retry.max_age.total_seconds() > _DAY_S:
@@ -96,20 +96,20 @@ def warn(shape: FileShape, findings: Findings) -> None:
             for field in _never_given(mapping):
                 findings.warn(
                     (*where, "mappings", at),
-                    f"{mapping.action} needs {field}, and no field gives it: nothing is ever sent",
+                    f"{mapping.action} needs {field}, which this mapping does not set: it never sends anything",
                 )
         if _in_clear(destination.base_url):
             findings.warn((*where, "base_url"), "the API key is sent over the network unencrypted: use https")
 
 
 def _never_given(mapping: MappingShape) -> list[str]:
-    """The fields an action needs that the mapping leaves out or removes."""
+    """Return the fields that an action needs and the mapping leaves out or removes."""
     action = ACTIONS[mapping.action]
     given = {**default_fields(action.name), **mapping.fields} if mapping.defaults else mapping.fields
     return [name for name, field in action.fields.items() if field.required and given.get(name) is None]
 
 
 def _in_clear(url: str) -> bool:
-    """Whether a URL sends keys unencrypted to another network (a name without a dot is a neighbour, as in Compose)."""
+    """Tell whether a URL leads out unencrypted. A name without a dot is taken for a neighbour, as in Compose."""
     host = url.removeprefix("http://").partition("/")[0]
     return url.startswith("http://") and "." in host and not host.startswith("127.")

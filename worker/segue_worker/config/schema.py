@@ -1,7 +1,7 @@
-"""What `segue.yaml` may say: the shape of the file, as pydantic models.
+"""The shape of `segue.yaml`, as pydantic models.
 
-These models describe; they are turned into the values of `segue_worker.config.model`, which the rest of Segue uses.
-Rules that span several keys are in `segue_worker.config.rules` and `credentials`.
+The rest of Segue does not see these models, but the values of `segue_worker.config.model` that are made from them.
+Rules that involve several keys are in `segue_worker.config.rules` and `segue_worker.config.credentials`.
 """
 
 import re
@@ -30,7 +30,7 @@ from segue_worker.mapping import ACTIONS
 from segue_worker.mapping.fields import ActionName
 
 MAX_MAPPINGS = 50
-"""A destination's limit at Segment too."""
+"""How many mappings a destination may have, which is Segment's limit too."""
 
 DEFAULT_BASE_URL = "https://app.loops.so/api/v1"
 _FROM_VARIABLE = {"type": "string", "pattern": r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"}
@@ -38,23 +38,23 @@ _INTEGER = re.compile(r"\d{1,18}", re.ASCII)
 
 
 def refuse(reason: str) -> PydanticCustomError:
-    """The error a validator raises; `reason` is shown as it is."""
+    """Return the error for a validator to raise; `reason` is shown as it is."""
     return PydanticCustomError("segue", "{reason}", {"reason": reason})
 
 
 def _integer(value: Any) -> Any:
-    """A whole number that came out of a variable is text."""
+    """Read a whole number from the text that a variable gave."""
     return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
 
 
 def whole(least: int, most: int) -> tuple[BeforeValidator, Any, WithJsonSchema]:
-    """What pydantic needs to read a whole number within limits (`Annotated[int, *whole(1, 32)]`)."""
+    """Return what pydantic needs to read a whole number within limits (`Annotated[int, *whole(1, 32)]`)."""
     schema = {"anyOf": [{"type": "integer", "minimum": least, "maximum": most}, _FROM_VARIABLE]}
     return BeforeValidator(_integer), Field(ge=least, le=most), WithJsonSchema(schema)
 
 
 def _boolean(value: Any) -> Any:
-    """A truth value that came out of a variable is text."""
+    """Read true or false from the text that a variable gave."""
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
@@ -82,7 +82,7 @@ BaseUrl = Annotated[str, AfterValidator(_base_url), WithJsonSchema({"type": "str
 
 
 class Shape(BaseModel):
-    """Unknown keys are problems; nothing is converted silently; no value is shown in an error."""
+    """The rules for all shapes: unknown keys are problems, nothing is converted silently, errors show no values."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
@@ -95,7 +95,7 @@ class Shape(BaseModel):
 
 
 def _fields_by_action() -> dict[str, Any]:
-    """For editors: which fields each action has."""
+    """Return, for editors, a part of the schema that says which fields each action has."""
 
     def fields(action: str) -> dict[str, Any]:
         known = {name: {"description": field.title} for name, field in ACTIONS[action].fields.items()}
@@ -130,7 +130,7 @@ class MappingShape(Shape):
 
 
 def default_mappings() -> list[MappingShape]:
-    """The mappings of a destination that names none: both actions, with their default triggers and fields."""
+    """Return the mappings of a destination that lists none: both actions, with default triggers and fields."""
     return [
         MappingShape(name="Sync contacts", action="createOrUpdateContact"),
         MappingShape(name="Send events", action="sendEvent"),
@@ -231,7 +231,7 @@ class FileShape(Shape):
 
 
 class _ForEditors(GenerateJsonSchema):
-    """Spells defaults as the file does, and offers no null: an empty value is a problem."""
+    """Writes defaults as the file does, and leaves out null, because an empty value is a problem."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
@@ -247,6 +247,6 @@ class _ForEditors(GenerateJsonSchema):
 
 
 def json_schema() -> dict[str, Any]:
-    """A JSON Schema of the configuration file, for editors."""
+    """Return a JSON Schema of the configuration file, which editors use for completion and checks."""
     schema = FileShape.model_json_schema(schema_generator=_ForEditors)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "segue.yaml"}

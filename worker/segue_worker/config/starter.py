@@ -1,4 +1,4 @@
-"""The text of a configuration to begin with: one destination, the two default mappings, and sources where wanted."""
+"""Writes a configuration to begin with: one destination, the two default mappings, and sources if wanted."""
 
 import json
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ _MAPPINGS = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starter:
-    """What a first configuration is made of.
+    """The answers from which a first configuration is written.
 
     Attributes:
-        name: of the destination.
-        api_key_variable: environment variable that holds the API key; used where there is no file.
-        api_key_file: path of a file that holds it, or None.
-        base_url: address of the Loops API, or None for Loops' own.
+        name: name of the destination.
+        api_key_variable: environment variable that holds the API key, unless a file does.
+        api_key_file: path of a file that holds the API key, or None.
+        base_url: address of the Loops API, or None for the usual one.
         sources: environment variables that hold write keys of the Tracking API.
     """
 
@@ -45,11 +45,11 @@ class Starter:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The environment variables it needs."""
+        """The environment variables that the configuration needs."""
         return (*(() if self.api_key_file else (self.api_key_variable,)), *self.sources)
 
     def text(self) -> str:
-        """The configuration. Mappings end it, so that further ones can be added at the end of the file."""
+        """Return the configuration. Mappings come last, so that further ones can be added at the end of the file."""
         sources = "".join(_SOURCE.format(variable=each, name=_text(self.name)) for each in self.sources)
         key = (
             f"api_key_file: {_text(self.api_key_file)}"
@@ -66,7 +66,7 @@ class Starter:
 
 
 def _text(value: str) -> str:
-    """A text as YAML: as it is where YAML reads it as itself, else in quotes as JSON has them."""
+    """Write a text as YAML: as it is where YAML would read the same text, otherwise quoted as in JSON."""
     try:
         plain = YAML(typ="safe", pure=True).load(value) == value
     except YAMLError:

@@ -1,4 +1,4 @@
-"""Holds the file's data against its shape, and reports every difference."""
+"""Compares the data of the file with the shape it should have, and reports every difference."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar, get_args
@@ -18,15 +18,15 @@ def validate(document: Document) -> FileShape | None:
     """Compare a document with the shape of a configuration.
 
     Args:
-        document: the document; its findings take the problems.
+        document: the document; problems are added to its findings.
 
     Returns:
-        The shape, filled in; None if there is a problem.
+        The values of the file, with defaults filled in; None if there is a problem.
     """
     for index, destination in entries(document.data, "destinations"):
         mappings = destination.get("mappings")
         if isinstance(mappings, list) and len(mappings) > MAX_MAPPINGS:
-            # Pydantic does not look into a list that is too long, and every problem is wanted at once.
+            # Pydantic does not look into a list that is too long, but every problem is to be reported at once.
             for at, mapping in enumerate(mappings):
                 _compare(MappingShape, mapping, ("destinations", index, "mappings", at), document)
     return _compare(FileShape, document.data, (), document)
@@ -44,7 +44,7 @@ def _compare(shape: type[ShapeT], data: Any, where: Where, document: Document) -
 
 
 def _keys(shape: type[BaseModel], inner: Where) -> list[str]:
-    """The keys a shape knows at a place within it."""
+    """Return the keys that a shape has at a place within it."""
     for step in inner:
         if isinstance(step, str):
             shape = next(_shapes(shape.model_fields[step].annotation), shape)
@@ -52,7 +52,7 @@ def _keys(shape: type[BaseModel], inner: Where) -> list[str]:
 
 
 def _shapes(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The shapes within an annotation such as `list[Annotated[Shape, …]] | None`."""
+    """Yield the shapes within an annotation such as `list[Annotated[Shape, …]] | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in get_args(annotation):

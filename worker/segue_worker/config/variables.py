@@ -1,6 +1,6 @@
-"""`${NAME}` in a text stands for an environment variable; `$$` for a dollar sign.
+"""Replaces environment variables in texts: `${NAME}` by what the variable holds, and `$$` by a dollar sign.
 
-Only `${NAME}` is replaced, so a JSONPath such as `$.traits` and a template such as `${{properties.price}}` stay as they are.
+Nothing else is replaced, so a path such as `$.traits` and a template such as `${{properties.price}}` stay as they are.
 """
 
 import re
@@ -16,9 +16,9 @@ class Substituted(NamedTuple):
     """A text with its variables replaced.
 
     Attributes:
-        text: the outcome; a variable that could not be replaced stays as written.
-        values: what the variables held.
-        reasons: why variables could not be replaced; without what any of them holds.
+        text: the resulting text; a variable that could not be replaced stays as it was written.
+        values: the values that were put in, which must not be shown.
+        reasons: why variables could not be replaced, without quoting what any of them holds.
     """
 
     text: str
@@ -27,7 +27,7 @@ class Substituted(NamedTuple):
 
 
 def substitute(text: str, environ: Mapping[str, str]) -> Substituted:
-    """Replace the variables of a text by what they hold in `environ`."""
+    """Replace the variables in a text by the values that they have in `environ`."""
     if "$" not in text:
         return Substituted(text, frozenset(), ())
     values: list[str] = []

@@ -1,7 +1,7 @@
-"""YAML 1.2 text as a tree that knows its lines, refusing what a configuration never needs.
+"""Reads YAML 1.2 into a tree that knows its lines, and refuses what a configuration never needs.
 
-Built from ruamel.yaml's events rather than its loader: events carry lines, construct no objects, and let nesting and size be
-bounded while the text is being read. Tags, merge keys and doubled keys are faults; so is more than one document.
+It uses the events of ruamel.yaml and not its loader, because events carry lines, create no objects, and let nesting
+and size be limited while the text is being read. Tags, merge keys, repeated keys and further documents are problems.
 """
 
 import math
@@ -33,11 +33,11 @@ MAX_NODES = 100_000
 
 
 class DocumentError(SegueError):
-    """The text is no document that could be looked at further.
+    """The text is not a document that could be examined any further.
 
     Attributes:
         reason: why.
-        line: where, counted from 1; None when the file could not be read at all.
+        line: the line at fault, counted from 1; None when the file could not be read at all.
     """
 
     def __init__(self, reason: str, line: int | None) -> None:
@@ -48,7 +48,7 @@ class DocumentError(SegueError):
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A text, number, boolean or null, with its spelling."""
+    """A text, number, boolean or null, and how it is written."""
 
     value: str | int | float | bool | None
     text: str
@@ -56,33 +56,33 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A list: the line each item begins on, and the item."""
+    """A list: each item with the line on which it begins."""
 
     items: list[tuple[int, "Node"]]
 
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """Keys: the line each is on, and its value."""
+    """An object: each key with its line and its value."""
 
     entries: dict[str, tuple[int, "Node"]]
 
 
 Node: TypeAlias = Scalar | Items | Entries
-Finding: TypeAlias = tuple[Where, int, str]
+YamlFault: TypeAlias = tuple[Where, int, str]
 
 
-def parse(text: str) -> tuple[Node | None, list[Finding]]:
+def parse(text: str) -> tuple[Node | None, list[YamlFault]]:
     """Read one YAML document.
 
     Args:
         text: the whole file.
 
     Returns:
-        The tree (None for an empty document), and the faults that did not keep it from being read: path, line, reason.
+        The tree (None for an empty document), and the problems in spite of which it could be read: path, line, reason.
 
     Raises:
-        DocumentError: it cannot be read: no YAML, several documents, too deep or too large.
+        DocumentError: it cannot be read, because it is not YAML, several documents, nested too deep or too large.
     """
     builder = _Builder(text)
     try:
@@ -96,7 +96,7 @@ def parse(text: str) -> tuple[Node | None, list[Finding]]:
 
 
 def _wording(error: MarkedYAMLError) -> str:
-    """The parser's words, without those that quote more than a character of the text: it may hold an API key."""
+    """Return the parser's message without the parts that quote the text, because that may hold an API key."""
     quoting = ("found undefined tag handle", "duplicate tag handle")
     parts = [part for part in (error.context, error.problem) if part and not part.startswith(quoting)]
     return ", ".join(parts)
@@ -106,9 +106,9 @@ class _Builder:
     """Builds the tree from events, as deep as `MAX_DEPTH` allows."""
 
     def __init__(self, text: str) -> None:
-        self.faults: list[Finding] = []
+        self.faults: list[YamlFault] = []
         self._events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
-        # Its own, since a %YAML directive changes the rules of the one that parses.
+        # A second instance, because a %YAML directive changes the rules of the one that parses.
         self._values = YAML(typ="safe", pure=True)
         self._anchors: dict[str, Node] = {}
         self._unfinished: set[int] = set()

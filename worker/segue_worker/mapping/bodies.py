@@ -15,7 +15,7 @@ MakeBody = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def _contact_body(payload: dict[str, Any]) -> dict[str, Any]:
-    """Put the custom attributes first, then the mapped fields, and the mailing lists last, which are always an object."""
+    """Put the custom attributes first, then the mapped fields, and the mailing lists last, always as an object."""
     attributes = payload.pop("customAttributes", UNDEFINED)
     lists = chosen(payload.pop("mailingLists", UNDEFINED), attributes)
     if isinstance(attributes, dict):
@@ -32,7 +32,7 @@ _EVENT_FIELDS: Final = ("email", "eventName", "userId", "eventProperties")
 
 
 def _event_body(payload: dict[str, Any]) -> dict[str, Any]:
-    """Put the event's fields in a fixed order and the contact properties over them. Mailing lists are there if mapped."""
+    """Put the event's fields in a fixed order, and contact properties over them. Mailing lists are there if mapped."""
     properties = payload.get("contactProperties")
     lists = payload.get("mailingLists", UNDEFINED)
     payload.pop(PASSED_THROUGH, None)

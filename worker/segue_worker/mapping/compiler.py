@@ -107,7 +107,7 @@ class Compiler:
         return run
 
     def fault(self, message: str) -> Resolve:
-        """Record a fault that is certain to show when this place is reached, and return a closure that raises it then."""
+        """Record a fault that is certain to show when this place is reached; return a closure that raises it then."""
         self.faults.append(f"/{'/'.join(self._path)} {message}.")
         return failing((message,))
 

@@ -37,7 +37,7 @@ def encode_bytes(value: dict[str, Any] | list[Any]) -> bytes:
 
 
 def encode(value: Any) -> str:
-    """Serialise any value as `JSON.stringify` does: undefined members are left out, undefined list elements become null."""
+    """Serialise any value as `JSON.stringify` does: undefined members are left out, undefined elements become null."""
     return encode_bytes(value).decode() if isinstance(value, (dict, list)) else _scalar(value)
 
 

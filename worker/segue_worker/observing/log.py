@@ -1,13 +1,13 @@
 """Reads the log of a destination."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import orjson
 from redis import Redis
 
-from segue_producer.keys import Keys, contact_digest, contact_name
+from segue_producer.keys import Keys, contact_digest
 from segue_worker.outbox.log_record import FIELD, Record
 
 CHUNK: Final = 2000
@@ -50,13 +50,13 @@ def find(redis: "Redis", destination: str, message_id: str) -> list[Logged]:
     ]
 
 
-def forget_contact(redis: "Redis", destination: str, identity: str) -> int:
-    """Remove the entries of a contact.
+def forget_contacts(redis: "Redis", destination: str, contacts: Collection[str]) -> int:
+    """Remove the entries of contacts.
 
     Args:
         redis: client that answers bytes.
         destination: its name.
-        identity: a userId, an email (in lower case), or an anonymousId.
+        contacts: as they stand in keys.
 
     Returns:
         how many there were.
@@ -64,8 +64,8 @@ def forget_contact(redis: "Redis", destination: str, identity: str) -> int:
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    digest = contact_digest(contact_name(identity).encode("utf-8", "surrogatepass")).encode()
-    ids = [raw_id for raw_id, raw in _entries(redis, destination) if digest in raw]
+    digests = [contact_digest(contact.encode("utf-8", "surrogatepass")).encode() for contact in contacts]
+    ids = [raw_id for raw_id, raw in _entries(redis, destination) if any(digest in raw for digest in digests)]
     for start in range(0, len(ids), CHUNK):
         redis.xdel(Keys(destination).log, *ids[start : start + CHUNK])
     return len(ids)

@@ -1,24 +1,36 @@
 -- Remove a contact's pending events from one destination, whoever may hold them.
 --
 -- KEYS[1] outbox     list of the contact
--- KEYS[2] due        zset  contact -> ms
--- KEYS[3] lease      hash  contact -> owner token ':' what claim.lua says
+-- KEYS[2] due        zset  contact that waits -> ms since which it has
+-- KEYS[3] lease      hash  contact -> who holds it, see outbox/claim.lua
 -- KEYS[4] parked     hash  contact -> JSON
 -- KEYS[5] pending    string, number of events in all outboxes
 -- KEYS[6] totals     hash, counters since the start of data
 -- KEYS[7] away       zset  contact that is claimed or parked -> ms at which it waits again
--- ARGV[1] contact
+-- KEYS[8] damaged    what was found in place of the outbox
+-- ARGV[1] now in ms, or 0 for the server's clock
+-- ARGV[2] contact
 --
--- Returns how many events there were. A run that holds the contact finds its claim gone and sends nothing more.
+-- Returns {number of events there were, ms until a claim of the contact would have lapsed; 0 where none is in force}.
+-- A run that holds the contact finds its claim gone with its next heartbeat, and believes in it until it would have
+-- lapsed at most: then it sends nothing more. So long the contact stays away, so that nobody claims what is enqueued for it
+-- meanwhile while a request of the old claim is under way.
 
-local count = redis.call('LLEN', KEYS[1])
-redis.call('DEL', KEYS[1])
-redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[7], ARGV[1])
-redis.call('HDEL', KEYS[3], ARGV[1])
-redis.call('HDEL', KEYS[4], ARGV[1])
-if count > 0 then
-  redis.call('DECRBY', KEYS[5], count)
-  redis.call('HINCRBY', KEYS[6], 'forgotten', count)
+local contact = ARGV[2]
+local length = redis.pcall('LLEN', KEYS[1])
+local count = type(length) == 'number' and length or 0
+local claimed = redis.call('HDEL', KEYS[3], contact) == 1
+local parked = redis.call('HDEL', KEYS[4], contact) == 1
+local lapses = math.max(0, (redis.call('ZSCORE', KEYS[7], contact) or now) - now)
+-- One that is away and neither claimed nor parked was forgotten a moment ago.
+if parked and not claimed or lapses == 0 then
+  redis.call('ZREM', KEYS[7], contact)
+  lapses = 0
 end
-return count
+redis.call('DEL', KEYS[1], KEYS[8])
+redis.call('ZREM', KEYS[2], contact)
+if count > 0 then
+  redis.pcall('DECRBY', KEYS[5], count)
+  redis.pcall('HINCRBY', KEYS[6], 'forgotten', count)
+end
+return {count, math.ceil(lapses)}

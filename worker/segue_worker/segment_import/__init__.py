@@ -1,4 +1,4 @@
-"""Turns a destination exported from Segment, by its Public API or as Terraform, into a configuration."""
+"""Turns destinations that were exported from Segment, by its Public API or as Terraform, into a configuration."""
 
 from segue_worker.segment_import.convert import Conversion, convert
 from segue_worker.segment_import.export import Export, ExportError, read_export

@@ -1,4 +1,4 @@
-"""From exported destinations and subscriptions to destinations and mappings of a configuration."""
+"""Converts exported destinations and subscriptions into destinations and mappings of a configuration."""
 
 import re
 from collections.abc import Iterable
@@ -12,10 +12,10 @@ from segue_worker.mapping import ACTIONS, compile_destination_mapping, compile_t
 from segue_worker.segment_import.export import Export, ExportedDestination, ExportedSubscription
 
 _BATCHING: Final = frozenset({"enable_batching", "batch_size", "batch_bytes", "batch_keys"})
-"""Fields that every action of Segment has; Loops's actions do nothing with them."""
+"""Fields that all of Segment's actions have, and that those of the Loops destination ignore."""
 
 _SEGUE_ONLY: Final = {"sendEvent": "mailingLists"}
-"""Fields that Segment's action drops, and Segue's sends."""
+"""Fields that Segment's action drops, whereas Segue sends them."""
 
 _ROOT_DIRECTIVE: Final = "__segment_internal_directive"
 _LONGEST_NAME: Final = 200
@@ -24,12 +24,12 @@ _LONGEST_DESTINATION: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class ConvertedMapping:
-    """A mapping, or one that could not be carried over.
+    """A converted mapping, or one that could not be carried over.
 
     Attributes:
-        entry: the keys of the configuration, with their values.
-        notes: what a human should know of it.
-        carried: whether the configuration can take it.
+        entry: the keys and values of its entry in the configuration.
+        notes: what a person should know about it.
+        carried: whether it was carried over.
     """
 
     entry: dict[str, Any]
@@ -39,14 +39,14 @@ class ConvertedMapping:
 
 @dataclass(frozen=True, slots=True)
 class ConvertedDestination:
-    """A Loops destination.
+    """A converted Loops destination.
 
     Attributes:
-        name: as a configuration allows it.
-        title: as it is called at Segment, or "".
-        variable: the environment variable its API key is to be in.
+        name: a name that a configuration allows.
+        title: its name at Segment, or "".
+        variable: the environment variable that is to hold its API key.
         enabled: whether it receives events.
-        mappings: in the export's order.
+        mappings: its mappings, in the order of the export.
     """
 
     name: str
@@ -58,11 +58,11 @@ class ConvertedDestination:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """The outcome.
+    """What an export was converted into.
 
     Attributes:
-        destinations: those of Loops.
-        problems: what could not be carried over, each with its place and reason; further lines are indented.
+        destinations: the Loops destinations.
+        problems: what could not be carried over, each with its place and the reason; further lines are indented.
     """
 
     destinations: tuple[ConvertedDestination, ...]
@@ -71,7 +71,7 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """A destination of the export with its subscriptions; an invented one where the export has only these."""
+    """A destination of the export with its subscriptions, or a made-up one if the export has only those."""
 
     destination: ExportedDestination
     subscriptions: tuple[ExportedSubscription, ...]
@@ -86,21 +86,21 @@ class _Group:
 def convert(export: Export) -> Conversion:
     """Turn an export into destinations of a configuration.
 
-    Mappings keep their order and are complete (`defaults: false`). A mapping that Segue would refuse is handed over as
-    not carried; a field that Segment's action drops is left out. Both are named among the problems.
+    Mappings keep their order and are complete (`defaults: false`). A mapping that Segue would refuse is marked as not
+    carried over, and a field that Segment's action drops is left out. Both are named among the problems.
     """
     groups = _grouped(export)
     loops = [group for group in groups if group.is_loops]
     problems = [
-        f"{_called('destination', group.destination.name or _any_key(group))}: no Loops destination, as far as the "
-        f"export tells; left out with its {len(group.subscriptions)} subscriptions"
+        f"{_called('destination', group.destination.name or _any_key(group))}: not a Loops destination, as far as the "
+        f"export shows; left out, with its {_counted(len(group.subscriptions), 'subscription')}"
         for group in groups
         if group.subscriptions and not group.is_loops
     ]
     if export.announced > len(export.subscriptions):
         problems.append(
-            f"the export holds {len(export.subscriptions)} of {export.announced} subscriptions: fetch every page and "
-            "name all files"
+            f"the export has {len(export.subscriptions)} of {export.announced} subscriptions: fetch every page, and "
+            "name all the files"
         )
     taken: set[str] = set()
     destinations = []
@@ -123,10 +123,10 @@ def convert(export: Export) -> Conversion:
 
 
 def action_of(subscription: ExportedSubscription, destination: ExportedDestination) -> str:
-    """The Loops action of a subscription, or "".
+    """Return the Loops action of a subscription, or "" if it has none.
 
-    Terraform's language has the action's id alone. It is then looked up in the destination, and where that has no list of
-    actions, told by the fields: all of them, and those required, must be of one action.
+    Terraform's language gives only the id of the action. It is looked up in the destination. If that has no list of
+    actions, the fields decide: an action must know all of them, and its required ones must be among them.
     """
     slug = subscription.action or destination.actions.get(subscription.action_id, "")
     if slug:
@@ -140,12 +140,12 @@ def action_of(subscription: ExportedSubscription, destination: ExportedDestinati
 
 
 def _grouped(export: Export) -> list[_Group]:
-    """Each destination with its subscriptions, then those whose destination is not in the export."""
+    """Return each destination with its subscriptions, then the subscriptions whose destination is not in the export."""
     known = {key: index for index, each in enumerate(export.destinations) for key in each.keys}
     members: dict[int | str, list[ExportedSubscription]] = {index: [] for index in range(len(export.destinations))}
     for subscription in export.subscriptions:
         place = known.get(subscription.destination, subscription.destination)
-        # A lone destination is the one that was exported with these subscriptions.
+        # If there is only one destination, these subscriptions are its own.
         if not subscription.destination and len(export.destinations) == 1:
             place = 0
         members.setdefault(place, []).append(subscription)
@@ -164,7 +164,7 @@ def _any_key(group: _Group) -> str:
 
 
 def _mappings(group: _Group) -> tuple[tuple[ConvertedMapping, ...], list[str]]:
-    """The mappings of a destination, and what could not be carried over."""
+    """Convert the mappings of a destination, and return also what could not be carried over."""
     names: set[str] = set()
     mappings: list[ConvertedMapping] = []
     problems = []
@@ -180,7 +180,7 @@ def _mappings(group: _Group) -> tuple[tuple[ConvertedMapping, ...], list[str]]:
 def _mapping(
     subscription: ExportedSubscription, name: str, destination: ExportedDestination, *, full: bool
 ) -> tuple[ConvertedMapping, list[str]]:
-    """One mapping, and what of it could not be carried over."""
+    """Convert one mapping, and return also what of it could not be carried over."""
     slug = subscription.action or destination.actions.get(subscription.action_id, "")
     action = action_of(subscription, destination)
     fields = {field: value for field, value in subscription.fields.items() if field not in _BATCHING}
@@ -197,7 +197,7 @@ def _mapping(
         obstacles.append(
             f"{slug} is not an action of the Loops destination"
             if slug
-            else "the export does not name its action, and its fields fit none"
+            else "the export does not name its action, and its fields fit none of the Loops destination"
         )
     if full:
         obstacles.append(f"a destination has at most {MAX_MAPPINGS} mappings")
@@ -207,14 +207,14 @@ def _mapping(
             entry, tuple(f"Not carried over: {obstacle}" for obstacle in obstacles), carried=False
         ), obstacles
     dropped = dict(_dropped(action, fields))
-    notes = [f"{reason} Segment ignores it; left out." for reason in dropped.values()]
-    told = () if slug else ("The export does not name the action; the fields tell it.",)
+    notes = [f"{reason} Segment ignores the field, so it is left out." for reason in dropped.values()]
+    told = () if slug else ("The export does not name the action; it was inferred from the fields.",)
     entry["fields"] = {field: value for field, value in fields.items() if field not in dropped}
     return ConvertedMapping(entry, (*told, *notes), carried=True), notes
 
 
 def _refusals(entry: dict[str, Any]) -> list[str]:
-    """Why a configuration would not take a mapping."""
+    """Return why a configuration would not accept a mapping."""
     refusals = []
     try:
         compile_trigger(entry["trigger"])
@@ -237,7 +237,7 @@ def _refusals(entry: dict[str, Any]) -> list[str]:
 
 
 def _dropped(action: str, fields: Iterable[str]) -> list[tuple[str, str]]:
-    """The fields that Segment's action drops, each with what to say of it."""
+    """Return the fields that Segment's action drops, each with what to say about it."""
     found = []
     for field in fields:
         if field == _SEGUE_ONLY.get(action):
@@ -256,13 +256,17 @@ def _printable(name: str) -> str:
 
 
 def _unique(name: str, taken: set[str], longest: int) -> str:
-    """A name that is not taken yet, which it then is."""
+    """Return a name that is not taken yet, and add it to those that are."""
     number, outcome = 1, name[:longest]
     while outcome in taken:
         number += 1
         outcome = f"{name[: longest - len(str(number)) - 1]}-{number}"
     taken.add(outcome)
     return outcome
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _called(kind: str, name: str) -> str:

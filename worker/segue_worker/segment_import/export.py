@@ -1,7 +1,7 @@
 """Finds the destinations and subscriptions in what Segment or Terraform exported.
 
-The Public API calls a mapping a subscription; its answers are nested differently from request to request, and Terraform
-wraps the same fields, in snake case, in plans, states and resources. So both are found by their fields, wherever they are.
+The Public API calls a mapping a subscription. Its answers are nested differently for each kind of request, and
+Terraform has the same fields in snake case within plans, states and resources. So both are recognised by their fields.
 """
 
 import re
@@ -19,19 +19,19 @@ _REPEATING: Final = {"forEach": "for_each", "count": "count"}
 
 
 class ExportError(SegueError):
-    """A file is no export, or holds nothing of a Loops destination."""
+    """A file is not an export, or holds nothing about a Loops destination."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedDestination:
-    """A destination, without its settings: they hold the API key.
+    """A destination without its settings, because these hold the API key.
 
     Attributes:
-        keys: what subscriptions may call it: its id, or its name in Terraform.
-        name: as people named it, or "".
+        keys: what subscriptions refer to it by: its id, or its name in Terraform.
+        name: its name for people, or "".
         enabled: whether it receives events.
-        kind: slug and name of its type in the catalog, as far as the export has them.
-        actions: slugs of its actions by id.
+        kind: slug and name of its type in Segment's catalogue, as far as the export has them.
+        actions: the slugs of its actions, by their ids.
     """
 
     keys: frozenset[str]
@@ -46,14 +46,14 @@ class ExportedSubscription:
     """A subscription, which is what Segue calls a mapping.
 
     Attributes:
-        name: as people named it, or "".
-        destination: one of its destination's keys, or "".
-        action_id: of its action, or "".
+        name: its name for people, or "".
+        destination: one of the keys of its destination, or "".
+        action_id: id of its action, or "".
         action: slug of its action, or "".
-        trigger: FQL.
-        enabled: whether it takes events.
-        fields: mapping-kit value by field.
-        obstacles: why it cannot be read in full.
+        trigger: its trigger in FQL.
+        enabled: whether it applies to events.
+        fields: the mapping-kit value of each field.
+        obstacles: why it could not be read completely.
     """
 
     name: str
@@ -68,12 +68,12 @@ class ExportedSubscription:
 
 @dataclass(slots=True)
 class Export:
-    """What some files hold; each destination and subscription once.
+    """What the files of an export hold, with each destination and subscription only once.
 
     Attributes:
         destinations: in the order found.
         subscriptions: in the order found.
-        announced: how many subscriptions there are, according to the export; 0 where it does not say.
+        announced: how many subscriptions there are according to the export; 0 if it does not say.
     """
 
     destinations: list[ExportedDestination] = field(default_factory=list)
@@ -82,12 +82,12 @@ class Export:
     _seen: set[str] = field(default_factory=set)
 
     def add_destination(self, found: dict[str, Any], name: str = "") -> None:
-        """Take a destination, by the Public API's field names; `name` is its name in Terraform."""
+        """Add a destination with the Public API's field names; `name` is its name in Terraform."""
         if self._is_new(found):
             self.destinations.append(_destination(found, frozenset({_text(found, "id"), name} - {""})))
 
     def add_subscription(self, found: dict[str, Any]) -> None:
-        """Take a subscription, by the Public API's field names."""
+        """Add a subscription with the Public API's field names."""
         if self._is_new(found):
             self.subscriptions.append(_subscription(found))
 
@@ -102,11 +102,11 @@ def read_export(text: str, export: Export) -> None:
     """Add what a file holds to an export.
 
     Args:
-        text: JSON (an answer of the Public API, `terraform show -json`, a state), or Terraform's language.
-        export: takes what is found.
+        text: JSON (an answer of the Public API, `terraform show -json` or a state), or Terraform's language.
+        export: what is found is added to it.
 
     Raises:
-        ExportError: the text is neither.
+        ExportError: the text is neither of these.
     """
     if text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
         try:
@@ -212,7 +212,7 @@ def _subscription(found: dict[str, Any]) -> ExportedSubscription:
 
 
 def _is_constant(value: Any) -> bool:
-    """Whether no part of a value is an expression of Terraform."""
+    """Tell whether a value has no part that is an expression of Terraform."""
     pending = [value]
     while pending:
         item = pending.pop()

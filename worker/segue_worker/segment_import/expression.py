@@ -1,11 +1,11 @@
-"""What an export holds where there is no constant."""
+"""What an export has in place of a value that is not a constant."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class TerraformExpression:
-    """A value that only Terraform can work out, as it is written."""
+    """A value that only Terraform can compute, as the file has it."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""Terraform's language, as far as an export of Segment uses it: resources whose attributes are constants."""
+"""Reads Terraform's language as far as an export of Segment uses it: resources whose attributes are constants."""
 
 import re
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class Resource:
     """A `resource` block.
 
     Attributes:
-        kind: as `segment_destination`.
+        kind: its first label, such as `segment_destination`.
         name: its second label.
-        attributes: JSON values; what `jsonencode` was given, as it is; an `TerraformExpression` where there is no constant.
+        attributes: JSON values; the argument of `jsonencode` itself; a `TerraformExpression` for what is not constant.
     """
 
     kind: str
@@ -36,7 +36,7 @@ def read_resources(text: str) -> list[Resource]:
     """Read the resources of a `.tf` file.
 
     Raises:
-        ValueError: the text is not Terraform's language, with the line where that shows.
+        ValueError: the text is not Terraform's language; the message names the line at fault.
     """
     document = _loads(text)
     return [
@@ -74,7 +74,7 @@ def _value(value: Any) -> Any:
 
 
 def _text(quoted: str) -> str | TerraformExpression:
-    """The text between two quotes, unless Terraform would put something into it."""
+    """Return the text between two quotes, or an expression if Terraform would put something into it."""
     if any(mark in {"${", "%{"} for mark in _TEMPLATE.findall(quoted)):
         return TerraformExpression(quoted)
     return process_escape_sequences(_TEMPLATE.sub(lambda mark: mark[0][1:], quoted))

@@ -1,4 +1,4 @@
-"""Writes what was converted as `segue.yaml`, with comments where a human is wanted."""
+"""Writes a converted export as `segue.yaml`, with comments where a person should look."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _UNWRITABLE: Final = frozenset("\x85\u2028\u2029\ufeff")
 
 
 def write_config(conversion: Conversion) -> str:
-    """The text of a configuration. What could not be carried over stands in it as a comment, where it would be."""
+    """Return the text of a configuration. What could not be carried over is in its place, as a comment."""
     text = "# Imported from Segment. Look for comments below, set the variables, then run: segue check\n"
     text += "destinations:\n" if conversion.destinations else "destinations: []\n"
     return text + "".join(map(_destination, conversion.destinations))
@@ -44,7 +44,7 @@ def _yaml(value: Any) -> str:
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
-    # Written as they are, these are read back as an ordinary line break, or not at all.
+    # Without escapes these characters would be read back as ordinary line breaks, or not at all.
     yaml.allow_unicode = _UNWRITABLE.isdisjoint(json.dumps(value, ensure_ascii=False))
     yaml.width = _WIDTH
     stream = StringIO()
@@ -53,13 +53,13 @@ def _yaml(value: Any) -> str:
 
 
 def _comment(text: str) -> str:
-    """Lines of comment, of characters that YAML allows there."""
+    """Return the text as lines of comment, without characters that YAML does not allow there."""
     shown = ("".join(each if each.isprintable() else " " for each in line).rstrip() for line in text.splitlines())
     return "".join(f"# {line}".rstrip() + "\n" for line in shown)
 
 
 def _escaped(value: Any) -> Any:
-    """A value whose texts mean themselves in a configuration, where `${NAME}` is a variable and `$$` a dollar sign."""
+    """Escape the texts of a value for a configuration, where `${NAME}` is a variable and `$$` a dollar sign."""
     if isinstance(value, dict):
         return {key: _escaped(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -9,7 +9,7 @@ import orjson
 from redis import Redis
 from starlette.responses import Response
 
-from segue_producer.keys import Keys, contact_name
+from segue_producer.keys import Keys, contact_names
 from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import render
 from segue_worker.observing.trace import Trail, read_trail
@@ -72,7 +72,7 @@ def answer(call: PageRequest) -> Response:
 
 def _find(redis: "Redis", destination: str, query: str) -> LookupResult:
     keys = Keys(destination)
-    contact = next((each for each in _spellings(query) if redis.exists(keys.outbox + each)), "")
+    contact = next((each for each in contact_names(query) if redis.exists(keys.outbox + each)), "")
     pending = redis.llen(keys.outbox + contact) if contact else 0
     raw = cast("list[bytes]", redis.lrange(keys.outbox + contact, 0, SHOWN - 1)) if contact else []
     retry = find_retry(redis, destination, contact) if contact else None
@@ -86,7 +86,7 @@ def _letters(redis: "Redis", destination: str, query: str) -> Iterator[DeadLette
     keys = Keys(destination)
     wanted = Filter(contact=query)
     # Spelled as in the letter's JSON, so that most letters need not be parsed.
-    parts = [orjson.dumps(each)[1:-1] for each in {query, *_spellings(query)}]
+    parts = [orjson.dumps(each)[1:-1] for each in {query, *contact_names(query)}]
     ids = cast("list[bytes]", redis.zrevrange(keys.dead_at, 0, -1))
     for start in range(0, len(ids), _AT_ONCE):
         some = ids[start : start + _AT_ONCE]
@@ -95,7 +95,3 @@ def _letters(redis: "Redis", destination: str, query: str) -> Iterator[DeadLette
                 letter = DeadLetter.read(letter_id.decode(), raw)
                 if query in letter.message_ids or wanted.matches(letter):
                     yield letter
-
-
-def _spellings(query: str) -> tuple[str, str]:
-    return contact_name(query), contact_name(query.lower())

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from segue_producer.keys import contact_name
+from segue_producer.keys import contact_names
 from segue_worker.config import parse_duration
 from segue_worker.outbox.dead_letter import DeadLetter
 
@@ -32,7 +32,7 @@ class Filter:
         return (
             self.reason in (None, letter.reason)
             and (self.mapping is None or self.mapping in letter.mappings)
-            and (self.contact is None or letter.contact in _spellings(self.contact))
+            and (self.contact is None or letter.contact in contact_names(self.contact))
             and (self.event is None or any(_event_name(event) == self.event for event in letter.events))
         )
 
@@ -70,10 +70,6 @@ def _moment_before(now: datetime, text: str) -> datetime | None:
         return now - span if span >= timedelta(0) else None
     except (ValueError, OverflowError):
         return None
-
-
-def _spellings(contact: str) -> set[str]:
-    return {contact_name(contact), contact_name(contact.strip().lower())}
 
 
 def _event_name(event: str) -> object:

@@ -1,6 +1,7 @@
 """Replaying dead letters: their events go to the end of their contact's outbox, for the mappings that failed.
 
-A replay is deliberate: its entries never count as duplicates, and their requests carry new Idempotency-Keys (docs/design.md#retries-pauses-and-dead-letters).
+A replay is deliberate: its entries never count as duplicates, and their requests carry new Idempotency-Keys
+(docs/design.md#retries-pauses-and-dead-letters).
 """
 
 import json
