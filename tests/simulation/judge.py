@@ -70,9 +70,10 @@ async def _drained(world: "World") -> bool:
 
 async def _forgotten_are_back(world: "World") -> None:
     """Wait until contacts that were forgotten while they were claimed are away no more."""
-    until = world.loop.time() + BOUND_S
     aways = [Keys(name).away.encode() for name in world.names]
-    while any(world.server.data.get(away) for away in aways) and world.loop.time() < until:
+    for _ in range(int(BOUND_S)):
+        if not any(world.server.data.get(away) for away in aways):
+            return
         await asyncio.sleep(1.0)
 
 
@@ -326,10 +327,10 @@ class _Case:
             by_leaving = sorted(sendings, key=lambda each: each.left)
             for one, other in pairwise(by_leaving):
                 rule = "overlap"
-                if self._was_forgotten(contact, other.left):
-                    rule = "overlap after forget"
-                elif "redis clock" in self.world.plan.kinds:
+                if "redis clock" in self.world.plan.kinds:
                     rule = "overlap, clock forward"
+                elif self._was_forgotten(contact, other.left):
+                    rule = "overlap after forget"
                 # Of a process that was killed or stood still, only the request itself counts, not when it was heard of.
                 ended = one.ended if one.process is None or one.process.punctual else one.arrived
                 if (ended or 0.0) > other.left:
@@ -418,6 +419,9 @@ class _Case:
     def _forgotten(self) -> Iterator[tuple[str, str]]:
         for span in self.truth.forgets:
             if span.destination != self.name or span.ended is None:
+                continue
+            if any(until >= span.began for _, until in self.truth.lost):
+                # Redis went back to a time when the person was not forgotten yet.
                 continue
             for sending in self.sendings:
                 late = sending.left > span.ended and sending.contact == span.contact
