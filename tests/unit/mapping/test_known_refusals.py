@@ -1,7 +1,10 @@
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from segue_worker.mapping import Request
-from segue_worker.mapping.known_refusals import refusals
+from segue_worker.mapping.known_refusals import is_refused, refusals
 
 
 def _refusals(body: dict[str, Any]) -> list[str]:
@@ -32,3 +35,28 @@ def test_long_keys_are_named_in_part_and_values_never() -> None:
     (problem,) = _refusals({"k" * 600: "secret"})
 
     assert problem == f"{'k' * 40}…: the key is longer than 500 characters, quotes included"
+
+
+keys = st.text(max_size=600) | st.sampled_from(["eventProperties", "mailingLists"])
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(10**490, 10**510)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=700),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(keys, inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(keys, values, max_size=4))
+def test_a_glance_says_what_the_whole_look_says(body: dict[str, Any]) -> None:
+    request = Request("m", "sendEvent", "POST", "/events/send", body)
+    assert is_refused(request) == bool(refusals(request))
+
+
+def test_an_object_in_event_properties_is_seen_whatever_its_name() -> None:
+    assert is_refused(
+        Request("m", "sendEvent", "POST", "/events/send", {"eventProperties": {"mailingLists": {"x": 1}}})
+    )

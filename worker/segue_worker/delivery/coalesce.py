@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
-from segue_worker.mapping.known_refusals import refusals
+from segue_worker.mapping.known_refusals import is_refused
 from segue_worker.mapping.request import Request
 
 Mode = Literal["off", "updates", "updates_into_events"]
@@ -108,9 +108,9 @@ class _Growing:
             return False
         if piece.apart or not _mergeable(earlier, later):
             return False
-        if len(self.pieces) == 1 and refusals(self.request):
+        if len(self.pieces) == 1 and is_refused(self.request):
             return False
-        if refusals(piece.request):
+        if is_refused(piece.request):
             return False
         # A later email that is null or empty says nothing.
         said = later if later.get("email") else {key: value for key, value in later.items() if key != "email"}
@@ -156,10 +156,13 @@ def _same_kinds(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
     for key, value in later.items():
         if key == "email" or key not in earlier:
             continue
-        if key == "mailingLists" and isinstance(value, dict) and isinstance(earlier[key], dict):
-            if not _same_kinds(earlier[key], value):
+        one = earlier[key]
+        if type(one) is type(value) and one == value:
+            continue
+        if key == "mailingLists" and isinstance(value, dict) and isinstance(one, dict):
+            if not _same_kinds(one, value):
                 return False
-        elif _kind(earlier[key]) != _kind(value):
+        elif _kind(one) != _kind(value):
             return False
     return True
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from segue_worker.mapping import json_text
 from segue_worker.mapping.request import Request
 
-__all__ = ["refusals"]
+__all__ = ["is_refused", "refusals"]
 
 _MAX_LENGTH: Final = 500
 """Characters that the JSON text of a key or value may have, with its quotes."""
@@ -26,6 +26,28 @@ def refusals(request: Request) -> list[str]:
     of 500 characters, and a list of the types of properties, in which objects and lists do not occur.
     """
     return list(_refusals(request.body))
+
+
+def is_refused(request: Request) -> bool:
+    """Whether `refusals` names anything. It is asked of every request that may be merged; a glance tells of most."""
+    return _is_suspicious(request.body) and bool(refusals(request))
+
+
+def _is_suspicious(body: dict[str, Any], objects: frozenset[str] = _OBJECTS) -> bool:
+    for key, value in body.items():
+        kind = type(value)
+        if kind is dict and key in objects:
+            if value and _is_suspicious(value, frozenset()):
+                return True
+        elif (
+            len(key) > _CERTAIN_BELOW
+            or kind is dict
+            or kind is list
+            or (kind is str and len(value) > _CERTAIN_BELOW)
+            or (kind is int and value.bit_length() > _CERTAIN_BELOW)
+        ):
+            return True
+    return False
 
 
 def _refusals(body: dict[str, Any]) -> Iterator[str]:
