@@ -82,10 +82,10 @@ def one_request_at_a_time(case: Evidence) -> Broken:
             ended = one.ended if one.process is None or one.process.punctual else one.arrived
             if (ended or 0.0) > other.left or (one.arrived or 0.0) > (other.arrived or 0.0):
                 rule = "overlap"
-                if case.was_forgotten(contact, other.left):
-                    rule = "overlap after forget"
-                elif "redis clock" in case.world.plan.kinds:
+                if "redis clock" in case.world.plan.kinds:
                     rule = "overlap, clock forward"
+                elif case.was_forgotten(contact, other.left):
+                    rule = "overlap after forget"
                 yield rule, f"{contact}: a request left at {other.left:.3f}, while that of {one.left:.3f} was under way"
 
 
@@ -125,6 +125,9 @@ def the_forgotten_is_not_sent(case: Evidence) -> Broken:
     """Once a forget has returned, nothing leaves that had been enqueued before it began."""
     for span in case.truth.forgets:
         if span.destination != case.name or span.ended is None:
+            continue
+        if any(until >= span.began for _, until in case.truth.lost):
+            # Redis went back to a time when the person was not forgotten yet.
             continue
         for sending in case.sendings:
             if sending.contact == span.contact and sending.left > span.ended:

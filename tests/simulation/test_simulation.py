@@ -19,8 +19,12 @@ FOUND = {
     187: "as 87, and a second request of a contact was sent beside the first",
     258: "what the last slot of a run was used late by was never reported, and a second held one request too many",
 }
-PUT_BACK = {"surviving-heartbeat": 76, "apart-key": 9, "claims-by-contact": 21}
-"""Old fault → the first seed that finds it."""
+PUT_BACK = {
+    "surviving-heartbeat": {"swallow"},
+    "apart-key": {"poison"},
+    "claims-by-contact": {"redis slow", "redis lossy"},
+}
+"""Old fault → the kinds of faults that bring it to light."""
 
 
 @pytest.mark.parametrize("seed", [*range(1, SEEDS + 1), *(seed for seed in FOUND if seed > SEEDS)])
@@ -30,7 +34,8 @@ def test_every_promise_is_kept(seed: int) -> None:
 
 @pytest.mark.parametrize("fault", OLD_FAULTS)
 def test_an_old_fault_is_found(fault: str) -> None:
-    assert live(PUT_BACK[fault], Choice(fault=fault)).violations
+    choice = Choice(only=frozenset(PUT_BACK[fault]), fault=fault)
+    assert any(live(seed, choice).violations for seed in range(1, 100))
 
 
 def test_a_seed_replays_exactly_in_another_process() -> None:
