@@ -38,12 +38,13 @@ class Piece(NamedTuple):
     Attributes:
         event: place of the event among those at hand.
         request: the request.
-        apart: whether it goes by itself, because a request that it was merged into was refused.
+        apart: which part it is of what was taken apart, because a request that it was merged into was refused; "" where
+            it was not. An update is merged only with others of its part, an event with nothing.
     """
 
     event: int
     request: Request
-    apart: bool = False
+    apart: str = ""
 
 
 class Group(NamedTuple):
@@ -79,7 +80,7 @@ def apart(group: Group) -> list[Group]:
     pieces = group.pieces
     if group.request.action == "sendEvent":
         event = pieces[-1]
-        return [*coalesce(pieces[:-1], "updates"), Group(event.request, (event._replace(apart=True),))]
+        return [*coalesce(pieces[:-1], "updates"), Group(event.request, (event._replace(apart="event"),))]
     half = len(pieces) // 2
     return [*coalesce(pieces[:half], "updates"), *coalesce(pieces[half:], "updates")]
 
@@ -104,11 +105,11 @@ class _Growing:
             return False
         earlier, later = self.body, piece.request.body
         folding = piece.request.action == "sendEvent"
-        if folding and (mode != "updates_into_events" or not _EVENT_FIELDS.isdisjoint(earlier)):
+        if folding and (mode != "updates_into_events" or piece.apart or not _EVENT_FIELDS.isdisjoint(earlier)):
             return False
         lists, later_lists = _lists(earlier), _lists(later)
         if (
-            piece.apart
+            piece.apart != self.pieces[-1].apart
             or not (_same_contact(earlier, later) and _same_kinds(earlier, later))
             or (lists and (_changes_subscription(lists, later) or _joins_again(lists, later_lists)))
             or (len(self.pieces) == 1 and is_refused(self.request))
