@@ -6,7 +6,7 @@ other way round:
 
 - they name the same contact: the same userId, and the later one no email that the earlier one does not have. A null or
   empty email counts as none, as it does for Loops (docs/loops.md#finding-the-contact);
-- neither has a value that Loops is known to refuse;
+- neither has a value that Loops is known to refuse, as only a destination with `values: keep` sends them;
 - a property of both has values of one kind, such as two numbers or two dates: of another kind than the property's, Loops
   may ignore a value (docs/loops.md#properties);
 - the later one does not change `subscribed` after the earlier one joined a list, and does not join a list that the
@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
-from segue_worker.mapping.known_refusals import is_refused
 from segue_worker.mapping.request import Request
 
 Mode = Literal["off", "updates", "updates_into_events"]
@@ -106,11 +105,7 @@ class _Growing:
         folding = piece.request.action == "sendEvent"
         if folding and (mode != "updates_into_events" or not _EVENT_FIELDS.isdisjoint(earlier)):
             return False
-        if piece.apart or not _mergeable(earlier, later):
-            return False
-        if len(self.pieces) == 1 and is_refused(self.request):
-            return False
-        if is_refused(piece.request):
+        if piece.apart or piece.request.kept or self.request.kept or not _mergeable(earlier, later):
             return False
         # A later email that is null or empty says nothing.
         said = later if later.get("email") else {key: value for key, value in later.items() if key != "email"}
@@ -149,7 +144,7 @@ def _same_contact(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
         return False
     one, other = earlier.get("email"), later.get("email")
     # By their texts, because in Python True is 1.
-    return repr(one) == repr(other) if other else bool(one or earlier.get("userId"))
+    return repr(one) == repr(other) if other else bool(earlier.get("userId"))
 
 
 def _same_kinds(earlier: dict[str, Any], later: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from segue_producer.entries import read_stamp
+from segue_worker.mapping.values import Repair
 from segue_worker.outbox.dead_letter import DeadLetter
 
 Fate = Literal["delivered", "dead", "failed"]
@@ -36,6 +37,7 @@ class Waiting:
         dead: dead letters to record together with what is recorded of this event next.
         because: where it is filtered, by which mapping for which reason.
         apart: names of the mappings whose request goes by itself, because one that it was merged into was refused.
+        repairs: mapping → what was done about values of its request, until it is noted.
         changed: whether `done` or `apart` say more than its entry in the outbox.
         damaged: whether the entry is one of Segue's own that this version cannot read.
     """
@@ -52,6 +54,7 @@ class Waiting:
     dead: list[DeadLetter] = field(default_factory=list)
     because: dict[str, str] = field(default_factory=dict)
     apart: set[str] = field(default_factory=set)
+    repairs: dict[str, tuple[Repair, ...]] = field(default_factory=dict)
     changed: bool = False
     damaged: bool = False
 
