@@ -68,8 +68,10 @@ class CompiledMapping:
             PayloadError, MappingError: as `render` does.
         """
         action = ACTIONS[self.action]
-        body = self._body(self._check(self._transform(event)))
-        repaired, repairs = repair(body, action.name)
+        payload = self._check(self._transform(event))
+        address = payload.get("email", "")
+        body = self._body(payload)
+        repaired, repairs = repair(body, action.name, address=address)
         if not repairs:
             return Request(self.name, action.name, action.method, action.path, body)
         if self._values == "keep":
