@@ -127,6 +127,8 @@ class Backlog:
                 continue
             if request is not None:
                 waiting.left.add(name)
+                if request.repairs:
+                    waiting.repairs[name] = request.repairs
                 pieces.append(Piece(place, request, waiting.apart.get(name, "")))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
@@ -184,12 +186,20 @@ class Backlog:
     def note(self, request: Outgoing, outcome: RequestOutcome, *, sent: int, **details: Any) -> None:
         """Note for the log what followed from sending a request; `details` are further ones of `Journal.request`."""
         refs = [(self._events[ref.event].message_id, ref.mapping) for ref in request.refs]
-        noted = self.journal.request(request.path, refs, sent=sent, outcome=outcome, **details)
+        repairs = [self._events[ref.event].repairs.get(ref.mapping, ()) for ref in request.refs]
+        noted = self.journal.request(request.path, refs, sent=sent, outcome=outcome, repairs=repairs, **details)
+        if noted and any(repairs):
+            self._count_repairs(request.refs)
         if noted and outcome == "parked":
             waiting = (self._events[place] for place in sorted({ref.event for ref in request.refs}))
             self._parked = [
                 EventPart(each.message_id, event_name(each.event), "parked", each.enqueued) for each in waiting
             ]
+
+    def _count_repairs(self, refs: Sequence[Ref]) -> None:
+        for ref in refs:
+            fates = [repair.fate for repair in self._events[ref.event].repairs.pop(ref.mapping, ())]
+            self.count(repaired=fates.count("repaired"), left_out=fates.count("left out"))
 
     def bury(self, request: Outgoing, reason: str, detail: str, **attempt: Any) -> str:
         """Note that a request was given up; `attempt` is what `DeadLetter` says of it. Returns the letter's id."""
