@@ -20,6 +20,17 @@ WORKERS: Final = "segue:workers"
 WORKERS_SAY_S: Final = 5
 """How often it does."""
 
+ABOUT_WORKERS: Final = "segue:workers:about"
+"""Hash: name of each worker → what it says of itself, as JSON (`segue_worker.observing.workers`)."""
+
+HELD: Final = "segue:held"
+"""Set: names of destinations that hold something, or may; one that nobody serves stays in it until it is empty."""
+
+TEAMS: Final = "segue:teams"
+"""Hash: digest of an API key → digest of the key whose limiter it shares, being a later key of the same team."""
+TEAM_NAMES: Final = "segue:teams:names"
+"""Hash: digest of an API key → digest of its team's name, where Loops was asked."""
+
 TRACKING_TOTALS: Final = "segue:tracking-api:totals"
 """Hash: what the Tracking API did since the start of data. `segue_tracking_api.counters` names the fields."""
 TRACKING_STATS: Final = "segue:tracking-api:stats:"
@@ -62,6 +73,7 @@ class Keys:
         "parked",
         "paused",
         "pending",
+        "plan",
         "resumed",
         "run",
         "seen",
@@ -97,6 +109,8 @@ class Keys:
         self.paused = prefix + "paused"
         self.pending = prefix + "pending"
         """Number of events in all outboxes of the destination."""
+        self.plan = prefix + "plan:"
+        """Prefix; the version of a plan follows. Which events its mappings take (`segue_worker.outbox.plan`), as JSON."""
         self.counted = prefix + "counted"
         """Present for a while after the events were counted and the number put right."""
         self.resumed = prefix + "resumed"

@@ -19,6 +19,7 @@ from segue_worker.delivery.watch import Watch
 from segue_worker.loops import LoopsClient
 from segue_worker.outbox import Outbox
 from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.plan import Plan, owner_token
 from segue_worker.pacing import Pacer
 from segue_worker.process.sweep import sweep
 
@@ -104,11 +105,13 @@ class Engine:
         self._passed_on[name] = now
         return True
 
-    def _outbox(self, destination: str, *, window_ms: int) -> Outbox:
-        return Outbox(self._redis, destination, owner=uuid4().hex, window_ms=window_ms, lease_ms=int(LEASE_S * 1000))
+    def _outbox(self, destination: str, *, window_ms: int, owner: str = "") -> Outbox:
+        return Outbox(self._redis, destination, owner=owner, window_ms=window_ms, lease_ms=int(LEASE_S * 1000))
 
     def _context(self, destination: Destination) -> RunContext:
-        outbox = self._outbox(destination.name, window_ms=int(destination.dedupe_window.total_seconds() * 1000))
+        window_ms = int(destination.dedupe_window.total_seconds() * 1000)
+        owner = owner_token(uuid4().hex, Plan.of(destination.mappings))
+        outbox = self._outbox(destination.name, window_ms=window_ms, owner=owner)
         return RunContext(
             destination=destination,
             outbox=outbox,
