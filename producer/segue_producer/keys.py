@@ -24,7 +24,11 @@ ABOUT_WORKERS: Final = "segue:workers:about"
 """Hash: name of each worker → what it says of itself, as JSON (`segue_worker.observing.workers`)."""
 
 HELD: Final = "segue:held"
-"""Set: names of destinations that hold something, or may; one that nobody serves stays in it until it is empty."""
+"""Hash: name of each destination that holds something, or may → unix ms when a worker last served it, or 0. One that
+nobody serves stays in it until it is empty."""
+
+HOLDING_KEYS: Final = "segue:{*}:[ad][wue]*"
+"""Pattern of the keys that a destination has as long as it holds something: `away`, `due` and `dead`."""
 
 TEAMS: Final = "segue:teams"
 """Hash: digest of an API key → digest of the key whose limiter it shares, being a later key of the same team."""
@@ -137,6 +141,11 @@ class Keys:
     def run_number(self, number: int) -> str:
         """Key of the destination's run number `number`, counted from 0."""
         return f"{self.run}:{number}" if number else self.run
+
+
+def name_in(key: bytes) -> bytes:
+    """The destination that a key belongs to."""
+    return key[key.index(b"{") + 1 : key.index(b"}")]
 
 
 def rate_key(api_key: str) -> str:

@@ -57,7 +57,7 @@ class Backlog:
         self.head = 0
         """How many of the events have been taken off the outbox; `Ref`s count from the first one claimed."""
 
-    def plan(
+    def plan(  # noqa: PLR0913 - what a plan depends on
         self,
         mappings: Sequence[CompiledMapping],
         *,

@@ -1,6 +1,6 @@
 """Which mappings take which events: what is kept of a configuration, so that what it began can be finished. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, Self
@@ -52,7 +52,7 @@ class Plan(NamedTuple):
         """Read what `to_json` wrote."""
         return cls.from_rules([Rule(*fields) for fields in orjson.loads(raw)])
 
-    def takes(self, event: Mapping[str, Any]) -> list[Rule]:
+    def takes(self, event: dict[str, Any]) -> list[Rule]:
         """The rules by which an event became requests, in order."""
         if not lets_through(event):
             return []

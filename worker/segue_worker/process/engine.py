@@ -5,12 +5,15 @@ request. So an engine belongs to the loop in which its coroutines run.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import uuid4
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
+from segue_producer.keys import HELD, HOLDING_KEYS, name_in
 from segue_worker.config import Config, Destination
 from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.lease import LEASE_S, Lease
@@ -24,6 +27,8 @@ from segue_worker.pacing import Pacer
 from segue_worker.process.sweep import sweep
 
 PASSED_ON_S: Final = 1.0
+
+log = logging.getLogger(__name__)
 
 
 def loops_client(destination: Destination) -> LoopsClient:
@@ -62,12 +67,27 @@ class Engine:
         self._clients: dict[str, LoopsClient] = {}
         self._running: set[str] = set()
         self._passed_on: dict[str, float] = {}
+        self._finding: asyncio.Task[None] | None = None
 
     async def warm_up(self) -> None:
         """Make clients and pacers now, so that the first request need not wait for them."""
         for destination in self._config.destinations:
             self._client(destination)
             self._pacer(destination)
+        self._finding = asyncio.create_task(self._find_held())
+
+    async def _find_held(self) -> None:
+        """Note the plans of this configuration, and which destinations hold something though nobody announces them.
+
+        A version of Segue from before there was `HELD` forgot them after an hour; others were named only by a producer.
+        """
+        try:
+            for destination in self._config.destinations:
+                await self._outbox(destination.name, window_ms=1).keep_plan(Plan.of(destination.mappings))
+            async for key in self._redis.scan_iter(match=HOLDING_KEYS, count=1000):
+                await self._redis.hset(HELD, name_in(key), 0)
+        except (RedisError, OSError) as error:
+            log.warning("Redis was not searched for orphaned destinations: %s", type(error).__name__)
 
     async def sweep(self) -> list[str]:
         """Look for destinations that have work but no run. Returns the names of those that need a hint."""
