@@ -119,7 +119,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 def digest(message_id: str) -> bytes:
-    """The 16 bytes by which a messageId is remembered."""
+    """The 16 bytes by which a messageId is remembered, which is given as what its event is known by."""
     return hashlib.blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

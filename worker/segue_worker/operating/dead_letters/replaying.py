@@ -72,7 +72,7 @@ def prepare_replay(letter: DeadLetter, mappings: Collection[str] | None = None) 
     if not contact:
         return NotReplayable(letter.id, "its events name no contact; delete it")
     entries = (
-        partial_entry(event, only=_mappings_of(letter, place), replay=letter.id)
+        partial_entry(event, letter.source(place), only=_mappings_of(letter, place), replay=letter.id)
         for place, event in enumerate(letter.events)
     )
     return Replay(letter.id, contact, tuple(entries))
@@ -152,7 +152,7 @@ def _arguments(destination: str, item: Replay) -> tuple[list[str], list[Any]]:
 def _record(item: Replay) -> bytes:
     """What the log says of a replay."""
     waiting = [read_entry(entry) for entry in item.entries]
-    parts = [EventPart(each.message_id, event_name(each.event), "replayed", 0, item.id) for each in waiting]
+    parts = [EventPart(each.identity, event_name(each.event), "replayed", 0, item.id) for each in waiting]
     return Record(contact_digest(item.contact.encode("utf-8", "surrogatepass")), parts).to_json()
 
 
@@ -164,7 +164,7 @@ def _validated(letter: DeadLetter) -> Replay | NotReplayable:
         return NotReplayable(
             letter.id, f"it is still invalid: {error}; enqueue a corrected event, and delete the letter"
         )
-    return Replay(letter.id, event.contact, (partial_entry(event.json.decode(), replay=letter.id),))
+    return Replay(letter.id, event.contact, (partial_entry(event.json.decode(), letter.source(0), replay=letter.id),))
 
 
 def _contact_of(events: Iterable[str]) -> str | None:
