@@ -54,9 +54,14 @@ def check_names(destinations: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def as_names(destinations: Iterable[str | bytes]) -> list[str]:
+    """What Redis answers of destinations, sorted."""
+    return sorted(name.decode() if isinstance(name, bytes) else name for name in destinations)
+
+
 def check_known(destinations: Sequence[str], known: Iterable[str | bytes]) -> None:
     """Raise UnknownDestination for a destination no worker serves. Before any worker has ever started, all may pass."""
-    names = sorted(name.decode() if isinstance(name, bytes) else name for name in known)
+    names = as_names(known)
     for name in destinations:
         if names and name not in names:
             raise UnknownDestination(

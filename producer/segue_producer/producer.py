@@ -107,7 +107,10 @@ class Producer:
             InvalidEvent: an event is malformed; none was taken.
             EnqueueError: some were not taken; `.taken` lists those that were.
         """
-        prepared = append.prepare_all(events)
+        return self.enqueue_prepared(append.prepare_all(events))
+
+    def enqueue_prepared(self, prepared: Sequence[Prepared]) -> list[str]:
+        """Enqueue what `segue_producer.events.prepare` made, as `enqueue` does; for callers who check events one by one."""
         connection = self._connected()
         taking = Taking(self._destinations, self._partly)
         for batch in append.batches(prepared):

@@ -77,8 +77,8 @@ def utc_text(value: datetime) -> str:
         return moment_text(value)
 
 
-def write_json(fields: dict[str, Any]) -> bytes:
-    """An event as JSON.
+def write_json(fields: Any) -> bytes:
+    """An event, or any other value, as JSON.
 
     Raises:
         ValueError: a value has no JSON form; the message says where it is, and its type, but never the value.
@@ -91,6 +91,14 @@ def write_json(fields: dict[str, Any]) -> bytes:
             return orjson.dumps(_plain(fields, ()), None, _WAYS)
         except RecursionError:
             raise _too_deep() from None
+
+
+def as_json(value: Any) -> bytes:
+    """Anything as JSON, for people to look at: what has no JSON form is described."""
+    try:
+        return write_json(value)
+    except ValueError as error:
+        return orjson.dumps(f"of type {type(value).__name__}: {error}")
 
 
 def _foreign(value: Any) -> Any:

@@ -15,6 +15,8 @@ REASONS: Final[dict[str, str]] = {
     "mapping": "a directive of the mapping failed",
     "mapping_gone": "it was begun with a mapping that the configuration no longer has",
     "invalid": "it is no valid event, and was never in an outbox",
+    "full": "the outbox was full when it came by the Tracking API, and another destination of its source took it",
+    "misaddressed": "no worker serves the destination that a task named",
     "unreadable": "the outbox held no event there",
     "internal": "its delivery kept failing in Segue itself",
 }

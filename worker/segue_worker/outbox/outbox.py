@@ -296,15 +296,6 @@ class Outbox:
         )
         return bool(answer)
 
-    async def bury(self, letters: Sequence[DeadLetter]) -> None:
-        """Record dead letters of events that never were in the outbox."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            for letter in letters:
-                pipe.hset(self.keys.dead, letter.id, letter.to_json())
-                pipe.zadd(self.keys.dead_at, {letter.id: letter.at})
-            pipe.hincrby(self.keys.totals, "dead", len(letters))
-            await pipe.execute()
-
 
 def _arguments(settlement: Settlement) -> list[Any]:
     """What settle.lua is told of a settlement, behind the contact and who holds it."""

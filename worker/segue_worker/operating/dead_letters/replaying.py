@@ -62,6 +62,8 @@ def prepare_replay(letter: DeadLetter, mappings: Collection[str] | None = None) 
     """
     if letter.reason == "unreadable" or not letter.events:
         return NotReplayable(letter.id, "it holds no event; delete it")
+    if letter.reason == "misaddressed":
+        return NotReplayable(letter.id, "it is not for this destination; enqueue it for the right one, and delete it")
     if letter.reason == "invalid":
         return _validated(letter)
     gone = [name for name in letter.mappings if mappings is not None and name not in mappings]
@@ -160,6 +162,10 @@ def _validated(letter: DeadLetter) -> Replay | NotReplayable:
     """Replay an event that was not accepted when it was enqueued, if today's rules accept it."""
     try:
         event = prepare(json.loads(letter.events[0]))
+    except ValueError:
+        return NotReplayable(
+            letter.id, "what is kept of it is no event; enqueue a corrected one, and delete the letter"
+        )
     except InvalidEvent as error:
         return NotReplayable(
             letter.id, f"it is still invalid: {error}; enqueue a corrected event, and delete the letter"
