@@ -84,27 +84,26 @@ def enqueue(self: Task[Any, Any], events: Any = (), destinations: Any = ("loops"
         served = {destination.name for destination in config().destinations} | runtime().announced()
         _enqueue(task_id, sort(task_id, events, destinations, served, besides=besides))
     except (OutboxUnavailable, RedisError, OSError, KombuError) as error:
-        ENQUEUE_READING.hold()
-        log.warning("an enqueue message goes back to the queue, which is read again later: %s", error)
+        if ENQUEUE_READING.failed(all_would=True):
+            log.warning("enqueue messages go back to the queue, which is read again later: %s", error)
         raise Reject(str(error), requeue=True) from None
 
 
 def _enqueue(task_id: str, found: Sorted) -> None:
     """Enqueue the events of a task. Those for which a destination has no room are sent to the end of the queue again."""
-    waits = False
     if found.good and found.destinations:
         try:
             _producer(found.destinations).enqueue_prepared([prepared for prepared, _ in found.good])
+            ENQUEUE_READING.done()
         except OutboxFull as error:
-            waits = True
             for name, message_ids in error.owed.items():
                 arguments = [found.owed(message_ids), [name]]
                 app.send_task(ENQUEUE, arguments, task_id=task_id, queue=ENQUEUE_QUEUE, retry=False)
-            log.warning("events of an enqueue message wait in the queue, which is read again later: %s", error)
+            if ENQUEUE_READING.failed():
+                log.warning("events of enqueue messages wait in the queue, which is read again later: %s", error)
     for name, refused in found.refused.items():
         log.error("events of an enqueue message became dead letters: %d (%s)", len(refused), refused[0].word)
         runtime().bury(name or config().destinations[0].name, refused)
-    ENQUEUE_READING.hold() if waits else ENQUEUE_READING.done()
 
 
 @lru_cache(maxsize=64)
