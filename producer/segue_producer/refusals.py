@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +31,7 @@ class Refused(NamedTuple):
         word: the same in a word, for metrics.
         reason: the dead letter's: `invalid`, `full` or `misaddressed`.
         source: whose messageId it is.
+        further: messageIds of further events that `event` holds.
     """
 
     message_id: str
@@ -39,6 +40,7 @@ class Refused(NamedTuple):
     word: str
     reason: str = "invalid"
     source: str = ""
+    further: tuple[str, ...] = ()
 
 
 def id_of(event: Any) -> str:
@@ -46,28 +48,26 @@ def id_of(event: Any) -> str:
     return "refused-" + blake2b(as_json(event), digest_size=12).hexdigest()
 
 
-def bury(redis: Any, destination: str, refused: Sequence[Refused]) -> list[Any]:
+def bury(redis: Any, destination: str, refused: Sequence[Refused]) -> Iterator[Any]:
     """Make dead letters of refused events; made twice, they are the same.
 
     Args:
-        redis: a client; of asyncio, where the calls that are returned are awaited.
+        redis: a client; of asyncio, where what is yielded is awaited before the next step.
         destination: which the events were meant for.
         refused: the events.
 
-    Returns:
-        what the client answers to each step.
+    Yields:
+        what the client answers to each step, made when it is asked for.
     """
     at = int(time.time() * 1000)
     script = redis.register_script(_SCRIPT)
     keys = Keys(destination)
     names = [keys.dead, keys.dead_at, keys.totals, f"{keys.stats}{at // 60_000}", keys.measures]
-    answers = []
     for start in range(0, len(refused), _AT_ONCE):
         args: list[Any] = [0, STATS_KEPT_S]
         for each in refused[start : start + _AT_ONCE]:
             args += (*_letter(each, at), each.word)
-        answers.append(script(keys=names, args=args))
-    return answers
+        yield script(keys=names, args=args)
 
 
 def _letter(refused: Refused, at: int) -> tuple[str, bytes]:
@@ -76,16 +76,20 @@ def _letter(refused: Refused, at: int) -> tuple[str, bytes]:
     if len(text) > _LONGEST:
         # A text, which is no event: so it cannot be replayed by mistake.
         text = orjson.dumps(f"{text[:_LONGEST]}… ({len(text)} characters)").decode()
-    known = f"{refused.source}\0{refused.message_id}\0{refused.reason}\0{text}"
+    # Of a valid event the messageId says which it is; what the Tracking API adds to it differs each time it is sent.
+    content = text if refused.reason == "invalid" else ""
+    known = f"{refused.source}\0{refused.message_id}\0{refused.reason}\0{content}"
     letter_id = blake2b(known.encode("utf-8", "replace"), digest_size=16).hexdigest()
     fields: dict[str, Any] = {
         "reason": refused.reason,
         "detail": refused.detail,
         "contact": (contact_of(refused.event) or "") if isinstance(refused.event, Mapping) else "",
         "mappings": (),
-        "message_ids": (refused.message_id,),
+        "message_ids": (refused.message_id, *refused.further),
         "events": (text,),
         "at": at,
         "id": letter_id,
     }
-    return letter_id, orjson.dumps(fields | ({"sources": (refused.source,)} if refused.source else {}))
+    return letter_id, orjson.dumps(
+        fields | ({"sources": (refused.source,) * (1 + len(refused.further))} if refused.source else {})
+    )

@@ -52,6 +52,11 @@ def id_text(value: Any) -> str:
     return format(number.normalize(), "f") if isinstance(number, Decimal) else repr(float(number))
 
 
+def read_integer(digits: str) -> int | float:
+    """An integer of a JSON text; one of very many digits, which Python refuses to read, as infinity."""
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
+
+
 def sound(text: str) -> str:
     """The text with U+FFFD in the place of halves of surrogate pairs, which UTF-8 cannot hold."""
     if text.isascii():

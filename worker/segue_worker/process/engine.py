@@ -79,7 +79,8 @@ class Engine:
 
     async def bury(self, destination: str, refused: Sequence[Refused]) -> None:
         """Make dead letters of events that were never in the outbox."""
-        await asyncio.gather(*bury(self._redis, destination, refused))
+        for step in bury(self._redis, destination, refused):
+            await step
 
     async def deliver(self, destination: Destination) -> bool:
         """Do one run. Returns whether a hint must be sent."""

@@ -5,12 +5,12 @@ looks like this. Python refuses integers of very many digits.
 """
 
 import json as _json
-from typing import Any, Final
+from typing import Any
 
 from kombu.serialization import register
 from kombu.utils import json
 
-_MAX_DIGITS: Final = 4000
+from segue_producer.values import read_integer
 
 
 def read_leniently() -> None:
@@ -24,7 +24,7 @@ def loads(text: Any) -> Any:
 
 
 def _loads(text: str, **options: Any) -> Any:
-    return _json.loads(text, parse_int=_integer, **options)
+    return _json.loads(text, parse_int=read_integer, **options)
 
 
 def _hook(value: dict[str, Any]) -> Any:
@@ -32,7 +32,3 @@ def _hook(value: dict[str, Any]) -> Any:
         return json.object_hook(value)
     except Exception:  # noqa: BLE001 - whatever a client writes there
         return value
-
-
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
