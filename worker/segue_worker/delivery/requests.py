@@ -18,7 +18,7 @@ def idempotency_key(destination: str, mapping: str, message_id: str, variant: st
     Args:
         destination: name of the destination.
         mapping: name of the mapping.
-        message_id: of the event.
+        message_id: of the event, within its source (`segue_producer.entries.identity`).
         variant: sets a deliberate second sending apart from the first.
     """
     parts = f"{destination}\0{mapping}\0{message_id}\0{variant}".encode("utf-8", "surrogatepass")
@@ -31,7 +31,7 @@ def outgoing(group: Group, destination: str, events: Sequence[tuple[str, str]]) 
     Args:
         group: pieces that go in one request.
         destination: name of the destination.
-        events: messageId and variant of each event that the pieces' places refer to.
+        events: messageId (within its source) and variant of each event that the pieces' places refer to.
     """
     request, last = group.request, group.pieces[-1]
     message_id, variant = events[last.event]

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from segue_producer.entries import read_stamp
+from segue_producer.entries import identity, read_source, read_stamp
 from segue_worker.mapping.values import Repair
 from segue_worker.outbox.dead_letter import DeadLetter
 
@@ -28,6 +28,7 @@ class Waiting:
         raw: its JSON, with the time of enqueueing as `receivedAt`, where Segment's spec has it.
         event: the same, parsed; None where it is no event.
         message_id: its messageId, or "" where it is no event.
+        source: whose messageId it is (`segue_producer.entries`).
         enqueued: unix ms, or 0 where it is not known.
         done: mapping → what became of its request.
         only: the mappings it is for, once it was planned; None where it is for all whose trigger takes it.
@@ -47,6 +48,7 @@ class Waiting:
     event: dict[str, Any] | None
     message_id: str
     enqueued: int = 0
+    source: str = ""
     done: dict[str, Fate] = field(default_factory=dict)
     only: tuple[str, ...] | None = None
     replay: str = ""
@@ -60,6 +62,11 @@ class Waiting:
     damaged: bool = False
 
     @property
+    def identity(self) -> str:
+        """What the event is known by: the messageId within its source; "" where it is no event."""
+        return identity(self.source, self.message_id) if self.message_id else ""
+
+    @property
     def text(self) -> str:
         """The event's JSON."""
         return self.raw.decode("utf-8", "replace")
@@ -67,12 +74,13 @@ class Waiting:
     def partial(self) -> bytes:
         """The entry of the outbox for what is left of it: from now on it is for the mappings of this plan and no others."""
         only = self.only if self.only is not None else tuple(dict.fromkeys([*self.done, *sorted(self.left)]))
-        return partial_entry(self.text, done=self.done, only=only, replay=self.replay, apart=self.apart)
+        return partial_entry(*(self.text, self.source), done=self.done, only=only, replay=self.replay, apart=self.apart)
 
 
 def read_entry(raw: bytes) -> Waiting:
     """Read an entry of the outbox: an event, or the part of one that `partial_entry` wrote."""
     text, enqueued = read_stamp(raw)
+    text, source = read_source(text)
     try:
         entry = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -87,7 +95,7 @@ def read_entry(raw: bytes) -> Waiting:
     if enqueued and "receivedAt" not in entry:
         received = entry["receivedAt"] = _iso(enqueued)
         text = b'%b,"receivedAt":"%b"}' % (text[:-1], received.encode())
-    return Waiting(text, entry, entry["messageId"], enqueued or _unix_ms(entry.get("receivedAt")))
+    return Waiting(text, entry, entry["messageId"], enqueued or _unix_ms(entry.get("receivedAt")), source)
 
 
 def _read_partial(entry: Mapping[str, Any]) -> Waiting:
@@ -100,6 +108,7 @@ def _read_partial(entry: Mapping[str, Any]) -> Waiting:
     apart = entry.get("apart", {})
     # Before updates were remembered too, it was a list of mappings: those of events.
     waiting.apart = dict(apart) if isinstance(apart, dict) else dict.fromkeys(apart, "0.")
+    waiting.source = str(entry.get("source", ""))
     return waiting
 
 
@@ -115,8 +124,9 @@ def _unix_ms(received: Any) -> int:
         return 0
 
 
-def partial_entry(
+def partial_entry(  # noqa: PLR0913 - the fields of an entry
     event: str,
+    source: str = "",
     *,
     done: Mapping[str, Fate] | None = None,
     only: Sequence[str] | None = None,
@@ -127,6 +137,7 @@ def partial_entry(
 
     Args:
         event: its JSON, as enqueued.
+        source: whose messageId it has.
         done: mapping → what became of its request already.
         only: the mappings it is for; all where left out.
         replay: id of the dead letter it is a deliberate replay of. Such an entry is no duplicate, whatever was settled
@@ -134,4 +145,5 @@ def partial_entry(
         apart: mapping → which part its request is of what was taken apart.
     """
     fields: dict[str, Any] = {"type": PARTIAL, "event": event, "done": dict(done or {}), "only": only, "replay": replay}
-    return orjson.dumps(fields | {"apart": apart} if apart else fields)
+    # Only where there are any, so that an older version reads all other entries as well.
+    return orjson.dumps(fields | {name: value for name, value in (("apart", apart), ("source", source)) if value})

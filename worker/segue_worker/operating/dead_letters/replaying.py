@@ -62,6 +62,8 @@ def prepare_replay(letter: DeadLetter, mappings: Collection[str] | None = None) 
     """
     if letter.reason == "unreadable" or not letter.events:
         return NotReplayable(letter.id, "it holds no event; delete it")
+    if letter.reason == "misaddressed":
+        return NotReplayable(letter.id, "it is not for this destination; enqueue it for the right one, and delete it")
     if letter.reason == "invalid":
         return _validated(letter)
     gone = [name for name in letter.mappings if mappings is not None and name not in mappings]
@@ -72,7 +74,7 @@ def prepare_replay(letter: DeadLetter, mappings: Collection[str] | None = None) 
     if not contact:
         return NotReplayable(letter.id, "its events name no contact; delete it")
     entries = (
-        partial_entry(event, only=_mappings_of(letter, place), replay=letter.id)
+        partial_entry(event, letter.source(place), only=_mappings_of(letter, place), replay=letter.id)
         for place, event in enumerate(letter.events)
     )
     return Replay(letter.id, contact, tuple(entries))
@@ -152,7 +154,7 @@ def _arguments(destination: str, item: Replay) -> tuple[list[str], list[Any]]:
 def _record(item: Replay) -> bytes:
     """What the log says of a replay."""
     waiting = [read_entry(entry) for entry in item.entries]
-    parts = [EventPart(each.message_id, event_name(each.event), "replayed", 0, item.id) for each in waiting]
+    parts = [EventPart(each.identity, event_name(each.event), "replayed", 0, item.id) for each in waiting]
     return Record(contact_digest(item.contact.encode("utf-8", "surrogatepass")), parts).to_json()
 
 
@@ -160,11 +162,15 @@ def _validated(letter: DeadLetter) -> Replay | NotReplayable:
     """Replay an event that was not accepted when it was enqueued, if today's rules accept it."""
     try:
         event = prepare(json.loads(letter.events[0]))
+    except ValueError:
+        return NotReplayable(
+            letter.id, "what is kept of it is no event; enqueue a corrected one, and delete the letter"
+        )
     except InvalidEvent as error:
         return NotReplayable(
             letter.id, f"it is still invalid: {error}; enqueue a corrected event, and delete the letter"
         )
-    return Replay(letter.id, event.contact, (partial_entry(event.json.decode(), replay=letter.id),))
+    return Replay(letter.id, event.contact, (partial_entry(event.json.decode(), letter.source(0), replay=letter.id),))
 
 
 def _contact_of(events: Iterable[str]) -> str | None:
