@@ -100,8 +100,8 @@ class Backlog:
                 pieces += self._pieces(place, waiting, mappings, held)
             taken.add(waiting.message_id)
         first = [frozen] if frozen else []
-        key_parts = [(waiting.message_id, waiting.replay) for waiting in self._events]
-        return first + [outgoing(group, destination, key_parts) for group in coalesce(pieces, mode)]
+        key_parts = [(waiting.origin or destination, waiting.message_id, waiting.replay) for waiting in self._events]
+        return first + [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
 
     def _keep_to(self, plan: Plan) -> None:
         """Keep the events that an unrecorded request may have stood for to the mappings that took them by then.

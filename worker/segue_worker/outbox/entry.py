@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from segue_producer.entries import read_stamp
+from segue_worker.outbox.begun import begun_entry, split_entry
 from segue_worker.outbox.dead_letter import DeadLetter
 
 Fate = Literal["delivered", "dead", "failed"]
@@ -38,6 +39,7 @@ class Waiting:
         apart: names of the mappings whose request goes by itself, because one that it was merged into was refused.
         changed: whether `done` or `apart` say more than its entry in the outbox.
         damaged: whether the entry is one of Segue's own that this version cannot read.
+        origin: the destination under whose name its requests may have been sent already, if that was another.
     """
 
     raw: bytes
@@ -54,6 +56,7 @@ class Waiting:
     apart: set[str] = field(default_factory=set)
     changed: bool = False
     damaged: bool = False
+    origin: str = ""
 
     @property
     def text(self) -> str:
@@ -63,16 +66,20 @@ class Waiting:
     def partial(self) -> bytes:
         """The entry of the outbox for what is left of it: from now on it is for the mappings of this plan and no others."""
         only = self.only if self.only is not None else tuple(dict.fromkeys([*self.done, *sorted(self.left)]))
-        return partial_entry(self.text, done=self.done, only=only, replay=self.replay, apart=sorted(self.apart))
+        apart = sorted(self.apart)
+        return partial_entry(self.text, done=self.done, only=only, replay=self.replay, apart=apart, origin=self.origin)
 
 
 def read_entry(raw: bytes) -> Waiting:
     """Read an entry of the outbox: an event, or the part of one that `partial_entry` wrote."""
-    text, enqueued = read_stamp(raw)
     try:
+        raw, _ = split_entry(raw)
+        text, enqueued = read_stamp(raw)
         entry = orjson.loads(text)
     except orjson.JSONDecodeError:
         return Waiting(raw, None, "")
+    except (KeyError, TypeError, AttributeError):
+        return Waiting(raw, None, "", damaged=True)
     if isinstance(entry, dict) and str(entry.get("type")).startswith(_OWN):
         try:
             return _read_partial(entry)
@@ -94,7 +101,18 @@ def _read_partial(entry: Mapping[str, Any]) -> Waiting:
     waiting.only = None if entry["only"] is None else tuple(entry["only"])
     waiting.replay = entry["replay"]
     waiting.apart = set(entry.get("apart", ()))
+    waiting.origin = entry.get("origin", "")
     return waiting
+
+
+def with_origin(raw: bytes, destination: str) -> bytes:
+    """An entry whose requests go under the keys that they have at a destination, though it lies at another."""
+    waiting = read_entry(raw)
+    if waiting.event is None or waiting.origin:
+        return raw
+    options: dict[str, Any] = {"done": waiting.done, "only": waiting.only, "replay": waiting.replay}
+    part = partial_entry(waiting.text, **options, apart=sorted(waiting.apart), origin=destination)
+    return begun_entry(part, split_entry(raw)[1])
 
 
 @lru_cache(maxsize=256)
@@ -109,13 +127,14 @@ def _unix_ms(received: Any) -> int:
         return 0
 
 
-def partial_entry(
+def partial_entry(  # noqa: PLR0913 - the fields of an entry
     event: str,
     *,
     done: Mapping[str, Fate] | None = None,
     only: Sequence[str] | None = None,
     replay: str = "",
     apart: Sequence[str] = (),
+    origin: str = "",
 ) -> bytes:
     """An entry of the outbox for part of an event.
 
@@ -126,6 +145,8 @@ def partial_entry(
         replay: id of the dead letter it is a deliberate replay of. Such an entry is no duplicate, whatever was settled
             before, and its requests carry Idempotency-Keys of their own.
         apart: the mappings whose request is not merged again.
+        origin: the destination under whose name its requests may have been sent already, if that was another.
     """
     fields: dict[str, Any] = {"type": PARTIAL, "event": event, "done": dict(done or {}), "only": only, "replay": replay}
-    return orjson.dumps(fields | {"apart": apart} if apart else fields)
+    # Only where there are any, so that an older version reads all other entries.
+    return orjson.dumps(fields | ({"apart": apart} if apart else {}) | ({"origin": origin} if origin else {}))
