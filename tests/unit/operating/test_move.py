@@ -314,6 +314,10 @@ def _do(town: Town, step: str, name: str, what: Any, of: dict[int, tuple[str, st
         "retry": lambda: town.retry_all(name),
         "move": lambda: _cut_short(town, what),
     }
+    # Once everything was moved, what is enqueued under the old name overtakes it there.
+    if name == "old" and step != "enqueue" and town.moved and not town.redis.exists(OLD.paused):
+        return
+    town.moved = town.moved or step == "move"
     actions[step]()
 
 

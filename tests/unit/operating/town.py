@@ -87,6 +87,7 @@ class Town:
     settings: dict[str, Any] = field(default_factory=dict)
     sandbox: Sandbox = field(default_factory=lambda: Sandbox(Switches(rate_limit=10_000)))
     numbers: int = 0
+    moved: bool = False
 
     def destination(self, name: str, **settings: Any) -> Destination:
         options: dict[str, Any] = {

@@ -63,9 +63,14 @@ class Waiting:
         """The event's JSON."""
         return self.raw.decode("utf-8", "replace")
 
+    @property
+    def mappings(self) -> tuple[str, ...]:
+        """The mappings that it is for, once it was planned."""
+        return self.only if self.only is not None else tuple(dict.fromkeys([*self.done, *sorted(self.left)]))
+
     def partial(self) -> bytes:
         """The entry of the outbox for what is left of it: from now on it is for the mappings of this plan and no others."""
-        only = self.only if self.only is not None else tuple(dict.fromkeys([*self.done, *sorted(self.left)]))
+        only = self.mappings
         apart = sorted(self.apart)
         return partial_entry(self.text, done=self.done, only=only, replay=self.replay, apart=apart, origin=self.origin)
 
