@@ -63,6 +63,7 @@ class Bench:
             base_url="http://sandbox/api/v1",
             enabled=True,
             rate_limit=10_000,
+            values="keep",
             retry=RetryLimits(max_age=timedelta(hours=24)),
             dedupe_window=timedelta(hours=24),
             max_pending=1000,

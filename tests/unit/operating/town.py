@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import cycle
+from tempfile import NamedTemporaryFile
 from typing import Any
 from uuid import uuid4
 
@@ -19,8 +20,7 @@ from segue_producer.keys import Keys
 from segue_sandbox.core import Sandbox
 from segue_sandbox.faults import InjectedFault
 from segue_sandbox.switches import Switches
-from segue_worker.config import Destination
-from segue_worker.config.model import DeadLetterLimits, RetryLimits
+from segue_worker.config import Destination, load_config
 from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.lease import Lease
 from segue_worker.delivery.run import run
@@ -38,6 +38,15 @@ DAY_MS = 86_400_000
 def mapping(name: str, action: str = "sendEvent", **options: Any) -> CompiledMapping:
     settings: dict[str, Any] = {"trigger": None, "enabled": True, "defaults": True, "fields": {}}
     return compile_destination_mapping(name=name, action=action, **{**settings, **options})
+
+
+@cache
+def _usual() -> Destination:
+    """A destination with every setting as it is where a configuration leaves it out."""
+    with NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write("destinations:\n  - {name: loops, api_key: sandbox-key}\n")
+        file.flush()
+        return load_config(file.name).destinations[0]
 
 
 class _Cut(SandboxTransport):
@@ -98,18 +107,7 @@ class Town:
             **self.settings,
             **settings,
         }
-        return Destination(
-            name=name,
-            base_url="http://sandbox/api/v1",
-            rate_limit=10_000,
-            retry=RetryLimits(max_age=timedelta(hours=24)),
-            dedupe_window=timedelta(hours=24),
-            max_pending=1000,
-            parallel_runs=1,
-            timeout=timedelta(seconds=10),
-            dead_letter=DeadLetterLimits(keep=timedelta(days=30), max=1000),
-            **options,
-        )
+        return replace(_usual(), name=name, base_url="http://sandbox/api/v1", rate_limit=10_000, **options)
 
     def enqueue(self, destination: str, contact: str, **event: Any) -> str:
         """Enqueue a track event, a millisecond after the one before. Returns its messageId."""

@@ -118,6 +118,7 @@ _WORDS: Final[dict[What, Callable[[dict[str, Any]], str]]] = {
     "filtered": _filtered,
     "duplicate": lambda _: "a second copy was dropped as a duplicate",
     "replayed": lambda details: f"replayed from dead letter {details['letter']}",
+    "value": lambda details: f"{details['key']} for {details['mapping']!r}: {details['why']}",
     "settled": lambda _: "it was settled within the dedupe window; the log no longer says how",
     "pending": _pending,
     "moved": lambda details: f"moved to destination {details['to']}",

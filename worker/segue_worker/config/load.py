@@ -110,6 +110,7 @@ def _destination(shape: DestinationShape, api_key: SecretStr) -> Destination:
         enabled=shape.enabled,
         rate_limit=shape.rate_limit,
         coalesce=shape.coalesce,
+        values=shape.values,
         retry=RetryLimits(max_age=shape.retry.max_age),
         dedupe_window=shape.dedupe_window,
         max_pending=shape.max_pending,

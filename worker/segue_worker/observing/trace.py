@@ -10,6 +10,7 @@ from redis import Redis
 from segue_producer.keys import Keys
 from segue_producer.lua import CLOCK, read_script
 from segue_worker.delivery.journal import event_name
+from segue_worker.mapping.values import why_of
 from segue_worker.observing.log import Logged, find
 from segue_worker.observing.status import utc_text_ms
 from segue_worker.observing.waiting import WaitingEvent, find_waiting
@@ -22,9 +23,9 @@ EventState = Literal["pending", "parked", "delivered", "filtered", "duplicate", 
 """`moved`: to another destination, which knows what became of it; `settled`: it was settled within the dedupe window, but the log no longer says how."""
 What = Literal[
     "enqueued", "interrupted", "attempt", "delivered", "parked", "dead", "apart", "filtered", "duplicate", "failed",
-    "replayed", "pending", "settled", "moved", "arrived",
+    "replayed", "pending", "settled", "value", "moved", "arrived",
 ]  # fmt: skip
-_PASSING: Final = {"interrupted", "attempt", "apart", "enqueued", "failed", "replayed", "arrived"}
+_PASSING: Final = {"interrupted", "attempt", "apart", "enqueued", "failed", "replayed", "value", "arrived"}
 _SEEN: Final = read_script("segue_worker/outbox/seen", CLOCK, WINDOWS)
 
 
@@ -168,6 +169,9 @@ def _request_steps(
         details |= {"because": request.why, "until": utc_text_ms(request.next)}
     elif request.outcome == "dead":
         details |= {"reason": request.why, **_letter_details(redis, destination, request.letter)}
+    for repair in request.repairs:
+        if any(request.refs[place][0] == message_id for place in repair.refs):
+            yield TrailStep("value", at, {"key": repair.key, "mapping": mapping, "why": why_of(repair.rule)})
     yield TrailStep(request.outcome, at, details)
 
 

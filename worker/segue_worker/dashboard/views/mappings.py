@@ -11,11 +11,10 @@ from segue_worker.config import Destination
 from segue_worker.dashboard.context import PageRequest, configured
 from segue_worker.dashboard.masking import pretty
 from segue_worker.dashboard.pages import render
-from segue_worker.mapping.known_refusals import refusals
 from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.observing.metrics.exposition import mapping_counts
 from segue_worker.observing.metrics.minutes import read_counts
-from segue_worker.observing.preview import NotAnEventError, preview, read_event
+from segue_worker.observing.preview import NotAnEventError, preview, read_event, remarks
 from segue_worker.observing.workers import read_plans
 from segue_worker.outbox.plan import Plan, Rule
 
@@ -50,7 +49,7 @@ def preview_event(call: PageRequest) -> Response:
     except InvalidEvent as error:
         warning = f"A producer refuses to enqueue this: {error}"
     requests = [
-        (request.mapping, f"{request.method} {request.path}", pretty(request.body), refusals(request))
+        (request.mapping, f"{request.method} {request.path}", pretty(request.body), remarks(request))
         for request in found.requests
     ]
     return _page(call, event=text, destination=name, found=found, requests=requests, warning=warning)

@@ -21,6 +21,8 @@ _SHOWN: Final = [
     "requests",
     "retries",
     "rate_limited",
+    "repaired",
+    "left_out",
     "interrupted",
     "replayed",
 ]
