@@ -1,6 +1,7 @@
 """The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any, Final, Unpack, cast
 
@@ -100,8 +101,8 @@ class Backlog:
                 pieces += self._pieces(place, waiting, mappings, held)
             taken.add(waiting.identity)
         first = [frozen] if frozen else []
-        key_parts = [(waiting.identity, waiting.replay) for waiting in self._events]
-        return first + [outgoing(group, destination, key_parts) for group in coalesce(pieces, mode)]
+        key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]
+        return first + [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
 
     def _keep_to(self, plan: Plan) -> None:
         """Keep the events that an unrecorded request may have stood for to the mappings that took them by then.
@@ -152,6 +153,11 @@ class Backlog:
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
             waiting.because = filter_reasons(event, mappings)
+        # All that the event is for is known only now.
+        waiting.dead = [
+            replace(letter, beside=tuple((0, name) for name in waiting.mappings if name not in letter.mappings))
+            for letter in waiting.dead
+        ]
         return pieces
 
     @staticmethod
@@ -235,6 +241,12 @@ class Backlog:
             refs=tuple((places.index(ref.event), ref.mapping) for ref in request.refs),
             request={"method": request.method, "path": request.path, "body": request.body.decode()},
             at=self._now_ms(),
+            beside=tuple(
+                (place, mapping)
+                for place, waiting in enumerate(events)
+                for mapping in waiting.mappings
+                if (places[place], mapping) not in request.refs
+            ),
             **attempt,
         )
         self.record(request.refs, "dead")
