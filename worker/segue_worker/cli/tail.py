@@ -18,7 +18,9 @@ from segue_worker.observing.status import utc_text_ms
 from segue_worker.printable import visible
 
 BLOCK_MS: Final = 1000
-OUTCOMES: Final = ("delivered", "filtered", "duplicate", "dead", "parked", "replayed", "interrupted")
+OUTCOMES: Final = (
+    *("delivered", "filtered", "duplicate", "dead", "parked", "replayed", "interrupted", "moved", "arrived"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,12 +91,14 @@ class Config:
         destinations: at least one, in the order of the file, with unique names.
         sources: those whose write key is known, which is unique.
         warnings: what is allowed but probably not meant, each as `file:line: path: reason`.
+        version: 12 hexadecimal digits, the same for the same destinations, API keys included.
     """
 
     path: Path
     destinations: tuple[Destination, ...]
     sources: tuple[Source, ...]
     warnings: tuple[str, ...]
+    version: str = ""
 
     def destination(self, name: str) -> Destination:
         """Return the destination of this name.

@@ -13,9 +13,11 @@ import orjson
 FIELD: Final = b"e"
 """The one field of a stream entry."""
 
-EventOutcome = Literal["begun", "parked", "delivered", "filtered", "duplicate", "dead", "replayed", "interrupted"]
+EventOutcome = Literal[
+    "begun", "parked", "delivered", "filtered", "duplicate", "dead", "replayed", "interrupted", "moved", "arrived"
+]
 """`begun`: still in the outbox, while one of its mappings has failed; `replayed`: back in the outbox; `interrupted`:
-still in the outbox, and only named because of `Record.interrupted`."""
+still in the outbox, and only named because of `Record.interrupted`; `moved`, `arrived`: to or from another destination."""
 RequestOutcome = Literal["delivered", "parked", "dead", "apart"]
 """`apart`: a merge that Loops refused, sent again piece by piece."""
 
@@ -106,7 +108,8 @@ class EventPart(NamedTuple):
         name: of the track event; `identify` for an identify.
         outcome: what became of it.
         enqueued: unix ms, or 0 where it is not known.
-        because: for `filtered`, digest of the explanation; for `replayed`, id of the dead letter.
+        because: for `filtered`, digest of the explanation; for `replayed`, id of the dead letter; for `moved` and
+            `arrived`, the other destination.
         faults: mappings that failed.
     """
 

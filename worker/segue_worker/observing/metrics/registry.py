@@ -55,6 +55,10 @@ METRICS: Final = (
         labels=("kind",),
     ),
     Metric(
+        *("segue_orphaned", "gauge", "1 or 0"),
+        "1 while the destination holds something, and neither the configuration nor a worker has it",
+    ),
+    Metric(
         *("segue_oldest_pending_seconds", "gauge", "seconds"),
         "How long the contact that waits longest has waited; 0 where none waits",
         status="oldest_pending_s",
