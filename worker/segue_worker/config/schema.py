@@ -100,7 +100,9 @@ def _fields_by_action() -> dict[str, Any]:
 
     def fields(action: str) -> dict[str, Any]:
         known = {name: {"description": field.title} for name, field in ACTIONS[action].fields.items()}
-        segments = {"^(__segment_internal_|batch_|enable_batching$)": {"description": "Segment adds it; it does nothing."}}
+        segments = {
+            "^(__segment_internal_|batch_|enable_batching$)": {"description": "Segment adds it; it does nothing."}
+        }
         shape = {"properties": known, "patternProperties": segments, "additionalProperties": False}
         return {"properties": {"fields": shape}}
 
