@@ -4,8 +4,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from segue_producer.errors import InvalidEvent
-from segue_producer.events import prepare
 from segue_producer.keys import Keys
 from segue_worker.config import Destination
 from segue_worker.dashboard.context import PageRequest, configured
@@ -14,7 +12,7 @@ from segue_worker.dashboard.pages import render
 from segue_worker.mapping.known_refusals import refusals
 from segue_worker.observing.metrics.exposition import mapping_counts
 from segue_worker.observing.metrics.minutes import read_counts
-from segue_worker.observing.preview import NotAnEventError, preview, read_event
+from segue_worker.observing.preview import NotAnEventError, preview, read_event, refused_because
 
 _EXAMPLE = {
     "type": "track",
@@ -41,11 +39,8 @@ def preview_event(call: PageRequest) -> Response:
     except NotAnEventError as error:
         return _page(call, event=text, destination=name, wrong=f"{error}".capitalize())
     found = preview(event, chosen.mappings)
-    try:
-        prepare(event)
-        warning = ""
-    except InvalidEvent as error:
-        warning = f"A producer refuses to enqueue this: {error}"
+    refused = refused_because(event)
+    warning = f"This is not enqueued: {refused}" if refused else ""
     requests = [
         (request.mapping, f"{request.method} {request.path}", pretty(request.body), refusals(request))
         for request in found.requests
