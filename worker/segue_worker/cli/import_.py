@@ -77,7 +77,7 @@ def import_(files: tuple[str, ...], output: Path | None) -> None:
 
 def _content(file: str) -> bytes:
     with click.open_file(file, "rb") as opened:
-        content = opened.read(_MAX_BYTES + 1)
+        content: bytes = opened.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise UsageFailure(f"{file}: larger than {_MAX_BYTES // 1_000_000} MB, more than any export")
     return content
