@@ -16,7 +16,7 @@ from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import async_redis_client, broker_url, redis_url
 from segue_producer.errors import EnqueueError
 from segue_producer.events import Prepared
-from segue_producer.hints import Hints
+from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_producer.producer import KNOWN_FOR_S
 
@@ -117,7 +117,7 @@ class _Connection:
         self._url = url
         self._redis = async_redis_client(url, timeout=timeout)
         self._script = self._redis.register_script(append.APPEND_SCRIPT)
-        self._hints = Hints(broker, timeout=timeout)
+        self._hints = background_hints(broker, timeout=timeout)
         self._known_until = 0.0
 
     async def append(self, events: Sequence[Prepared], destinations: Sequence[str]) -> None:
@@ -129,8 +129,7 @@ class _Connection:
             unavailable.uncertain = tuple(event.message_id for event in events)
             raise unavailable from None
         for name in wanting:
-            # Celery's client blocks, and a hint is rare: only when no run is alive.
-            await asyncio.to_thread(self._hints.send, name)
+            self._hints.send(name)
 
     async def _append_to(self, destination: str, events: Sequence[Prepared]) -> bool:
         keys, args = append.arguments(Keys(destination), events)

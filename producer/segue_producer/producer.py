@@ -1,5 +1,6 @@
 """`Producer`: enqueue events from ordinary, blocking code."""
 
+import hashlib
 import os
 import queue
 import time
@@ -9,13 +10,13 @@ from typing import Any, Final, Self
 
 import redis
 
-from segue_producer import append
+from segue_producer import append, urls
 from segue_producer.append import EventInput
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import CONNECTIONS, ONCE_AGAIN, AllInUseError, broker_url, redis_client, redis_url
 from segue_producer.errors import EnqueueError
 from segue_producer.events import Prepared
-from segue_producer.hints import Hints
+from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
 
 KNOWN_FOR_S: Final = 30
@@ -150,7 +151,7 @@ class _Connection:
         self.pid = os.getpid()
         self._url = url
         self._redis = redis_client(url, timeout=timeout)
-        self._sha = self._redis.register_script(append.APPEND_SCRIPT).sha
+        self._sha = hashlib.sha1(append.APPEND_SCRIPT.encode()).hexdigest()  # noqa: S324 - how Redis names scripts
         # redis-py's connections, whose methods it does not type.
         self._spare: list[Any] = []
         self._timeout = timeout
@@ -159,7 +160,9 @@ class _Connection:
         for _ in range(CONNECTIONS):
             self._places.put(None)
         self._keys = {name: Keys(name) for name in destinations}
-        self._hints = Hints(broker, timeout=timeout)
+        # A cluster's client knows which node a key is at, and has connections to each.
+        self._on_cluster = urls.kind(url) == urls.CLUSTER
+        self._hints = background_hints(broker, timeout=timeout)
         self._known_until = 0.0
 
     def append(self, events: Sequence[Prepared]) -> None:
@@ -187,6 +190,8 @@ class _Connection:
 
     def _append_to(self, destination: str, events: Sequence[Prepared]) -> bool:
         keys, args = append.arguments(self._keys[destination], events)
+        if self._on_cluster:
+            return append.hint_needed(self._redis.register_script(append.APPEND_SCRIPT)(keys, args), destination)
         command = (len(keys), *keys, *args)
         return append.hint_needed(self._on_connection(lambda each: _evaluate(each, self._sha, command)), destination)
 
@@ -195,25 +200,34 @@ class _Connection:
 
         By redis-py's connections, but past its client and its pool: those take 45 µs of the 160 a call took with them,
         to ask the socket first whether the server has closed it, among others. Here a closed one is found by using it.
+        With Sentinel `connect` asks where the primary is, which sending alone would not.
         """
         try:
             connection = self._spare.pop()
         except IndexError:
             connection = self._redis.connection_pool.make_connection()
+            connection.connect()
+
+        def connect_again(_: Exception) -> None:
+            connection.disconnect()
+            connection.connect()
+
         try:
-            return ONCE_AGAIN.call_with_retry(lambda: converse(connection), lambda _: connection.disconnect())
+            answer = ONCE_AGAIN.call_with_retry(lambda: converse(connection), connect_again)
         except redis.ResponseError:
+            self._spare.append(connection)
             raise
         except BaseException:
-            # What was on its way there must not be taken for another call's answer. It connects anew when it is used.
+            # What was on its way there must not be taken for another call's answer.
             connection.disconnect()
             raise
-        finally:
-            self._spare.append(connection)
+        self._spare.append(connection)
+        return answer
 
     def _check_known(self) -> None:
         if time.monotonic() >= self._known_until:
-            append.check_known(tuple(self._keys), self._on_connection(_destinations))
+            known = self._redis.hkeys(DESTINATIONS) if self._on_cluster else self._on_connection(_destinations)
+            append.check_known(tuple(self._keys), known)
             self._known_until = time.monotonic() + KNOWN_FOR_S
 
     def close(self) -> None:

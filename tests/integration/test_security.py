@@ -24,7 +24,7 @@ def rules() -> list[str]:
 
 def test_a_redis_user_with_the_documented_rights_can_do_everything(tmp_path: Path, rules: list[str]) -> None:
     with EmbeddedRedis() as server, Stack(server, tmp_path) as stack:
-        stack.redis.execute_command("ACL", "SETUSER", "segue", "on", ">secret-password", *rules)  # type: ignore[no-untyped-call]
+        stack.redis.execute_command("ACL", "SETUSER", "segue", "on", ">secret-password", *rules)
         url = server.url.replace("redis://", "redis://segue:secret-password@")
         worker = stack.worker(SEGUE_REDIS_URL=url, SEGUE_BROKER_URL=url)
         with Producer(url) as producer:
