@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from redis import exceptions
 
-from segue_producer import append
+from segue_producer import append, replicated
 from segue_producer.append import EventInput
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import async_redis_client, broker_url, redis_url
@@ -119,6 +119,8 @@ class _Connection:
         self._script = self._redis.register_script(append.APPEND_SCRIPT)
         self._hints = background_hints(broker, timeout=timeout)
         self._known_until = 0.0
+        self._timeout = timeout
+        self._replicated: set[str] = set()
 
     async def append(self, events: Sequence[Prepared], destinations: Sequence[str]) -> None:
         try:
@@ -133,11 +135,17 @@ class _Connection:
 
     async def _append_to(self, destination: str, events: Sequence[Prepared]) -> bool:
         keys, args = append.arguments(Keys(destination), events)
-        return append.hint_needed(await self._script(keys=keys, args=args), destination)
+        if destination in self._replicated:
+            answer = await replicated.append(self._redis, append.APPEND_SCRIPT, keys, args, within_s=self._timeout)
+        else:
+            answer = await self._script(keys=keys, args=args)
+        return append.hint_needed(answer, destination)
 
     async def _check_known(self, destinations: Sequence[str]) -> None:
         if time.monotonic() >= self._known_until:
             append.check_known(destinations, await self._redis.hkeys(DESTINATIONS))
+            asked = [await self._redis.hget(Keys(name).settings, "replicated") for name in destinations]
+            self._replicated = {name for name, answer in zip(destinations, asked, strict=True) if answer == b"1"}
             self._known_until = time.monotonic() + KNOWN_FOR_S
 
     async def close(self) -> None:

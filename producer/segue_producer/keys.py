@@ -102,7 +102,7 @@ class Keys:
         self.resumed = prefix + "resumed"
         """Present for `RESUMED_S` after a person ended a pause: the breaker does not begin another."""
         self.settings = prefix + "settings"
-        """What others must know of the destination's configuration: `max_pending`, `rate_limit`."""
+        """What others must know of the destination's configuration: `max_pending`, `rate_limit`, `replicated`."""
         self.settled = prefix + "settled"
         """Unix ms at which events were last settled or an attempt was recorded: the sign that events move."""
         self.hinted = prefix + "hinted"

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 import redis
 
-from segue_producer import append, urls
+from segue_producer import append, replicated, urls
 from segue_producer.append import EventInput
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import CONNECTIONS, ONCE_AGAIN, AllInUseError, broker_url, redis_client, redis_url
@@ -164,6 +164,7 @@ class _Connection:
         self._on_cluster = urls.kind(url) == urls.CLUSTER
         self._hints = background_hints(broker, timeout=timeout)
         self._known_until = 0.0
+        self._replicated: set[str] = set()
 
     def append(self, events: Sequence[Prepared]) -> None:
         message_ids = [event.message_id for event in events]
@@ -190,10 +191,15 @@ class _Connection:
 
     def _append_to(self, destination: str, events: Sequence[Prepared]) -> bool:
         keys, args = append.arguments(self._keys[destination], events)
-        if self._on_cluster:
-            return append.hint_needed(self._redis.register_script(append.APPEND_SCRIPT)(keys, args), destination)
-        command = (len(keys), *keys, *args)
-        return append.hint_needed(self._on_connection(lambda each: _evaluate(each, self._sha, command)), destination)
+        timeout = self._timeout if destination in self._replicated else 0
+        if self._on_cluster and timeout:
+            answer = replicated.append_on_cluster(self._redis, append.APPEND_SCRIPT, keys, args, within_s=timeout)
+        elif self._on_cluster:
+            answer = self._redis.register_script(append.APPEND_SCRIPT)(keys, args)
+        else:
+            command = (len(keys), *keys, *args)
+            answer = self._on_connection(lambda each: _evaluate(each, self._sha, command, timeout))
+        return append.hint_needed(answer, destination)
 
     def _on_connection(self, converse: Callable[[Any], Any]) -> Any:
         """Send a command, and read its answer, on a connection of its own for each thread that is at it.
@@ -226,9 +232,15 @@ class _Connection:
 
     def _check_known(self) -> None:
         if time.monotonic() >= self._known_until:
-            known = self._redis.hkeys(DESTINATIONS) if self._on_cluster else self._on_connection(_destinations)
-            append.check_known(tuple(self._keys), known)
+            append.check_known(tuple(self._keys), self._ask("HKEYS", DESTINATIONS))
+            asked = {name: self._ask("HGET", keys.settings, "replicated") for name, keys in self._keys.items()}
+            self._replicated = {name for name, answer in asked.items() if answer == b"1"}
             self._known_until = time.monotonic() + KNOWN_FOR_S
+
+    def _ask(self, *command: str) -> Any:
+        if self._on_cluster:
+            return self._redis.execute_command(*command)
+        return self._on_connection(lambda each: _converse(each, *command))
 
     def close(self) -> None:
         while self._spare:
@@ -236,15 +248,16 @@ class _Connection:
         self._redis.close()
 
 
-def _destinations(connection: Any) -> Any:
-    connection.send_command("HKEYS", DESTINATIONS)
+def _converse(connection: Any, *command: Any) -> Any:
+    connection.send_command(*command)
     return connection.read_response()
 
 
-def _evaluate(connection: Any, sha: str, args: Sequence[Any]) -> Any:
-    connection.send_command("EVALSHA", sha, *args)
+def _evaluate(connection: Any, sha: str, args: Sequence[Any], replicated_within_s: float) -> Any:
     try:
-        return connection.read_response()
+        answer = _converse(connection, "EVALSHA", sha, *args)
     except redis.exceptions.NoScriptError:
-        connection.send_command("EVAL", append.APPEND_SCRIPT, *args)
-        return connection.read_response()
+        answer = _converse(connection, "EVAL", append.APPEND_SCRIPT, *args)
+    if replicated_within_s:
+        replicated.check(_converse(connection, "WAIT", 1, replicated.wait_ms(replicated_within_s)))
+    return answer

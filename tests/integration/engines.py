@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import redis
+from kombu import Connection
 
 from segue_sandbox.embedded_redis import EmbeddedRedis, find_server, free_port
-from tests.integration.stack import wait_until
+from tests.integration.stack import KEYS, wait_until
+from tests.needs import RABBITMQ_SERVER
 
 SERVICE: Final = "segue-primary"
 _READY_WITHIN_S: Final = 60
@@ -68,6 +70,10 @@ class Sentinels:
             _, port = client.sentinel_get_master_addr_by_name(SERVICE)
         return next(server for server in self.servers if server.port == port)
 
+    def follows(self, server: EmbeddedRedis) -> bool:
+        """Whether a server is a replica that the Sentinels know as such, and has what its primary has."""
+        return _follows(server) and all(map(_sentinel_knows_all, self.sentinel_ports))
+
     def __enter__(self) -> Self:
         try:
             self.start()
@@ -121,11 +127,22 @@ class Cluster:
             wait_until(partial(_agrees, client), within_s=_READY_WITHIN_S)
             client.close()
 
+    @property
+    def primary(self) -> EmbeddedRedis:
+        """The server that holds the destination `loops`."""
+        return self.primary_of(KEYS.due)
+
     def primary_of(self, key: str) -> EmbeddedRedis:
         """The server that holds a key."""
-        with redis.RedisCluster("127.0.0.1", self._alive().port) as client:
-            node = client.get_node_from_key(key)
-            return next(server for server in self.servers if server.port == node.port)
+        with redis.Redis(port=self._alive().port) as client:
+            slot = client.execute_command("CLUSTER KEYSLOT", key)
+            slots = client.execute_command("CLUSTER SLOTS")
+        port = next(primary[1] for first, last, primary, *_ in slots if first <= slot <= last)
+        return next(server for server in self.servers if server.port == port)
+
+    def follows(self, server: EmbeddedRedis) -> bool:
+        """Whether a server is a replica, and has what its primary has."""
+        return _follows(server)
 
     def _alive(self) -> EmbeddedRedis:
         return next(server for server in self.servers if server.pid is not None)
@@ -142,6 +159,85 @@ class Cluster:
         self._exit.close()
 
 
+class RabbitMQ:
+    """A RabbitMQ of one node, as root or as anybody; its data stay while it is stopped.
+
+    Args:
+        directory: for its data.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._port = free_port()
+        self._epmd_port = free_port()
+        self._running: ExitStack | None = None
+
+    @property
+    def url(self) -> str:
+        """Its URL."""
+        return f"amqp://guest:guest@127.0.0.1:{self._port}//"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        folder = str(self._directory)
+        self._running = ExitStack()
+        self._running.enter_context(process([RABBITMQ_SERVER], self._directory, **self._environ(folder)))
+        wait_until(self._answers, within_s=_READY_WITHIN_S)
+
+    def stop(self) -> None:
+        """End it at once."""
+        if self._running is not None:
+            self._running.close()
+            self._running = None
+
+    def control(self, *arguments: str) -> str:
+        """What `rabbitmqctl` says."""
+        environ = {**os.environ, **self._environ(str(self._directory))}
+        done = subprocess.run(
+            [str(Path(RABBITMQ_SERVER).with_name("rabbitmqctl")), "--quiet", *arguments],
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout
+
+    def _environ(self, folder: str) -> dict[str, str]:
+        return {
+            "HOME": folder,
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "RABBITMQ_CONF_ENV_FILE": f"{folder}/none",
+            "RABBITMQ_NODENAME": f"segue{self._port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self._port),
+            "RABBITMQ_DIST_PORT": str(self._port + 10_000),
+            "RABBITMQ_MNESIA_BASE": folder,
+            "RABBITMQ_LOG_BASE": folder,
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/plugins",
+            "RABBITMQ_PID_FILE": f"{folder}/pid",
+        }
+
+    def _answers(self) -> bool:
+        with suppress(OSError), Connection(self.url, connect_timeout=1) as connection:
+            connection.connect()
+            return True
+        return False
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        # Erlang's port mapper is a daemon, and outlives the node that started it.
+        subprocess.run(["epmd", "-kill"], env={**os.environ, **self._environ("/")}, check=False, capture_output=True)
+
+
 @contextmanager
 def process(command: Sequence[str], directory: Path, **environ: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A process of our own, with a log, that ends with the block."""
@@ -155,6 +251,13 @@ def process(command: Sequence[str], directory: Path, **environ: str) -> Iterator
         with suppress(ProcessLookupError):
             os.killpg(started.pid, signal.SIGKILL)
         started.wait()
+
+
+def _follows(server: EmbeddedRedis) -> bool:
+    with suppress(redis.RedisError), redis.Redis(port=server.port) as client:
+        found = client.info("replication")
+        return bool(found["role"] == "slave" and found["master_link_status"] == "up")
+    return False
 
 
 def _sentinel_knows_all(port: int) -> bool:
