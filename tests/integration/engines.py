@@ -107,16 +107,18 @@ class Cluster:
 
     def start(self) -> None:
         """Start all of them, hand out the slots, and wait until everybody agrees."""
+        buses = [free_port() for _ in range(6)]
         for number in range(6):
             folder = self._directory / f"node{number}"
             folder.mkdir()
             options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
+            options += ("--cluster-port", str(buses[number]))
             self.servers.append(self._exit.enter_context(EmbeddedRedis(folder, (*self._options, *options))))
         clients = [redis.Redis(port=server.port) for server in self.servers]
         bounds = (0, 5461, 10923, 16384)
         for number, client in enumerate(clients):
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            client.execute_command("CLUSTER", "MEET", "127.0.0.1", self.servers[0].port)
+            client.execute_command("CLUSTER", "MEET", "127.0.0.1", self.servers[0].port, buses[0])
             if number < 3:
                 client.execute_command("CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
         wait_until(lambda: all(len(_nodes(client)) == 6 for client in clients), within_s=_READY_WITHIN_S)
@@ -170,6 +172,7 @@ class RabbitMQ:
         self._directory = directory
         self._port = free_port()
         self._epmd_port = free_port()
+        self._distribution_port = free_port()
         self._running: ExitStack | None = None
 
     @property
@@ -211,7 +214,7 @@ class RabbitMQ:
             "RABBITMQ_NODENAME": f"segue{self._port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self._port),
-            "RABBITMQ_DIST_PORT": str(self._port + 10_000),
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
             "RABBITMQ_MNESIA_BASE": folder,
             "RABBITMQ_LOG_BASE": folder,
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/plugins",
