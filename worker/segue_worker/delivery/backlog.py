@@ -1,6 +1,6 @@
 """The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any, Final, Unpack, cast
 
@@ -127,7 +127,7 @@ class Backlog:
                 continue
             if request is not None:
                 waiting.left.add(name)
-                pieces.append(Piece(place, request, name in waiting.apart))
+                pieces.append(Piece(place, request, waiting.apart.get(name, "")))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
             waiting.because = filter_reasons(event, mappings)
@@ -136,18 +136,19 @@ class Backlog:
     @staticmethod
     def _wanted(
         waiting: Waiting, event: dict[str, Any], mappings: Sequence[CompiledMapping]
-    ) -> Iterator[tuple[str, CompiledMapping | None]]:
+    ) -> list[tuple[str, CompiledMapping | None]]:
         """The mappings that an event is for, by name; None for one that the configuration no longer has, or not in use.
 
         An event of which anything was attempted or recorded is finished with the mappings it was begun with, whatever
         their triggers say by now: sent by others it would be sent twice, and left to them it could vanish.
         """
         if waiting.only is None:
-            yield from ((mapping.name, mapping) for mapping in mappings if lets_through(event))
-            return
+            return [(mapping.name, mapping) for mapping in mappings] if lets_through(event) else []
         known = {mapping.name: mapping for mapping in mappings if mapping.enabled}
-        yield from ((name, mapping) for name, mapping in known.items() if name in waiting.only)
-        yield from ((name, None) for name in waiting.only if name not in known)
+        wanted: list[tuple[str, CompiledMapping | None]] = [
+            (name, mapping) for name, mapping in known.items() if name in waiting.only
+        ]
+        return wanted + [(name, None) for name in waiting.only if name not in known]
 
     def count(self, **counters: Unpack[Counts]) -> None:
         """Add to what the next settlement counts."""
@@ -170,12 +171,14 @@ class Backlog:
     def take_apart(self, request: Outgoing) -> list[Outgoing]:
         """What is sent in place of a merged request that was refused.
 
-        Of an event it is recorded with the next settlement, so that whoever plans it again sends it under the same key.
+        It is recorded with the next settlement, so that whoever plans it again neither merges what was taken apart nor
+        sends the event under another key.
         """
-        if request.key:
-            ref = request.refs[-1]
-            self._events[ref.event].apart.add(ref.mapping)
-            self._events[ref.event].changed = True
+        for number, part in enumerate(request.parts):
+            for ref in part.refs:
+                waiting = self._events[ref.event]
+                waiting.apart[ref.mapping] = f"{waiting.apart.get(ref.mapping, '')}{number}."
+                waiting.changed = True
         return list(request.parts)
 
     def note(self, request: Outgoing, outcome: RequestOutcome, *, sent: int, **details: Any) -> None:
