@@ -111,8 +111,10 @@ class Cluster:
         for number in range(6):
             folder = self._directory / f"node{number}"
             folder.mkdir()
-            options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
-            options += ("--cluster-port", str(buses[number]))
+            options = (
+                *("--cluster-enabled", "yes", "--cluster-port", str(buses[number])),
+                *("--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0"),
+            )
             self.servers.append(self._exit.enter_context(EmbeddedRedis(folder, (*self._options, *options))))
         clients = [redis.Redis(port=server.port) for server in self.servers]
         bounds = (0, 5461, 10923, 16384)
