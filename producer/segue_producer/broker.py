@@ -1,7 +1,7 @@
 """Every Celery application of Segue is made here. Apart from Redis clients, because importing Celery takes half a second."""
 
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from celery import Celery
 from redis.connection import parse_url
@@ -65,7 +65,7 @@ def _socket(broker: str) -> str:
     parts = urlsplit(broker)
     query = dict(parse_qsl(parts.query))
     query["virtual_host"] = query.pop("db", "0")
-    return urlunsplit(("redis+socket", parts.netloc, parts.path, urlencode(query), ""))
+    return f"redis+socket://{parts.netloc}{parts.path}?{urlencode(query)}"
 
 
 def _other(broker: str, timeout: float) -> dict[str, Any]:
