@@ -95,7 +95,7 @@ class _Cluster(RedisCluster):
                 answers: list[Any] = execute(raise_on_error)
                 return answers
 
-        vars(pipe)["execute"] = execute_or_fail
+        vars(pipe).update(execute=execute_or_fail, time=lambda: pipe.execute_command("TIME"))
         return pipe
 
     def register_script(self, script: Any) -> Any:
@@ -165,6 +165,9 @@ class AsyncClusterClient(async_cluster.RedisCluster):
 
 
 class _AsyncPipeline(async_cluster.ClusterPipeline):
+    def time(self, **options: Any) -> Any:
+        return self.execute_command("TIME", **options)
+
     async def execute(self, raise_on_error: bool = True, allow_redirections: bool = True) -> list[Any]:  # noqa: FBT001, FBT002 - redis-py's signature
         with _as_failures():
             return await super().execute(raise_on_error, allow_redirections)

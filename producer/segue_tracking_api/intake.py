@@ -177,7 +177,7 @@ def _lift_traits(event: dict[str, Any]) -> int:
         How many bytes of JSON the event has grown by.
     """
     context = event.get("context")
-    if event.get("type") != "identify" or event.get("traits") is not None or not isinstance(context, dict):
+    if event.get("type") != "identify" or event.get("traits") or not isinstance(context, dict):
         return 0
     traits = context.get("traits")
     if not isinstance(traits, dict):

@@ -16,6 +16,7 @@ from segue_worker.outbox.entry import Fate, Waiting, read_entry
 from segue_worker.outbox.log_record import EventOutcome, EventPart, Fault, RequestOutcome
 from segue_worker.outbox.outbox import Next, Settlement, digest
 from segue_worker.outbox.outgoing import Outgoing, Ref
+from segue_worker.outbox.plan import Plan
 
 OUTCOMES: Final[dict[str, EventOutcome]] = {
     "delivered": "delivered",
@@ -56,7 +57,7 @@ class Backlog:
         self.head = 0
         """How many of the events have been taken off the outbox; `Ref`s count from the first one claimed."""
 
-    def plan(
+    def plan(  # noqa: PLR0913 - what a plan depends on
         self,
         mappings: Sequence[CompiledMapping],
         *,
@@ -64,6 +65,7 @@ class Backlog:
         mode: Mode,
         seen: set[str],
         frozen: Outgoing | None = None,
+        begun_with: Plan | None = None,
     ) -> list[Outgoing]:
         """Decide what to send for the events, in order.
 
@@ -73,6 +75,7 @@ class Backlog:
             mode: what may be merged.
             seen: messageIds already settled, or being settled elsewhere.
             frozen: a request attempted before, which goes first and as it is.
+            begun_with: the plan by which an interrupted claim may have sent the first request, if not that of `mappings`.
 
         Returns:
             the requests. What needs none (filtered, duplicate, at fault) is noted for the next settlement.
@@ -80,6 +83,8 @@ class Backlog:
         Raises:
             DamagedError: the oldest entry cannot be read.
         """
+        if begun_with and not frozen:
+            self._keep_to(begun_with)
         taken = set(seen)
         pieces: list[Piece] = []
         held = set(frozen.refs) if frozen else set()
@@ -97,6 +102,20 @@ class Backlog:
         first = [frozen] if frozen else []
         key_parts = [(waiting.message_id, waiting.replay) for waiting in self._events]
         return first + [outgoing(group, destination, key_parts) for group in coalesce(pieces, mode)]
+
+    def _keep_to(self, plan: Plan) -> None:
+        """Keep the events that an unrecorded request may have stood for to the mappings that took them by then.
+
+        Everything behind the first request was recorded before it was sent, or not sent. That request may be a merge, of
+        which nothing is known but that it ends with an event at the latest.
+        """
+        for waiting in self._events:
+            rules = plan.takes(waiting.event) if waiting.event and waiting.only is None else []
+            if rules:
+                waiting.only = tuple(rule.mapping for rule in rules)
+                waiting.changed = True
+            if any(rule.action == "sendEvent" for rule in rules):
+                return
 
     @staticmethod
     def _is_fresh(place: int, waiting: Waiting, held: set[Ref]) -> bool:
@@ -127,6 +146,8 @@ class Backlog:
                 continue
             if request is not None:
                 waiting.left.add(name)
+                if request.repairs:
+                    waiting.repairs[name] = request.repairs
                 pieces.append(Piece(place, request, waiting.apart.get(name, "")))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
@@ -184,12 +205,20 @@ class Backlog:
     def note(self, request: Outgoing, outcome: RequestOutcome, *, sent: int, **details: Any) -> None:
         """Note for the log what followed from sending a request; `details` are further ones of `Journal.request`."""
         refs = [(self._events[ref.event].message_id, ref.mapping) for ref in request.refs]
-        noted = self.journal.request(request.path, refs, sent=sent, outcome=outcome, **details)
+        repairs = [self._events[ref.event].repairs.get(ref.mapping, ()) for ref in request.refs]
+        noted = self.journal.request(request.path, refs, sent=sent, outcome=outcome, repairs=repairs, **details)
+        if noted and any(repairs):
+            self._count_repairs(request.refs)
         if noted and outcome == "parked":
             waiting = (self._events[place] for place in sorted({ref.event for ref in request.refs}))
             self._parked = [
                 EventPart(each.message_id, event_name(each.event), "parked", each.enqueued) for each in waiting
             ]
+
+    def _count_repairs(self, refs: Sequence[Ref]) -> None:
+        for ref in refs:
+            fates = [repair.fate for repair in self._events[ref.event].repairs.pop(ref.mapping, ())]
+            self.count(repaired=fates.count("repaired"), left_out=fates.count("left out"))
 
     def bury(self, request: Outgoing, reason: str, detail: str, **attempt: Any) -> str:
         """Note that a request was given up; `attempt` is what `DeadLetter` says of it. Returns the letter's id."""

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from segue_producer.entries import read_stamp
+from segue_worker.mapping.values import Repair
 from segue_worker.outbox.dead_letter import DeadLetter
 
 Fate = Literal["delivered", "dead", "failed"]
@@ -37,6 +38,7 @@ class Waiting:
         because: where it is filtered, by which mapping for which reason.
         apart: mapping → which part its request is of what was taken apart, because one that it was merged into was
             refused: the numbers of its part, of the part of that one, and so on.
+        repairs: mapping → what was done about values of its request, until it is noted.
         changed: whether `done` or `apart` say more than its entry in the outbox.
         damaged: whether the entry is one of Segue's own that this version cannot read.
     """
@@ -53,6 +55,7 @@ class Waiting:
     dead: list[DeadLetter] = field(default_factory=list)
     because: dict[str, str] = field(default_factory=dict)
     apart: dict[str, str] = field(default_factory=dict)
+    repairs: dict[str, tuple[Repair, ...]] = field(default_factory=dict)
     changed: bool = False
     damaged: bool = False
 

@@ -17,6 +17,7 @@ from segue_producer.clients import async_redis_client, broker_url, redis_url
 from segue_producer.hints import Hints
 from segue_worker.config import Config
 from segue_worker.delivery.context import unix_ms
+from segue_worker.observing.workers import WorkerAbout
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.process.engine import Engine
 from segue_worker.process.unasked import Unasked
@@ -41,7 +42,8 @@ class Runtime:
         redis = async_redis_client(redis_url(), timeout=REDIS_TIMEOUT_S, checked_every_s=10)
         self._engine = Engine(config, redis, stopping=stopping)
         self._stopping = stopping
-        self._unasked = Unasked(redis, self._engine.sweep, self._serve)
+        about = WorkerAbout.of(config, unix_ms()).to_json()
+        self._unasked = Unasked(redis, about, self._engine.sweep, self._serve)
         self._loop = uvloop.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from segue_producer.keys import SWEPT, SWEPT_MS, WORKERS, WORKERS_SAY_S
+from segue_producer.keys import ABOUT_WORKERS, SWEPT, SWEPT_MS, WORKERS, WORKERS_SAY_S
 
 LOOK_S: Final = 0.5
 
@@ -24,6 +24,7 @@ class Unasked:
 
     Args:
         redis: client that answers bytes.
+        about: what the worker says of itself besides (`WorkerAbout`).
         sweep: gives the names of the destinations that have work but no run.
         serve: does runs for a destination, until nothing is left to do for this process.
     """
@@ -31,10 +32,12 @@ class Unasked:
     def __init__(
         self,
         redis: "Redis",
+        about: bytes,
         sweep: Callable[[], Awaitable[list[str]]],
         serve: Callable[[str], Coroutine[Any, Any, None]],
     ) -> None:
         self._redis = redis
+        self._about = about
         self._sweep = sweep
         self._serve = serve
         self._worker = ""
@@ -56,6 +59,7 @@ class Unasked:
         await asyncio.gather(*self._loops, *self._runs.values(), return_exceptions=True)
         try:
             await self._redis.zrem(WORKERS, self._worker)
+            await self._redis.hdel(ABOUT_WORKERS, self._worker)
         except (RedisError, OSError) as error:
             log.debug("the worker could not say that it ends: %s", type(error).__name__)
 
@@ -69,9 +73,13 @@ class Unasked:
         seconds, micros = await self._redis.time()
         now_ms = int(seconds) * 1000 + int(micros) // 1000
         async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hset(ABOUT_WORKERS, self._worker, self._about)
             pipe.zadd(WORKERS, {self._worker: now_ms})
-            pipe.zremrangebyscore(WORKERS, "-inf", now_ms - 3_600_000)
-            await pipe.execute()
+            pipe.zrangebyscore(WORKERS, "-inf", now_ms - 3_600_000)
+            _, _, gone = await pipe.execute()
+        if gone:
+            await self._redis.hdel(ABOUT_WORKERS, *gone)
+            await self._redis.zrem(WORKERS, *gone)
 
     async def _look(self) -> None:
         # A mark that lives for longer was set before the server's clock was set back.
