@@ -123,7 +123,7 @@ def _check(**_: object) -> None:
     try:
         config()
         with redis_client(redis_url(), timeout=5) as redis:
-            for warning in check_redis(redis):
+            for warning in check_redis(redis, redis_url()):
                 log.warning(warning)
     except SegueError as error:
         sys.stderr.write(f"{error}\n")
