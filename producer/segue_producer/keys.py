@@ -61,6 +61,7 @@ class Keys:
     """The keys of one destination."""
 
     __slots__ = (
+        "arrived",
         "away",
         "because",
         "clock",
@@ -73,6 +74,7 @@ class Keys:
         "lease",
         "log",
         "measures",
+        "moving",
         "outbox",
         "parked",
         "paused",
@@ -113,6 +115,10 @@ class Keys:
         self.paused = prefix + "paused"
         self.pending = prefix + "pending"
         """Number of events in all outboxes of the destination."""
+        self.moving = prefix + "moving"
+        """Where everything here is being moved to, and the token of that move, as JSON; until it is finished."""
+        self.arrived = prefix + "arrived:"
+        """Prefix; the destination follows from which a move is under way. Hash: what has arrived → under which token."""
         self.plan = prefix + "plan:"
         """Prefix; the version of a plan follows. Which events its mappings take (`segue_worker.outbox.plan`), as JSON."""
         self.counted = prefix + "counted"

@@ -16,6 +16,7 @@ from segue_worker.errors import SegueError
 from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.outbox import Claimed, is_passing
+from segue_worker.outbox.begun import opened as open_claim
 from segue_worker.outbox.pause import after_probe
 from segue_worker.outbox.plan import Plan, version_in
 
@@ -159,7 +160,8 @@ async def _claim(context: RunContext, places: int) -> list[Claimed]:
 
 
 async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _Deliveries, *, since: float) -> None:
-    begun = [Delivery(item, context, since=since, begun_with=await _begun_with(item, context)) for item in claimed]
+    opened = [open_claim(item) for item in claimed]
+    begun = [Delivery(item, context, since=since, begun_with=await _begun_with(item, context)) for item in opened]
     digests = [digest for delivery in begun for digest in delivery.digests]
     ids = [message_id for delivery in begun for message_id in delivery.message_ids]
     seen: set[str] | None = None

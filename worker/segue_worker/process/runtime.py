@@ -4,7 +4,6 @@ Made when first used and kept for the life of the process.
 """
 
 import asyncio
-import json
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Sequence
@@ -13,12 +12,13 @@ from typing import Any, Final, TypeVar
 import uvloop
 from redis.exceptions import RedisError
 
+from segue_producer.append import as_names
 from segue_producer.clients import async_redis_client, broker_url, redis_url
 from segue_producer.hints import Hints
+from segue_producer.refusals import Refused
 from segue_worker.config import Config
 from segue_worker.delivery.context import unix_ms
 from segue_worker.observing.workers import WorkerAbout
-from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.process.engine import Engine
 from segue_worker.process.unasked import Unasked
 
@@ -69,22 +69,13 @@ class Runtime:
             if not self.hints.send(name):
                 self._loop.call_soon_threadsafe(self._unasked.serve, name)
 
-    def bury(self, destination: str, malformed: Sequence[tuple[Any, str]]) -> None:
-        """Make dead letters of malformed events. Each is given with what is wrong with it."""
-        now_ms = unix_ms()
-        letters = [
-            DeadLetter(
-                reason="invalid",
-                detail=detail,
-                contact="",
-                mappings=(),
-                message_ids=(),
-                events=(json.dumps(event, default=repr),),
-                at=now_ms,
-            )
-            for event, detail in malformed
-        ]
-        self._call(self._engine.bury(destination, letters))
+    def announced(self) -> set[str]:
+        """The destinations that any worker serves."""
+        return set(as_names(self._call(self._engine.announced())))
+
+    def bury(self, destination: str, refused: Sequence[Refused]) -> None:
+        """Make dead letters of events that can never be enqueued."""
+        self._call(self._engine.bury(destination, refused))
 
     async def _serve(self, name: str) -> None:
         try:
