@@ -18,6 +18,7 @@ from segue_producer.errors import EnqueueError
 from segue_producer.events import Prepared
 from segue_producer.hints import Hints
 from segue_producer.keys import DESTINATIONS, Keys
+from segue_producer.lanes import Lane, check_lane
 from segue_producer.producer import KNOWN_FOR_S
 
 
@@ -34,11 +35,13 @@ class AsyncProducer:
         *,
         broker_url: str | None = None,
         timeout: float = 2.0,
+        lane: Lane = "live",
     ) -> None:
         self._destinations = append.check_names(destinations)
         self._redis_url = redis_url
         self._broker_url = broker_url
         self._timeout = timeout
+        self._lane = check_lane(lane)
         self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = WeakKeyDictionary()
 
     async def identify(
@@ -50,10 +53,12 @@ class AsyncProducer:
         anonymous_id: str | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
+        *,
+        lane: Lane | None = None,
     ) -> str:
         """See `Producer.identify`."""
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return (await self.enqueue([identify_event(call, traits)]))[0]
+        return (await self.enqueue([identify_event(call, traits)], lane=lane))[0]
 
     async def track(
         self,
@@ -65,22 +70,25 @@ class AsyncProducer:
         anonymous_id: str | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
+        *,
+        lane: Lane | None = None,
     ) -> str:
         """See `Producer.track`."""
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return (await self.enqueue([track_event(call, event, properties)]))[0]
+        return (await self.enqueue([track_event(call, event, properties)], lane=lane))[0]
 
-    async def enqueue(self, events: Iterable[EventInput]) -> list[str]:
+    async def enqueue(self, events: Iterable[EventInput], *, lane: Lane | None = None) -> list[str]:
         """See `Producer.enqueue`."""
-        return await self.enqueue_prepared(append.prepare_all(events))
+        return await self.enqueue_prepared(append.prepare_all(events), lane=lane)
 
-    async def enqueue_prepared(self, prepared: Sequence[Prepared]) -> list[str]:
+    async def enqueue_prepared(self, prepared: Sequence[Prepared], *, lane: Lane | None = None) -> list[str]:
         """Enqueue what `segue_producer.events.prepare` made, as `enqueue` does; for callers who check events one by one."""
+        lane = check_lane(lane or self._lane)
         connection = self._connected()
         taken: list[str] = []
         for batch in append.batches(prepared):
             try:
-                await connection.append(batch, self._destinations)
+                await connection.append(batch, self._destinations, lane)
             except EnqueueError as error:
                 error.taken = tuple(taken)
                 raise
@@ -120,10 +128,10 @@ class _Connection:
         self._hints = Hints(broker, timeout=timeout)
         self._known_until = 0.0
 
-    async def append(self, events: Sequence[Prepared], destinations: Sequence[str]) -> None:
+    async def append(self, events: Sequence[Prepared], destinations: Sequence[str], lane: Lane) -> None:
         try:
             await self._check_known(destinations)
-            wanting = [name for name in destinations if await self._append_to(name, events)]
+            wanting = [name for name in destinations if await self._append_to(name, events, lane)]
         except (exceptions.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
             unavailable.uncertain = tuple(event.message_id for event in events)
@@ -132,8 +140,8 @@ class _Connection:
             # Celery's client blocks, and a hint is rare: only when no run is alive.
             await asyncio.to_thread(self._hints.send, name)
 
-    async def _append_to(self, destination: str, events: Sequence[Prepared]) -> bool:
-        keys, args = append.arguments(Keys(destination), events)
+    async def _append_to(self, destination: str, events: Sequence[Prepared], lane: Lane) -> bool:
+        keys, args = append.arguments(Keys(destination), events, lane=lane)
         return append.hint_needed(await self._script(keys=keys, args=args), destination)
 
     async def _check_known(self, destinations: Sequence[str]) -> None:

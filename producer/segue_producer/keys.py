@@ -48,6 +48,7 @@ class Keys:
     __slots__ = (
         "away",
         "because",
+        "bulk",
         "clock",
         "counted",
         "damaged",
@@ -56,12 +57,14 @@ class Keys:
         "due",
         "hinted",
         "lease",
+        "live",
         "log",
         "measures",
         "outbox",
         "parked",
         "paused",
         "pending",
+        "pending_bulk",
         "resumed",
         "run",
         "seen",
@@ -79,7 +82,11 @@ class Keys:
         self.damaged = prefix + "damaged:"
         """Prefix; the contact follows. What was found in place of its outbox, and is no list."""
         self.due = prefix + "due"
-        """Sorted set: each contact that waits → unix ms since which it has, which is its place. None of `away`."""
+        """Sorted set: each live contact that waits → unix ms since which it has, which is its place. None of `away`."""
+        self.bulk = prefix + "bulk"
+        """The same for contacts that have only bulk events. None of `due` and `away`."""
+        self.live = prefix + "live"
+        """Hash: contact → how many events up to its last live one, where not all are (`segue_producer/lanes.lua`)."""
         self.away = prefix + "away"
         """Sorted set: each contact that is claimed or parked → unix ms at which it waits again."""
         self.clock = prefix + "clock"
@@ -97,6 +104,8 @@ class Keys:
         self.paused = prefix + "paused"
         self.pending = prefix + "pending"
         """Number of events in all outboxes of the destination."""
+        self.pending_bulk = prefix + "pending:bulk"
+        """How many of them are in bulk: behind the last live event of their contact."""
         self.counted = prefix + "counted"
         """Present for a while after the events were counted and the number put right."""
         self.resumed = prefix + "resumed"

@@ -17,6 +17,7 @@ from segue_producer.errors import EnqueueError
 from segue_producer.events import Prepared
 from segue_producer.hints import Hints
 from segue_producer.keys import DESTINATIONS, Keys
+from segue_producer.lanes import Lane, check_lane
 
 KNOWN_FOR_S: Final = 30
 """Seconds for which the list of known destinations is believed."""
@@ -31,6 +32,7 @@ class Producer:
         broker_url: Celery broker for hints; `SEGUE_BROKER_URL`, else the Redis, when left out.
         timeout: seconds a call waits for Redis before it raises OutboxUnavailable. So long it waits, too, for one of 64
             connections where more threads than that enqueue at once.
+        lane: of all its events, unless a call says otherwise: `live`, or `bulk` for backfills and imports, which go behind.
 
     Every call returns only when its events are in the outbox (durable as far as Redis is), and raises an
     `EnqueueError` otherwise.
@@ -43,11 +45,13 @@ class Producer:
         *,
         broker_url: str | None = None,
         timeout: float = 2.0,
+        lane: Lane = "live",
     ) -> None:
         self._destinations = append.check_names(destinations)
         self._redis_url = redis_url
         self._broker_url = broker_url
         self._timeout = timeout
+        self._lane = check_lane(lane)
         self._connection: _Connection | None = None
 
     def identify(
@@ -59,6 +63,8 @@ class Producer:
         anonymous_id: str | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
+        *,
+        lane: Lane | None = None,
     ) -> str:
         """Enqueue an identify event: who somebody is.
 
@@ -69,7 +75,7 @@ class Producer:
             EnqueueError: the event was not taken.
         """
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return self.enqueue([identify_event(call, traits)])[0]
+        return self.enqueue([identify_event(call, traits)], lane=lane)[0]
 
     def track(
         self,
@@ -81,6 +87,8 @@ class Producer:
         anonymous_id: str | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
+        *,
+        lane: Lane | None = None,
     ) -> str:
         """Enqueue a track event: what somebody did.
 
@@ -91,13 +99,14 @@ class Producer:
             EnqueueError: the event was not taken.
         """
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return self.enqueue([track_event(call, event, properties)])[0]
+        return self.enqueue([track_event(call, event, properties)], lane=lane)[0]
 
-    def enqueue(self, events: Iterable[EventInput]) -> list[str]:
+    def enqueue(self, events: Iterable[EventInput], *, lane: Lane | None = None) -> list[str]:
         """Enqueue many events, 250 to a round trip.
 
         Args:
             events: identify and track events, as mappings with Segment's field names or as models.
+            lane: of these events; the producer's when left out.
 
         Returns:
             their messageIds, in order.
@@ -106,12 +115,13 @@ class Producer:
             InvalidEvent: an event is malformed; none was taken.
             EnqueueError: some were not taken; `.taken` lists those that were.
         """
+        lane = check_lane(lane or self._lane)
         prepared = append.prepare_all(events)
         connection = self._connected()
         taken: list[str] = []
         for batch in append.batches(prepared):
             try:
-                connection.append(batch)
+                connection.append(batch, lane)
             except EnqueueError as error:
                 error.taken = tuple(taken)
                 raise
@@ -162,10 +172,10 @@ class _Connection:
         self._hints = Hints(broker, timeout=timeout)
         self._known_until = 0.0
 
-    def append(self, events: Sequence[Prepared]) -> None:
+    def append(self, events: Sequence[Prepared], lane: Lane) -> None:
         message_ids = [event.message_id for event in events]
         try:
-            wanting = self._append(events)
+            wanting = self._append(events, lane)
         except (redis.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
             unavailable.uncertain = tuple(message_ids)
@@ -173,7 +183,7 @@ class _Connection:
         for name in wanting:
             self._hints.send(name)
 
-    def _append(self, events: Sequence[Prepared]) -> list[str]:
+    def _append(self, events: Sequence[Prepared], lane: Lane) -> list[str]:
         """Append to each destination, as one of as many threads as there may be connections. Returns who wants a hint."""
         try:
             self._places.get(timeout=self._timeout)
@@ -181,12 +191,12 @@ class _Connection:
             raise AllInUseError(self._timeout) from None
         try:
             self._check_known()
-            return [name for name in self._keys if self._append_to(name, events)]
+            return [name for name in self._keys if self._append_to(name, events, lane)]
         finally:
             self._places.put(None)
 
-    def _append_to(self, destination: str, events: Sequence[Prepared]) -> bool:
-        keys, args = append.arguments(self._keys[destination], events)
+    def _append_to(self, destination: str, events: Sequence[Prepared], lane: Lane) -> bool:
+        keys, args = append.arguments(self._keys[destination], events, lane=lane)
         command = (len(keys), *keys, *args)
         return append.hint_needed(self._on_connection(lambda each: _evaluate(each, self._sha, command)), destination)
 

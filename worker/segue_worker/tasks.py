@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from segue_producer import EnqueueError, InvalidEvent, OutboxFull, OutboxUnavailable, Producer
 from segue_producer.clients import redis_url
 from segue_producer.events import prepare
+from segue_producer.lanes import Lane
 from segue_producer.settings import DELIVER, ENQUEUE, SWEEP
 from segue_worker.celery import app, config, runtime, stopping
 
@@ -67,13 +68,15 @@ class PrivateRequest(Request):
 
 
 @app.task(name=ENQUEUE, bind=True, acks_late=True, Request=PrivateRequest)
-def enqueue(self: Task[Any, Any], events: Sequence[Any], destinations: Sequence[str] = ("loops",)) -> None:
+def enqueue(
+    self: Task[Any, Any], events: Sequence[Any], destinations: Sequence[str] = ("loops",), lane: Lane = "live"
+) -> None:
     """Enqueue events for services that have a Celery client but not `segue_producer`.
 
     A malformed event becomes a dead letter; the others are enqueued. A message that is delivered twice has its effect
     once.
 
-    `events` are what `Producer.enqueue` takes; `destinations` are names.
+    `events` are what `Producer.enqueue` takes; `destinations` are names; `lane` is `live` or `bulk`.
     """
     good: list[Mapping[str, Any]] = []
     bad: list[tuple[Any, str]] = []
@@ -88,7 +91,7 @@ def enqueue(self: Task[Any, Any], events: Sequence[Any], destinations: Sequence[
         else:
             good.append(named)
     try:
-        with Producer(redis_url(), tuple(destinations)) as producer:
+        with Producer(redis_url(), tuple(destinations), lane=lane) as producer:
             producer.enqueue(good)
     except (OutboxUnavailable, OutboxFull) as error:
         log.warning("an enqueue message (events: %d) goes back to the queue: %s", len(good), error)

@@ -62,7 +62,8 @@ def test_a_letter_whose_contact_has_no_list_stays_and_the_others_go(redis: FakeR
     redis.set(KEYS.outbox + "u1", "no list")
     assert replay_all(redis)[0] == [(damaged.id, "refused"), (other.id, "replayed")]
     assert redis.hkeys(KEYS.dead) == redis.zrange(KEYS.dead_at, 0, -1) == [damaged.id.encode()]
-    assert redis.zrange(KEYS.due, 0, -1) == [b"u2"]
+    assert redis.zrange(KEYS.bulk, 0, -1) == [b"u2"]
+    assert redis.exists(KEYS.due) == 0
     assert redis.get(KEYS.pending) == b"1"
 
 

@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from segue_producer.clients import broker_url
 from segue_producer.hints import Hints
+from segue_producer.lanes import LANE_NAMES, Lane
 from segue_worker.cli.dead_options import Selection, Wanted, filter_options, locate, select, split_names
 from segue_worker.cli.dead_output import COLUMNS, details, page, row, summary
 from segue_worker.cli.group import CommandFailure
@@ -123,11 +124,19 @@ def _selecting(command: Any) -> Any:
     short_help="Send the events of dead letters again.",
     epilog="Example: segue dead replay loops --reason refused --since 2h --dry-run",
 )
+@click.option(
+    "--lane",
+    type=click.Choice(LANE_NAMES),
+    default="bulk",
+    show_default=True,
+    help="live: before all bulk; bulk: behind what is live.",
+)
 @_selecting
 def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
     arguments: Sequence[str],
     *,
     wanted: Wanted,
+    lane: Lane,
     dry_run: bool,
     yes: bool,
     config: Path,
@@ -136,7 +145,8 @@ def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
 ) -> None:
     """Send the events of dead letters again: by id, by filter, or with --all every one of DESTINATION.
 
-    The events go to the end of their contact's outbox, oldest first. They are sent for the mappings that failed, as
+    The events go to the end of their contact's outbox, oldest first, and wait behind all live ones unless --lane says
+    otherwise. They are sent for the mappings that failed, as
     those are configured now, and with new Idempotency-Keys.
     """
     with opened(redis_url) as redis:
@@ -148,7 +158,9 @@ def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
         results = [
             result
             for selection in selections
-            for result in _with_progress(_replay(redis, known, selection, hints, dry_run=dry_run), selection)
+            for result in _with_progress(
+                _replay(redis, known, selection, hints, lane=None if dry_run else lane), selection
+            )
         ]
     seen = {result.id for result in results}
     chosen = (letter_id for selection in selections for letter_id in selection.ids)
@@ -188,13 +200,13 @@ def drop_letters(  # noqa: PLR0913 - one parameter per option is click's shape
 
 
 def _replay(
-    redis: "Redis", known: KnownDestinations, selection: Selection, hints: Hints, *, dry_run: bool
+    redis: "Redis", known: KnownDestinations, selection: Selection, hints: Hints, *, lane: Lane | None
 ) -> Iterator[Replayed]:
     name = selection.destination
     letters = read_letters(redis, name, selection.ids)
     mappings = _mappings(known.config, name)
-    if not dry_run:
-        yield from replay(redis, name, letters, send_hint=hints.send, mappings=mappings)
+    if lane:
+        yield from replay(redis, name, letters, send_hint=hints.send, mappings=mappings, lane=lane)
         return
     for letter in letters:
         item = prepare_replay(letter, mappings)

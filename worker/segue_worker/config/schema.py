@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
+from segue_producer.lanes import Lane
 from segue_worker.config.durations import between, duration_text
 from segue_worker.config.model import Coalesce
 from segue_worker.mapping import ACTIONS
@@ -219,6 +220,7 @@ class SourceShape(Shape):
         default=None, description="A file that holds the write key; relative to the configuration file."
     )
     destinations: Annotated[list[str], Field(min_length=1)] = Field(description="Names of destinations.")
+    lane: Lane = Field(default="live", description="bulk: what this source sends goes behind all that is live.")
 
 
 class FileShape(Shape):

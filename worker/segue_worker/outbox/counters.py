@@ -76,7 +76,9 @@ FIRED: Final = "fired"
 FAILED: Final = "failed"
 """The same: events on which the mapping failed."""
 OLDEST: Final = "oldest_ms"
-"""In `stats`: the longest that a contact had waited at any sweep of the minute, in ms."""
+"""In `stats`: the longest that a live contact had waited at any sweep of the minute, in ms."""
+OLDEST_BULK: Final = "oldest_bulk_ms"
+"""The same of bulk."""
 
 
 def title(name: str) -> str:

@@ -17,7 +17,8 @@ from redis.exceptions import ResponseError
 from segue_producer import InvalidEvent
 from segue_producer.events import contact_of, prepare
 from segue_producer.keys import LOG_ENTRIES, STATS_KEPT_S, Keys, contact_digest
-from segue_producer.lua import CLOCK, HINT, read_script
+from segue_producer.lanes import Lane
+from segue_producer.lua import CLOCK, HINT, LANES, read_script
 from segue_worker.delivery.journal import event_name
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import partial_entry, read_entry
@@ -25,7 +26,7 @@ from segue_worker.outbox.log_record import EventPart, Record
 
 BATCH: Final = 100
 """Letters replayed in one round trip."""
-_SCRIPT: Final = read_script("segue_worker/operating/dead_letters/replay", CLOCK, HINT)
+_SCRIPT: Final = read_script("segue_worker/operating/dead_letters/replay", CLOCK, HINT, LANES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +86,14 @@ def _mappings_of(letter: DeadLetter, place: int) -> list[str] | None:
     return [mapping for event, mapping in letter.refs if event == place]
 
 
-def replay(
+def replay(  # noqa: PLR0913 - what a replay is
     redis: "Redis",
     destination: str,
     letters: Iterable[DeadLetter],
     *,
     send_hint: Callable[[str], object],
     mappings: Collection[str] | None = None,
+    lane: Lane = "bulk",
 ) -> Iterator[Replayed]:
     """Replay letters in the order given; oldest first keeps the order of each contact.
 
@@ -103,6 +105,7 @@ def replay(
         letters: to be replayed.
         send_hint: is called with the destination's name if a worker has to be told of the work.
         mappings: names of the destination's mappings; None where they are not known.
+        lane: in which their events wait.
 
     Yields:
         what became of each letter, in order.
@@ -116,7 +119,7 @@ def replay(
         with redis.pipeline(transaction=False) as pipe:
             for item in batch:
                 if isinstance(item, Replay):
-                    keys, args = _arguments(destination, item)
+                    keys, args = _arguments(destination, item, lane)
                     script(keys=keys, args=args, client=pipe)
             answers = iter(pipe.execute(raise_on_error=False))
         hint = False
@@ -139,14 +142,15 @@ def replay(
         yield from results
 
 
-def _arguments(destination: str, item: Replay) -> tuple[list[str], list[Any]]:
+def _arguments(destination: str, item: Replay, lane: Lane) -> tuple[list[str], list[Any]]:
     keys = Keys(destination)
     minute = int(time.time()) // 60
     names = [
         *(keys.dead, keys.dead_at, keys.outbox + item.contact, keys.due, keys.pending),
         *(keys.run, keys.hinted, keys.paused, f"{keys.stats}{minute}", keys.totals, keys.log, keys.away),
+        *(keys.bulk, keys.live, keys.pending_bulk),
     ]
-    return names, [0, item.id, item.contact, STATS_KEPT_S, _record(item), LOG_ENTRIES, *item.entries]
+    return names, [0, item.id, item.contact, STATS_KEPT_S, _record(item), LOG_ENTRIES, lane, *item.entries]
 
 
 def _record(item: Replay) -> bytes:
