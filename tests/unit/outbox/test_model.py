@@ -226,8 +226,8 @@ class OutboxMachine(RuleBasedStateMachine):
         }
         kept = {name.decode(): int(count) for name, count in counts.items()}
         assert {name: count for name, count in kept.items() if self.contacts[name].waiting} == known
-        # Of a claim that has nothing left.
-        assert {self.contacts[name].owner is not None for name in kept.keys() - known.keys()} <= {True}
+        # Of one that is away and has nothing left.
+        assert all(self.contacts[name].back_ms is not None for name in kept.keys() - known.keys())
 
     @invariant()
     def what_is_settled_is_settled_once_and_remembered(self) -> None:

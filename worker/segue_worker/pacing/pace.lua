@@ -24,8 +24,8 @@
 --             becomes poorer
 --
 -- Returns for 'take' {number of the slot, us from now until it opens, 1 if bulk goes first this time or 0}, or {-1, us from
--- now, 0} where none opens within LONGEST_WAIT_MS, or only bulk asks while live waits elsewhere: then none is taken, and
--- the caller asks again; for 'report' and 'slow' {0, 0, 0}.
+-- now, 0} where none opens within LONGEST_WAIT_MS, or only bulk asks while live waits elsewhere, or for a slot that is not
+-- the next one: then none is taken, and the caller asks again; for 'report' and 'slow' {0, 0, 0}.
 
 local LEAST_FACTOR = 0.1
 -- Nobody sits and waits for longer: whoever is told to leave meanwhile would have taken a slot in vain.
@@ -117,6 +117,9 @@ else
     local bulk_first = ARGV[6] ~= 'live' and (state.streak or 0) >= ARGV[7] - 1
     if slot - now > LONGEST_WAIT_MS then
       answer = {-1, math.floor((slot - now) * 1000), 0}
+    elseif ARGV[6] == 'bulk' and slot - now > 1.2 * pace / room then
+      -- Bulk of several processes must not stand in a row before what becomes live meanwhile.
+      answer = {-1, math.ceil((slot - now - pace / room) * 1000), 0}
     elseif others_live and not bulk_first then
       answer = {-1, math.ceil((state.pressed - now) * 1000), 0}
     else
