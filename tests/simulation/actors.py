@@ -126,7 +126,7 @@ class Worker:
         )
         await engine.warm_up()
         sweeping = asyncio.create_task(self._sweep(engine, redis))
-        while (destination := await world.broker.next(self.process)) is not None:
+        while not self.stopping and (destination := await world.broker.next(self.process)) is not None:
             run = asyncio.create_task(self._deliver(engine, destination))
             self.runs.add(run)
             run.add_done_callback(self.runs.discard)

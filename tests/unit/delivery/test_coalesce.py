@@ -113,7 +113,7 @@ def test_one_bad_value_among_fifty_updates_costs_three_requests() -> None:
 def test_a_refused_merge_is_taken_apart_by_halves_and_its_event_goes_by_itself() -> None:
     (group,) = grouped(*(update(**{f"p{place}": place}) for place in range(4)), event(), mode="updates_into_events")
     updates, alone = apart(group)
-    assert (len(updates.pieces), alone.pieces[0].apart) == (4, True)
+    assert (len(updates.pieces), alone.pieces[0].apart) == (4, "event")
     assert [len(half.pieces) for half in apart(updates)] == [2, 2]
 
 
@@ -163,7 +163,7 @@ async def effect(groups: list[Group], settings: dict[str, Any], *, known: bool) 
             if answer.is_success:
                 return
             if len(group.pieces) == 1 or ("not found" in answer.text.lower() and "contact" in answer.text.lower()):
-                refused.extend(piece._replace(apart=False) for piece in group.pieces)
+                refused.extend(piece._replace(apart="") for piece in group.pieces)
                 return
             for part in apart(group):
                 await send(part)

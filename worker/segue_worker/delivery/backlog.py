@@ -127,7 +127,7 @@ class Backlog:
                 continue
             if request is not None:
                 waiting.left.add(name)
-                pieces.append(Piece(place, request, name in waiting.apart))
+                pieces.append(Piece(place, request, waiting.apart.get(name, "")))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
             waiting.because = filter_reasons(event, mappings)
@@ -170,12 +170,14 @@ class Backlog:
     def take_apart(self, request: Outgoing) -> list[Outgoing]:
         """What is sent in place of a merged request that was refused.
 
-        Of an event it is recorded with the next settlement, so that whoever plans it again sends it under the same key.
+        It is recorded with the next settlement, so that whoever plans it again neither merges what was taken apart nor
+        sends the event under another key.
         """
-        if request.key:
-            ref = request.refs[-1]
-            self._events[ref.event].apart.add(ref.mapping)
-            self._events[ref.event].changed = True
+        for number, part in enumerate(request.parts):
+            for ref in part.refs:
+                waiting = self._events[ref.event]
+                waiting.apart[ref.mapping] = f"{waiting.apart.get(ref.mapping, '')}{number}."
+                waiting.changed = True
         return list(request.parts)
 
     def note(self, request: Outgoing, outcome: RequestOutcome, *, sent: int, **details: Any) -> None:

@@ -38,12 +38,13 @@ class Piece(NamedTuple):
     Attributes:
         event: place of the event among those at hand.
         request: the request.
-        apart: whether it goes by itself, because a request that it was merged into was refused.
+        apart: which part it is of what was taken apart, because a request that it was merged into was refused; "" where
+            it was not. An update is merged only with others of its part, an event with nothing.
     """
 
     event: int
     request: Request
-    apart: bool = False
+    apart: str = ""
 
 
 class Group(NamedTuple):
@@ -79,7 +80,7 @@ def apart(group: Group) -> list[Group]:
     pieces = group.pieces
     if group.request.action == "sendEvent":
         event = pieces[-1]
-        return [*coalesce(pieces[:-1], "updates"), Group(event.request, (event._replace(apart=True),))]
+        return [*coalesce(pieces[:-1], "updates"), Group(event.request, (event._replace(apart="event"),))]
     half = len(pieces) // 2
     return [*coalesce(pieces[:half], "updates"), *coalesce(pieces[half:], "updates")]
 
@@ -104,9 +105,9 @@ class _Growing:
             return False
         earlier, later = self.body, piece.request.body
         folding = piece.request.action == "sendEvent"
-        if folding and (mode != "updates_into_events" or not _EVENT_FIELDS.isdisjoint(earlier)):
+        if folding and (mode != "updates_into_events" or piece.apart or not _EVENT_FIELDS.isdisjoint(earlier)):
             return False
-        if piece.apart or not _mergeable(earlier, later):
+        if piece.apart != self.pieces[-1].apart or not _mergeable(earlier, later):
             return False
         if len(self.pieces) == 1 and is_refused(self.request):
             return False

@@ -82,7 +82,7 @@ class Delivery:
         # Of a messageId that is under way for another contact, the later delivery waits for the earlier one. What is
         # under way for this contact by an earlier claim was settled, or given back, before this claim: `seen` tells.
         others = (run.in_flight.get(message_id) for message_id in self.message_ids)
-        self._twins = {other for other in others if other and other.claimed.contact != claimed.contact}
+        self._twins = [other for other in others if other and other.claimed.contact != claimed.contact]
         run.in_flight.update(dict.fromkeys(self.message_ids, self._hold))
 
     @property

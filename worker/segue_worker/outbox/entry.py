@@ -35,7 +35,8 @@ class Waiting:
         state: `open` until it is planned; `filtered` where no mapping fires; `duplicate`; else `sending`.
         dead: dead letters to record together with what is recorded of this event next.
         because: where it is filtered, by which mapping for which reason.
-        apart: names of the mappings whose request goes by itself, because one that it was merged into was refused.
+        apart: mapping → which part its request is of what was taken apart, because one that it was merged into was
+            refused: the numbers of its part, of the part of that one, and so on.
         changed: whether `done` or `apart` say more than its entry in the outbox.
         damaged: whether the entry is one of Segue's own that this version cannot read.
     """
@@ -51,7 +52,7 @@ class Waiting:
     state: Literal["open", "filtered", "duplicate", "sending"] = "open"
     dead: list[DeadLetter] = field(default_factory=list)
     because: dict[str, str] = field(default_factory=dict)
-    apart: set[str] = field(default_factory=set)
+    apart: dict[str, str] = field(default_factory=dict)
     changed: bool = False
     damaged: bool = False
 
@@ -63,7 +64,7 @@ class Waiting:
     def partial(self) -> bytes:
         """The entry of the outbox for what is left of it: from now on it is for the mappings of this plan and no others."""
         only = self.only if self.only is not None else tuple(dict.fromkeys([*self.done, *sorted(self.left)]))
-        return partial_entry(self.text, done=self.done, only=only, replay=self.replay, apart=sorted(self.apart))
+        return partial_entry(self.text, done=self.done, only=only, replay=self.replay, apart=self.apart)
 
 
 def read_entry(raw: bytes) -> Waiting:
@@ -93,7 +94,9 @@ def _read_partial(entry: Mapping[str, Any]) -> Waiting:
     waiting.done = dict(entry["done"])
     waiting.only = None if entry["only"] is None else tuple(entry["only"])
     waiting.replay = entry["replay"]
-    waiting.apart = set(entry.get("apart", ()))
+    apart = entry.get("apart", {})
+    # Before updates were remembered too, it was a list of mappings: those of events.
+    waiting.apart = dict(apart) if isinstance(apart, dict) else dict.fromkeys(apart, "0.")
     return waiting
 
 
@@ -115,7 +118,7 @@ def partial_entry(
     done: Mapping[str, Fate] | None = None,
     only: Sequence[str] | None = None,
     replay: str = "",
-    apart: Sequence[str] = (),
+    apart: Mapping[str, str] | None = None,
 ) -> bytes:
     """An entry of the outbox for part of an event.
 
@@ -125,7 +128,7 @@ def partial_entry(
         only: the mappings it is for; all where left out.
         replay: id of the dead letter it is a deliberate replay of. Such an entry is no duplicate, whatever was settled
             before, and its requests carry Idempotency-Keys of their own.
-        apart: the mappings whose request is not merged again.
+        apart: mapping → which part its request is of what was taken apart.
     """
     fields: dict[str, Any] = {"type": PARTIAL, "event": event, "done": dict(done or {}), "only": only, "replay": replay}
     return orjson.dumps(fields | {"apart": apart} if apart else fields)
