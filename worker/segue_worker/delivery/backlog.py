@@ -1,6 +1,6 @@
 """The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any, Final, Unpack, cast
 
@@ -136,18 +136,19 @@ class Backlog:
     @staticmethod
     def _wanted(
         waiting: Waiting, event: dict[str, Any], mappings: Sequence[CompiledMapping]
-    ) -> Iterator[tuple[str, CompiledMapping | None]]:
+    ) -> list[tuple[str, CompiledMapping | None]]:
         """The mappings that an event is for, by name; None for one that the configuration no longer has, or not in use.
 
         An event of which anything was attempted or recorded is finished with the mappings it was begun with, whatever
         their triggers say by now: sent by others it would be sent twice, and left to them it could vanish.
         """
         if waiting.only is None:
-            yield from ((mapping.name, mapping) for mapping in mappings if lets_through(event))
-            return
+            return [(mapping.name, mapping) for mapping in mappings] if lets_through(event) else []
         known = {mapping.name: mapping for mapping in mappings if mapping.enabled}
-        yield from ((name, mapping) for name, mapping in known.items() if name in waiting.only)
-        yield from ((name, None) for name in waiting.only if name not in known)
+        wanted: list[tuple[str, CompiledMapping | None]] = [
+            (name, mapping) for name, mapping in known.items() if name in waiting.only
+        ]
+        return wanted + [(name, None) for name in waiting.only if name not in known]
 
     def count(self, **counters: Unpack[Counts]) -> None:
         """Add to what the next settlement counts."""

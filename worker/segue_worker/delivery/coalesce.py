@@ -107,18 +107,21 @@ class _Growing:
         folding = piece.request.action == "sendEvent"
         if folding and (mode != "updates_into_events" or piece.apart or not _EVENT_FIELDS.isdisjoint(earlier)):
             return False
-        if piece.apart != self.pieces[-1].apart or not _mergeable(earlier, later):
-            return False
-        if len(self.pieces) == 1 and is_refused(self.request):
-            return False
-        if is_refused(piece.request):
+        lists, later_lists = _lists(earlier), _lists(later)
+        if (
+            piece.apart != self.pieces[-1].apart
+            or not (_same_contact(earlier, later) and _same_kinds(earlier, later))
+            or (lists and (_changes_subscription(lists, later) or _joins_again(lists, later_lists)))
+            or (len(self.pieces) == 1 and is_refused(self.request))
+            or is_refused(piece.request)
+        ):
             return False
         # A later email that is null or empty says nothing.
         said = later if later.get("email") else {key: value for key, value in later.items() if key != "email"}
         # An event keeps the order of its own keys; in both cases what the later request says counts.
         self.body = said | (earlier | said) if folding else earlier | said
-        if lists := _lists(earlier):
-            self.body["mailingLists"] = lists | _lists(later)
+        if lists:
+            self.body["mailingLists"] = lists | later_lists
         self.request = piece.request
         self.pieces.append(piece)
         return True
@@ -131,15 +134,6 @@ class _Growing:
         return Group(request, tuple(self.pieces))
 
 
-def _mergeable(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
-    lists, later_lists = _lists(earlier), _lists(later)
-    return (
-        _same_contact(earlier, later)
-        and _same_kinds(earlier, later)
-        and not (lists and (_changes_subscription(lists, later) or _joins_again(lists, later_lists)))
-    )
-
-
 def _lists(body: dict[str, Any]) -> dict[str, Any]:
     lists = body.get("mailingLists")
     return lists if isinstance(lists, dict) else {}
@@ -149,16 +143,19 @@ def _same_contact(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
     if earlier.get("userId") != later.get("userId"):
         return False
     one, other = earlier.get("email"), later.get("email")
-    # By their texts, because in Python True is 1.
-    return repr(one) == repr(other) if other else bool(one or earlier.get("userId"))
+    return _equal(one, other) if other else bool(one or earlier.get("userId"))
+
+
+def _equal(one: Any, other: Any) -> bool:
+    # By their texts where they are no strings, because in Python True is 1.
+    return one == other if type(one) is type(other) is str else repr(one) == repr(other)
 
 
 def _same_kinds(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
     for key, value in later.items():
-        if key == "email" or key not in earlier:
-            continue
-        one = earlier[key]
-        if type(one) is type(value) and one == value:
+        one = earlier.get(key, value)
+        # Nearly all values are the same as before.
+        if one is value or (one == value and type(one) is type(value)) or key == "email":
             continue
         if key == "mailingLists" and isinstance(value, dict) and isinstance(one, dict):
             if not _same_kinds(one, value):
