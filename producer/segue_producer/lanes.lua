@@ -40,7 +40,8 @@ end
 local function join(lanes, away, contact, length, lane, mixed)
   local is_away = redis.call('ZSCORE', away, contact)
   if lane == 'bulk' then
-    if is_away or redis.call('ZSCORE', lanes.due, contact) then
+    -- A contact that has nothing left may still wait, until a claim finds out.
+    if is_away or redis.call(length > 1 and 'ZSCORE' or 'ZREM', lanes.due, contact) and length > 1 then
       redis.call('HSETNX', lanes.live, contact, length - 1)
       return false, 1
     end

@@ -30,6 +30,7 @@ class Contact:
 
     waiting: list[str] = field(default_factory=list)
     bulk: set[str] = field(default_factory=set)
+    emptied_live: bool = True
     due_ms: int | None = None
     back_ms: int | None = None
     owner: str | None = None
@@ -38,18 +39,23 @@ class Contact:
     claimed: int = 0
 
     def add(self, message_id: str, now_ms: int, lane: Lane) -> None:
-        """An append; a contact that is known, claimed or parked keeps its time, unless it waits and becomes live."""
-        became_live = lane == "live" and self.live == 0 and self.back_ms is None
+        """An append; a contact that is known, claimed or parked keeps its time, unless it waits and changes its lane."""
+        changes = self.is_live != (lane == "live" or self.live > 0) and self.back_ms is None
         self.waiting.append(message_id)
         if lane == "bulk":
             self.bulk.add(message_id)
-        if self.due_ms is None or became_live:
+        if self.due_ms is None or changes:
             self.due_ms = now_ms
 
     @property
     def live(self) -> int:
         """How many events there are up to the last live one."""
         return max((place for place, name in enumerate(self.waiting, 1) if name not in self.bulk), default=0)
+
+    @property
+    def is_live(self) -> bool:
+        """The lane; one that has nothing left stays where it was until a claim finds out."""
+        return self.live > 0 if self.waiting else self.emptied_live
 
     def waits(self, now_ms: int) -> bool:
         """Whether it may be claimed."""
@@ -120,8 +126,8 @@ class OutboxMachine(RuleBasedStateMachine):
             if contact.back_ms is not None and contact.back_ms <= self.clock.ms:
                 contact.back_ms = None
         claimed = self.do(self.outbox(token).claim(most, bulk))
-        names = [name for _, name in due if self.contacts[name].live][:most]
-        names += [name for _, name in due if not self.contacts[name].live][:bulk]
+        names = [name for _, name in due if self.contacts[name].is_live][:most]
+        names += [name for _, name in due if not self.contacts[name].is_live][:bulk]
         assert [item.contact.decode() for item in claimed] == [name for name in names if self.contacts[name].waiting]
         for name in names:
             if not self.contacts[name].waiting:
@@ -166,6 +172,8 @@ class OutboxMachine(RuleBasedStateMachine):
                 assert left is None
                 continue
             contact.interrupted = 0
+            if contact.waiting:
+                contact.emptied_live = contact.live == len(contact.waiting)
             contact.waiting = contact.waiting[len(gone) :]
             contact.claimed -= len(gone)
             assert left == len(contact.waiting)
@@ -206,7 +214,7 @@ class OutboxMachine(RuleBasedStateMachine):
             entries = self.do(self.redis.lrange(KEYS.outbox + name, 0, -1))
             assert [read_entry(entry).message_id for entry in entries] == contact.waiting
             waits = [self.do(self.redis.zscore(key, name)) for key in (KEYS.due, KEYS.bulk, KEYS.away)]
-            lane = 2 if contact.back_ms is not None else 0 if contact.live else 1
+            lane = 2 if contact.back_ms is not None else 0 if contact.is_live else 1
             expected: list[int | None] = [None, None, None]
             expected[lane] = contact.due_ms if contact.back_ms is None else contact.back_ms
             assert waits == expected
