@@ -109,4 +109,4 @@ def rows(*, people: int = 40, contacts: int = 500) -> list[Row]:
 
 if __name__ == "__main__":
     for row in rows():
-        print(row)  # noqa: T201 - a look at this part alone
+        print(row)
