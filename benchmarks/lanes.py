@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from statistics import median, quantiles
 from typing import Any
@@ -21,7 +21,7 @@ def p95(values: Sequence[float]) -> float:
     return quantiles(values, n=20)[18]
 
 
-def _person(record: dict[str, Any]) -> str:
+def _person(record: Mapping[str, Any]) -> str:
     return str(record["body"]["userId"])
 
 

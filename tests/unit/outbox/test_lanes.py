@@ -1,6 +1,6 @@
 """Live contacts go before bulk, in any state; what the model says of single steps is told here as a story."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from fakeredis import FakeAsyncRedis
@@ -19,7 +19,7 @@ OutboxOf = Callable[[str], Outbox]
 
 
 @pytest.fixture
-def add(redis: FakeAsyncRedis, clock: Clock) -> Callable[..., object]:
+def add(redis: FakeAsyncRedis, clock: Clock) -> Callable[..., Awaitable[bool]]:
     """Append one track event each of some contacts. Answers whether a hint is wanted."""
 
     async def add(lane: Lane, *contacts: str) -> bool:
@@ -36,7 +36,7 @@ def names(claims: list[Claimed]) -> list[tuple[str, int]]:
 
 
 async def test_live_contacts_are_claimed_first_and_each_lane_has_its_own_places(
-    add: Callable[..., object], outbox_of: OutboxOf, clock: Clock
+    add: Callable[..., Awaitable[bool]], outbox_of: OutboxOf, clock: Clock
 ) -> None:
     await add("bulk", "b1", "b2", "b3")
     clock.ms += 1000
@@ -45,7 +45,7 @@ async def test_live_contacts_are_claimed_first_and_each_lane_has_its_own_places(
 
 
 async def test_a_live_event_takes_what_waits_before_it_along_and_what_comes_after_goes_back(
-    add: Callable[..., object], outbox_of: OutboxOf, redis: FakeAsyncRedis
+    add: Callable[..., Awaitable[bool]], outbox_of: OutboxOf, redis: FakeAsyncRedis
 ) -> None:
     run = outbox_of("run")
     await add("bulk", "u1", "u1")
@@ -65,7 +65,7 @@ async def test_a_live_event_takes_what_waits_before_it_along_and_what_comes_afte
 
 
 async def test_a_claimed_contact_that_becomes_live_is_told_by_the_heartbeat(
-    add: Callable[..., object], outbox_of: OutboxOf
+    add: Callable[..., Awaitable[bool]], outbox_of: OutboxOf
 ) -> None:
     run = outbox_of("run")
     await add("bulk", "u1", "u2")
@@ -76,7 +76,7 @@ async def test_a_claimed_contact_that_becomes_live_is_told_by_the_heartbeat(
 
 
 async def test_a_live_event_does_not_shorten_the_pause_of_a_parked_contact(
-    add: Callable[..., object], outbox_of: OutboxOf, clock: Clock
+    add: Callable[..., Awaitable[bool]], outbox_of: OutboxOf, clock: Clock
 ) -> None:
     run = outbox_of("run")
     await add("bulk", "u1")
@@ -90,7 +90,7 @@ async def test_a_live_event_does_not_shorten_the_pause_of_a_parked_contact(
 
 
 async def test_of_a_claim_that_lapsed_the_set_says_the_lane(
-    add: Callable[..., object], outbox_of: OutboxOf, clock: Clock, redis: FakeAsyncRedis
+    add: Callable[..., Awaitable[bool]], outbox_of: OutboxOf, clock: Clock, redis: FakeAsyncRedis
 ) -> None:
     run, other = outbox_of("run"), outbox_of("other")
     await add("bulk", "u1", "u1")
@@ -103,7 +103,7 @@ async def test_of_a_claim_that_lapsed_the_set_says_the_lane(
     assert await redis.get(KEYS.pending_bulk) == b"1"
 
 
-async def test_a_backfill_leaves_room_for_what_is_live(add: Callable[..., object], redis: FakeAsyncRedis) -> None:
+async def test_a_backfill_leaves_room_for_what_is_live(add: Callable[..., Awaitable[bool]], redis: FakeAsyncRedis) -> None:
     await redis.hset(KEYS.settings, "max_pending", 10)
     await add("bulk", *(f"b{number}" for number in range(9)))
     with pytest.raises(OutboxFull, match="at most 9"):

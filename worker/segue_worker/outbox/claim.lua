@@ -89,7 +89,7 @@ local function claim_first(waiting, most)
     if bytes >= tonumber(ARGV[6]) then
       break
     end
-    if is_away(contact, score) then
+    if waiting == KEYS[1] and is_away(contact, score) then
       redis.call('ZREM', waiting, contact)
       redis.call('ZADD', KEYS[7], math.min(score, now + 900000), contact)
     else

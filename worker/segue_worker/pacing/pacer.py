@@ -176,6 +176,9 @@ class Pacer:
                     await self._open_next()
                 while self._has_left() and (waiter := self._next_waiter()):
                     waiter.slot.set_result(self._take_left())
+                if self._per_slot == 1:
+                    # Used by whoever comes next it would be late, and that would be known too late.
+                    self._left = 0
         except Exception as error:  # noqa: BLE001 - whoever waits for a slot must hear of it
             for waiter in self._waiting:
                 if not waiter.slot.done():
@@ -202,7 +205,13 @@ class Pacer:
 
     def _dismiss(self) -> bool:
         """Let those go who no longer want a slot. Returns whether any are left."""
-        self._waiting = [waiter for waiter in self._waiting if _still_waits(waiter)]
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.slot.done():
+                if waiter.wanted():
+                    self._waiting.append(waiter)
+                else:
+                    waiter.slot.set_result(None)
         return bool(self._waiting)
 
     def _next_waiter(self) -> "_Waiter | None":
@@ -211,7 +220,7 @@ class Pacer:
         while self._waiting:
             chosen = next((waiter for waiter in self._waiting if waiter.live() != bulk_first), self._waiting[0])
             self._waiting.remove(chosen)
-            if _still_waits(chosen):
+            if not chosen.slot.done():
                 return chosen
         return None
 
@@ -296,10 +305,3 @@ class Pacer:
             keys=[self._key], args=[0, self._slots, WINDOW_MS, RECOVERY_PER_S, *args]
         )
         return int(number), int(wait_us), int(bulk_first)
-
-
-def _still_waits(waiter: _Waiter) -> bool:
-    """Whether somebody still wants a slot; who does not is let go."""
-    if not waiter.slot.done() and not waiter.wanted():
-        waiter.slot.set_result(None)
-    return not waiter.slot.done()
