@@ -164,7 +164,7 @@ def draw(seed: int, choice: Choice = Choice()) -> Plan:
     fault_s = random.uniform(5, 20)
     producers = random.randint(1, 3)
     destinations = _destinations(random, kinds)
-    batches = _in_lanes(Random(f"{seed}:lanes"), _batches(random, contacts, producers, fault_s, kinds), fault_s)
+    batches = _in_lanes(Random(f"{seed}:lane"), _batches(random, contacts, producers, fault_s, kinds), fault_s)
     return Plan(
         seed=seed,
         kinds=kinds,

@@ -6,6 +6,7 @@ It is exact in what the scripts rely on: order of sorted sets, expiry by the ser
 import copy
 import hashlib
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
@@ -153,6 +154,10 @@ class Server:
         if key in self.expires:
             self.expires[name] = self.expires.pop(key)
         return OK
+
+    def scan(self, _cursor: bytes, *options: bytes) -> list[Any]:
+        pattern = options[options.index(b"MATCH") + 1]
+        return [b"0", [key for key in self.scan_keys() if fnmatchcase(key, pattern)]]
 
     def scan_keys(self) -> list[bytes]:
         return [key for key in list(self.data) if self._get(key) is not None]

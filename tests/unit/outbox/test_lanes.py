@@ -103,7 +103,9 @@ async def test_of_a_claim_that_lapsed_the_set_says_the_lane(
     assert await redis.get(KEYS.pending_bulk) == b"1"
 
 
-async def test_a_backfill_leaves_room_for_what_is_live(add: Callable[..., Awaitable[bool]], redis: FakeAsyncRedis) -> None:
+async def test_a_backfill_leaves_room_for_what_is_live(
+    add: Callable[..., Awaitable[bool]], redis: FakeAsyncRedis
+) -> None:
     await redis.hset(KEYS.settings, "max_pending", 10)
     await add("bulk", *(f"b{number}" for number in range(9)))
     with pytest.raises(OutboxFull, match="at most 9"):

@@ -6,7 +6,7 @@ other way round:
 
 - they name the same contact: the same userId, and the later one no email that the earlier one does not have. A null or
   empty email counts as none, as it does for Loops (docs/loops.md#finding-the-contact);
-- neither has a value that Loops is known to refuse;
+- neither has a value that Loops is known to refuse, as only a destination with `values: keep` sends them;
 - a property of both has values of one kind, such as two numbers or two dates: of another kind than the property's, Loops
   may ignore a value (docs/loops.md#properties);
 - the later one does not change `subscribed` after the earlier one joined a list, and does not join a list that the
@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
-from segue_worker.mapping.known_refusals import is_refused
 from segue_worker.mapping.request import Request
 
 Mode = Literal["off", "updates", "updates_into_events"]
@@ -110,10 +109,10 @@ class _Growing:
         lists, later_lists = _lists(earlier), _lists(later)
         if (
             piece.apart != self.pieces[-1].apart
+            or piece.request.kept
+            or self.request.kept
             or not (_same_contact(earlier, later) and _same_kinds(earlier, later))
             or (lists and (_changes_subscription(lists, later) or _joins_again(lists, later_lists)))
-            or (len(self.pieces) == 1 and is_refused(self.request))
-            or is_refused(piece.request)
         ):
             return False
         # A later email that is null or empty says nothing.
@@ -143,7 +142,7 @@ def _same_contact(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
     if earlier.get("userId") != later.get("userId"):
         return False
     one, other = earlier.get("email"), later.get("email")
-    return _equal(one, other) if other else bool(one or earlier.get("userId"))
+    return _equal(one, other) if other else bool(earlier.get("userId"))
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -43,6 +43,7 @@ from segue_worker.outbox import Claimed, Next, Settlement, is_passing
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.outgoing import Outgoing, Parked
 from segue_worker.outbox.pause import PauseKind
+from segue_worker.outbox.plan import Plan
 
 QUICK_ATTEMPTS: Final = 3
 """Attempts in a row before the contact is parked."""
@@ -63,15 +64,17 @@ class Delivery:
         claimed: the contact and its events.
         run: what the deliveries of the run share.
         since: time of the event loop at which the claim was asked for.
+        begun_with: the plan by which an interrupted claim may have sent what is not recorded, if not the run's own.
     """
 
-    def __init__(self, claimed: Claimed, run: RunContext, *, since: float) -> None:
+    def __init__(self, claimed: Claimed, run: RunContext, *, since: float, begun_with: Plan | None = None) -> None:
         self._run = run
         self._claimed = claimed
         journal = Journal(claimed.contact, interrupted=claimed.interrupted)
         self._parked = Parked.from_json(claimed.parked) if claimed.parked else None
         entries = claimed.entries[: taken_up(self._parked)]
         self._backlog = Backlog(claimed.contact, entries, now_ms=run.now_ms, journal=journal)
+        self._begun_with = begun_with
         self._steps = 0
         self._taken = 0
         self._request: Outgoing | None = None
@@ -150,6 +153,7 @@ class Delivery:
                 mode=destination.coalesce,
                 seen=seen,
                 frozen=frozen,
+                begun_with=self._begun_with,
             )
         )
         if not queue:
