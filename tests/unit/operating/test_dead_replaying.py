@@ -145,6 +145,7 @@ def test_no_hint_goes_out_to_a_live_run_or_a_paused_destination(redis: FakeRedis
 
 def test_a_parked_contact_keeps_its_time(redis: FakeRedis, bury: Bury) -> None:
     later = NOW_MS + 10_000_000_000_000
+    enqueue(redis, "before")
     redis.zadd(KEYS.due, {"u1": later})
     bury()
     replay_all(redis)
