@@ -20,6 +20,21 @@ WORKERS: Final = "segue:workers"
 WORKERS_SAY_S: Final = 5
 """How often it does."""
 
+ABOUT_WORKERS: Final = "segue:workers:about"
+"""Hash: name of each worker → what it says of itself, as JSON (`segue_worker.observing.workers`)."""
+
+HELD: Final = "segue:held"
+"""Hash: name of each destination that holds something, or may → unix ms when a worker last served it, or 0. One that
+nobody serves stays in it until it is empty."""
+
+HOLDING_KEYS: Final = "segue:{*}:[ad][wue]*"
+"""Pattern of the keys that a destination has as long as it holds something: `away`, `due` and `dead`."""
+
+TEAMS: Final = "segue:teams"
+"""Hash: digest of an API key → digest of the key whose limiter it shares, being a later key of the same team."""
+TEAM_NAMES: Final = "segue:teams:names"
+"""Hash: digest of an API key → digest of its team's name, where Loops was asked."""
+
 TRACKING_TOTALS: Final = "segue:tracking-api:totals"
 """Hash: what the Tracking API did since the start of data. `segue_tracking_api.counters` names the fields."""
 TRACKING_STATS: Final = "segue:tracking-api:stats:"
@@ -46,6 +61,7 @@ class Keys:
     """The keys of one destination."""
 
     __slots__ = (
+        "arrived",
         "away",
         "because",
         "clock",
@@ -58,10 +74,12 @@ class Keys:
         "lease",
         "log",
         "measures",
+        "moving",
         "outbox",
         "parked",
         "paused",
         "pending",
+        "plan",
         "resumed",
         "run",
         "seen",
@@ -97,6 +115,12 @@ class Keys:
         self.paused = prefix + "paused"
         self.pending = prefix + "pending"
         """Number of events in all outboxes of the destination."""
+        self.moving = prefix + "moving"
+        """Where everything here is being moved to, and the token of that move, as JSON; until it is finished."""
+        self.arrived = prefix + "arrived:"
+        """Prefix; the destination follows from which a move is under way. Hash: what has arrived → under which token."""
+        self.plan = prefix + "plan:"
+        """Prefix; the version of a plan follows. Which events its mappings take (`segue_worker.outbox.plan`), as JSON."""
         self.counted = prefix + "counted"
         """Present for a while after the events were counted and the number put right."""
         self.resumed = prefix + "resumed"
@@ -123,6 +147,11 @@ class Keys:
     def run_number(self, number: int) -> str:
         """Key of the destination's run number `number`, counted from 0."""
         return f"{self.run}:{number}" if number else self.run
+
+
+def name_in(key: bytes) -> bytes:
+    """The destination that a key belongs to."""
+    return key[key.index(b"{") + 1 : key.index(b"}")]
 
 
 def rate_key(api_key: str) -> str:

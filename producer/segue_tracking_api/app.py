@@ -53,7 +53,7 @@ def create_app(
     limits = limits or Limits()
     client = async_redis_client(effective_redis_url(redis_url), timeout=_REDIS_TIMEOUT_S)
     counters = Counters(client)
-    handler = RequestHandler(sources, limits, counters, redis_url=redis_url, broker_url=broker_url)
+    handler = RequestHandler(sources, limits, counters, client, redis_url=redis_url, broker_url=broker_url)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

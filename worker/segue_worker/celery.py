@@ -14,18 +14,23 @@ from typing import Any, Final
 
 from billiard import active_children
 from celery import signals
+from kombu import Exchange, Queue
 from redis import RedisError
 
 from segue_producer.broker import celery_app
 from segue_producer.clients import broker_url, redis_client, redis_url, where
-from segue_producer.settings import QUEUE, SWEEP
+from segue_producer.settings import ENQUEUE_QUEUE, QUEUE, SWEEP
 from segue_worker import logs
 from segue_worker.config import Config, load_config
+from segue_worker.delivery.context import unix_ms
 from segue_worker.delivery.run import RUN_S
 from segue_worker.errors import SegueError
 from segue_worker.observing.redis_check import check_redis
+from segue_worker.observing.workers import WorkerAbout
 from segue_worker.process.consumer import SignOfLife, SpareSweep
+from segue_worker.process.enqueue_queue import ReadsEnqueue
 from segue_worker.process.runtime import Runtime
+from segue_worker.process.task_json import read_leniently
 
 SWEEP_S: Final = 1.0
 LONGEST_TASK_S: Final = 120
@@ -61,7 +66,9 @@ app.conf.broker_transport_options.update(
     unacked_restore_throttle=1,
 )
 
-app.steps["consumer"].update({SignOfLife, SpareSweep})
+app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in (QUEUE, ENQUEUE_QUEUE)]
+app.steps["consumer"].update({SignOfLife, SpareSweep, ReadsEnqueue})
+read_leniently()
 
 _process: dict[str, Any] = {}
 """What this process has: its configuration, its runtime, and `stopping` once it is told to stop. The last is set by a
@@ -95,7 +102,7 @@ def runtime() -> Runtime:
 def _check(**_: object) -> None:
     """Refuse to start with a faulty configuration or a Redis that may lose events: a message and exit code 2."""
     try:
-        config()
+        SignOfLife.about = WorkerAbout.of(config(), unix_ms()).to_json()
         with redis_client(redis_url(), timeout=5) as redis:
             for warning in check_redis(redis):
                 log.warning(warning)

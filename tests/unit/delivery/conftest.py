@@ -23,6 +23,7 @@ from segue_worker.delivery.watch import Watch
 from segue_worker.loops import LoopsClient
 from segue_worker.mapping import CompiledMapping, compile_destination_mapping
 from segue_worker.outbox import Outbox
+from segue_worker.outbox.plan import Plan, owner_token
 from segue_worker.pacing import Pacer
 from tests.unit.sandbox.in_process import SandboxTransport
 
@@ -62,6 +63,7 @@ class Bench:
             base_url="http://sandbox/api/v1",
             enabled=True,
             rate_limit=10_000,
+            values="keep",
             retry=RetryLimits(max_age=timedelta(hours=24)),
             dedupe_window=timedelta(hours=24),
             max_pending=1000,
@@ -75,15 +77,15 @@ class Bench:
     def outbox(self, owner: str = "run") -> Outbox:
         return Outbox(self.redis, "loops", owner=owner, window_ms=DAY_MS, lease_ms=8000, clock_ms=lambda: self.now_ms)
 
-    async def enqueue(self, *events: dict[str, Any]) -> None:
-        prepared = [prepare({"userId": "u1", **event}) for event in events]
+    async def enqueue(self, *events: dict[str, Any], source: str = "") -> None:
+        prepared = [prepare({"userId": "u1", **event}, source=source) for event in events]
         keys, args = append.arguments(KEYS, prepared, now_ms=self.now_ms)
         answer = await self.redis.register_script(append.APPEND_SCRIPT)(keys=keys, args=args)
         append.hint_needed(answer, "loops")
 
     async def run(self, *, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Do one run; what a hint would ask for is the answer."""
-        outbox = self.outbox(owner=f"run at {self.now_ms}")
+        outbox = self.outbox(owner=owner_token(f"run at {self.now_ms}", Plan.of(self.mappings)))
         transport = self.transport or SandboxTransport(self.sandbox)
         async with LoopsClient("http://sandbox/api/v1", "sandbox-key", transport=transport) as client:
             context = RunContext(

@@ -21,7 +21,7 @@ TRACK = Request("events", "sendEvent", "POST", "/events/send", {"eventName": "E"
 
 
 def made(*pieces: Piece, mode: Mode = "updates_into_events") -> list[Outgoing]:
-    return [outgoing(group, "loops", EVENTS) for group in coalesce(pieces, mode)]
+    return [outgoing(group, [("loops", *each) for each in EVENTS]) for group in coalesce(pieces, mode)]
 
 
 def key(place: int, *, apart: str = "") -> str:
@@ -70,7 +70,7 @@ def test_a_merged_event_that_was_refused_goes_by_itself_under_another_key() -> N
         b'{"eventName":"E","userId":"u1"}',
         key(2, apart="apart"),
     )
-    assert (event,) == tuple(made(Piece(2, TRACK, apart=True))), "whoever plans it again uses the same key"
+    assert (event,) == tuple(made(Piece(2, TRACK, apart="event"))), "whoever plans it again uses the same key"
     assert [part.refs for part in updates.parts] == [(Ref(0, "contacts"),), (Ref(1, "contacts"),)]
 
 

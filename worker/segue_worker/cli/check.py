@@ -82,6 +82,7 @@ def _summary(inspection: Inspection) -> dict[str, Any]:
                 "enabled": destination.enabled,
                 "rate_limit": destination.rate_limit,
                 "coalesce": destination.coalesce,
+                "values": destination.values,
                 "mappings": [
                     {"name": each.name, "action": each.action, "trigger": each.trigger.text, "enabled": each.enabled}
                     for each in destination.mappings

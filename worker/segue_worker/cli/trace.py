@@ -13,7 +13,7 @@ from segue_worker.cli.store import choose, opened
 from segue_worker.mapping.why_filtered import EVERY_MAPPING
 from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.preview import DISABLED
-from segue_worker.observing.trace import Trail, TrailStep, What, read_trail
+from segue_worker.observing.trace import Trail, TrailStep, What, read_trails
 from segue_worker.printable import visible
 
 
@@ -33,7 +33,9 @@ def trace(message_id: str, *, destination: str | None, config: Path, redis_url: 
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         names = (choose(redis, known, destination),) if destination else known.names
-        trails = [trail for name in names if (trail := read_trail(redis, name, message_id))]
+        trails = [
+            trail for name in names for trail in read_trails(redis, name, message_id, standstill=known.standstill(name))
+        ]
     if as_json:
         emit_json([trail.to_dict() for trail in trails])
     if not trails:
@@ -46,7 +48,8 @@ def trace(message_id: str, *, destination: str | None, config: Path, redis_url: 
 def as_text(trail: Trail) -> str:
     """A trail for people: a headline, and a line for each step."""
     named = f" {trail.name!r}" if trail.name else ""
-    lines = [f"{trail.message_id}{named} at {trail.destination}: {trail.outcome}"]
+    source = f" from the write key {trail.source}" if trail.source else ""
+    lines = [f"{trail.message_id}{named}{source} at {trail.destination}: {trail.outcome}"]
     for step in trail.steps:
         fields = step.to_dict()
         lines.append(f"  {fields['at'] or 'now':<24}  {describe(step)}")
@@ -87,6 +90,7 @@ def _reason(reason: dict[str, str]) -> str:
 
 def _pending(details: dict[str, Any]) -> str:
     before = f"{counted(details['events_before'], 'event')} of its contact before it"
+    before += f"; {details['standstill']}" if "standstill" in details else ""
     if "until" in details:
         attempts = counted(details["attempts"], "attempt")
         return f"parked until {details['until']} after {attempts}: {details['because']}; {before}"
@@ -116,6 +120,9 @@ _WORDS: Final[dict[What, Callable[[dict[str, Any]], str]]] = {
     "filtered": _filtered,
     "duplicate": lambda _: "a second copy was dropped as a duplicate",
     "replayed": lambda details: f"replayed from dead letter {details['letter']}",
+    "value": lambda details: f"{details['key']} for {details['mapping']!r}: {details['why']}",
     "settled": lambda _: "it was settled within the dedupe window; the log no longer says how",
     "pending": _pending,
+    "moved": lambda details: f"moved to destination {details['to']}",
+    "arrived": lambda details: f"moved here from destination {details['from']}",
 }

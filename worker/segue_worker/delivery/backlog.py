@@ -1,6 +1,7 @@
 """The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any, Final, Unpack, cast
 
@@ -11,11 +12,12 @@ from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
 from segue_worker.mapping.why_filtered import filter_reasons
 from segue_worker.outbox.counters import Counts
-from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.dead_letter import DeadLetter, sources_of
 from segue_worker.outbox.entry import Fate, Waiting, read_entry
 from segue_worker.outbox.log_record import EventOutcome, EventPart, Fault, RequestOutcome
 from segue_worker.outbox.outbox import Next, Settlement, digest
 from segue_worker.outbox.outgoing import Outgoing, Ref
+from segue_worker.outbox.plan import Plan
 
 OUTCOMES: Final[dict[str, EventOutcome]] = {
     "delivered": "delivered",
@@ -47,8 +49,8 @@ class Backlog:
         # Nothing is planned beyond an entry that cannot be read: its turn comes when it is the oldest.
         readable = next((place for place, waiting in enumerate(events) if waiting.damaged), len(events))
         self._events = events[: max(1, readable)]
-        self.message_ids = [waiting.message_id for waiting in self._events]
-        """The messageId of each event; "" for what is no event."""
+        self.message_ids = [waiting.identity for waiting in self._events]
+        """The messageId of each event, within its source; "" for what is no event."""
         self.digests = [digest(message_id) for message_id in self.message_ids]
         self._now_ms = now_ms
         self._counters: dict[str, int] = {}
@@ -56,7 +58,7 @@ class Backlog:
         self.head = 0
         """How many of the events have been taken off the outbox; `Ref`s count from the first one claimed."""
 
-    def plan(
+    def plan(  # noqa: PLR0913 - what a plan depends on
         self,
         mappings: Sequence[CompiledMapping],
         *,
@@ -64,6 +66,7 @@ class Backlog:
         mode: Mode,
         seen: set[str],
         frozen: Outgoing | None = None,
+        begun_with: Plan | None = None,
     ) -> list[Outgoing]:
         """Decide what to send for the events, in order.
 
@@ -73,6 +76,7 @@ class Backlog:
             mode: what may be merged.
             seen: messageIds already settled, or being settled elsewhere.
             frozen: a request attempted before, which goes first and as it is.
+            begun_with: the plan by which an interrupted claim may have sent the first request, if not that of `mappings`.
 
         Returns:
             the requests. What needs none (filtered, duplicate, at fault) is noted for the next settlement.
@@ -80,6 +84,8 @@ class Backlog:
         Raises:
             DamagedError: the oldest entry cannot be read.
         """
+        if begun_with and not frozen:
+            self._keep_to(begun_with)
         taken = set(seen)
         pieces: list[Piece] = []
         held = set(frozen.refs) if frozen else set()
@@ -89,14 +95,28 @@ class Backlog:
             if waiting.event is None:
                 self._bury(waiting, "unreadable", "the entry is no event with a messageId")
                 waiting.state = "sending"
-            elif waiting.message_id in taken and self._is_fresh(place, waiting, held):
+            elif waiting.identity in taken and self._is_fresh(place, waiting, held):
                 waiting.state = "duplicate"
             else:
                 pieces += self._pieces(place, waiting, mappings, held)
-            taken.add(waiting.message_id)
+            taken.add(waiting.identity)
         first = [frozen] if frozen else []
-        key_parts = [(waiting.message_id, waiting.replay) for waiting in self._events]
-        return first + [outgoing(group, destination, key_parts) for group in coalesce(pieces, mode)]
+        key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]
+        return first + [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
+
+    def _keep_to(self, plan: Plan) -> None:
+        """Keep the events that an unrecorded request may have stood for to the mappings that took them by then.
+
+        Everything behind the first request was recorded before it was sent, or not sent. That request may be a merge, of
+        which nothing is known but that it ends with an event at the latest.
+        """
+        for waiting in self._events:
+            rules = plan.takes(waiting.event) if waiting.event and waiting.only is None else []
+            if rules:
+                waiting.only = tuple(rule.mapping for rule in rules)
+                waiting.changed = True
+            if any(rule.action == "sendEvent" for rule in rules):
+                return
 
     @staticmethod
     def _is_fresh(place: int, waiting: Waiting, held: set[Ref]) -> bool:
@@ -127,27 +147,35 @@ class Backlog:
                 continue
             if request is not None:
                 waiting.left.add(name)
-                pieces.append(Piece(place, request, name in waiting.apart))
+                if request.repairs:
+                    waiting.repairs[name] = request.repairs
+                pieces.append(Piece(place, request, waiting.apart.get(name, "")))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
             waiting.because = filter_reasons(event, mappings)
+        # All that the event is for is known only now.
+        waiting.dead = [
+            replace(letter, beside=tuple((0, name) for name in waiting.mappings if name not in letter.mappings))
+            for letter in waiting.dead
+        ]
         return pieces
 
     @staticmethod
     def _wanted(
         waiting: Waiting, event: dict[str, Any], mappings: Sequence[CompiledMapping]
-    ) -> Iterator[tuple[str, CompiledMapping | None]]:
+    ) -> list[tuple[str, CompiledMapping | None]]:
         """The mappings that an event is for, by name; None for one that the configuration no longer has, or not in use.
 
         An event of which anything was attempted or recorded is finished with the mappings it was begun with, whatever
         their triggers say by now: sent by others it would be sent twice, and left to them it could vanish.
         """
         if waiting.only is None:
-            yield from ((mapping.name, mapping) for mapping in mappings if lets_through(event))
-            return
+            return [(mapping.name, mapping) for mapping in mappings] if lets_through(event) else []
         known = {mapping.name: mapping for mapping in mappings if mapping.enabled}
-        yield from ((name, mapping) for name, mapping in known.items() if name in waiting.only)
-        yield from ((name, None) for name in waiting.only if name not in known)
+        wanted: list[tuple[str, CompiledMapping | None]] = [
+            (name, mapping) for name, mapping in known.items() if name in waiting.only
+        ]
+        return wanted + [(name, None) for name in waiting.only if name not in known]
 
     def count(self, **counters: Unpack[Counts]) -> None:
         """Add to what the next settlement counts."""
@@ -170,23 +198,33 @@ class Backlog:
     def take_apart(self, request: Outgoing) -> list[Outgoing]:
         """What is sent in place of a merged request that was refused.
 
-        Of an event it is recorded with the next settlement, so that whoever plans it again sends it under the same key.
+        It is recorded with the next settlement, so that whoever plans it again neither merges what was taken apart nor
+        sends the event under another key.
         """
-        if request.key:
-            ref = request.refs[-1]
-            self._events[ref.event].apart.add(ref.mapping)
-            self._events[ref.event].changed = True
+        for number, part in enumerate(request.parts):
+            for ref in part.refs:
+                waiting = self._events[ref.event]
+                waiting.apart[ref.mapping] = f"{waiting.apart.get(ref.mapping, '')}{number}."
+                waiting.changed = True
         return list(request.parts)
 
     def note(self, request: Outgoing, outcome: RequestOutcome, *, sent: int, **details: Any) -> None:
         """Note for the log what followed from sending a request; `details` are further ones of `Journal.request`."""
-        refs = [(self._events[ref.event].message_id, ref.mapping) for ref in request.refs]
-        noted = self.journal.request(request.path, refs, sent=sent, outcome=outcome, **details)
+        refs = [(self._events[ref.event].identity, ref.mapping) for ref in request.refs]
+        repairs = [self._events[ref.event].repairs.get(ref.mapping, ()) for ref in request.refs]
+        noted = self.journal.request(request.path, refs, sent=sent, outcome=outcome, repairs=repairs, **details)
+        if noted and any(repairs):
+            self._count_repairs(request.refs)
         if noted and outcome == "parked":
             waiting = (self._events[place] for place in sorted({ref.event for ref in request.refs}))
             self._parked = [
-                EventPart(each.message_id, event_name(each.event), "parked", each.enqueued) for each in waiting
+                EventPart(each.identity, event_name(each.event), "parked", each.enqueued) for each in waiting
             ]
+
+    def _count_repairs(self, refs: Sequence[Ref]) -> None:
+        for ref in refs:
+            fates = [repair.fate for repair in self._events[ref.event].repairs.pop(ref.mapping, ())]
+            self.count(repaired=fates.count("repaired"), left_out=fates.count("left out"))
 
     def bury(self, request: Outgoing, reason: str, detail: str, **attempt: Any) -> str:
         """Note that a request was given up; `attempt` is what `DeadLetter` says of it. Returns the letter's id."""
@@ -199,9 +237,16 @@ class Backlog:
             mappings=tuple(dict.fromkeys(ref.mapping for ref in request.refs)),
             message_ids=tuple(waiting.message_id for waiting in events),
             events=tuple(waiting.text for waiting in events),
+            sources=sources_of(waiting.source for waiting in events),
             refs=tuple((places.index(ref.event), ref.mapping) for ref in request.refs),
             request={"method": request.method, "path": request.path, "body": request.body.decode()},
             at=self._now_ms(),
+            beside=tuple(
+                (place, mapping)
+                for place, waiting in enumerate(events)
+                for mapping in waiting.mappings
+                if (places[place], mapping) not in request.refs
+            ),
             **attempt,
         )
         self.record(request.refs, "dead")
@@ -228,6 +273,7 @@ class Backlog:
             refs=tuple((0, mapping) for mapping in mappings),
             message_ids=(waiting.message_id,) if waiting.message_id else (),
             events=(waiting.text,),
+            sources=sources_of([waiting.source]),
             at=self._now_ms(),
         )
         waiting.dead.append(letter)
@@ -276,11 +322,11 @@ class Backlog:
                 waiting.changed = False
                 dead += waiting.dead
                 if faults := _faults(waiting):
-                    parts.append(EventPart(waiting.message_id, event_name(waiting.event), "begun", 0, faults=faults))
+                    parts.append(EventPart(waiting.identity, event_name(waiting.event), "begun", 0, faults=faults))
                 waiting.dead = []
         if not parts and self.journal.wants_event and self.head < len(self._events):
             head = self._events[self.head]
-            parts.append(EventPart(head.message_id, event_name(head.event), "interrupted", head.enqueued))
+            parts.append(EventPart(head.identity, event_name(head.event), "interrupted", head.enqueued))
         counters["dead"] = counters.get("dead", 0) + len(dead)
         record, measures, explanations = self.journal.take(parts)
         return Settlement(
@@ -308,7 +354,7 @@ class Backlog:
         if waiting.event is not None and outcome != "duplicate" and not waiting.replay:
             self.journal.mapped(waiting.done)
         return EventPart(
-            *(waiting.message_id, event_name(waiting.event), outcome, waiting.enqueued, because, _faults(waiting))
+            *(waiting.identity, event_name(waiting.event), outcome, waiting.enqueued, because, _faults(waiting))
         )
 
 

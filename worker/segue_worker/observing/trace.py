@@ -7,23 +7,26 @@ from typing import Any, Final, Literal
 import orjson
 from redis import Redis
 
+from segue_producer.entries import identity, split_identity
 from segue_producer.keys import Keys
 from segue_producer.lua import CLOCK, read_script
 from segue_worker.delivery.journal import event_name
+from segue_worker.mapping.values import why_of
 from segue_worker.observing.log import Logged, find
 from segue_worker.observing.status import utc_text_ms
 from segue_worker.observing.waiting import WaitingEvent, find_waiting
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.log_record import EventPart, Fault, RequestPart
 from segue_worker.outbox.outbox import WINDOWS, digest
+from segue_worker.outbox.pause import Pause
 
-EventState = Literal["pending", "parked", "delivered", "filtered", "duplicate", "dead", "settled"]
-"""`settled`: it was settled within the dedupe window, but the log no longer says how."""
+EventState = Literal["pending", "parked", "delivered", "filtered", "duplicate", "dead", "settled", "moved"]
+"""`moved`: to another destination, which knows what became of it; `settled`: it was settled within the dedupe window, but the log no longer says how."""
 What = Literal[
     "enqueued", "interrupted", "attempt", "delivered", "parked", "dead", "apart", "filtered", "duplicate", "failed",
-    "replayed", "pending", "settled",
+    "replayed", "pending", "settled", "value", "moved", "arrived",
 ]  # fmt: skip
-_PASSING: Final = {"interrupted", "attempt", "apart", "enqueued", "failed", "replayed"}
+_PASSING: Final = {"interrupted", "attempt", "apart", "enqueued", "failed", "replayed", "value", "arrived"}
 _SEEN: Final = read_script("segue_worker/outbox/seen", CLOCK, WINDOWS)
 
 
@@ -57,6 +60,7 @@ class Trail:
         outcome: the event's state now.
         steps: what happened, oldest first.
         merged_with: messageIds of the events that shared a request with it.
+        source: whose messageId it is: "" for backend services, else the digest of a write key.
     """
 
     message_id: str
@@ -65,12 +69,14 @@ class Trail:
     outcome: EventState
     steps: tuple[TrailStep, ...]
     merged_with: tuple[str, ...]
+    source: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The form of `segue trace --json`."""
         return {
             "messageId": self.message_id,
             "destination": self.destination,
+            "source": self.source,
             "event": self.name,
             "outcome": self.outcome,
             "merged_with": list(self.merged_with),
@@ -78,16 +84,17 @@ class Trail:
         }
 
 
-def read_trail(redis: "Redis", destination: str, message_id: str) -> Trail | None:
-    """Find out what happened to an event.
+def read_trails(redis: "Redis", destination: str, message_id: str, *, standstill: str = "") -> list[Trail]:
+    """Find out what happened to an event; to several, where sources have used the same messageId.
 
     Args:
         redis: client that answers bytes.
         destination: its name.
         message_id: of the event.
+        standstill: why nothing is sent to the destination at all; "" where nothing is known of that.
 
     Returns:
-        its trail, or None where nothing is known of it.
+        its trails, the backend's first; of several that wait, only one is found.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -98,24 +105,33 @@ def read_trail(redis: "Redis", destination: str, message_id: str) -> Trail | Non
     found = find_waiting(redis, destination, message_id)
     logged = logged if found else find(redis, destination, message_id)
     letters = [] if logged or found else list(_letters(redis, destination, message_id))
-    steps = [step for item in logged for step in _steps(redis, destination, item, message_id)]
-    steps += [_given_up(letter) for letter in letters]
+    known = {each for item in logged for each in item.record.named(message_id)}
+    known |= {identity(letter.source(letter.message_ids.index(message_id)), message_id) for letter in letters}
     if found is not None:
-        steps.append(_waiting_step(found))
-    if not steps and _seen(redis, destination, message_id):
-        steps.append(TrailStep("settled", None))
-    if not steps:
-        return None
-    parts = [part for item in logged for part in item.record.events if part.message_id == message_id]
-    enqueued = _enqueued(parts, found)
-    return Trail(
-        message_id=message_id,
-        destination=destination,
-        name=next((part.name for part in parts), event_name(found.waiting.event) if found else ""),
-        outcome=_outcome(steps, found),
-        steps=(*([TrailStep("enqueued", enqueued)] if enqueued else []), *steps),
-        merged_with=_merged_with(logged, message_id),
-    )
+        known.add(found.waiting.identity)
+    if not known and _seen(redis, destination, message_id):
+        return [Trail(message_id, destination, "", "settled", (TrailStep("settled", None),), ())]
+    trails = []
+    for each in sorted(known, key=split_identity):
+        steps = [step for item in logged for step in _steps(redis, destination, item, each)]
+        steps += [_given_up(letter) for letter in letters]
+        waiting = found if found is not None and found.waiting.identity == each else None
+        if waiting is not None:
+            steps.append(_waiting_step(waiting, standstill or _pause(redis, destination)))
+        parts = [part for item in logged for part in item.record.events if part.message_id == each]
+        enqueued = _enqueued(parts, waiting)
+        trails.append(
+            Trail(
+                message_id=message_id,
+                destination=destination,
+                name=next((part.name for part in parts), event_name(waiting.waiting.event) if waiting else ""),
+                outcome=_outcome(steps, waiting),
+                steps=(*([TrailStep("enqueued", enqueued)] if enqueued else []), *steps),
+                merged_with=_merged_with(logged, each),
+                source=split_identity(each)[0],
+            )
+        )
+    return trails
 
 
 def _enqueued(parts: Sequence[EventPart], found: WaitingEvent | None) -> int:
@@ -132,7 +148,7 @@ def _outcome(steps: Sequence[TrailStep], found: WaitingEvent | None) -> EventSta
     match (first_copy or last or ["pending"])[-1]:
         case "pending" if found is not None and found.parked is not None:
             return "parked"
-        case "delivered" | "filtered" | "duplicate" | "dead" | "settled" | "parked" as outcome:
+        case "delivered" | "filtered" | "duplicate" | "dead" | "settled" | "parked" | "moved" as outcome:
             return outcome
     return "pending"
 
@@ -154,7 +170,7 @@ def _request_steps(
     redis: "Redis", destination: str, at: int, request: RequestPart, message_id: str
 ) -> Iterator[TrailStep]:
     mapping = ", ".join(mapping for ref, mapping in request.refs if ref == message_id)
-    others = [ref for ref in dict(request.refs) if ref != message_id]
+    others = [split_identity(ref)[1] for ref in dict(request.refs) if ref != message_id]
     first = request.sent - len(request.attempts) + 1
     for number, attempt in enumerate(request.attempts, first):
         answer = {"status": attempt.status or None, "ms": attempt.ms}
@@ -166,6 +182,9 @@ def _request_steps(
         details |= {"because": request.why, "until": utc_text_ms(request.next)}
     elif request.outcome == "dead":
         details |= {"reason": request.why, **_letter_details(redis, destination, request.letter)}
+    for repair in request.repairs:
+        if any(request.refs[place][0] == message_id for place in repair.refs):
+            yield TrailStep("value", at, {"key": repair.key, "mapping": mapping, "why": why_of(repair.rule)})
     yield TrailStep(request.outcome, at, details)
 
 
@@ -180,6 +199,10 @@ def _event_steps(redis: "Redis", destination: str, at: int, part: EventPart) -> 
             yield TrailStep("duplicate", at, enqueued)
         case "replayed":
             yield TrailStep("replayed", at, {"letter": part.because})
+        case "moved":
+            yield TrailStep("moved", at, {"to": part.because})
+        case "arrived":
+            yield TrailStep("arrived", at, {"from": part.because})
         case "dead" if part.faults:
             yield TrailStep("dead", at, {"reason": part.faults[-1].reason})
         case _:
@@ -202,7 +225,12 @@ def _explanation(redis: "Redis", destination: str, name: str) -> list[dict[str, 
     return [{"mapping": mapping, "condition": condition} for mapping, condition in reasons.items()]
 
 
-def _waiting_step(found: WaitingEvent) -> TrailStep:
+def _pause(redis: "Redis", destination: str) -> str:
+    raw = redis.get(Keys(destination).paused)
+    return f"the destination is paused: {Pause.from_json(raw).reason}" if raw else ""
+
+
+def _waiting_step(found: WaitingEvent, standstill: str) -> TrailStep:
     details: dict[str, Any] = {"events_before": found.place, "in_flight": found.claimed}
     if found.parked is not None:
         details |= {
@@ -210,6 +238,8 @@ def _waiting_step(found: WaitingEvent) -> TrailStep:
             "because": found.parked.because,
             "until": utc_text_ms(found.parked.next),
         }
+    if standstill:
+        details["standstill"] = standstill
     return TrailStep("pending", None, details)
 
 
@@ -236,5 +266,5 @@ def _merged_with(logged: Sequence[Logged], message_id: str) -> tuple[str, ...]:
     for item in logged:
         request = item.record.request
         if request is not None and request.outcome != "apart" and any(ref == message_id for ref, _ in request.refs):
-            others |= dict.fromkeys(ref for ref, _ in request.refs if ref != message_id)
+            others |= dict.fromkeys(split_identity(ref)[1] for ref, _ in request.refs if ref != message_id)
     return tuple(others)

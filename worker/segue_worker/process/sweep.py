@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from segue_producer.keys import DESTINATIONS, SWEPT, SWEPT_MS, Keys
+from segue_producer.keys import DESTINATIONS, HELD, SWEPT, SWEPT_MS, Keys
 from segue_worker.config import Destination
 from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.lease import LEASE_S
@@ -86,16 +86,25 @@ async def _recount(redis: "Redis", name: str) -> None:
 
 
 async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: int) -> None:
-    """Announce the destinations and the settings that producers need; remove those that were not served for long."""
+    """Announce the destinations and the settings that producers need; remove those that were not served for long.
+
+    One that still holds something stays known to whoever looks (`HELD`), though not to producers.
+    """
     known = await redis.hgetall(DESTINATIONS)
     stale = [name for name, at in known.items() if int(at) < now_ms - FORGOTTEN_AFTER_MS]
     for item in destinations:
         settings: dict[Any, Any] = {"max_pending": item.max_pending, "rate_limit": item.rate_limit}
         await _attempt(f"announce {item.name}", redis.hset(Keys(item.name).settings, mapping=settings))
     await redis.hset(DESTINATIONS, mapping={item.name: now_ms for item in destinations})
+    await redis.hset(HELD, mapping={item.name: now_ms for item in destinations})
     gone = set(stale) - {item.name.encode() for item in destinations}
     if gone:
         await redis.hdel(DESTINATIONS, *gone)
+    held: set[Any] = set(await redis.hkeys(HELD))
+    for name in held - known.keys() - {item.name.encode() for item in destinations}:
+        keys = Keys(name.decode())
+        if not await redis.exists(keys.due, keys.away, keys.parked, keys.dead):
+            await redis.hdel(HELD, name)
 
 
 async def _wants_hint(redis: "Redis", destination: Destination) -> bool:

@@ -55,6 +55,10 @@ METRICS: Final = (
         labels=("kind",),
     ),
     Metric(
+        *("segue_orphaned", "gauge", "1 or 0"),
+        "1 while the destination holds something, and neither the configuration nor a worker has it",
+    ),
+    Metric(
         *("segue_oldest_pending_seconds", "gauge", "seconds"),
         "How long the contact that waits longest has waited; 0 where none waits",
         status="oldest_pending_s",
@@ -74,6 +78,12 @@ METRICS: Final = (
     ),
     _counting("segue_events_forgotten_total", "forgotten"),
     _counting("segue_dead_letters_total", "dead"),
+    Metric(
+        *("segue_rejected_events_total", "counter", "events"),
+        "Events that no outbox took and that became dead letters, by reason: malformed, no_identity, too_large, type (no "
+        "call that Loops has an action for), too_many_events, arguments or destination (of a task), full",
+        labels=("reason",),
+    ),
     _counting("segue_dead_letters_replayed_total", "replayed"),
     Metric(
         *("segue_dead_letters_dropped_total", "counter", "dead letters"),
@@ -85,6 +95,13 @@ METRICS: Final = (
     _counting("segue_retries_total", "retries"),
     _counting("segue_rate_limited_total", "rate_limited"),
     _counting("segue_requests_saved_total", "merged"),
+    Metric(
+        *("segue_values_total", "counter", "values"),
+        "Values of requests that Loops cannot hold as they were, by outcome: repaired (another form of the same value) or "
+        "left_out; segue trace names them",
+        labels=("outcome",),
+        counters={"repaired": "repaired", "left_out": "left_out"},
+    ),
     _counting("segue_interrupted_claims_total", "interrupted"),
     Metric(
         *("segue_mapping_events_total", "counter", "events"),
