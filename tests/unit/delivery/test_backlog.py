@@ -10,6 +10,7 @@ from segue_producer.entries import entry_stamp
 from segue_producer.keys import contact_digest
 from segue_worker.delivery.backlog import Backlog
 from segue_worker.delivery.journal import Journal
+from segue_worker.delivery.requests import idempotency_key
 from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, Request
 from segue_worker.outbox import Next, Settlement
@@ -18,6 +19,7 @@ from segue_worker.outbox.histogram import Histogram
 from segue_worker.outbox.log_record import Attempt, EventPart, Fault, Record
 from segue_worker.outbox.outbox import digest
 from segue_worker.outbox.outgoing import Outgoing, Ref
+from segue_worker.outbox.plan import Plan
 
 from .conftest import CONTACTS, EVENTS, mapping
 
@@ -343,20 +345,27 @@ def test_a_merge_that_was_refused_is_taken_apart_the_same_way_by_whoever_plans_i
     (merged,) = backlog.plan((CONTACTS, EVENTS), destination="loops", mode="updates_into_events", seen=set())
     parts = backlog.take_apart(merged)
     assert [request.refs for request in parts] == [(Ref(0, "contacts"),), (Ref(1, "events"),)]
-    settlement = backlog.settlement(Next.KEEP)
-    assert list(settlement.replaced) == [1]
-    assert left(settlement)[1].apart == {"events"}
-    again = claimed(update, settlement.replaced[1]).plan(
+    waiting = left(backlog.settlement(Next.KEEP))
+    assert {place: each.apart for place, each in waiting.items()} == {0: {"contacts": "0."}, 1: {"events": "1."}}
+    again = claimed(*(each.partial() for each in waiting.values())).plan(
         (CONTACTS, EVENTS), destination="loops", mode="updates_into_events", seen=set()
     )
     assert [(request.key, request.body) for request in again] == [(request.key, request.body) for request in parts]
 
 
-def test_updates_that_are_taken_apart_need_no_record() -> None:
-    backlog = claimed(*(event(name, type="identify", traits={name: 1}) for name in ("m1", "m2")))
+def test_of_updates_it_is_remembered_which_halves_of_halves_they_were() -> None:
+    entries = [event(name, type="identify", traits={name: 1}) for name in ("m1", "m2", "m3")]
+    backlog = claimed(*entries)
     (merged,) = planned(backlog, (CONTACTS,))
-    assert [request.refs for request in backlog.take_apart(merged)] == [(Ref(0, "contacts"),), (Ref(1, "contacts"),)]
-    assert backlog.settlement(Next.KEEP).replaced == {}
+    one, two = backlog.take_apart(merged)
+    assert [request.refs for request in (one, two)] == [
+        *((Ref(0, "contacts"),), (Ref(1, "contacts"), Ref(2, "contacts")))
+    ]
+    assert len(backlog.take_apart(two)) == 2
+    waiting = left(backlog.settlement(Next.KEEP)).values()
+    assert [each.apart for each in waiting] == [{"contacts": part} for part in ("0.", "1.0.", "1.1.")]
+    again = planned(claimed(*(each.partial() for each in waiting)), (CONTACTS,))
+    assert [request.refs for request in again] == [(Ref(place, "contacts"),) for place in range(3)]
 
 
 def test_what_is_counted_meanwhile_adds_up_until_it_is_settled() -> None:
@@ -388,6 +397,7 @@ def test_a_parked_request_is_logged_with_its_events() -> None:
         "why": "503",
         "next": NOW + 9,
         "letter": "",
+        "repairs": (),
     }
     assert backlog.settlement(Next.KEEP).record == b"", "it is logged once"
 
@@ -477,3 +487,122 @@ def test_a_contact_that_is_no_text_is_named_all_the_same() -> None:
     backlog = Backlog(b"\xff", [UNREADABLE], now_ms=lambda: NOW, journal=Journal(b"\xff"))
     planned(backlog)
     assert backlog.settlement(Next.RELEASE).dead[0].contact == "\N{REPLACEMENT CHARACTER}"
+
+
+def test_what_was_done_about_values_is_logged_and_counted_once_with_the_request() -> None:
+    repairing = mapping("contacts", "createOrUpdateContact", values="repair")
+    traits = ({"bio": {"nested": 1}, "list": [1], "createdAt": 1700000000}, {"bio": {"nested": 2}}, {"plan": "pro"})
+    entries = [event(f"m{place}", type="identify", traits=each) for place, each in enumerate(traits)]
+    backlog = claimed(*entries)
+    (merged,) = planned(backlog, (repairing,))
+    backlog.note(merged, "parked", sent=0)
+    settlement = backlog.settlement(Next.KEEP)
+    assert (settlement.counters, settlement.record) == ({}, b""), "nothing was sent"
+
+    backlog.journal.attempt(NOW, 503, 0.1)
+    backlog.note(merged, "parked", sent=1)
+    settlement = backlog.settlement(Next.KEEP)
+    assert settlement.counters == {"repaired": 1, "left_out": 3}
+    request = logged(settlement).request
+    assert request is not None
+    assert sorted(request.repairs) == [("bio", "object", (0, 1)), ("createdAt", "unit", (0,)), ("list", "list", (0,))]
+
+    backlog.journal.attempt(NOW, 200, 0.1)
+    backlog.note(merged, "delivered", sent=2)
+    settlement = backlog.settlement(Next.RELEASE)
+    assert settlement.counters == {}
+    request = logged(settlement).request
+    assert request is not None
+    assert request.repairs == ()
+
+
+SOURCE = "0123456789abcdef"
+
+
+def from_source(message_id: str) -> bytes:
+    body = event(message_id)[: -len(entry_stamp(ENQUEUED))]
+    return b"%b %b%b" % (body, SOURCE.encode(), entry_stamp(ENQUEUED))
+
+
+def test_a_message_id_belongs_to_its_source() -> None:
+    entries = [event("m"), from_source("m"), from_source("m")]
+    backlog = claimed(*entries)
+    assert backlog.message_ids == ["m", f"{SOURCE}\0m", f"{SOURCE}\0m"]
+    backend, other = planned(backlog)
+    assert backend.key != other.key
+    backlog.record(backend.refs, "delivered")
+    backlog.bury(other, "refused", "400", attempts=1)
+    settlement = backlog.settlement(Next.RELEASE)
+    assert settlement.digests == [digest(name) for name in backlog.message_ids]
+    assert settlement.counters == {"delivered": 1, "dead": 1, "duplicates": 1}
+    assert [each.message_id for each in logged(settlement).events] == backlog.message_ids
+    (letter,) = settlement.dead
+    assert (letter.message_ids, letter.sources) == (("m",), (SOURCE,))
+
+
+def test_the_letter_of_an_event_that_never_became_a_request_names_its_source() -> None:
+    backlog = claimed(from_source("m"))
+    planned(backlog, (Failing(PayloadError("no")),))
+    assert backlog.settlement(Next.RELEASE).dead[0].sources == (SOURCE,)
+
+
+def test_what_came_from_another_destination_goes_under_the_keys_that_it_had_there() -> None:
+    (here,) = planned(claimed(event("m")))
+    (moved,) = planned(claimed(part(event("m"), origin="elsewhere")))
+    assert here.key == idempotency_key("loops", "events", "m")
+    assert moved.key == idempotency_key("elsewhere", "events", "m")
+
+
+def test_a_letter_names_the_other_mappings_that_its_event_was_for() -> None:
+    every = mapping("every", "sendEvent", trigger='type != ""', fields={"eventName": "All"})
+    backlog = claimed(event("m", type="identify", traits={"a": 1}))
+    updates, events = planned(backlog, (CONTACTS, every, Failing(PayloadError("no"))))
+    backlog.record(updates.refs, "delivered")
+    backlog.bury(events, "refused", "400", attempts=1)
+    failed, refused = backlog.settlement(Next.RELEASE).dead
+    assert (failed.mappings, sorted(failed.beside or ())) == (("failing",), [(0, "contacts"), (0, "every")])
+    assert (refused.mappings, sorted(refused.beside or ())) == (("every",), [(0, "contacts"), (0, "failing")])
+
+
+def test_the_letter_of_a_merged_request_names_the_other_mappings_of_each_event() -> None:
+    entries = [event(name, type="identify", traits={name: 1}) for name in ("m1", "m2")]
+    only = mapping("only m2", "sendEvent", trigger="traits.m2 = 1", fields={"eventName": "All"})
+    backlog = claimed(event("m0"), *entries)
+    requests = planned(backlog, (EVENTS, CONTACTS, only))
+    merged = next(request for request in requests if len(request.refs) == 2)
+    backlog.bury(merged, "refused", "400", attempts=1)
+    for request in requests:
+        if request is not merged:
+            backlog.record(request.refs, "delivered")
+    (letter,) = backlog.settlement(Next.RELEASE).dead
+    assert (letter.refs, letter.beside) == (((0, "contacts"), (1, "contacts")), ((1, "only m2"),))
+
+
+def test_what_an_interrupted_claim_may_have_sent_is_finished_with_the_mappings_it_was_begun_with() -> None:
+    before = Plan.of((CONTACTS, EVENTS))
+    update, track = event("m1", type="identify", traits={"a": 1}), event("m2")
+    backlog = claimed(event("filtered", type="page"), update, track, event("m3"))
+    requests = backlog.plan(
+        (SECOND, EVENTS, CONTACTS), destination="loops", mode="updates", seen=set(), begun_with=before
+    )
+    assert [request.refs for request in requests] == [
+        *((Ref(1, "contacts"),), (Ref(2, "events"),), (Ref(3, "second"),), (Ref(3, "events"),))
+    ]
+    waiting = left(backlog.settlement(Next.KEEP))
+    assert {place: each.only for place, each in waiting.items()} == {0: ("contacts",), 1: ("events",)}
+
+
+def test_a_request_that_is_remembered_says_itself_what_was_begun() -> None:
+    frozen = Outgoing("POST", "/events/send", b"{}", "key", (Ref(0, "events"),))
+    backlog = claimed(event("m1"), event("m2"))
+    plan = Plan.of((EVENTS,))
+    requests = backlog.plan(BOTH, destination="loops", mode="updates", seen=set(), frozen=frozen, begun_with=plan)
+    assert [request.refs for request in requests] == [
+        *((Ref(0, "events"),), (Ref(0, "second"),), (Ref(1, "events"),), (Ref(1, "second"),))
+    ]
+
+
+def test_what_was_planned_before_keeps_its_own_mappings_and_not_those_of_an_interrupted_claim() -> None:
+    backlog = claimed(part(event("m1"), only=["second"]), event("m2"))
+    requests = backlog.plan(BOTH, destination="loops", mode="updates", seen=set(), begun_with=Plan.of((EVENTS,)))
+    assert [request.refs for request in requests] == [(Ref(0, "second"),), (Ref(1, "events"),)]
