@@ -23,7 +23,7 @@ _MOMENT: Final = "must be a datetime, or an ISO 8601 date and time like 2026-01-
 _CALLS: Final = ("identify", "track")
 _IDS: Final = ("messageId", "userId", "anonymousId")
 _OBJECTS: Final = ("context", "traits", "properties", "integrations")
-_TIMES: Final = ("timestamp", "originalTimestamp", "sentAt")
+TIMES: Final = ("timestamp", "originalTimestamp", "sentAt")
 _ADVICE: Final = "use JSON types, dates and numbers"
 
 Properties = dict[str, Any]
@@ -40,6 +40,14 @@ def _moment(value: Any) -> str:
     if isinstance(value, datetime) and value == value:  # noqa: PLR0124 - pandas' NaT is no moment
         return utc_text(value)
     raise ValueError(_MOMENT)
+
+
+def is_moment(value: Any) -> bool:
+    """Whether a value can be a moment of an event."""
+    try:
+        return bool(_moment(value))
+    except ValueError:
+        return False
 
 
 def _if_given(read: Callable[[Any], str]) -> PlainValidator:
@@ -184,7 +192,7 @@ def _check_ids(fields: dict[str, Any], problems: list[str]) -> None:
 
 
 def _check_moments(fields: dict[str, Any], problems: list[str]) -> None:
-    for name in _TIMES:
+    for name in TIMES:
         value = fields.get(name)
         if value is not None:
             try:

@@ -10,10 +10,10 @@ from typing import Any, Final
 from segue_producer.errors import InvalidEvent
 from segue_producer.events import MAX_MESSAGE_ID, Prepared, prepare
 from segue_producer.refusals import Refused, id_of
+from segue_producer.repairs import choices_of, object_of, repair
 from segue_producer.values import sound, write_json
 from segue_tracking_api.answers import RequestRefused
 from segue_tracking_api.limits import ADDED_BYTES, MAX_EVENTS, Limits
-from segue_tracking_api.repairs import choices_of, object_of, repair
 from segue_tracking_api.timestamps import correct, instant
 
 WITHOUT_ACTION: Final = frozenset({"page", "screen", "group", "alias"})

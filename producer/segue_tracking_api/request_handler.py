@@ -23,6 +23,7 @@ from segue_tracking_api.counters import Counters
 from segue_tracking_api.group_commit import GroupCommit
 from segue_tracking_api.intake import Intake, MessageSorter, messages, pieces
 from segue_tracking_api.limits import DISCARDED_BYTES, MAX_EVENTS, Limits
+from segue_tracking_api.origins import Origins
 from segue_tracking_api.write_keys import Source, WriteKeys
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class RequestHandler:
         limits: limits of a request and of the process.
         counters: counts every request.
         client: client of the Redis that holds the outbox.
+        origins: whose pages may send.
         redis_url: URL of the Redis that holds the outbox.
         broker_url: URL of the Celery broker for hints.
     """
@@ -51,6 +53,7 @@ class RequestHandler:
         counters: Counters,
         client: Redis,
         *,
+        origins: Origins,
         redis_url: str | None,
         broker_url: str | None,
     ) -> None:
@@ -58,6 +61,7 @@ class RequestHandler:
         self._limits = limits
         self._counters = counters
         self._redis = client
+        self._origins = origins
         self._in_flight = 0
         self._is_outbox_well = True
         targets = {tuple(destinations) for destinations in sources.values()}
@@ -78,24 +82,35 @@ class RequestHandler:
             await producer.close()
 
     async def _answer(self, request: Request, call: str | None) -> Response:
-        self._in_flight += 1
         try:
-            if self._in_flight > self._limits.in_flight:
-                raise _unavailable("overloaded", "too many requests at once; try again shortly", BUSY_RETRY_S)
-            intake = await self._take(request, call)
+            self._check_origin(request)
+            # It takes a place only once it has arrived: who sends slowly keeps nobody out.
+            sent = await self._read(request)
+            intake = await self._in_its_place(request, call, sent)
         except RequestRefused as refused:
             self._counters.refused(refused.status)
             return refusal_response(refused)
         except ClientDisconnect:
             return error_response(HTTPStatus.BAD_REQUEST, "disconnected", "the request did not arrive completely")
-        finally:
-            self._in_flight -= 1
         self._counters.took(intake)
         return success_response(intake.details())
 
-    async def _take(self, request: Request, call: str | None) -> Intake:
+    def _check_origin(self, request: Request) -> None:
+        if not self._origins.let_in(request.headers.get("origin", ""), request.headers.get("host", "")):
+            message = "pages of this origin may not send; name it with --cors-origin"
+            raise RequestRefused(HTTPStatus.FORBIDDEN, "origin_not_allowed", message)
+
+    async def _in_its_place(self, request: Request, call: str | None, sent: bytearray) -> Intake:
+        if self._in_flight >= self._limits.in_flight:
+            raise _unavailable("overloaded", "too many requests at once; try again shortly", BUSY_RETRY_S)
+        self._in_flight += 1
+        try:
+            return await self._take(request, call, sent)
+        finally:
+            self._in_flight -= 1
+
+    async def _take(self, request: Request, call: str | None, sent: bytearray) -> Intake:
         received_at = datetime.now(UTC)
-        sent = await self._read(request)
         key = write_keys.from_header_or_query(request.headers.get("authorization", ""), request.query_params)
         source = self._keys.source(key) if key else None
         encoding = request.headers.get("content-encoding", "")

@@ -168,6 +168,9 @@ def test_no_web_page_may_send_unless_its_origin_is_allowed(api: TrackingApiProce
     asked = {"Origin": "https://www.example.com", "Access-Control-Request-Method": "POST"}
     headers = {**asked, "Access-Control-Request-Headers": "authorization,content-type,x-retry-count"}
     assert httpx.options(f"{api.url}/v1/t", headers=headers, trust_env=False).status_code == 405
+    with api.client() as client:
+        plain = {"Content-Type": "text/plain", "Origin": "https://www.example.com"}
+        assert outcome(client.post("/v1/t", json=TRACK, headers=plain)) == (403, "origin_not_allowed")
     redis_url = "redis://127.0.0.1:9/0"
     option = ("--cors-origin", "https://www.example.com")
     with TrackingApiProcess(write_config(tmp_path), redis_url, *option) as open_api, open_api.client() as client:
@@ -177,6 +180,9 @@ def test_no_web_page_may_send_unless_its_origin_is_allowed(api: TrackingApiProce
         assert answer.headers["Access-Control-Allow-Headers"] == "authorization,content-type,x-retry-count"
         refused = client.post("/v1/t", content=b"{", headers={"Origin": "https://www.example.com"})
         assert refused.headers["Access-Control-Allow-Origin"] == "https://www.example.com"
+        # A page's text/plain comes without being asked about first.
+        plain = {"Content-Type": "text/plain", "Origin": "https://other.example.com"}
+        assert outcome(client.post("/v1/t", json=TRACK, headers=plain)) == (403, "origin_not_allowed")
         stranger = client.options("/v1/t", headers={**headers, "Origin": "https://other.example.com"})
         assert "Access-Control-Allow-Origin" not in stranger.headers
 

@@ -9,6 +9,7 @@ from segue_worker.cli.output import counted, remark
 from segue_worker.config import inspect_config
 from segue_worker.segment_import import Conversion, Export, ExportError, convert, read_export, write_config
 
+_MAX_BYTES = 50_000_000
 _EXAMPLE = """\b
 Example:
   curl "https://api.segmentapis.com/destinations/$ID/subscriptions?pagination.count=200" > subscriptions.json \\
@@ -55,8 +56,7 @@ def import_(files: tuple[str, ...], output: Path | None) -> None:
     export = Export()
     for file in files:
         try:
-            with click.open_file(file, "rb") as opened:
-                read_export(opened.read().decode("utf-8"), export)
+            read_export(_content(file).decode("utf-8"), export)
         except UnicodeDecodeError:
             raise UsageFailure(f"{file}: not valid UTF-8: save the file as UTF-8") from None
         except ExportError as error:
@@ -79,6 +79,14 @@ def import_(files: tuple[str, ...], output: Path | None) -> None:
         )
     if conversion.problems or (output is not None and not _is_sound(output, conversion)):
         raise click.exceptions.Exit(1)
+
+
+def _content(file: str) -> bytes:
+    with click.open_file(file, "rb") as opened:
+        content: bytes = opened.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise UsageFailure(f"{file}: larger than {_MAX_BYTES // 1_000_000} MB, more than any export")
+    return content
 
 
 def _is_sound(output: Path, conversion: Conversion) -> bool:

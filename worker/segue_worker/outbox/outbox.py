@@ -313,6 +313,16 @@ class Outbox:
         )
         return bool(answer)
 
+    async def is_refused(self, access: str) -> bool:
+        """Whether Loops has refused this access, a digest of key and address, since the destination is paused."""
+        raw: Any = await self._redis.hget(self.keys.settings, "refused")
+        return access.encode() in (raw or b"").split()
+
+    async def note_refused(self, access: str, *, first: bool = False) -> None:
+        """Note that Loops refuses this access; `first` where a pause begins with it."""
+        raw: Any = b"" if first else await self._redis.hget(self.keys.settings, "refused")
+        await self._redis.hset(self.keys.settings, "refused", b" ".join([*(raw or b"").split(), access.encode()]))
+
 
 def _arguments(settlement: Settlement) -> list[Any]:
     """What settle.lua is told of a settlement, behind the contact and who holds it."""

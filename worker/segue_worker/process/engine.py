@@ -151,7 +151,8 @@ class Engine:
     def _pacer(self, destination: Destination) -> Pacer:
         pacer = self._pacers.get(destination.name)
         if pacer is None:
-            pacer = Pacer(self._redis, destination.api_key.get_secret_value(), destination.rate_limit)
+            key, name = destination.api_key.get_secret_value(), destination.name
+            pacer = Pacer(self._redis, key, destination.rate_limit, destination=name)
             self._pacers[destination.name] = pacer
         return pacer
 

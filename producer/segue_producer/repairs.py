@@ -1,7 +1,8 @@
-"""Repairs what clients write in an event that does no harm, and has one meaning only (docs/segment.md#what-is-repaired)."""
+"""Repairs what SDKs write in an event that does no harm, and has one meaning only (docs/segment.md#what-is-repaired)."""
 
 from typing import Any, Final
 
+from segue_producer.events import TIMES, is_moment
 from segue_producer.values import id_text
 
 _MEANT: Final = ("traits", "properties", "context", "integrations")
@@ -18,7 +19,8 @@ def repair(event: dict[str, Any]) -> None:
 
     Objects that are empty lists or empty text become `{}`. A context that is no object, and entries of `integrations` that
     are neither a choice nor options, are left out. The name of an event may be a number, which becomes text; a messageId
-    that is neither text nor a number is left out. Everything else stays for the check of the event to name.
+    that is neither text nor a number, and what is no moment in place of one, is left out. Everything else stays for the
+    check of the event to name.
     """
     for name in _MEANT:
         if name in event:
@@ -28,6 +30,9 @@ def repair(event: dict[str, Any]) -> None:
             del event[name]
     if event.get("integrations"):
         event["integrations"] = choices_of(event["integrations"])
+    for name in TIMES:
+        if event.get(name) is not None and not is_moment(event[name]):
+            del event[name]
     done = event.get("event")
     if isinstance(done, int | float) and not isinstance(done, bool):
         event["event"] = _number_text(done)
