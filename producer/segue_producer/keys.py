@@ -36,7 +36,7 @@ TEAM_NAMES: Final = "segue:teams:names"
 """Hash: digest of an API key → digest of its team's name, where Loops was asked."""
 
 TRACKING_TOTALS: Final = "segue:tracking-api:totals"
-"""Hash: what the Tracking API did since the start of data. `segue_tracking_api.counters` names the fields."""
+"""Hash: what the Tracking API did in all time. `segue_tracking_api.counters` names the fields."""
 TRACKING_STATS: Final = "segue:tracking-api:stats:"
 """Prefix; the unix minute follows. The same counters, of that minute."""
 
@@ -145,9 +145,9 @@ class Keys:
         self.stats = prefix + "stats:"
         """Prefix; the unix minute follows. Counters of that minute."""
         self.totals = prefix + "totals"
-        """The same counters since the start of data."""
+        """The same counters of all time."""
         self.measures = prefix + "measures"
-        """Hash, since the start of data: `enqueued`; histograms (`segue_worker.outbox.histogram`); and how often each
+        """Hash, of all time: `enqueued`; histograms (`segue_worker.outbox.histogram`); and how often each
         mapping fired, failed, and had an event before it (`segue_worker.delivery.journal`)."""
         self.log = prefix + "log"
         """Stream: what became of events, newest last, about `LOG_ENTRIES` entries (`segue_worker.outbox.log_record`). It
