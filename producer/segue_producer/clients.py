@@ -161,6 +161,12 @@ def _sockets(timeout: float) -> dict[str, Any]:
 class _SentinelPool(blocking_sentinel.SentinelConnectionPool, BlockingConnectionPool):
     """Asks the Sentinels where the primary is, and lets who comes while all connections are in use wait for one."""
 
+    def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
+        """Close connections; all of them, to the Sentinels too, unless another primary was found meanwhile."""
+        super().disconnect(inuse_connections)
+        for each in self.sentinel_manager.sentinels if inuse_connections else ():
+            each.close()
+
 
 class _Waiting(async_redis.ConnectionPool):
     """Opens `CONNECTIONS` connections at most, and lets who comes while all are in use wait for one.
@@ -213,6 +219,12 @@ class _WaitingPool(_Waiting):
 
 class _WaitingSentinelPool(_Waiting, async_sentinel.SentinelConnectionPool):
     """Of the primary that the Sentinels name."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
+        """Close connections; all of them, to the Sentinels too, unless another primary was found meanwhile."""
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            await self.sentinel_manager.aclose()
 
 
 class _Packed(AbstractConnection):
