@@ -78,7 +78,7 @@ def redis_client(url: str, *, timeout: float) -> Redis:
         ValueError: `url` is no URL of a Redis.
     """
     address = urls.parse(url)
-    options = {**_sockets(timeout), "max_connections": CONNECTIONS, "timeout": timeout}
+    options = {**_sockets(timeout, url), "max_connections": CONNECTIONS, "timeout": timeout}
     if address is None:
         return Redis.from_pool(BlockingConnectionPool.from_url(url, **options, retry=ONCE_AGAIN))
     if address.kind == urls.CLUSTER:
@@ -109,7 +109,7 @@ def async_redis_client(url: str, *, timeout: float, checked_every_s: int = 0) ->
         ValueError: `url` is no URL of a Redis.
     """
     address = urls.parse(url)
-    options: dict[str, Any] = {**_sockets(timeout), "health_check_interval": checked_every_s}
+    options: dict[str, Any] = {**_sockets(timeout, url), "health_check_interval": checked_every_s}
     if address is not None and address.kind == urls.CLUSTER:
         from segue_producer.cluster import AsyncClusterClient  # noqa: PLC0415 - as above
 
@@ -154,8 +154,9 @@ def every_node(redis: Redis, url: str, *, timeout: float) -> dict[str, Redis]:
     return {f"{host}:{port}": redis_client(address.node_url(host, port), timeout=timeout) for host, port in found}
 
 
-def _sockets(timeout: float) -> dict[str, Any]:
-    return {"socket_timeout": timeout, "socket_connect_timeout": timeout, "socket_keepalive": True}
+def _sockets(timeout: float, url: str = "") -> dict[str, Any]:
+    kept_alive = {} if url.startswith("unix:") else {"socket_keepalive": True}
+    return {"socket_timeout": timeout, "socket_connect_timeout": timeout, **kept_alive}
 
 
 class _SentinelPool(blocking_sentinel.SentinelConnectionPool, BlockingConnectionPool):

@@ -1,10 +1,15 @@
 """Redis as people run it, with real workers: what was acknowledged is delivered, once and in order, whoever is killed."""
 
 import asyncio
+import os
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,9 +23,11 @@ from tests.needs import RABBITMQ_SERVER, rabbitmq
 
 from .commands import segue
 from .engines import Cluster, RabbitMQ, Sentinels
-from .stack import Stack, wait_until
+from .programs import use_every_program
+from .stack import HasUrl, Stack, wait_until
 
 CONTACTS = 200
+PASSWORD = "secret-password"  # noqa: S105 - of servers of these tests
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +135,54 @@ def test_a_node_of_a_cluster_and_a_worker_die_while_three_destinations_are_busy(
         wait_until(lambda: not any(int(stack.redis.get(Keys(name).pending) or 0) for name in names))
         assert_delivered_once_and_in_order(stack, 500, teams=3)
         assert not workers[1].ended
+
+
+class BySocket:
+    """One server, reached by a socket."""
+
+    def __init__(self, path: Path) -> None:
+        self.url = f"unix://{path}?db=0"
+
+
+@contextmanager
+def engine_of(kind: str, directory: Path) -> Iterator[tuple[HasUrl, str | None]]:
+    """A Redis of a kind, and its broker where that must be another."""
+    if kind == "sentinel with a password":
+        with Sentinels(directory, password=PASSWORD) as sentinels:
+            yield sentinels, None
+    elif kind == "cluster":
+        with Cluster(directory) as cluster, EmbeddedRedis() as broker:
+            yield cluster, broker.url
+    else:
+        # Paths of sockets are short.
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "redis.sock"
+            with EmbeddedRedis(options=("--unixsocket", str(path))):
+                yield BySocket(path), None
+
+
+@pytest.mark.parametrize("kind", ["socket", "sentinel with a password", "cluster"])
+def test_every_program_takes_the_url(tmp_path: Path, kind: str) -> None:
+    with engine_of(kind, tmp_path) as (engine, broker_url):
+        with Stack(engine, tmp_path, rate_limit=100, broker_url=broker_url) as stack:
+            use_every_program(tmp_path, stack)
+        assert PASSWORD not in (tmp_path / "worker1.log").read_text()
+
+
+def test_workers_and_beat_refuse_a_cluster_without_a_broker(tmp_path: Path) -> None:
+    for program in ("worker", "beat"):
+        done = subprocess.run(
+            [sys.executable, "-m", "celery", "-A", "segue_worker", program],
+            env={**os.environ, "SEGUE_REDIS_URL": "redis+cluster://127.0.0.1:1", "SEGUE_BROKER_URL": ""},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert "SEGUE_BROKER_URL" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_durability_replicated_takes_nothing_that_no_replica_has(tmp_path: Path) -> None:
