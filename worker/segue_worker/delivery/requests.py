@@ -18,7 +18,7 @@ def idempotency_key(destination: str, mapping: str, message_id: str, variant: st
     Args:
         destination: name of the destination.
         mapping: name of the mapping.
-        message_id: of the event.
+        message_id: of the event, within its source (`segue_producer.entries.identity`).
         variant: sets a deliberate second sending apart from the first.
     """
     parts = f"{destination}\0{mapping}\0{message_id}\0{variant}".encode("utf-8", "surrogatepass")
@@ -30,7 +30,8 @@ def outgoing(group: Group, events: Sequence[tuple[str, str, str]]) -> Outgoing:
 
     Args:
         group: pieces that go in one request.
-        events: destination whose keys it has, messageId and variant of each event that the pieces' places refer to.
+        events: destination whose keys it has, messageId (within its source) and variant of each event that the pieces'
+            places refer to.
     """
     request, last = group.request, group.pieces[-1]
     destination, message_id, variant = events[last.event]

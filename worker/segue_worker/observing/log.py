@@ -41,12 +41,13 @@ def find(redis: "Redis", destination: str, message_id: str) -> list[Logged]:
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    # In JSON, as it stands in the entry; whoever is only part of another messageId is sorted out below.
-    part = orjson.dumps(message_id)
+    # In JSON, as it stands in the entry, behind its source or not; whoever is only part of another messageId is sorted out
+    # below.
+    part = orjson.dumps(message_id)[1:]
     return [
         logged
         for raw_id, raw in _entries(redis, destination)
-        if part in raw and (logged := _read(raw_id, raw)).record.names(message_id)
+        if part in raw and (logged := _read(raw_id, raw)).record.named(message_id)
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from segue_producer.entries import read_stamp
+from segue_producer.entries import identity, read_source, read_stamp
 from segue_worker.mapping.values import Repair
 from segue_worker.outbox.begun import begun_entry, split_entry
 from segue_worker.outbox.dead_letter import DeadLetter
@@ -29,6 +29,7 @@ class Waiting:
         raw: its JSON, with the time of enqueueing as `receivedAt`, where Segment's spec has it.
         event: the same, parsed; None where it is no event.
         message_id: its messageId, or "" where it is no event.
+        source: whose messageId it is (`segue_producer.entries`).
         enqueued: unix ms, or 0 where it is not known.
         done: mapping → what became of its request.
         only: the mappings it is for, once it was planned; None where it is for all whose trigger takes it.
@@ -49,6 +50,7 @@ class Waiting:
     event: dict[str, Any] | None
     message_id: str
     enqueued: int = 0
+    source: str = ""
     done: dict[str, Fate] = field(default_factory=dict)
     only: tuple[str, ...] | None = None
     replay: str = ""
@@ -63,6 +65,11 @@ class Waiting:
     origin: str = ""
 
     @property
+    def identity(self) -> str:
+        """What the event is known by: the messageId within its source; "" where it is no event."""
+        return identity(self.source, self.message_id) if self.message_id else ""
+
+    @property
     def text(self) -> str:
         """The event's JSON."""
         return self.raw.decode("utf-8", "replace")
@@ -74,9 +81,13 @@ class Waiting:
 
     def partial(self) -> bytes:
         """The entry of the outbox for what is left of it: from now on it is for the mappings of this plan and no others."""
-        only = self.mappings
         return partial_entry(
-            self.text, done=self.done, only=only, replay=self.replay, apart=self.apart, origin=self.origin
+            *(self.text, self.source),
+            done=self.done,
+            only=self.mappings,
+            replay=self.replay,
+            apart=self.apart,
+            origin=self.origin,
         )
 
 
@@ -85,6 +96,7 @@ def read_entry(raw: bytes) -> Waiting:
     try:
         raw, _ = split_entry(raw)
         text, enqueued = read_stamp(raw)
+        text, source = read_source(text)
         entry = orjson.loads(text)
     except orjson.JSONDecodeError:
         return Waiting(raw, None, "")
@@ -100,7 +112,7 @@ def read_entry(raw: bytes) -> Waiting:
     if enqueued and "receivedAt" not in entry:
         received = entry["receivedAt"] = _iso(enqueued)
         text = b'%b,"receivedAt":"%b"}' % (text[:-1], received.encode())
-    return Waiting(text, entry, entry["messageId"], enqueued or _unix_ms(entry.get("receivedAt")))
+    return Waiting(text, entry, entry["messageId"], enqueued or _unix_ms(entry.get("receivedAt")), source)
 
 
 def _read_partial(entry: Mapping[str, Any]) -> Waiting:
@@ -113,6 +125,7 @@ def _read_partial(entry: Mapping[str, Any]) -> Waiting:
     apart = entry.get("apart", {})
     # Before updates were remembered too, it was a list of mappings: those of events.
     waiting.apart = dict(apart) if isinstance(apart, dict) else dict.fromkeys(apart, "0.")
+    waiting.source = str(entry.get("source", ""))
     waiting.origin = entry.get("origin", "")
     return waiting
 
@@ -123,7 +136,7 @@ def with_origin(raw: bytes, destination: str) -> bytes:
     if waiting.event is None or waiting.origin:
         return raw
     options: dict[str, Any] = {"done": waiting.done, "only": waiting.only, "replay": waiting.replay}
-    part = partial_entry(waiting.text, **options, apart=waiting.apart, origin=destination)
+    part = partial_entry(waiting.text, waiting.source, **options, apart=waiting.apart, origin=destination)
     return begun_entry(part, split_entry(raw)[1])
 
 
@@ -141,6 +154,7 @@ def _unix_ms(received: Any) -> int:
 
 def partial_entry(  # noqa: PLR0913 - the fields of an entry
     event: str,
+    source: str = "",
     *,
     done: Mapping[str, Fate] | None = None,
     only: Sequence[str] | None = None,
@@ -152,6 +166,7 @@ def partial_entry(  # noqa: PLR0913 - the fields of an entry
 
     Args:
         event: its JSON, as enqueued.
+        source: whose messageId it has.
         done: mapping → what became of its request already.
         only: the mappings it is for; all where left out.
         replay: id of the dead letter it is a deliberate replay of. Such an entry is no duplicate, whatever was settled
@@ -160,5 +175,6 @@ def partial_entry(  # noqa: PLR0913 - the fields of an entry
         origin: the destination under whose name its requests may have been sent already, if that was another.
     """
     fields: dict[str, Any] = {"type": PARTIAL, "event": event, "done": dict(done or {}), "only": only, "replay": replay}
-    # Only where there are any, so that an older version reads all other entries.
-    return orjson.dumps(fields | ({"apart": apart} if apart else {}) | ({"origin": origin} if origin else {}))
+    # Only where there are any, so that an older version reads all other entries as well.
+    more = {"apart": apart, "source": source, "origin": origin}
+    return orjson.dumps(fields | {name: value for name, value in more.items() if value})

@@ -37,6 +37,7 @@ LOOKED_AT: Final = 2000
 _FILTERS: Final = ("reason", "since", "event", "mapping")
 _VERBS: Final = {"replay": "Replay", "drop": "Delete"}
 _AT_ONCE: Final = 200
+_LONGEST_NUMBER: Final = 20
 
 
 def letters(call: PageRequest) -> Response:
@@ -123,10 +124,11 @@ def start(call: PageRequest) -> Response:
     dashboard, destination, what = call.dashboard, _destination(call), _what(call)
     ids = list(dict.fromkeys(call.form.get("id", [])))
     until = call.field("until")
-    if not ids and not until.isdigit():
+    named = until.isascii() and until.isdigit() and len(until) < _LONGEST_NUMBER
+    if not ids and not named:
         raise HTTPException(400, "Nothing was chosen; go back and choose dead letters.")
     chosen = {name: call.field(name) for name in _FILTERS}
-    found = list(_chosen(call, destination, ids, chosen, int(until) if until.isdigit() else dashboard.now_ms))
+    found = list(_chosen(call, destination, ids, chosen, int(until) if named else dashboard.now_ms))
     redis = dashboard.redis
     work = _replaying(call, destination, found) if what == "replay" else _dropping(redis, destination, found)
     job = dashboard.jobs.start(Job(what, destination, len(found)), work)

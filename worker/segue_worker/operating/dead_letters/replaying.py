@@ -75,6 +75,8 @@ def prepare_replay(letter: DeadLetter, chooser: Chooser) -> Replay | NotReplayab
     """
     if letter.reason == "unreadable" or not letter.events:
         return NotReplayable(letter.id, "it holds no event; delete it")
+    if letter.reason == "misaddressed":
+        return NotReplayable(letter.id, "it is not for this destination; enqueue it for the right one, and delete it")
     if letter.reason == "invalid":
         return _validated(letter)
     contact = letter.contact or _contact_of(letter.events)
@@ -85,7 +87,8 @@ def prepare_replay(letter: DeadLetter, chooser: Chooser) -> Replay | NotReplayab
     except NotChosenError as error:
         return NotReplayable(letter.id, str(error))
     entries = (
-        partial_entry(event, only=only, replay=letter.id) for event, only in zip(letter.events, chosen, strict=True)
+        partial_entry(event, letter.source(place), only=only, replay=letter.id)
+        for place, (event, only) in enumerate(zip(letter.events, chosen, strict=True))
     )
     return Replay(letter.id, contact, tuple(entries), chooser.is_outdated(letter, chosen))
 
@@ -158,7 +161,7 @@ def _arguments(destination: str, item: Replay) -> tuple[list[str], list[Any]]:
 def _record(item: Replay) -> bytes:
     """What the log says of a replay."""
     waiting = [read_entry(entry) for entry in item.entries]
-    parts = [EventPart(each.message_id, event_name(each.event), "replayed", 0, item.id) for each in waiting]
+    parts = [EventPart(each.identity, event_name(each.event), "replayed", 0, item.id) for each in waiting]
     return Record(contact_digest(item.contact.encode("utf-8", "surrogatepass")), parts).to_json()
 
 
@@ -166,11 +169,15 @@ def _validated(letter: DeadLetter) -> Replay | NotReplayable:
     """Replay an event that was not accepted when it was enqueued, if today's rules accept it."""
     try:
         event = prepare(json.loads(letter.events[0]))
+    except ValueError:
+        return NotReplayable(
+            letter.id, "what is kept of it is no event; enqueue a corrected one, and delete the letter"
+        )
     except InvalidEvent as error:
         return NotReplayable(
             letter.id, f"it is still invalid: {error}; enqueue a corrected event, and delete the letter"
         )
-    return Replay(letter.id, event.contact, (partial_entry(event.json.decode(), replay=letter.id),))
+    return Replay(letter.id, event.contact, (partial_entry(event.json.decode(), letter.source(0), replay=letter.id),))
 
 
 def _contact_of(events: Iterable[str]) -> str | None:
