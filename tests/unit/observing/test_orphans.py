@@ -101,8 +101,10 @@ def test_what_an_older_version_has_forgotten_is_found_by_a_search(redis: "Redis"
     leave_an_event(redis)
     redis.delete(HELD)
     redis.hset(Keys("letters").dead, "id", "{}")
+    redis.zadd(Keys("bulky").bulk, {"u1": 1})
+    redis.hset(Keys("empty").because, "digest", "{}")
     redis.set(Keys("empty").pending, 0)
-    assert find_held(redis) == {"old", "letters"}
+    assert find_held(redis) == {"old", "letters", "bulky"}
 
 
 def test_workers_with_another_configuration_are_told_of(run: Run, redis: "Redis", config: Path) -> None:
