@@ -190,7 +190,10 @@ def _changes(filters: Iterable[ExportedFilter]) -> list[str]:
     return [
         f"{each.name} is not carried over: {reason}"
         for each in filters
-        for reason in (*each.obstacles, *(f"it {_DOES.get(kind, kind)}" for kind in each.does if kind != "DROP"))
+        for reason in (
+            *each.obstacles,
+            *(f"it {_DOES.get(kind, f'does {kind}, which is not known here')}" for kind in each.does if kind != "DROP"),
+        )
     ]
 
 
