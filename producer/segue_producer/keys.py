@@ -127,7 +127,8 @@ class Keys:
         """Present for `RESUMED_S` after a person ended a pause: the breaker does not begin another."""
         self.settings = prefix + "settings"
         """What others must know of the destination's configuration: `max_pending`, `rate_limit`; and of its API key: the
-        digest of the one that was last used (`key`), and of those that Loops refused since it is paused (`refused`)."""
+        digest of the one that was last used (`key`), and of those that Loops refused since it is paused (`refused`); and
+        from which other destinations something was moved here (`moved_from`)."""
         self.settled = prefix + "settled"
         """Unix ms at which events were last settled or an attempt was recorded: the sign that events move."""
         self.hinted = prefix + "hinted"

@@ -156,6 +156,9 @@ class _Move:
 
     def _end(self) -> None:
         """Forget the move, in an order in which a repeat finds nothing that it could take for undone."""
+        former: Any = self._redis.hget(self._to.settings, "moved_from")
+        names = [each for each in (former or b"").decode().split() if each != self._old]
+        self._redis.hset(self._to.settings, "moved_from", " ".join([*names, self._old]))
         self._redis.delete(self._arrived)
         self._redis.delete(self._from.moving)
         raw = self._redis.get(self._from.paused)
