@@ -157,7 +157,7 @@ def _is_sound(fields: dict[str, Any], kinds: Mapping[str, _Kind], address: str =
             if type_ is str:
                 if len(value) >= _SHORTEST_MOMENT and (len(value) > _CERTAIN_BELOW or _is_odd_date(value)):
                     return False
-            elif type_ is int:
+            elif type_ is int or type_ is float:
                 if _SECONDS_FROM <= value < _SECONDS_BELOW:
                     return False
             elif type_ is dict or type_ is list:
