@@ -55,6 +55,7 @@ segue = CommandGroup(
         "redis": ("segue_worker.cli.redis:redis", "Start a Redis server to try things with."),
         "resume": ("segue_worker.cli.pause:resume", "Resume a paused destination."),
         "sandbox": ("segue_worker.cli.sandbox:sandbox", "Serve an imitation of the Loops API to test against."),
+        "schema": ("segue_worker.cli.schema:schema", "Show what was sent beside what Loops knows."),
         "send": ("segue_worker.cli.send:send", "Send one event to Loops now, and show the answer."),
         "metrics": ("segue_worker.cli.metrics:metrics", "Print the metrics in Prometheus's text format."),
         "status": ("segue_worker.cli.status:status", "Show the state, speed and counters of each destination."),

@@ -18,6 +18,7 @@ NAVIGATION: Final = (
     ("/retries", "Retries"),
     ("/dead", "Dead letters"),
     ("/mappings", "Mappings"),
+    ("/schema", "Schema"),
     ("/lookup", "Look up"),
 )
 STATIC: Final = files("segue_worker.dashboard").joinpath("static")
