@@ -22,6 +22,7 @@ segue = CommandGroup(
     },
     commands_in={
         "check": ("segue_worker.cli.check:check", "Report the problems of a configuration, or show what it does."),
+        "contact": ("segue_worker.cli.contact:contact", "Show a contact as Loops has it, and what waits."),
         "dashboard": (
             "segue_worker.cli.dashboard:dashboard",
             "Serve a dashboard: overview, retries, dead letters, mappings, look-up.",

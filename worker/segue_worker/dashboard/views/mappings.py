@@ -7,8 +7,8 @@ from starlette.responses import Response
 from segue_producer.keys import Keys
 from segue_worker.config import Destination
 from segue_worker.dashboard.context import PageRequest, configured
-from segue_worker.dashboard.masking import pretty
 from segue_worker.dashboard.pages import render
+from segue_worker.masking import pretty
 from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.observing.metrics.exposition import mapping_counts
 from segue_worker.observing.metrics.minutes import read_counts
