@@ -15,7 +15,8 @@ from segue_worker.config import load_config
 from segue_worker.mapping import compile_trigger
 from segue_worker.observing.preview import preview
 from segue_worker.segment_import import Conversion, Export, convert, read_export
-from segue_worker.segment_import.filters import UnreadableError, without
+from segue_worker.segment_import.filter_language import UnreadableError
+from segue_worker.segment_import.filters import without
 from tests.unit.segment_import.exports import HCL, TRACK_FIELDS, destination, in_terraform, page, subscription
 
 TRACK, IDENTIFY = 'type = "track"', 'type = "identify"'

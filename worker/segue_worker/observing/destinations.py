@@ -107,7 +107,7 @@ def holding(redis: "Redis", names: Collection[str]) -> set[str]:
     with redis.pipeline(transaction=False) as pipe:
         for name in names:
             keys = Keys(name)
-            pipe.exists(keys.due, keys.away, keys.parked, keys.dead)
+            pipe.exists(keys.due, keys.bulk, keys.away, keys.parked, keys.dead)
         return {name for name, found in zip(names, pipe.execute(), strict=True) if found}
 
 
