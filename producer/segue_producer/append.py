@@ -12,10 +12,11 @@ from segue_producer.entries import entry_stamp
 from segue_producer.errors import EnqueueError, InvalidEvent, OutboxFull, OutboxUnavailable, UnknownDestination
 from segue_producer.events import Identify, Prepared, Track, prepare
 from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEPT_S, Keys
-from segue_producer.lua import CLOCK, HINT, read_script
+from segue_producer.lanes import Lane
+from segue_producer.lua import CLOCK, HINT, LANES, read_script
 from segue_producer.replicated import NotReplicatedError
 
-APPEND_SCRIPT: Final = read_script("segue_producer/append", CLOCK, HINT)
+APPEND_SCRIPT: Final = read_script("segue_producer/append", CLOCK, HINT, LANES)
 BATCH: Final = 250
 """Events appended in one round trip at most, so that one script keeps Redis for a few milliseconds."""
 
@@ -77,12 +78,15 @@ def batches(events: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
         yield events[start : start + BATCH]
 
 
-def arguments(keys: Keys, events: Sequence[Prepared], *, now_ms: int = 0) -> tuple[list[str], list[Any]]:
+def arguments(
+    keys: Keys, events: Sequence[Prepared], *, lane: Lane = "live", now_ms: int = 0
+) -> tuple[list[str], list[Any]]:
     """KEYS and ARGV of append.lua; `now_ms` 0 stands for the server's clock."""
     unix_ms = now_ms or int(time.time() * 1000)
     names = [keys.due, keys.run, keys.pending, keys.settings, keys.hinted, keys.paused]
     names += [f"{keys.stats}{unix_ms // 60_000}", keys.measures, keys.away]
-    args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S, keys.outbox]
+    names += [keys.bulk, keys.live, keys.pending_bulk]
+    args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S, keys.outbox, lane]
     stamp = entry_stamp(unix_ms)
     for event in events:
         args += (event.contact, event.json + stamp if not event.source else _with_source(event) + stamp)

@@ -18,6 +18,7 @@ from segue_producer.errors import EnqueueError, OutboxFull
 from segue_producer.events import Prepared
 from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
+from segue_producer.lanes import Lane, check_lane
 
 KNOWN_FOR_S: Final = 30
 """Seconds for which the list of known destinations is believed."""
@@ -32,6 +33,7 @@ class Producer:
         broker_url: Celery broker for hints; `SEGUE_BROKER_URL`, else the Redis, when left out.
         timeout: seconds a call waits for Redis before it raises OutboxUnavailable. So long it waits, too, for one of 64
             connections where more threads than that enqueue at once.
+        lane: of all its events, unless a call says otherwise: `live`, or `bulk` for backfills and imports, which go behind.
 
     Every call returns only when its events are in the outbox (durable as far as Redis is), and raises an
     `EnqueueError` otherwise.
@@ -44,11 +46,13 @@ class Producer:
         *,
         broker_url: str | None = None,
         timeout: float = 2.0,
+        lane: Lane = "live",
     ) -> None:
         self._destinations = append.check_names(destinations)
         self._redis_url = redis_url
         self._broker_url = broker_url
         self._timeout = timeout
+        self._lane = check_lane(lane)
         self._partly = Partly()
         self._connection: _Connection | None = None
 
@@ -61,6 +65,8 @@ class Producer:
         anonymous_id: str | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
+        *,
+        lane: Lane | None = None,
     ) -> str:
         """Enqueue an identify event: who somebody is.
 
@@ -71,7 +77,7 @@ class Producer:
             EnqueueError: the event was not taken.
         """
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return self.enqueue([identify_event(call, traits)])[0]
+        return self.enqueue([identify_event(call, traits)], lane=lane)[0]
 
     def track(
         self,
@@ -83,6 +89,8 @@ class Producer:
         anonymous_id: str | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
+        *,
+        lane: Lane | None = None,
     ) -> str:
         """Enqueue a track event: what somebody did.
 
@@ -93,13 +101,14 @@ class Producer:
             EnqueueError: the event was not taken.
         """
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return self.enqueue([track_event(call, event, properties)])[0]
+        return self.enqueue([track_event(call, event, properties)], lane=lane)[0]
 
-    def enqueue(self, events: Iterable[EventInput]) -> list[str]:
+    def enqueue(self, events: Iterable[EventInput], *, lane: Lane | None = None) -> list[str]:
         """Enqueue many events, 250 to a round trip.
 
         Args:
             events: identify and track events, as mappings with Segment's field names or as models.
+            lane: of these events; the producer's when left out.
 
         Returns:
             their messageIds, in order.
@@ -108,15 +117,16 @@ class Producer:
             InvalidEvent: an event is malformed; none was taken.
             EnqueueError: some were not taken; `.taken` lists those that were.
         """
-        return self.enqueue_prepared(append.prepare_all(events))
+        return self.enqueue_prepared(append.prepare_all(events), lane=lane)
 
-    def enqueue_prepared(self, prepared: Sequence[Prepared]) -> list[str]:
+    def enqueue_prepared(self, prepared: Sequence[Prepared], *, lane: Lane | None = None) -> list[str]:
         """Enqueue what `segue_producer.events.prepare` made, as `enqueue` does; for callers who check events one by one."""
+        lane = check_lane(lane or self._lane)
         connection = self._connected()
         taking = Taking(self._destinations, self._partly)
         for batch in append.batches(prepared):
             try:
-                connection.append(batch, taking)
+                connection.append(batch, taking, lane)
             except EnqueueError as error:
                 error.taken = tuple(taking.taken)
                 raise
@@ -173,9 +183,9 @@ class _Connection:
         self._known_until = 0.0
         self._replicated: set[str] = set()
 
-    def append(self, events: Sequence[Prepared], taking: Taking) -> None:
+    def append(self, events: Sequence[Prepared], taking: Taking, lane: Lane) -> None:
         try:
-            wanting = self._append(events, taking)
+            wanting = self._append(events, taking, lane)
         except (redis.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
             unavailable.uncertain = tuple(event.message_id for event in events)
@@ -183,7 +193,7 @@ class _Connection:
         for name in wanting:
             self._hints.send(name)
 
-    def _append(self, events: Sequence[Prepared], taking: Taking) -> list[str]:
+    def _append(self, events: Sequence[Prepared], taking: Taking, lane: Lane) -> list[str]:
         """Append to each open destination, as one of as many threads as there may be connections. Returns who wants a hint."""
         try:
             self._places.get(timeout=self._timeout)
@@ -191,22 +201,22 @@ class _Connection:
             raise AllInUseError(self._timeout) from None
         try:
             self._check_known()
-            return [name for name in taking.open if self._append_to(name, events, taking)]
+            return [name for name in taking.open if self._append_to(name, events, taking, lane)]
         finally:
             self._places.put(None)
 
-    def _append_to(self, destination: str, events: Sequence[Prepared], taking: Taking) -> bool:
+    def _append_to(self, destination: str, events: Sequence[Prepared], taking: Taking, lane: Lane) -> bool:
         wanted = taking.wanted(destination, events)
         if not wanted:
             return False
         try:
-            return append.hint_needed(self._answer(destination, wanted), destination)
+            return append.hint_needed(self._answer(destination, wanted, lane), destination)
         except OutboxFull as error:
             taking.refuse(destination, error)
             return False
 
-    def _answer(self, destination: str, events: Sequence[Prepared]) -> Any:
-        keys, args = append.arguments(self._keys[destination], events)
+    def _answer(self, destination: str, events: Sequence[Prepared], lane: Lane) -> Any:
+        keys, args = append.arguments(self._keys[destination], events, lane=lane)
         timeout = self._timeout if destination in self._replicated else 0
         if not self._on_cluster:
             command = (len(keys), *keys, *args)

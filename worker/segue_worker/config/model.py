@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
+from segue_producer.lanes import Lane
 from segue_worker.mapping import CompiledMapping
 from segue_worker.mapping.values import Values
 
@@ -85,10 +86,11 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A write key of the Tracking API, and the names of the destinations that its events go to."""
+    """A write key of the Tracking API, and the names of the destinations that its events go to, in which lane."""
 
     write_key: SecretStr
     destinations: tuple[str, ...]
+    lane: Lane = "live"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
