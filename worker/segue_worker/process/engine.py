@@ -130,13 +130,22 @@ class Engine:
         self._passed_on[name] = now
         return True
 
-    def _outbox(self, destination: str, *, window_ms: int, owner: str = "") -> Outbox:
-        return Outbox(self._redis, destination, owner=owner, window_ms=window_ms, lease_ms=int(LEASE_S * 1000))
+    def _outbox(self, destination: str, *, window_ms: int, owner: str = "", unchanged_ms: int = 0) -> Outbox:
+        lease_ms = int(LEASE_S * 1000)
+        return Outbox(
+            self._redis,
+            destination,
+            owner=owner,
+            window_ms=window_ms,
+            lease_ms=lease_ms,
+            unchanged_ms=unchanged_ms,
+        )
 
     def _context(self, destination: Destination) -> RunContext:
         window_ms = int(destination.dedupe_window.total_seconds() * 1000)
         owner = owner_token(uuid4().hex, Plan.of(destination.mappings))
-        outbox = self._outbox(destination.name, window_ms=window_ms, owner=owner)
+        unchanged_ms = int(destination.skip_unchanged.total_seconds() * 1000)
+        outbox = self._outbox(destination.name, window_ms=window_ms, owner=owner, unchanged_ms=unchanged_ms)
         return RunContext(
             destination=destination,
             outbox=outbox,
