@@ -7,7 +7,7 @@
 -- KEYS[5] hinted     string, present for a moment after a hint
 -- KEYS[6] paused     string, present while the destination is held
 -- KEYS[7] stats      hash, counters of this minute
--- KEYS[8] measures   hash, further counters since the start of data
+-- KEYS[8] measures   hash, further counters of all time
 -- KEYS[9] away       zset  contact -> ms: contacts that a run has claimed, or that are parked
 -- KEYS[10] bulk      zset  bulk contact that waits -> ms since which it has
 -- KEYS[11] live      hash, see lanes.lua

@@ -14,6 +14,7 @@ from segue_producer.events import Identify, Prepared, Track, prepare
 from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEPT_S, Keys
 from segue_producer.lanes import Lane
 from segue_producer.lua import CLOCK, HINT, LANES, read_script
+from segue_producer.replicated import NotReplicatedError
 
 APPEND_SCRIPT: Final = read_script("segue_producer/append", CLOCK, HINT, LANES)
 BATCH: Final = 250
@@ -208,6 +209,11 @@ def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnava
         return OutboxUnavailable(
             f"{error} to Redis at {where(url)}: this process enqueues more at once than they carry; enqueue many events "
             "in one call, or spread them over time"
+        )
+    if isinstance(error, NotReplicatedError):
+        return OutboxUnavailable(
+            f"Redis at {where(url)} took the events, but no replica did in time (durability: replicated): check "
+            "replication, then enqueue again with the same messageIds"
         )
     advice = "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
     # What stops a script comes as a plain ResponseError with the reason in its text.

@@ -10,13 +10,13 @@ from weakref import WeakKeyDictionary
 
 from redis import exceptions
 
-from segue_producer import append
+from segue_producer import append, replicated
 from segue_producer.append import EventInput, Partly, Taking
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import async_redis_client, broker_url, redis_url
 from segue_producer.errors import EnqueueError, OutboxFull
 from segue_producer.events import Prepared
-from segue_producer.hints import Hints
+from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_producer.lanes import Lane, check_lane
 from segue_producer.producer import KNOWN_FOR_S
@@ -129,8 +129,10 @@ class _Connection:
         self._url = url
         self._redis = async_redis_client(url, timeout=timeout)
         self._script = self._redis.register_script(append.APPEND_SCRIPT)
-        self._hints = Hints(broker, timeout=timeout)
+        self._hints = background_hints(broker, timeout=timeout)
         self._known_until = 0.0
+        self._timeout = timeout
+        self._replicated: set[str] = set()
 
     async def append(self, events: Sequence[Prepared], taking: Taking, lane: Lane) -> None:
         try:
@@ -141,23 +143,29 @@ class _Connection:
             unavailable.uncertain = tuple(event.message_id for event in events)
             raise unavailable from None
         for name in wanting:
-            # Celery's client blocks, and a hint is rare: only when no run is alive.
-            await asyncio.to_thread(self._hints.send, name)
+            self._hints.send(name)
 
     async def _append_to(self, destination: str, events: Sequence[Prepared], taking: Taking, lane: Lane) -> bool:
         wanted = taking.wanted(destination, events)
         if not wanted:
             return False
-        keys, args = append.arguments(Keys(destination), wanted, lane=lane)
         try:
-            return append.hint_needed(await self._script(keys=keys, args=args), destination)
+            return append.hint_needed(await self._answer(destination, wanted, lane), destination)
         except OutboxFull as error:
             taking.refuse(destination, error)
             return False
 
+    async def _answer(self, destination: str, events: Sequence[Prepared], lane: Lane) -> Any:
+        keys, args = append.arguments(Keys(destination), events, lane=lane)
+        if destination in self._replicated:
+            return await replicated.append(self._redis, append.APPEND_SCRIPT, keys, args, within_s=self._timeout)
+        return await self._script(keys=keys, args=args)
+
     async def _check_known(self, destinations: Sequence[str]) -> None:
         if time.monotonic() >= self._known_until:
             append.check_known(destinations, await self._redis.hkeys(DESTINATIONS))
+            asked = [await self._redis.hget(Keys(name).settings, "replicated") for name in destinations]
+            self._replicated = {name for name, answer in zip(destinations, asked, strict=True) if answer == b"1"}
             self._known_until = time.monotonic() + KNOWN_FOR_S
 
     async def close(self) -> None:

@@ -36,7 +36,7 @@ TEAM_NAMES: Final = "segue:teams:names"
 """Hash: digest of an API key → digest of its team's name, where Loops was asked."""
 
 TRACKING_TOTALS: Final = "segue:tracking-api:totals"
-"""Hash: what the Tracking API did since the start of data. `segue_tracking_api.counters` names the fields."""
+"""Hash: what the Tracking API did in all time. `segue_tracking_api.counters` names the fields."""
 TRACKING_STATS: Final = "segue:tracking-api:stats:"
 """Prefix; the unix minute follows. The same counters, of that minute."""
 
@@ -138,8 +138,8 @@ class Keys:
         self.resumed = prefix + "resumed"
         """Present for `RESUMED_S` after a person ended a pause: the breaker does not begin another."""
         self.settings = prefix + "settings"
-        """What others must know of the destination's configuration: `max_pending`, `rate_limit`; and of its API key: the
-        digest of the one that was last used (`key`), and of those that Loops refused since it is paused (`refused`); and
+        """What others must know of the destination's configuration: `max_pending`, `rate_limit`, `replicated`; and of its API
+        key: the digest of the one that was last used (`key`), and of those that Loops refused since it is paused (`refused`); and
         from which other destinations something was moved here (`moved_from`)."""
         self.settled = prefix + "settled"
         """Unix ms at which events were last settled or an attempt was recorded: the sign that events move."""
@@ -148,9 +148,9 @@ class Keys:
         self.stats = prefix + "stats:"
         """Prefix; the unix minute follows. Counters of that minute."""
         self.totals = prefix + "totals"
-        """The same counters since the start of data."""
+        """The same counters of all time."""
         self.measures = prefix + "measures"
-        """Hash, since the start of data: `enqueued`; histograms (`segue_worker.outbox.histogram`); and how often each
+        """Hash, of all time: `enqueued`; histograms (`segue_worker.outbox.histogram`); and how often each
         mapping fired, failed, and had an event before it (`segue_worker.delivery.journal`)."""
         self.log = prefix + "log"
         """Stream: what became of events, newest last, about `LOG_ENTRIES` entries (`segue_worker.outbox.log_record`). It

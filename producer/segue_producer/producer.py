@@ -1,5 +1,6 @@
 """`Producer`: enqueue events from ordinary, blocking code."""
 
+import hashlib
 import os
 import queue
 import time
@@ -9,13 +10,13 @@ from typing import Any, Final, Self
 
 import redis
 
-from segue_producer import append
+from segue_producer import append, replicated, urls
 from segue_producer.append import EventInput, Partly, Taking
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import CONNECTIONS, ONCE_AGAIN, AllInUseError, broker_url, redis_client, redis_url
 from segue_producer.errors import EnqueueError, OutboxFull
 from segue_producer.events import Prepared
-from segue_producer.hints import Hints
+from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_producer.lanes import Lane, check_lane
 
@@ -167,7 +168,7 @@ class _Connection:
         self.pid = os.getpid()
         self._url = url
         self._redis = redis_client(url, timeout=timeout)
-        self._sha = self._redis.register_script(append.APPEND_SCRIPT).sha
+        self._sha = hashlib.sha1(append.APPEND_SCRIPT.encode()).hexdigest()  # noqa: S324 - how Redis names scripts
         # redis-py's connections, whose methods it does not type.
         self._spare: list[Any] = []
         self._timeout = timeout
@@ -176,8 +177,11 @@ class _Connection:
         for _ in range(CONNECTIONS):
             self._places.put(None)
         self._keys = {name: Keys(name) for name in destinations}
-        self._hints = Hints(broker, timeout=timeout)
+        # A cluster's client knows which node a key is at, and has connections to each.
+        self._on_cluster = urls.kind(url) == urls.CLUSTER
+        self._hints = background_hints(broker, timeout=timeout)
         self._known_until = 0.0
+        self._replicated: set[str] = set()
 
     def append(self, events: Sequence[Prepared], taking: Taking, lane: Lane) -> None:
         try:
@@ -205,41 +209,62 @@ class _Connection:
         wanted = taking.wanted(destination, events)
         if not wanted:
             return False
-        keys, args = append.arguments(self._keys[destination], wanted, lane=lane)
-        command = (len(keys), *keys, *args)
         try:
-            return append.hint_needed(
-                self._on_connection(lambda each: _evaluate(each, self._sha, command)), destination
-            )
+            return append.hint_needed(self._answer(destination, wanted, lane), destination)
         except OutboxFull as error:
             taking.refuse(destination, error)
             return False
+
+    def _answer(self, destination: str, events: Sequence[Prepared], lane: Lane) -> Any:
+        keys, args = append.arguments(self._keys[destination], events, lane=lane)
+        timeout = self._timeout if destination in self._replicated else 0
+        if not self._on_cluster:
+            command = (len(keys), *keys, *args)
+            return self._on_connection(lambda each: _evaluate(each, self._sha, command, timeout))
+        if timeout:
+            return replicated.append_on_cluster(self._redis, append.APPEND_SCRIPT, keys, args, within_s=timeout)
+        return self._redis.register_script(append.APPEND_SCRIPT)(keys, args)
 
     def _on_connection(self, converse: Callable[[Any], Any]) -> Any:
         """Send a command, and read its answer, on a connection of its own for each thread that is at it.
 
         By redis-py's connections, but past its client and its pool: those take 45 µs of the 160 a call took with them,
         to ask the socket first whether the server has closed it, among others. Here a closed one is found by using it.
+        With Sentinel `connect` asks where the primary is, which sending alone would not.
         """
         try:
             connection = self._spare.pop()
         except IndexError:
             connection = self._redis.connection_pool.make_connection()
+            connection.connect()
+
+        def connect_again(_: Exception) -> None:
+            connection.disconnect()
+            connection.connect()
+
         try:
-            return ONCE_AGAIN.call_with_retry(lambda: converse(connection), lambda _: connection.disconnect())
+            answer = ONCE_AGAIN.call_with_retry(lambda: converse(connection), connect_again)
         except redis.ResponseError:
+            self._spare.append(connection)
             raise
         except BaseException:
-            # What was on its way there must not be taken for another call's answer. It connects anew when it is used.
+            # What was on its way there must not be taken for another call's answer.
             connection.disconnect()
             raise
-        finally:
-            self._spare.append(connection)
+        self._spare.append(connection)
+        return answer
 
     def _check_known(self) -> None:
         if time.monotonic() >= self._known_until:
-            append.check_known(tuple(self._keys), self._on_connection(_destinations))
+            append.check_known(tuple(self._keys), self._ask("HKEYS", DESTINATIONS))
+            asked = {name: self._ask("HGET", keys.settings, "replicated") for name, keys in self._keys.items()}
+            self._replicated = {name for name, answer in asked.items() if answer == b"1"}
             self._known_until = time.monotonic() + KNOWN_FOR_S
+
+    def _ask(self, *command: str) -> Any:
+        if self._on_cluster:
+            return self._redis.execute_command(*command)
+        return self._on_connection(lambda each: _converse(each, *command))
 
     def close(self) -> None:
         while self._spare:
@@ -247,15 +272,16 @@ class _Connection:
         self._redis.close()
 
 
-def _destinations(connection: Any) -> Any:
-    connection.send_command("HKEYS", DESTINATIONS)
+def _converse(connection: Any, *command: Any) -> Any:
+    connection.send_command(*command)
     return connection.read_response()
 
 
-def _evaluate(connection: Any, sha: str, args: Sequence[Any]) -> Any:
-    connection.send_command("EVALSHA", sha, *args)
+def _evaluate(connection: Any, sha: str, args: Sequence[Any], replicated_within_s: float) -> Any:
     try:
-        return connection.read_response()
+        answer = _converse(connection, "EVALSHA", sha, *args)
     except redis.exceptions.NoScriptError:
-        connection.send_command("EVAL", append.APPEND_SCRIPT, *args)
-        return connection.read_response()
+        answer = _converse(connection, "EVAL", append.APPEND_SCRIPT, *args)
+    if replicated_within_s:
+        replicated.check(_converse(connection, "WAIT", 1, replicated.wait_ms(replicated_within_s)))
+    return answer

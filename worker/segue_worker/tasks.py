@@ -14,7 +14,7 @@ from segue_producer import OutboxFull, OutboxUnavailable, Producer
 from segue_producer.clients import redis_url
 from segue_producer.lanes import LANE_NAMES, Lane
 from segue_producer.settings import DELIVER, ENQUEUE, ENQUEUE_QUEUE, SWEEP
-from segue_worker.celery import app, config, runtime, stopping
+from segue_worker.celery import app, config, runtime
 from segue_worker.process.enqueue_queue import ENQUEUE as ENQUEUE_READING
 from segue_worker.process.enqueuing import Sorted, sort
 
@@ -23,35 +23,17 @@ log = logging.getLogger(__name__)
 
 @app.task(name=DELIVER)
 def deliver(destination: str) -> None:
-    """Do one run for a destination, and send another hint if work is left."""
-    try:
-        found = config().destination(destination)
-    except KeyError:
-        log.warning("got a hint for destination %r, which is not in this worker's configuration", destination)
-        return
-    try:
-        # Work must not stop because the broker accepts no message: then this process does the next run itself.
-        while found.enabled and runtime().deliver(found) and not runtime().hints.send(destination):
-            if stopping():
-                return
-            log.warning("no hint for %s could be sent to other workers; this worker continues with it", destination)
-    except (RedisError, OSError) as error:
-        log.warning(
-            "the run for %s ended early: Redis does not answer (%s); the sweep will start another",
-            *(destination, type(error).__name__),
-        )
+    """Do a run for a destination, and send another hint if work is left."""
+    runtime().serve(destination)
 
 
 @app.task(name=SWEEP)
 def sweep() -> None:
     """Send a hint for every destination that has work but no run."""
     try:
-        wanting = runtime().sweep()
+        runtime().sweep()
     except (RedisError, OSError) as error:
         log.warning("the sweep failed: Redis does not answer (%s)", type(error).__name__)
-        return
-    for destination in wanting:
-        runtime().hints.send(destination)
 
 
 class PrivateRequest(Request):

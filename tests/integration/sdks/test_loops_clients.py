@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from segue_sandbox.server import SandboxServer
 from segue_sandbox.switches import Switches
 from tests import needs
+from tests.sandbox_server import SandboxServer
 
 from .installed import LOOPS_CLIENTS, Installed, Sdk, finish
 

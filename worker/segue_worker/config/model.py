@@ -55,6 +55,7 @@ class Destination:
         dedupe_window: for how long a messageId that comes again has no effect.
         skip_unchanged: for how long a contact update that Loops confirmed is not sent again unless something changed.
         max_pending: how many events may wait before further ones are refused.
+        replicated: whether an event counts as enqueued only once a replica of Redis has it.
         parallel_runs: how many runs there may be at once.
         timeout: how long one request may take.
         dead_letter: how many dead letters are kept, and for how long.
@@ -71,6 +72,7 @@ class Destination:
     retry: RetryLimits
     dedupe_window: timedelta
     max_pending: int
+    replicated: bool = False
     parallel_runs: int
     timeout: timedelta
     dead_letter: DeadLetterLimits

@@ -6,7 +6,7 @@ Rules that involve several keys are in `segue_worker.config.rules` and `segue_wo
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -215,6 +215,10 @@ class DestinationShape(Shape):
     )
     max_pending: Annotated[int, *whole(1, 1_000_000_000)] = Field(
         default=1_000_000, description="Events waiting at most; beyond, enqueuing is refused."
+    )
+    durability: Literal["normal", "replicated"] = Field(
+        default="normal",
+        description="replicated: enqueueing fails unless a replica of Redis has the event, too; producers heed it within 30 s.",
     )
     parallel_runs: Annotated[int, *whole(1, 32)] = Field(
         default=1, description="Runs at once: more than one only pays when Loops raised the team's limit."

@@ -7,7 +7,8 @@ from itertools import takewhile
 from typing import Any, Final, Unpack, cast
 
 from segue_worker.config.durations import duration_text
-from segue_worker.delivery.coalesce import Mode, Piece, coalesce
+from segue_worker.config.model import Coalesce
+from segue_worker.delivery.coalesce import Piece, coalesce
 from segue_worker.delivery.journal import Journal, event_name
 from segue_worker.delivery.requests import outgoing
 from segue_worker.errors import DamagedError, MappingError, PayloadError
@@ -66,7 +67,7 @@ class Backlog:
         mappings: Sequence[CompiledMapping],
         *,
         destination: str,
-        mode: Mode,
+        mode: Coalesce,
         seen: set[str],
         frozen: Outgoing | None = None,
         begun_with: Plan | None = None,

@@ -12,8 +12,6 @@ from segue_worker.mapping.transform import Transform, compile_with_faults
 from segue_worker.mapping.trigger import Trigger, compile_trigger
 from segue_worker.mapping.values import RULES, Repair, Values, repair
 
-__all__ = ["CompiledMapping", "compile_destination_mapping"]
-
 
 class CompiledMapping:
     """A mapping of a destination, ready to turn events into requests.

@@ -5,7 +5,7 @@
 -- KEYS[3] lease      hash  contact -> who holds it, see outbox/claim.lua
 -- KEYS[4] parked     hash  contact -> JSON
 -- KEYS[5] pending    string, number of events in all outboxes
--- KEYS[6] totals     hash, counters since the start of data
+-- KEYS[6] totals     hash, counters of all time
 -- KEYS[7] away       zset  contact that is claimed or parked -> ms at which it waits again
 -- KEYS[8] damaged    what was found in place of the outbox
 -- KEYS[9] bulk       zset  bulk contact that waits -> ms since which it has

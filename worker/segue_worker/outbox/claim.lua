@@ -8,7 +8,7 @@
 -- KEYS[3] parked     hash  contact -> JSON
 -- KEYS[4] paused     string, present while the destination is held
 -- KEYS[5] stats      hash, counters of this minute
--- KEYS[6] totals     hash, counters since the start of data
+-- KEYS[6] totals     hash, counters of all time
 -- KEYS[7] away       zset  contact that is claimed or parked -> ms at which it waits again
 -- KEYS[8] clock      string, ms of the last claim or sweep
 -- KEYS[9] bulk       zset  bulk contact that waits -> ms since which it has

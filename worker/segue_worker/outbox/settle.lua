@@ -7,8 +7,8 @@
 -- KEYS[5] dead       hash  id -> JSON
 -- KEYS[6] dead_at    zset  id -> ms, to the microsecond
 -- KEYS[7] stats      hash, counters of this minute
--- KEYS[8] totals     hash, counters since the start of data
--- KEYS[9] measures   hash, further counters since the start of data
+-- KEYS[8] totals     hash, counters of all time
+-- KEYS[9] measures   hash, further counters of all time
 -- KEYS[10] log       stream of what became of events
 -- KEYS[11] because   hash  digest -> why events were filtered
 -- KEYS[12] away      zset  contact that is claimed or parked -> ms at which it waits again

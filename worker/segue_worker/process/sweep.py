@@ -93,7 +93,11 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
     known = await redis.hgetall(DESTINATIONS)
     stale = [name for name, at in known.items() if int(at) < now_ms - FORGOTTEN_AFTER_MS]
     for item in destinations:
-        settings: dict[Any, Any] = {"max_pending": item.max_pending, "rate_limit": item.rate_limit}
+        settings: dict[Any, Any] = {
+            "max_pending": item.max_pending,
+            "rate_limit": item.rate_limit,
+            "replicated": int(item.replicated),
+        }
         await _attempt(f"announce {item.name}", redis.hset(Keys(item.name).settings, mapping=settings))
     await redis.hset(DESTINATIONS, mapping={item.name: now_ms for item in destinations})
     await redis.hset(HELD, mapping={item.name: now_ms for item in destinations})
