@@ -66,6 +66,7 @@ class Keys:
         "because",
         "bulk",
         "clock",
+        "confirmed",
         "counted",
         "damaged",
         "dead",
@@ -109,6 +110,8 @@ class Keys:
         """Sorted set: each contact that is claimed or parked → unix ms at which it waits again."""
         self.clock = prefix + "clock"
         """The time of the last claim or sweep, by which a clock that was set back is noticed."""
+        self.confirmed = prefix + "confirmed:"
+        """Prefix; the bucket follows. Hash of packed digests of the last updates confirmed (`outbox/confirmed.lua`)."""
         self.lease = prefix + "lease"
         self.run = prefix + "run"
         """Owner token of the live run; further runs of the destination live at `run:1`, `run:2`, …"""

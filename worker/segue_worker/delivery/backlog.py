@@ -218,6 +218,12 @@ class Backlog:
             waiting.done[ref.mapping] = fate
             waiting.changed = True
 
+    def leave_unchanged(self, request: Outgoing) -> None:
+        """Note that an update need not be sent, because it is the last that Loops has confirmed of the contact."""
+        self.note(request, "unchanged", sent=0)
+        self.count(unchanged=len({ref.event for ref in request.refs}))
+        self.record(request.refs, "delivered")
+
     def begin(self, request: Outgoing) -> None:
         """Note that a request was attempted: with the next settlement its events keep the mappings they were begun with."""
         for ref in request.refs:
