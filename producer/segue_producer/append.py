@@ -198,6 +198,13 @@ def bad_address() -> EnqueueError:
     )
 
 
+def is_away(error: exceptions.RedisError | OSError) -> bool:
+    """Whether an error says that Redis is away, and not that it refused or that this process has no free connection."""
+    return isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError) and not isinstance(
+        error, AllInUseError | exceptions.AuthenticationError
+    )
+
+
 def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnavailable:
     """The EnqueueError for a Redis failure: which server, what happened, what to do. Never the URL's password."""
     if isinstance(error, AllInUseError):

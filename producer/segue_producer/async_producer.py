@@ -12,6 +12,7 @@ from redis import exceptions
 
 from segue_producer import append
 from segue_producer.append import EventInput, Partly, Taking
+from segue_producer.breaker import Breaker
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import async_redis_client, broker_url, redis_url
 from segue_producer.errors import EnqueueError, OutboxFull
@@ -119,19 +120,22 @@ class _Connection:
     def __init__(self, url: str, broker: str, timeout: float) -> None:
         self.pid = os.getpid()
         self._url = url
+        self._breaker = Breaker()
         self._redis = async_redis_client(url, timeout=timeout)
         self._script = self._redis.register_script(append.APPEND_SCRIPT)
         self._hints = Hints(broker, timeout=timeout)
         self._known_until = 0.0
 
     async def append(self, events: Sequence[Prepared], taking: Taking) -> None:
+        began = self._breaker.enter()
         try:
             await self._check_known(taking.open)
             wanting = [name for name in taking.open if await self._append_to(name, events, taking)]
         except (exceptions.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
             unavailable.uncertain = tuple(event.message_id for event in events)
-            raise unavailable from None
+            raise (self._breaker.failed(began, unavailable) if append.is_away(error) else unavailable) from None
+        self._breaker.succeeded()
         for name in wanting:
             # Celery's client blocks, and a hint is rare: only when no run is alive.
             await asyncio.to_thread(self._hints.send, name)

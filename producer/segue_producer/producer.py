@@ -11,6 +11,7 @@ import redis
 
 from segue_producer import append
 from segue_producer.append import EventInput, Partly, Taking
+from segue_producer.breaker import Breaker
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import CONNECTIONS, ONCE_AGAIN, AllInUseError, broker_url, redis_client, redis_url
 from segue_producer.errors import EnqueueError, OutboxFull
@@ -156,6 +157,7 @@ class _Connection:
     def __init__(self, url: str, broker: str, timeout: float, destinations: Sequence[str]) -> None:
         self.pid = os.getpid()
         self._url = url
+        self._breaker = Breaker()
         self._redis = redis_client(url, timeout=timeout)
         self._sha = self._redis.register_script(append.APPEND_SCRIPT).sha
         # redis-py's connections, whose methods it does not type.
@@ -170,12 +172,14 @@ class _Connection:
         self._known_until = 0.0
 
     def append(self, events: Sequence[Prepared], taking: Taking) -> None:
+        began = self._breaker.enter()
         try:
             wanting = self._append(events, taking)
         except (redis.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
             unavailable.uncertain = tuple(event.message_id for event in events)
-            raise unavailable from None
+            raise (self._breaker.failed(began, unavailable) if append.is_away(error) else unavailable) from None
+        self._breaker.succeeded()
         for name in wanting:
             self._hints.send(name)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
@@ -27,6 +27,7 @@ from segue_tracking_api.limits import Limits
 from segue_tracking_api.openapi import BATCH_PATHS, CALL_PATHS, docs_page, openapi_description
 from segue_tracking_api.origins import Origins
 from segue_tracking_api.request_handler import UNAVAILABLE_RETRY_S, RequestHandler
+from segue_tracking_api.write_keys import WriteKeys
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,10 @@ _REDIS_TIMEOUT_S: Final = 2.0
 _PREFLIGHT_KEPT_S: Final = 600
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - one for each option of the command
     sources: Mapping[str, Sequence[str]],
     *,
+    public: Collection[str] = (),
     redis_url: str | None = None,
     broker_url: str | None = None,
     limits: Limits | None = None,
@@ -46,6 +48,7 @@ def create_app(
 
     Args:
         sources: for each write key, the names of the destinations that its events go to.
+        public: the write keys that stand in web pages, where everybody can read them.
         redis_url: URL of the Redis that holds the outbox; `SEGUE_REDIS_URL` when left out.
         broker_url: URL of the Celery broker for hints; when left out, `SEGUE_BROKER_URL` or the same Redis.
         limits: limits of a request and of the process.
@@ -55,7 +58,10 @@ def create_app(
     client = async_redis_client(effective_redis_url(redis_url), timeout=_REDIS_TIMEOUT_S)
     counters = Counters(client)
     handler = RequestHandler(
-        *(sources, limits, counters, client), origins=Origins(cors_origins), redis_url=redis_url, broker_url=broker_url
+        *(WriteKeys(sources, public), limits, counters, client),
+        origins=Origins(cors_origins),
+        redis_url=redis_url,
+        broker_url=broker_url,
     )
 
     @asynccontextmanager

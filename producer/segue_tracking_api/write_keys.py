@@ -3,7 +3,7 @@
 import binascii
 import hmac
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -17,10 +17,12 @@ class Source(NamedTuple):
     Attributes:
         id: by which the outbox and the log know it (`segue_producer.entries.source_of`).
         destinations: names of those that its events go to.
+        public: whether everybody can read the key.
     """
 
     id: str
     destinations: tuple[str, ...]
+    public: bool = False
 
 
 class WriteKeys:
@@ -28,12 +30,19 @@ class WriteKeys:
 
     Args:
         sources: for each write key, the names of the destinations that its events go to.
+        public: those that everybody can read.
     """
 
-    def __init__(self, sources: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, sources: Mapping[str, Sequence[str]], public: Collection[str] = ()) -> None:
         self._sources = [
-            (key.encode(), Source(source_of(key), tuple(destinations))) for key, destinations in sources.items()
+            (key.encode(), Source(source_of(key), tuple(destinations), key in public))
+            for key, destinations in sources.items()
         ]
+
+    @property
+    def targets(self) -> set[tuple[str, ...]]:
+        """The destinations of each source."""
+        return {source.destinations for _, source in self._sources}
 
     def source(self, write_key: str) -> Source:
         """Return the source of a write key. This takes the same time for a wrong key as for a right one.

@@ -82,7 +82,7 @@ def inspect_config(
             _destination(each, credentials["destinations", index]) for index, each in enumerate(shape.destinations)
         ),
         sources=tuple(
-            Source(write_key=credentials["sources", index], destinations=tuple(each.destinations))
+            Source(write_key=credentials["sources", index], destinations=tuple(each.destinations), public=each.public)
             for index, each in enumerate(shape.sources)
             if ("sources", index) in credentials
         ),
