@@ -163,6 +163,11 @@ def test_a_stopped_redis_makes_enqueue_raise_within_its_timeout(tmp_path: Path) 
                 producer.track("u1", "E")
             # The bound is the producer's promise; twice the timeout allows for a machine that is busy.
             assert time.monotonic() - began < 1.0
+            # From then on nobody waits: those that come meanwhile are told since when Redis is away, and nothing was sent.
+            with pytest.raises(OutboxUnavailable, match="away since") as caught:
+                producer.track("u1", "E")
+            assert caught.value.since is not None
+            assert caught.value.uncertain == ()
         finally:
             os.kill(server.pid, signal.SIGCONT)
 
