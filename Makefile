@@ -8,7 +8,7 @@ DEMO_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-demo)
 BENCH_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-bench)
 DOCS_STAMP := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.installed-docs)
 
-.PHONY: install lint test bare containers chaos trickle simulate demo bench reference docs clean
+.PHONY: install lint test bare containers chaos trickle simulate mutants demo bench reference docs clean
 
 install: $(STAMP)
 
@@ -30,6 +30,10 @@ $(VENV)/.installed-bench: pyproject.toml constraints.txt
 $(VENV)/.installed-docs: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
+$(VENV)/.installed-mutants: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
 	touch $@
 
 demo: $(DEMO_STAMP)
@@ -81,3 +85,7 @@ trickle: $(STAMP)
 simulate: $(STAMP)
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),200)) \
 	  $(if $(FAULT),--fault $(FAULT)) $(if $(UNMASK),--unmask $(UNMASK)) $(if $(JOBS),--jobs $(JOBS))
+
+# `make mutants ONLY="delivery.retry delivery.watch"`: these modules only.
+mutants: $(VENV)/.installed-mutants
+	$(BIN)/python -m tests.mutants $(ONLY)

@@ -179,17 +179,15 @@ def _shared(batch: Mapping[str, Any], name: str, limits: Limits) -> dict[str, An
     value = object_of(batch.get(name))
     if not isinstance(value, dict):
         return {}
-    if name == "integrations":
-        value = choices_of(value)
+    shared: dict[str, Any] = choices_of(value) if name == "integrations" else value
     try:
-        size = len(write_json(value))
+        size = len(write_json(shared))
     except ValueError:
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_batch", f"{name} is nested too deep") from None
     if size > limits.event_bytes:
         message = f"{name} has {size} bytes of JSON, which is more than an event may have"
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_batch", message)
-    checked: dict[str, Any] = value
-    return checked
+    return shared
 
 
 def _lift_traits(event: dict[str, Any]) -> int:
@@ -199,7 +197,7 @@ def _lift_traits(event: dict[str, Any]) -> int:
         How many bytes of JSON the event has grown by.
     """
     context = event.get("context")
-    if event.get("type") != "identify" or event.get("traits") is not None or not isinstance(context, dict):
+    if event.get("type") != "identify" or event.get("traits") or not isinstance(context, dict):
         return 0
     traits = context.get("traits")
     if not isinstance(traits, dict):

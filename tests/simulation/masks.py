@@ -19,8 +19,6 @@ MASKS: Final[dict[str, Mask]] = {
     "refused-by-firewall": _kinds("attack"),
     # A server's clock that is set forward by more than a claim lasts makes claims lapse whose requests are under way.
     "redis-clock-forward": Mask(rules=frozenset({"overlap, clock forward"})),
-    # A claim can be overtaken by a new one while its request is under way, once the person is forgotten.
-    "forget-race": Mask(rules=frozenset({"forgotten sent", "overlap after forget"})),
     # Renamed mappings are looked for with `UNMASK=plan-once`.
     "plan-once": _kinds("config"),
 }

@@ -1,27 +1,67 @@
 """Faults that Segue once had, put back one at a time to show that the simulation finds them."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 from unittest.mock import patch
 
 from segue_worker.delivery.backlog import Backlog
+from segue_worker.delivery.context import RunContext
+from segue_worker.delivery.delivery import Delivery
 from segue_worker.delivery.lease import Lease
+from segue_worker.outbox import Claimed
+from segue_worker.outbox.outgoing import Outgoing
 
 
 def _surviving_heartbeat() -> Any:
     """A heartbeat trusted its cancellation, which a library may swallow, and renewed the run's key for ever."""
-    return patch.object(Lease, "end", lambda _self: None)
+
+    async def keep(self: Lease, _seconds: float) -> None:
+        while True:
+            await asyncio.sleep(self._seconds / 5)
+            await self._renew()
+
+    return patch.object(Lease, "keep", keep)
 
 
 def _apart_key() -> Any:
-    """That a merge was refused was known to the delivery alone: whoever planned it again used the merge's key."""
-    return patch.object(Backlog, "take_apart", lambda _self, request: list(request.parts))
+    """That a merge was refused and taken apart was known to nobody else; its event went again under the plain key."""
+
+    def take_apart(_self: Backlog, request: Outgoing) -> list[Outgoing]:
+        return list(request.parts)
+
+    return patch.object(Backlog, "take_apart", take_apart)
+
+
+def _claims_by_contact() -> Any:
+    """What a delivery keeps belonged to the contact: a late end of one claim ended the next, and lost its events."""
+    before, delivered = Delivery.__init__, Delivery.deliver
+
+    def begin(self: Any, claimed: Claimed, run: RunContext, *, since: float) -> None:
+        under_way = set(run.in_flight)
+        before(self, claimed, run, since=since)
+        self.elsewhere = under_way.intersection(self.message_ids)
+
+    async def deliver(self: Any, seen: set[str] | None) -> None:
+        self._twins = []
+        await delivered(self, (await self._seen_after_twins() if seen is None else seen) | self.elsewhere)
+
+    def end(self: Any) -> None:
+        for message_id in self.message_ids:
+            self._run.in_flight.pop(message_id, None)
+        for hold in list(self._run.lease._holds):
+            if hold.claimed.contact == self._claimed.contact:
+                hold.lasts(0.0)
+                self._run.lease.let_go(hold)
+
+    return patch.multiple(Delivery, __init__=begin, deliver=deliver, end=end)
 
 
 OLD_FAULTS: Final[dict[str, Callable[[], Any]]] = {
     "surviving-heartbeat": _surviving_heartbeat,
     "apart-key": _apart_key,
+    "claims-by-contact": _claims_by_contact,
 }
 
 

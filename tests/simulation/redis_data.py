@@ -1,25 +1,19 @@
-"""A small Redis in memory: the commands that Segue uses, and the scripts by the Lua that Redis has.
+"""A small Redis in memory: the commands that Segue uses.
 
-It is exact in what the scripts rely on: order of sorted sets, expiry by the server's own clock (which may step), numbers
-of Lua, what cjson keeps of a float.
+It is exact in what the scripts rely on: order of sorted sets, expiry by the server's own clock, which may step.
 """
 
 import copy
 import hashlib
-import json
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from lupa.lua51 import LuaError, LuaRuntime, lua_type
 from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 
-
-class Status(bytes):
-    """A status reply, as OK."""
-
+from tests.simulation.redis_lua import LUA, Status
 
 OK: Final = Status(b"OK")
-Hash = dict[bytes, bytes]
 
 
 class Sorted(dict[bytes, float]):
@@ -42,6 +36,7 @@ class Server:
         clock: unix seconds of the server's own clock.
 
     Attributes:
+        texts: of all scripts that were ever loaded, by their SHA-1.
         full: whether Redis has no memory left: what needs some is refused, but for the rest of a script that has written.
         on_push: is called with key and entries of each RPUSH.
     """
@@ -51,8 +46,9 @@ class Server:
         self.data: dict[bytes, Any] = {}
         self.expires: dict[bytes, int] = {}
         self.known_scripts: set[bytes] = set()
+        self.texts: dict[bytes, bytes] = {}
         self.full = False
-        self.script_wrote = False
+        self._script_wrote = False
         self.on_push: Callable[[bytes, tuple[bytes, ...]], None] = lambda _key, _values: None
 
     def snapshot(self) -> tuple[dict[bytes, Any], dict[bytes, int]]:
@@ -70,19 +66,19 @@ class Server:
         command = _COMMANDS.get(args[0].upper())
         if command is None:
             # A gap of this stand-in, which no code under test may take for an answer.
-            raise NotImplementedError(f"unknown command {args[0]!r}")
+            raise NotImplementedError(f"command {args[0]!r}")
         if self.full and args[0].upper() in _NEEDS_MEMORY:
             raise OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
         return command(self, *args[1:])
 
-    def call_from_script(self, *args: bytes) -> Any:
+    def _call_from_script(self, *args: bytes) -> Any:
         """Do one command of a script. Raises ResponseError."""
         if not self.full:
             return self.call(*args)
         name = args[0].upper()
-        if name in _NEEDS_MEMORY and not self.script_wrote:
+        if name in _NEEDS_MEMORY and not self._script_wrote:
             raise ResponseError("OOM command not allowed when used memory > 'maxmemory'.")
-        self.script_wrote = self.script_wrote or name in _WRITES
+        self._script_wrote = self._script_wrote or name in _WRITES
         return _COMMANDS[name](self, *args[1:])
 
     def now_ms(self) -> int:
@@ -158,6 +154,10 @@ class Server:
         if key in self.expires:
             self.expires[name] = self.expires.pop(key)
         return OK
+
+    def scan(self, _cursor: bytes, *options: bytes) -> list[Any]:
+        pattern = options[options.index(b"MATCH") + 1]
+        return [b"0", [key for key in self.scan_keys() if fnmatchcase(key, pattern)]]
 
     def scan_keys(self) -> list[bytes]:
         return [key for key in list(self.data) if self._get(key) is not None]
@@ -342,8 +342,8 @@ class Server:
         return _scored([(member, score) for score, member in found], options)
 
     def zscan(self, key: bytes, _cursor: bytes, *_options: bytes) -> list[Any]:
-        zset = self._get(key)
-        return [b"0", _scored(zset.ordered(), (b"WITHSCORES",)) if zset is not None else []]
+        members = self._get(key)
+        return [b"0", _scored(members.ordered(), (b"WITHSCORES",)) if members else []]
 
     def zremrangebyrank(self, key: bytes, first: bytes, last: bytes) -> int:
         return self.zrem(key, *self.zrange(key, first, last))
@@ -395,7 +395,7 @@ class Server:
     def script(self, word: bytes, *texts: bytes) -> Any:
         if word.upper() == b"LOAD":
             sha = hashlib.sha1(texts[0]).hexdigest().encode()  # noqa: S324 - what Redis calls a script by
-            _TEXTS[sha] = texts[0]
+            self.texts[sha] = texts[0]
             self.known_scripts.add(sha)
             return sha
         if word.upper() == b"EXISTS":
@@ -408,7 +408,8 @@ class Server:
     def evalsha(self, sha: bytes, count: bytes, *args: bytes) -> Any:
         if sha not in self.known_scripts:
             raise NoScriptError("No matching script")
-        return LUA.run(self, sha, args[: int(count)], args[int(count) :])
+        self._script_wrote = False
+        return LUA.run(self._call_from_script, self.texts[sha], args[: int(count)], args[int(count) :])
 
 
 _COMMANDS: Final[dict[bytes, Callable[..., Any]]] = {
@@ -457,136 +458,3 @@ def _stream_id(text: bytes) -> tuple[int, int]:
 def _stream_edge(text: bytes, open_end: tuple[int, int]) -> tuple[int, int]:
     text = text.removeprefix(b"(")
     return open_end if text in {b"-", b"+"} else _stream_id(text)
-
-
-_TEXTS: Final[dict[bytes, bytes]] = {}
-
-
-def script_text(sha: bytes) -> bytes:
-    """The text of a script that was loaded once."""
-    return _TEXTS.get(sha, b"")
-
-
-class Lua:
-    """Redis's Lua, with scripts compiled once."""
-
-    def __init__(self) -> None:
-        # Its stubs do not know of a runtime that speaks in bytes.
-        make_runtime: Any = LuaRuntime
-        self._lua = make_runtime(encoding=None, unpack_returned_tuples=True)
-        self._compiled: dict[bytes, Any] = {}
-        self._server: Server | None = None
-        self._failed: Exception | None = None
-        make = self._lua.eval(
-            b"""
-            function(call, decode, encode)
-              local function checked(fails, ...)
-                local answer = call(...)
-                if type(answer) == 'table' and answer.err and fails then error(answer.err, 0) end
-                return answer
-              end
-              redis = {
-                call = function(...) return checked(true, ...) end,
-                pcall = function(...) return checked(false, ...) end,
-                error_reply = function(text) return {err = text} end,
-                status_reply = function(text) return {ok = text} end,
-                sha1hex = nil, log = function() end, LOG_WARNING = 3,
-              }
-              cjson = {decode = decode, encode = encode}
-              return function(text)
-                return assert(loadstring('local KEYS, ARGV = ...; ' .. text))
-              end
-            end
-            """
-        )
-        self._compile = make(self._call, self._decode, self._encode)
-
-    def run(self, server: Server, sha: bytes, keys: tuple[bytes, ...], args: tuple[bytes, ...]) -> Any:
-        """Run a script. Raises ResponseError."""
-        compiled = self._compiled.get(sha)
-        if compiled is None:
-            compiled = self._compiled[sha] = self._compile(_TEXTS[sha])
-        self._server = server
-        server.script_wrote = False
-        try:
-            answer = compiled(self._lua.table_from(keys), self._lua.table_from(args))
-        except LuaError as error:
-            raise ResponseError(f"ERR {error}") from None
-        return self._reply(answer)
-
-    def _call(self, name: bytes, *args: Any) -> Any:
-        assert self._server is not None
-        try:
-            answer = self._server.call_from_script(name, *map(_argument, args))
-        except ResponseError as error:
-            return self._lua.table_from({b"err": str(error).encode()})
-        return self._value(answer)
-
-    def _value(self, answer: Any) -> Any:
-        """A reply as Lua sees it."""
-        if answer is None:
-            return False
-        if isinstance(answer, Status):
-            return self._lua.table_from({b"ok": bytes(answer)})
-        if isinstance(answer, list):
-            return self._lua.table_from([self._value(item) for item in answer])
-        return answer
-
-    def _reply(self, value: Any) -> Any:
-        """What Lua returns, as a reply."""
-        if value is None or value is False:
-            return None
-        if value is True:
-            return 1
-        if isinstance(value, float):
-            return int(value)
-        if lua_type(value) == "table":
-            if (text := value[b"ok"]) is not None:
-                return Status(text)
-            if (text := value[b"err"]) is not None:
-                raise ResponseError(text.decode())
-            items, place = [], 1
-            while (item := value[place]) is not None:
-                items.append(self._reply(item))
-                place += 1
-            return items
-        return value
-
-    def _decode(self, text: bytes) -> Any:
-        return self._table(json.loads(text))
-
-    def _table(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return self._lua.table_from({name.encode(): self._table(item) for name, item in value.items()})
-        if isinstance(value, list):
-            return self._lua.table_from([self._table(item) for item in value])
-        return value.encode() if isinstance(value, str) else value
-
-    def _encode(self, value: Any) -> bytes:
-        return _json(value).encode()
-
-
-def _json(value: Any) -> str:
-    """As cjson writes it: fourteen digits of a number, and an empty table as an object."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, int | float):
-        return f"{value:.14g}"
-    if isinstance(value, bytes):
-        return json.dumps(value.decode())
-    fields = dict(value.items())
-    if fields and all(isinstance(name, int | float) for name in fields):
-        return "[" + ",".join(_json(fields[place]) for place in sorted(fields)) + "]"
-    return "{" + ",".join(f"{json.dumps(name.decode())}:{_json(item)}" for name, item in fields.items()) + "}"
-
-
-def _argument(value: Any) -> bytes:
-    """An argument of redis.call: text as it is, numbers as Redis writes them."""
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ResponseError("Lua redis lib command arguments must be strings or integers")
-    return b"%d" % value if value == int(value) else b"%.17g" % value
-
-
-LUA: Final = Lua()

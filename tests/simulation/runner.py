@@ -1,5 +1,6 @@
 """Runs seeds, and sums up what came of them."""
 
+import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -71,7 +72,11 @@ def outcome(seed: int, choice: Choice) -> Outcome:
 def outcomes(seeds: Iterable[int], choice: Choice, *, jobs: int = 1) -> Iterator[Outcome]:
     """Live through seeds, in order, in so many processes."""
     if jobs == 1:
-        yield from (outcome(seed, choice) for seed in seeds)
+        for place, seed in enumerate(seeds):
+            yield outcome(seed, choice)
+            if place % _AT_ONCE == 0:
+                # Worlds are full of cycles, and nothing is collected while a seed is lived through.
+                gc.collect()
         return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         every = list(seeds)
@@ -82,4 +87,4 @@ def outcomes(seeds: Iterable[int], choice: Choice, *, jobs: int = 1) -> Iterator
 
 def _several(work: tuple[Sequence[int], Choice]) -> list[Outcome]:
     seeds, choice = work
-    return [outcome(seed, choice) for seed in seeds]
+    return list(outcomes(seeds, choice))

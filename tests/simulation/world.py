@@ -1,12 +1,7 @@
 """One seed's world: its clocks, processes and servers, what happened in it, and how it ends."""
 
 import asyncio
-import gc
-import logging
-import os
-import random as global_random
 import re
-import time
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -22,12 +17,13 @@ from segue_sandbox.core import Sandbox
 from segue_sandbox.switches import Switches
 from tests.simulation import faults
 from tests.simulation.actors import Broker, Person, Sender, Worker
+from tests.simulation.hermetic import hermetic
 from tests.simulation.loop import NOBODY, PROCESS, Process, VirtualLoop, current, place_here, place_of
 from tests.simulation.loops_link import Climate, LoopTime, Sending, Team
 from tests.simulation.plan import Batch, Plan
 from tests.simulation.redis_data import Server
 from tests.simulation.redis_link import Command, Link
-from tests.simulation.story import Story, script_name
+from tests.simulation.story import Story
 
 EPOCH: Final = 1_800_000_000.0
 _OUTBOX: Final = re.compile(rb"segue:\{(.+?)\}:outbox:(.*)", re.DOTALL)
@@ -93,7 +89,7 @@ class World:
         self.worker_clock_s: dict[int, float] = {}
         self.server = Server(lambda: self.unix() + self.redis_clock_s)
         self.server.on_push = self._pushed
-        self.story = Story()
+        self.story = Story(self.server.texts)
         self.truth = Truth()
         self.points: set[str] = set()
         self.violations: list[Violation] = []
@@ -192,9 +188,7 @@ class World:
         self.tell(f"* {kind}")
 
     def _redis_struck(self, kind: str, commands: Sequence[Command], task: "asyncio.Task[Any] | None") -> None:
-        name = commands[-1][0].decode().lower()
-        if name == "evalsha":
-            name = script_name(commands[-1][1])
+        name = self.story.name_of(commands[-1])
         place = place_of(task) if task is not None else ""
         self.points.add(f"{kind} at {place} {name}")
         self.tell(f"* {kind}: {name}", None)
@@ -272,6 +266,7 @@ class World:
                 self.loop.run_until_complete(judge(self))
             finally:
                 self.dispose()
+                self.loop.close()
 
     async def _live(self) -> None:
         plan = self.plan
@@ -303,54 +298,3 @@ class World:
         return {
             key[len(prefix) :].decode(): len(items) for key, items in self.server.data.items() if key.startswith(prefix)
         }
-
-
-class _Ear(logging.Handler):
-    """Hears what the product logs: the story tells it, and an unexpected exception is a broken promise."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(logging.WARNING)
-        self._world = world
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if record.exc_info:
-            told = "".join(traceback.format_exception(record.exc_info[1])[-3:])
-            self._world.violate("crash", f"{text} {told}")
-        else:
-            self._world.tell(f"log: {text}")
-
-
-@contextmanager
-def hermetic(world: World) -> Iterator[None]:
-    """Nothing comes in from outside: clocks, randomness and ids are the world's."""
-    bytes_of = world.random("urandom").randbytes
-    saved: list[tuple[Any, str, Callable[..., Any]]] = []
-
-    def put(owner: Any, name: str, value: Callable[..., Any]) -> None:
-        saved.append((owner, name, getattr(owner, name)))
-        setattr(owner, name, value)
-
-    put(time, "time", world.wall_clock)
-    put(time, "monotonic", world.loop.time)
-    put(os, "urandom", bytes_of)
-    state = global_random.getstate()
-    global_random.seed(f"{world.plan.seed}:global")
-    ear = _Ear(world)
-    loggers = [logging.getLogger(name) for name in ("segue_worker", "segue_producer")]
-    for logger in loggers:
-        logger.addHandler(ear)
-        logger.propagate = False
-    collected = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        for owner, name, value in reversed(saved):
-            setattr(owner, name, value)
-        global_random.setstate(state)
-        for logger in loggers:
-            logger.removeHandler(ear)
-            logger.propagate = True
-        if collected:
-            gc.enable()

@@ -22,9 +22,11 @@ from segue_producer.clients import broker_url, redis_client, redis_url, where
 from segue_producer.settings import ENQUEUE_QUEUE, QUEUE, SWEEP
 from segue_worker import logs
 from segue_worker.config import Config, load_config
+from segue_worker.delivery.context import unix_ms
 from segue_worker.delivery.run import RUN_S
 from segue_worker.errors import SegueError
 from segue_worker.observing.redis_check import check_redis
+from segue_worker.observing.workers import WorkerAbout
 from segue_worker.process.consumer import SignOfLife, SpareSweep
 from segue_worker.process.enqueue_queue import ReadsEnqueue
 from segue_worker.process.runtime import Runtime
@@ -100,7 +102,7 @@ def runtime() -> Runtime:
 def _check(**_: object) -> None:
     """Refuse to start with a faulty configuration or a Redis that may lose events: a message and exit code 2."""
     try:
-        config()
+        SignOfLife.about = WorkerAbout.of(config(), unix_ms()).to_json()
         with redis_client(redis_url(), timeout=5) as redis:
             for warning in check_redis(redis):
                 log.warning(warning)

@@ -48,6 +48,7 @@ def test_each_line_becomes_one_line_in_order() -> None:
                 "method": "PUT",
                 "path": "/contacts/update",
                 "body": {"email": "ada@example.com", "n": 1, "source": "Segment", "userId": "u1", "mailingLists": {}},
+                "repaired": [],
             }
         ],
         "skipped": [{"mapping": "Send events", "reason": 'type = "track": found "identify"'}],
@@ -87,7 +88,7 @@ def test_people_get_requests_reasons_and_warnings() -> None:
     assert "1. identify · u1 · m1\nPUT /contacts/update  Sync contacts\n{\n" in said
     assert "2. track · Signed Up · u1 · m2\nPOST /events/send  Send events\n" in said
     assert 'type = "identify": found "track"' in said
-    assert "warning: Loops refuses eventProperties.a: objects aren't allowed as property values" in said
+    assert "warning: eventProperties.a: left out: a property cannot hold an object" in said
     assert "3. not an event\nerror: not JSON" in said
     assert result.stderr == "loops: 3 events, 2 requests, 1 error\n"
 

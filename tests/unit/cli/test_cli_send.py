@@ -99,6 +99,7 @@ def test_data_is_one_line_of_json(loops: Loops) -> None:
         "method": "POST",
         "path": "/events/send",
         "body": {"eventName": "Signed Up", "userId": "u1", "eventProperties": {"a": 1}},
+        "repaired": [],
         "idempotencyKey": loops.keys[0],
         "delivered": True,
         "status": 200,

@@ -94,7 +94,10 @@ def test_the_tables_fit_100_columns_and_explain_a_pause(
 def test_nothing_known_is_said(run: Run, redis: "Redis") -> None:
     redis.flushall()
     result = run("status", "--json")
-    assert (result.exit_code, json.loads(result.stdout)) == (0, {"destinations": {}})
+    assert (result.exit_code, json.loads(result.stdout)) == (
+        0,
+        {"destinations": {}, "workers": {"alive": 0, "config_versions": {}}, "swept_s_ago": None},
+    )
     assert "no worker has announced one" in result.stderr
 
 

@@ -23,6 +23,7 @@ from segue_worker.delivery.watch import Watch
 from segue_worker.loops import LoopsClient
 from segue_worker.mapping import CompiledMapping, compile_destination_mapping
 from segue_worker.outbox import Outbox
+from segue_worker.outbox.plan import Plan, owner_token
 from segue_worker.pacing import Pacer
 from tests.unit.sandbox.in_process import SandboxTransport
 
@@ -62,6 +63,7 @@ class Bench:
             base_url="http://sandbox/api/v1",
             enabled=True,
             rate_limit=10_000,
+            values="keep",
             retry=RetryLimits(max_age=timedelta(hours=24)),
             dedupe_window=timedelta(hours=24),
             max_pending=1000,
@@ -83,7 +85,7 @@ class Bench:
 
     async def run(self, *, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Do one run; what a hint would ask for is the answer."""
-        outbox = self.outbox(owner=f"run at {self.now_ms}")
+        outbox = self.outbox(owner=owner_token(f"run at {self.now_ms}", Plan.of(self.mappings)))
         transport = self.transport or SandboxTransport(self.sandbox)
         async with LoopsClient("http://sandbox/api/v1", "sandbox-key", transport=transport) as client:
             context = RunContext(

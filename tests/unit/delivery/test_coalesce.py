@@ -1,5 +1,6 @@
 """Merging: fewer requests, the same effect."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -11,18 +12,32 @@ from segue_sandbox.core import Sandbox
 from segue_sandbox.switches import Switches
 from segue_worker.delivery.coalesce import Group, Mode, Piece, apart, coalesce
 from segue_worker.mapping import Request
+from segue_worker.mapping.values import repair
 from tests.unit.sandbox.in_process import SandboxTransport
 
 LISTS = ("clxf1nxlb000t0ml79ajwcsj0", "cm06f5v0e45nf0ml5754o9cix")
 
 
+def as_kept(request: Request) -> Request:
+    """As a destination with `values: keep` has it."""
+    return request._replace(
+        kept=tuple(each for each in repair(request.body, request.action)[1] if each.fate != "noticed")
+    )
+
+
+def as_repaired(request: Request) -> Request:
+    """As a destination with `values: repair` has it."""
+    body, repairs = repair(request.body, request.action)
+    return request._replace(body=body, repairs=repairs, kept=())
+
+
 def update(**body: Any) -> Request:
-    return Request("contacts", "createOrUpdateContact", "PUT", "/contacts/update", {"userId": "u1", **body})
+    return as_kept(Request("contacts", "createOrUpdateContact", "PUT", "/contacts/update", {"userId": "u1", **body}))
 
 
 def event(name: str = "E", **body: Any) -> Request:
     fields = {"eventName": name, "userId": "u1", "eventProperties": {}, **body}
-    return Request("events", "sendEvent", "POST", "/events/send", fields)
+    return as_kept(Request("events", "sendEvent", "POST", "/events/send", fields))
 
 
 def grouped(*requests: Request, mode: Mode = "updates") -> list[Group]:
@@ -110,15 +125,35 @@ def test_one_bad_value_among_fifty_updates_costs_three_requests() -> None:
     assert [len(group.pieces) for group in grouped(*bodies)] == [24, 1, 25]
 
 
+def test_a_bad_value_that_was_repaired_keeps_nothing_apart() -> None:
+    bodies = [as_repaired(update(**{f"p{place}": "x" * (600 if place == 24 else 5)})) for place in range(50)]
+    (group,) = grouped(*bodies)
+    assert group.request.body.keys() == {"userId", *(f"p{place}" for place in range(50) if place != 24)}
+
+
+def test_a_contact_of_an_email_alone_is_merged_with_itself_only() -> None:
+    def by_email(email: str | None, **body: Any) -> Request:
+        return update(userId=None, email=email, **body)
+
+    (group,) = grouped(by_email("a@example.com", plan="free"), by_email("a@example.com", plan="pro"))
+    assert group.request.body["plan"] == "pro"
+    assert len(grouped(by_email("a@example.com"), by_email("b@example.com"))) == 2
+    assert len(grouped(by_email("a@example.com"), by_email(None))) == 2
+    assert len(grouped(by_email("a@example.com"), update(email="a@example.com"))) == 2
+
+
 def test_a_refused_merge_is_taken_apart_by_halves_and_its_event_goes_by_itself() -> None:
     (group,) = grouped(*(update(**{f"p{place}": place}) for place in range(4)), event(), mode="updates_into_events")
     updates, alone = apart(group)
-    assert (len(updates.pieces), alone.pieces[0].apart) == (4, True)
+    assert (len(updates.pieces), alone.pieces[0].apart) == (4, "event")
     assert [len(half.pieces) for half in apart(updates)] == [2, 2]
 
 
 VALUES = st.sampled_from(
-    [None, True, 1, 2, 0.5, 1700000000000, "a", "b", "true", "12", "2024-01-02", "2024-13-45", "x" * 600, {"x": 1}, [1]]
+    [
+        *(None, True, 1, 2, 0.5, 1700000000000, 1700000000, "a", "b", "true", "12", "2024-01-02", "2024-13-45"),
+        *("2024-01-02T03:04:05.678901Z", "x" * 600, {"x": 1}, [1]),
+    ]
 )
 update_bodies = st.fixed_dictionaries(
     {"userId": st.just("u1")},
@@ -128,6 +163,7 @@ update_bodies = st.fixed_dictionaries(
         "createdAt": VALUES,
         "plan": VALUES,
         "city": VALUES,
+        "id": st.just(7),
         "subscribed": st.sampled_from([True, False, True, False, "yes", None]),
         "mailingLists": st.one_of(
             st.dictionaries(st.sampled_from([*LISTS, "unknown"]), st.sampled_from([True, False, True, False, "true"])),
@@ -145,6 +181,7 @@ switches = st.fixed_dictionaries(
         "unknown_list": st.sampled_from(["400", "ignore"]),
         "unknown_property": st.sampled_from(["create", "ignore"]),
         "add_unsubscribed": st.sampled_from(["400", "ignore"]),
+        "reserved_keys": st.sampled_from(["400", "ignore"]),
     },
 )
 
@@ -163,7 +200,7 @@ async def effect(groups: list[Group], settings: dict[str, Any], *, known: bool) 
             if answer.is_success:
                 return
             if len(group.pieces) == 1 or ("not found" in answer.text.lower() and "contact" in answer.text.lower()):
-                refused.extend(piece._replace(apart=False) for piece in group.pieces)
+                refused.extend(piece._replace(apart="") for piece in group.pieces)
                 return
             for part in apart(group):
                 await send(part)
@@ -180,17 +217,18 @@ async def effect(groups: list[Group], settings: dict[str, Any], *, known: bool) 
     return contacts, [accepted.name for accepted in sandbox.events], refused
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(
     requests=st.lists(st.one_of(updates, events), max_size=8),
-    mode=st.sampled_from(["updates", "updates_into_events"]),
+    values=st.sampled_from([as_kept, as_repaired]),
+    mode=st.sampled_from(["off", "updates", "updates_into_events"]),
     settings=switches,
     known=st.booleans(),
 )
 async def test_the_merged_requests_always_have_the_effect_of_the_single_ones(
-    requests: list[Request], mode: Mode, settings: dict[str, Any], *, known: bool
+    requests: list[Request], values: Callable[[Request], Request], mode: Mode, settings: dict[str, Any], *, known: bool
 ) -> None:
-    pieces = [Piece(place, request) for place, request in enumerate(requests)]
+    pieces = [Piece(place, values(request)) for place, request in enumerate(requests)]
     groups = coalesce(pieces, mode)
     assert [piece for group in groups for piece in group.pieces] == pieces
     singly = [Group(piece.request, (piece,)) for piece in pieces]

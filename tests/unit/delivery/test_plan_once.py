@@ -7,6 +7,7 @@ import pytest
 
 from segue_sandbox.faults import InjectedFault
 from segue_worker.delivery.context import RunContext
+from segue_worker.delivery.delivery import Delivery, _ClaimGoneError
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import partial_entry
 
@@ -122,3 +123,47 @@ async def test_a_waiting_replay_whose_mapping_is_gone_is_a_dead_letter_again(
     assert bench.requests == []
     assert [(letter.reason, letter.mappings) for letter in await letters(bench)] == [("mapping_gone", ("second",))]
     assert "filtered" not in await bench.counters()
+
+
+async def kill_after_sending(bench: Bench) -> None:
+    """A run that sends and is killed before it records anything; its claim lapses."""
+
+    async def dies(*_: Any) -> None:
+        raise _ClaimGoneError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Delivery, "_settle", dies)
+        await bench.run()
+    bench.now_ms += 60_000
+
+
+@pytest.mark.parametrize("mappings", [(RENAMED,), (OFF,), ()])
+@pytest.mark.parametrize("kills", [1, 2])
+async def test_what_a_killed_worker_may_have_sent_is_not_sent_by_another_mapping(
+    bench: Bench, mappings: tuple[Any, ...], kills: int
+) -> None:
+    bench.mappings = (SECOND,)
+    await bench.enqueue(TRACK, {**TRACK, "event": "Later", "messageId": "n"})
+    await kill_after_sending(bench)
+    bench.mappings = mappings
+    for _ in range(kills - 1):
+        await kill_after_sending(bench)
+    await bench.run()
+    assert names(bench) == ["Second", "Second"][: 1 + (mappings == (RENAMED,))]
+    assert [letter.message_ids for letter in await letters(bench)] == [("m",)]
+    assert [letter.reason for letter in await letters(bench)] == ["mapping_gone"]
+    assert await bench.pending() == 0
+
+
+async def test_what_a_killed_worker_may_have_sent_goes_again_under_its_key_where_only_the_trigger_changed(
+    bench: Bench,
+) -> None:
+    bench.mappings = (SECOND,)
+    await bench.enqueue(TRACK)
+    await kill_after_sending(bench)
+    bench.mappings = (NARROWED,)
+    await bench.run()
+    assert len({request["idempotency_key"] for request in bench.requests}) == 1
+    assert [request["status"] for request in bench.requests] == [200, 409]
+    assert await letters(bench) == []
+    assert (await bench.counters())["delivered"] == 1

@@ -16,6 +16,8 @@ from segue_worker.delivery.retry import (
     Retry,
     backoff,
     decide,
+    describe,
+    is_down,
     own_fault,
 )
 from segue_worker.loops import Answer, LoopsConnectionError, LoopsTimeoutError
@@ -72,33 +74,68 @@ def test_a_409_at_the_first_attempt_is_delivered_only_if_it_tells_of_the_key(tex
     ],
 )
 def test_what_may_pass_is_retried_until_it_is_too_old(outcome: Outcome) -> None:
-    assert isinstance(decided(outcome), Retry)
-    expired = decided(outcome, attempt=30, age=DAY_S)
-    assert isinstance(expired, Dead)
-    assert expired.reason == "expired"
+    assert decided(outcome) == Retry(0.5, describe(outcome))
+    assert decided(outcome, age=DAY_S - 0.5) == Retry(0.5, describe(outcome))
+    because = f"given up after 30 attempts in 86400 s; the last: {describe(outcome)}"
+    assert decided(outcome, attempt=30, age=DAY_S) == Dead("expired", because)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words", "down"),
+    [
+        (LoopsTimeoutError(), "timeout", True),
+        (LoopsConnectionError(), "connection failed", True),
+        (Answer(500, "Oh  no"), "500 Oh no", True),
+        (Answer(503, html=True), "503 (an HTML page)", True),
+        (Answer(408), "408", True),
+        (Answer(429), "429", False),
+        (Answer(499), "499", False),
+        (Answer(200), "200", False),
+    ],
+)
+def test_loops_as_a_whole_is_down_where_it_does_not_answer_or_not_properly(
+    outcome: Outcome, words: str, *, down: bool
+) -> None:
+    assert describe(outcome) == words
+    assert is_down(outcome) is down
 
 
 def test_a_refused_key_pauses_the_destination() -> None:
-    decision = decided(Answer(401))
-    assert isinstance(decision, PauseDestination)
-    assert decision.certain
+    because = "Loops refuses the API key (401 Invalid API key); correct it in the configuration"
+    assert decided(Answer(401, "Invalid API key")) == PauseDestination(because)
 
 
-@pytest.mark.parametrize("answer", [Answer(403), Answer(404), Answer(405), Answer(301), Answer(400, html=True)])
-def test_what_may_be_the_teams_fault_or_the_requests_is_a_doubt(answer: Answer) -> None:
-    doubt = decided(answer)
-    assert isinstance(doubt, PauseDestination)
-    assert not doubt.certain
-    decisions = [
-        own_fault(doubt, attempt=attempt, age=0, max_age=DAY_S, jitter=lambda: 1.0)
-        for attempt in range(1, OWN_FAULT_ATTEMPTS + 1)
-    ]
-    waits = [decision.after for decision in decisions if isinstance(decision, Retry)]
-    assert len(waits) == OWN_FAULT_ATTEMPTS - 1
-    assert waits == sorted(waits)
-    assert waits[0] >= OWN_FAULT_WAIT_S
-    assert isinstance(decisions[-1], Dead)
-    assert isinstance(own_fault(doubt, attempt=1, age=DAY_S + 1, max_age=DAY_S, jitter=lambda: 0.0), Dead)
+ELSEWHERE = "something other than the Loops API answered ({}); check base_url and what is between"
+FORBIDDEN = "the request is forbidden ({}); check the API key"
+
+
+@pytest.mark.parametrize(
+    ("answer", "because"),
+    [
+        (Answer(403, "No"), FORBIDDEN.format("403 No")),
+        (Answer(403, html=True), ELSEWHERE.format("403 (an HTML page)")),
+        (Answer(404), ELSEWHERE.format("404")),
+        (Answer(405), ELSEWHERE.format("405")),
+        (Answer(301), ELSEWHERE.format("301")),
+        (Answer(399), ELSEWHERE.format("399")),
+        (Answer(400, html=True), ELSEWHERE.format("400 (an HTML page)")),
+    ],
+)
+def test_what_may_be_the_teams_fault_or_the_requests_is_a_doubt(answer: Answer, because: str) -> None:
+    assert decided(answer) == PauseDestination(because, certain=False)
+
+
+def test_a_request_at_fault_itself_is_tried_a_few_times_ever_more_rarely() -> None:
+    def decision(attempt: int, *, age: float = 0.0, jitter: float = 1.0) -> Decision:
+        doubt = PauseDestination("403 No", certain=False)
+        return own_fault(doubt, attempt=attempt, age=age, max_age=DAY_S, jitter=lambda: jitter)
+
+    assert [decision(attempt) for attempt in (1, 2, 3)] == [Retry(wait, "403 No") for wait in (16, 32, 64)]
+    assert decision(1, jitter=0.0) == Retry(OWN_FAULT_WAIT_S, "403 No")
+    because = f"refused {OWN_FAULT_ATTEMPTS} times, though Loops takes the API key: 403 No"
+    assert decision(OWN_FAULT_ATTEMPTS) == Dead("refused", because)
+    assert isinstance(decision(1, age=DAY_S), Retry)
+    assert isinstance(decision(1, age=DAY_S + 1), Dead)
 
 
 @pytest.mark.parametrize(
@@ -120,12 +157,17 @@ def test_other_refusals_are_final(answer: Answer) -> None:
 def test_retry_after_is_obeyed() -> None:
     assert decided(Answer(429, retry_after=17.0)) == Retry(17.0, "429")
     assert decided(Answer(503, retry_after=1e9)) == Retry(3600.0, "503")
+    assert decided(Answer(503, retry_after=0.0)) == Retry(0.5, "503"), "at once would be for ever"
+
+
+def test_backoff_doubles_from_a_second_to_a_quarter_of_an_hour() -> None:
+    longest = [backoff(attempt, 1.0) for attempt in range(1, 13)]
+    assert longest == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
-def test_backoff_is_never_longer_than_its_bound_and_jitter_is_full(attempt: int, share: float) -> None:
-    assert 0 <= backoff(attempt, share) <= min(BACKOFF_LONGEST_S, 2.0 ** min(attempt - 1, 20))
-    assert backoff(attempt, 0.0) == 0.0
+def test_jitter_is_always_full(attempt: int, share: float) -> None:
+    assert backoff(attempt, share) == share * backoff(attempt, 1.0) <= BACKOFF_LONGEST_S
 
 
 answers = st.builds(

@@ -5,10 +5,11 @@ from typing import Any
 
 import orjson
 import pytest
+from fakeredis import FakeRedis
 
 from segue_producer.entries import source_of
 from segue_sandbox.faults import InjectedFault
-from segue_worker.operating.dead_letters import prepare_replay
+from segue_worker.operating.dead_letters import Chooser, History, prepare_replay
 from segue_worker.operating.dead_letters.replaying import Replay
 from segue_worker.outbox import Outbox
 from segue_worker.outbox.dead_letter import DeadLetter
@@ -455,6 +456,6 @@ async def test_a_dead_letter_and_its_replay_keep_the_source(bench: Bench) -> Non
     await bench.run()
     (letter,) = await dead_letters(bench)
     assert (letter.sources, letter.message_ids) == ((page,), ("m1",))
-    prepared = prepare_replay(letter)
+    prepared = prepare_replay(letter, Chooser(None, History(FakeRedis(), "loops")))
     assert isinstance(prepared, Replay)
     assert [read_entry(entry).source for entry in prepared.entries] == [page]

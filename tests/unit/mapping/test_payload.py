@@ -3,15 +3,20 @@ from typing import Any
 import pytest
 
 from segue_worker.mapping import ACTIONS, UNDEFINED, PayloadError
-from segue_worker.mapping.payload import compile_check
+from segue_worker.mapping.payload import PASSED_THROUGH, compile_check
 
-_contact = compile_check(ACTIONS["createOrUpdateContact"])
-_event = compile_check(ACTIONS["sendEvent"])
+
+def _contact(result: Any) -> dict[str, Any]:
+    return compile_check(ACTIONS["createOrUpdateContact"])(result)
+
+
+def _event(result: Any) -> dict[str, Any]:
+    return compile_check(ACTIONS["sendEvent"])(result)
 
 
 @pytest.mark.parametrize("empty", [None, ""])
 def test_empty_values_are_removed(empty: Any) -> None:
-    assert _contact({"userId": "u", "email": empty, "source": empty, "customAttributes": empty}) == {"userId": "u"}
+    assert _contact({"email": empty, "userId": "u", "source": empty, "customAttributes": empty}) == {"userId": "u"}
 
 
 def test_contents_of_objects_are_left_alone_and_unknown_fields_dropped() -> None:
@@ -81,7 +86,7 @@ def test_values_are_refused_in_segments_words(field: str, value: Any, problem: s
 
 def test_every_problem_is_named_missing_fields_first() -> None:
     with pytest.raises(PayloadError) as refusal:
-        _event({"email": "x", "eventProperties": 1, "userId": None})
+        _event({"email": "x", "eventProperties": 1, "userId": None, "eventName": ""})
     assert str(refusal.value) == (
         "eventName is missing. "
         "userId is missing. "
@@ -90,7 +95,30 @@ def test_every_problem_is_named_missing_fields_first() -> None:
     )
 
 
-@pytest.mark.parametrize("result", [UNDEFINED, None, "x", [], 1])
-def test_a_mapping_that_yields_no_object_is_refused(result: Any) -> None:
-    with pytest.raises(PayloadError, match="The mapping must return an object"):
+def test_a_missing_field_is_named_where_no_value_is_wrong() -> None:
+    with pytest.raises(PayloadError) as refusal:
+        _event({"eventName": "E", "email": "a@example.com"})
+    assert str(refusal.value) == "userId is missing."
+
+
+@pytest.mark.parametrize(
+    ("result", "described"),
+    [
+        (UNDEFINED, "undefined"),
+        (None, "null"),
+        ("x", "a string"),
+        ([], "an array"),
+        (1, "a number"),
+        (True, "a boolean"),
+    ],
+)
+def test_a_mapping_that_yields_no_object_is_refused(result: Any, described: str) -> None:
+    with pytest.raises(PayloadError) as refusal:
         _contact(result)
+    assert str(refusal.value) == f"The mapping must return an object but it returned {described}."
+
+
+@pytest.mark.parametrize(("value", "kept"), [("x", True), (None, True), ("", False)])
+def test_one_field_that_no_action_declares_is_passed_through_as_it_is(value: Any, *, kept: bool) -> None:
+    payload = {"userId": "u"}
+    assert _contact({**payload, PASSED_THROUGH: value}) == (payload | {PASSED_THROUGH: value} if kept else payload)

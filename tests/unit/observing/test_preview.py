@@ -45,6 +45,7 @@ def test_each_mapping_is_a_request_or_has_a_reason_with_the_value_found() -> Non
                 "method": "POST",
                 "path": "/events/send",
                 "body": {"eventName": "Signed Up", "userId": "u1", "eventProperties": {"a": 1}},
+                "repaired": [],
             }
         ],
         "skipped": [
@@ -59,7 +60,7 @@ def test_a_body_is_spelled_as_javascript_would_send_it() -> None:
     event = b'{"type": "identify", "userId": "u1", "traits": {"b": 1.0, "2": "\xc3\xa9", "c": 1e21, "1": null}}'
     line = preview_line(event, [CONTACTS])
     assert (
-        b'"body":{"1":null,"2":"\xc3\xa9","b":1,"c":1e+21,"source":"Segment","userId":"u1","mailingLists":{}}}' in line
+        b'"body":{"1":null,"2":"\xc3\xa9","b":1,"c":1e+21,"source":"Segment","userId":"u1","mailingLists":{}},' in line
     )
 
 

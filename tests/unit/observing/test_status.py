@@ -42,6 +42,7 @@ def test_a_destination_without_data_is_all_zeros(redis: FakeRedis) -> None:
         "oldest_pending_s": 0.0,
         **dict.fromkeys(("delivered", "filtered", "duplicates", "requests", "retries", "rate_limited"), 0),
         **dict.fromkeys(("merged", "replayed", "dropped", "dead_dropped", "dead_total", "interrupted", "forgotten"), 0),
+        **dict.fromkeys(("repaired", "left_out"), 0),
     }
 
 

@@ -15,6 +15,7 @@ from segue_worker.cli.tail import lines
 from segue_worker.cli.trace import as_text
 from segue_worker.delivery.backlog import Backlog
 from segue_worker.delivery.journal import Journal
+from segue_worker.mapping.values import why_of
 from segue_worker.observing.log import Logged, end_of, find, follow, forget_contacts
 from segue_worker.observing.trace import Trail, read_trails
 from segue_worker.operating.dead_letters import Filter, drop, matching, replay
@@ -295,3 +296,51 @@ def test_a_longer_id_is_not_taken_for_the_one_it_contains(scene: Scene) -> None:
     scene.enqueue({**TRACK, "messageId": "m"}, {**TRACK, "messageId": "mm"})
     scene.run()
     assert len(find(scene.reader, "loops", "m")) == 1
+
+
+REPAIRING = mapping("contacts", "createOrUpdateContact", values="repair")
+
+
+def test_what_was_left_out_is_told_of_its_event_only_and_counted_once(scene: Scene) -> None:
+    scene.bench.mappings = (REPAIRING,)
+    scene.bench.sandbox.faults.add(InjectedFault(status=500, count=3))
+    scene.enqueue(
+        {**IDENTIFY, "messageId": "good"},
+        {"type": "identify", "messageId": "bad", "traits": {"address": {"city": "London"}, "createdAt": 1_700_000_000}},
+        {"type": "identify", "messageId": "also bad", "traits": {"address": []}},
+    )
+    scene.run()
+    scene.bench.now_ms += 3_600_000
+    scene.run()
+
+    body = scene.bench.bodies[-1]
+    assert (body["email"], body["createdAt"], "address" in body) == ("u1@example.com", 1_700_000_000_000, False)
+    assert [step.details for step in scene.trail("bad").steps if step.what == "value"] == [
+        {"key": "address", "mapping": "contacts", "why": why_of("object")},
+        {"key": "createdAt", "mapping": "contacts", "why": why_of("unit")},
+    ]
+    assert scene.trail("bad").outcome == "delivered"
+    assert "value" not in scene.story("good")
+    assert "  address for 'contacts': left out: a property cannot hold a list" in as_text(scene.trail("also bad"))
+    counted = scene.reader.hgetall(KEYS.totals)
+    assert (counted[b"left_out"], counted[b"repaired"]) == (b"2", b"1")
+    parked = [line for logged in find(scene.reader, "loops", "bad") for line in lines("loops", logged)][:3]
+    assert [line.repaired for line in parked] == [(), ("address", "createdAt"), ("address",)]
+
+
+def test_an_event_with_hundreds_of_bad_values_does_not_fill_the_log(scene: Scene) -> None:
+    scene.bench.mappings = (REPAIRING,)
+    traits: dict[str, Any] = {f"list{number}": [] for number in range(500)}
+    scene.enqueue({"type": "identify", "messageId": "bad", "traits": {"email": "u1@example.com", **traits}})
+    scene.run()
+
+    keys = [step.details["key"] for step in scene.trail("bad").steps if step.what == "value"]
+    assert (len(keys), keys[-1]) == (51, "…")
+    assert scene.reader.hget(KEYS.totals, "left_out") == b"500"
+
+
+def test_entries_of_the_log_without_repairs_are_still_read() -> None:
+    old = orjson.dumps(("digest", [], ["/events/send", [["m", "events"]], [[1, 200, 5]], 1, "delivered", "", 0, ""]))
+    request = Record.from_json(old).request
+    assert request is not None
+    assert (request.outcome, request.repairs) == ("delivered", ())

@@ -40,6 +40,7 @@ def destination(name: str, *, enabled: bool = True) -> Destination:
         enabled=enabled,
         rate_limit=10,
         coalesce="updates",
+        values="repair",
         retry=RetryLimits(max_age=timedelta(hours=24)),
         dedupe_window=timedelta(hours=24),
         max_pending=1000,

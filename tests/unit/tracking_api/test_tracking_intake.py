@@ -83,7 +83,11 @@ def test_traits_may_stand_in_the_context_of_an_identify_alone() -> None:
     traits = {"email": "ada@example.com", "text": "x" * 20_000}
     identify = {"type": "identify", "userId": "u1", "context": {"traits": traits}}
     first, second, third = stored(
-        read(identify, {**identify, "traits": {"plan": "Pro"}}, {**TRACK, "context": {"traits": traits}})
+        read(
+            {**identify, "traits": {}},
+            {**identify, "traits": {"plan": "Pro"}},
+            {**TRACK, "context": {"traits": traits}},
+        )
     )
     assert first["traits"] == first["context"]["traits"] == traits
     assert second["traits"] == {"plan": "Pro"}

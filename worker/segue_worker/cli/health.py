@@ -50,14 +50,17 @@ def _read_span(_ctx: click.Context, _param: click.Parameter, value: str) -> time
 def health(config: Path, redis_url: str, max_age: timedelta, *, sweep: bool, strict: bool, as_json: bool) -> None:  # noqa: PLR0913 - its options
     """Report whether events are being delivered, and if not, why.
 
-    Exits with 1 if no worker is alive; if Redis does not answer; or if an enabled destination that is not paused has
-    had an event waiting, due or claimed, for longer than --max-age, and nothing was settled in that time.
+    Exits with 1 if no worker is alive; if Redis does not answer; if an enabled destination that is not paused has
+    had an event waiting, due or claimed, for longer than --max-age, and nothing was settled in that time; or if events
+    wait at a destination that is neither in the configuration nor served by any worker.
     """
-    names = [] if sweep else [each.name for each in load_config(config).destinations if each.enabled]
+    loaded = None if sweep else load_config(config)
     max_age_ms = round(max_age.total_seconds() * 1000)
     try:
         with connect(redis_url, timeout=_TIMEOUT_S) as redis:
-            problems = missing_sweep(redis, max_age_ms) if sweep else unhealthy(redis, names, max_age_ms, strict=strict)
+            problems = (
+                unhealthy(redis, loaded, max_age_ms, strict=strict) if loaded else missing_sweep(redis, max_age_ms)
+            )
     except (RedisError, OSError) as error:
         problems = [
             f"Redis at {where(redis_url)} does not answer ({type(error).__name__}); start it, or correct its URL"

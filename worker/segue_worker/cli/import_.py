@@ -14,7 +14,9 @@ _EXAMPLE = """\b
 Example:
   curl "https://api.segmentapis.com/destinations/$ID/subscriptions?pagination.count=200" > subscriptions.json \\
        -H "Authorization: Bearer $TOKEN" -H "Accept: application/vnd.segment.v1alpha+json"
-  segue import subscriptions.json --output segue.yaml
+  curl "https://api.segmentapis.com/destination/$ID/filters?pagination.count=200" > filters.json \\
+       -H "Authorization: Bearer $TOKEN" -H "Accept: application/vnd.segment.v1alpha+json"
+  segue import subscriptions.json filters.json --output segue.yaml
   segue import main.tf
   terraform show -json | segue import -
 """
@@ -41,6 +43,10 @@ def import_(files: tuple[str, ...], output: Path | None) -> None:
     segment_destination_subscription resources. Of the Public API, "list subscriptions from destination" is needed, and
     "get destination" adds the name and state; several files count as one export. API keys are not taken over: the
     configuration names a variable in their place.
+
+    Destination filters that drop events ("list filters from destination") become part of the triggers. Filters that
+    remove properties or take samples, and insert functions, are not carried over: their destination is written as not
+    enabled, so that nothing is sent that Segment withholds.
 
     Exits with 0 if everything was carried over; with 1 if something could not be: it is named on stderr, and stands in
     the configuration as a comment; with 2 if a file is not an export.

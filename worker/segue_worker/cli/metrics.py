@@ -22,4 +22,5 @@ def metrics(config: Path, *, redis_url: str) -> None:
     They are read from Redis, so they cover all processes and survive restarts.
     """
     with opened(redis_url) as redis:
-        click.echo(render(redis, known_destinations(redis, config).names), nl=False)
+        known = known_destinations(redis, config)
+        click.echo(render(redis, known.names, known.orphaned), nl=False)

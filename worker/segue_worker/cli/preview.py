@@ -32,10 +32,12 @@ def preview(config: Path, destination: str | None, file: IO[bytes], *, as_json: 
     FILE holds one event per line (JSON Lines); without it, or with -, they are read from stdin. For each event you see
     its requests, and for every mapping that makes none the condition that failed and the value it found.
 
-    With --json, each line becomes one line: {"messageId", "requests": [{"mapping", "method", "path", "body"}],
-    "skipped": [{"mapping", "reason"}], "errors": [{"mapping", "reason"}]}, or {"error": reason} if it is not a JSON
-    object. An event that would not even be enqueued further has "refused": reason. Without --json, the file may also be a single event or a list of events, spread over lines; values that Loops
-    is known to refuse are pointed out, and so is what is wrong with events that could not be enqueued.
+    With --json, each line becomes one line: {"messageId", "requests": [{"mapping", "method", "path", "body",
+    "repaired": [{"key", "why"}]}], "skipped": [{"mapping", "reason"}], "errors": [{"mapping", "reason"}]}, or
+    {"error": reason} if it is not a JSON object. An event that would not even be enqueued further has "refused": reason.
+    Without --json, the file may also be a single event or a list of events, spread over lines. Values that were repaired
+    or left out, because Loops is known to refuse them, are pointed out, and so is what is wrong with events that could
+    not be enqueued.
 
     The variables that the configuration names must be set, but their values do not matter here. The exit code is 0
     even where an event makes no request.

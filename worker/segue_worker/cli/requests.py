@@ -9,8 +9,7 @@ from rich.highlighter import JSONHighlighter
 
 from segue_worker.cli.output import emit_table
 from segue_worker.mapping import Request, encode_body
-from segue_worker.mapping.known_refusals import refusals
-from segue_worker.observing.preview import Preview
+from segue_worker.observing.preview import Preview, remarks
 from segue_worker.printable import visible, visible_json
 
 
@@ -25,15 +24,15 @@ def show_preview(found: Preview) -> None:
 
 
 def show_request(request: Request) -> None:
-    """Print a request, and what of it Loops is known to refuse."""
+    """Print a request, and what was done about values that Loops is known to refuse."""
     click.echo(f"{click.style(f'{request.method} {request.path}', fg='green')}  {request.mapping}")
     body = encode_body(request.body).decode()
     # One that is nested too deeply is shown as its line.
     with suppress(RecursionError):
         body = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     Console().print(JSONHighlighter()(visible_json(body)), soft_wrap=True)
-    for refusal in refusals(request):
-        show_problem("warning", f"Loops refuses {refusal}")
+    for remark in remarks(request):
+        show_problem("warning", remark)
 
 
 def show_problem(kind: str, text: str) -> None:

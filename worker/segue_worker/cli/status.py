@@ -18,7 +18,13 @@ from rich.text import Text
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
 from segue_worker.cli.store import opened
-from segue_worker.observing.destinations import known_destinations
+from segue_worker.observing.destinations import (
+    KnownDestinations,
+    known_beside,
+    known_destinations,
+    orphan_text,
+)
+from segue_worker.observing.health import swept_s_ago
 from segue_worker.observing.metrics.speed import Speed, read_speeds
 from segue_worker.observing.status import Status, read_statuses, utc_text
 from segue_worker.outbox.pause import Pause
@@ -53,14 +59,16 @@ def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
     from enqueueing to delivery and of the duration of a request.
     """
     with opened(redis_url) as redis:
-        known = known_destinations(redis, config)
-        if known.remark:
-            remark(known.remark)
-        if not known.names:
+        first = known_destinations(redis, config)
+        if first.remark:
+            remark(first.remark)
+        if not first.names:
             remark("There is no destination yet: no worker has announced one, and no configuration names one")
 
         def read() -> StatusReading:
-            return StatusReading(read_statuses(redis, known.names), read_speeds(redis, known.names))
+            known = known_beside(redis, first.config)
+            statuses, speeds = read_statuses(redis, known.names), read_speeds(redis, known.names)
+            return StatusReading(statuses, speeds, known, swept_s_ago(redis))
 
         if watch:
             # Ctrl-C is the usual way to end it.
@@ -74,10 +82,19 @@ def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StatusReading:
-    """What is shown at one time: the status and the speed of each destination."""
+    """What is shown at one time.
+
+    Attributes:
+        statuses: of each destination.
+        speeds: of each destination.
+        known: which destinations and workers there are.
+        swept_s_ago: seconds since the last sweep, or None where there never was one.
+    """
 
     statuses: Mapping[str, Status]
     speeds: Mapping[str, Speed]
+    known: KnownDestinations
+    swept_s_ago: float | None
 
     def since(self, earlier: Self, seconds: float) -> Self:
         """The same, with the requests per second counted from an earlier reading."""
@@ -95,8 +112,15 @@ def as_data(reading: StatusReading) -> dict[str, Any]:
     """Status and speed as other programs read them; the names must stay as they are."""
     return {
         "destinations": {
-            name: {**each.to_dict(), **reading.speeds[name].to_dict()} for name, each in reading.statuses.items()
-        }
+            name: {
+                **each.to_dict(),
+                **reading.speeds[name].to_dict(),
+                "orphaned": name in reading.known.orphaned,
+            }
+            for name, each in reading.statuses.items()
+        },
+        "workers": reading.known.workers.to_dict(),
+        "swept_s_ago": reading.swept_s_ago,
     }
 
 
@@ -113,7 +137,10 @@ def as_tables(reading: StatusReading) -> RenderableType:
         since.add_row(name, *(f"{fields[column]:,}" for column in SINCE))
     paused = ((name, each.paused) for name, each in reading.statuses.items() if each.paused)
     pauses = [Text(visible(f"{name} is paused {_explained(pause)}")) for name, pause in paused]
-    return Group(now, *pauses, Text(), speed, Text(), since)
+    known = reading.known
+    remarks = [*map(orphan_text, sorted(known.orphaned)), known.workers.outdated(known.config)]
+    lines = [Text(visible(each)) for each in remarks if each]
+    return Group(now, *pauses, *lines, Text(), speed, Text(), since)
 
 
 def _speed_cells(speed: Speed) -> list[str]:

@@ -19,7 +19,9 @@ from segue_worker.observing.status import utc_text_ms
 from segue_worker.printable import visible
 
 BLOCK_MS: Final = 1000
-OUTCOMES: Final = ("delivered", "filtered", "duplicate", "dead", "parked", "replayed", "interrupted")
+OUTCOMES: Final = (
+    *("delivered", "filtered", "duplicate", "dead", "parked", "replayed", "interrupted", "moved", "arrived"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Line:
         status: of the last answer; None where there was none.
         ms: what the last attempt took; None where there was none.
         merged: how many events the request stood for.
+        repaired: keys of values that were repaired, left out or noticed.
         interrupted: how many deliveries of the contact were interrupted before; see `Record.interrupted`.
     """
 
@@ -48,6 +51,7 @@ class Line:
     status: int | None = None
     ms: int | None = None
     merged: int = 0
+    repaired: tuple[str, ...] = ()
     interrupted: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,17 +66,19 @@ class Line:
             "status": self.status,
             "ms": self.ms,
             "merged": self.merged,
+            "repaired": list(self.repaired),
             "interrupted": self.interrupted,
         }
 
     def __str__(self) -> str:
         answer = "" if self.ms is None else f"  {self.status or 'no answer'} in {self.ms} ms"
         merged = f"  merged from {self.merged}" if self.merged > 1 else ""
+        repaired = f"  repaired or left out: {', '.join(self.repaired)}" if self.repaired else ""
         mapping = f"  {self.mapping!r}" if self.mapping else ""
         before = f"  ({interruption(self.interrupted)})" if self.interrupted else ""
         return visible(
             f"{utc_text_ms(self.at)}  {self.destination}  {self.outcome:<11}  {self.message_id}  {self.event}"
-            f"{mapping}{answer}{merged}{before}"
+            f"{mapping}{answer}{merged}{repaired}{before}"
         )
 
 
@@ -130,8 +136,9 @@ def lines(destination: str, logged: Logged) -> Iterator[Line]:
     if request is not None:
         last = request.attempts[-1] if request.attempts else None
         answer: dict[str, Any] = {"status": last.status or None, "ms": last.ms} if last else {}
-        for message_id, mapping in request.refs:
-            answers[message_id] = {"mapping": mapping, "merged": len(request.refs), **answer}
+        for place, (message_id, mapping) in enumerate(request.refs):
+            keys = tuple(repair.key for repair in request.repairs if place in repair.refs)
+            answers[message_id] = {"mapping": mapping, "merged": len(request.refs), "repaired": keys, **answer}
     for part in record.events:
         if part.outcome != "begun":
             sent = {} if part.outcome == "duplicate" else answers.pop(part.message_id, {})

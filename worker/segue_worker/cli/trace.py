@@ -33,7 +33,9 @@ def trace(message_id: str, *, destination: str | None, config: Path, redis_url: 
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         names = (choose(redis, known, destination),) if destination else known.names
-        trails = [trail for name in names for trail in read_trails(redis, name, message_id)]
+        trails = [
+            trail for name in names for trail in read_trails(redis, name, message_id, standstill=known.standstill(name))
+        ]
     if as_json:
         emit_json([trail.to_dict() for trail in trails])
     if not trails:
@@ -88,6 +90,7 @@ def _reason(reason: dict[str, str]) -> str:
 
 def _pending(details: dict[str, Any]) -> str:
     before = f"{counted(details['events_before'], 'event')} of its contact before it"
+    before += f"; {details['standstill']}" if "standstill" in details else ""
     if "until" in details:
         attempts = counted(details["attempts"], "attempt")
         return f"parked until {details['until']} after {attempts}: {details['because']}; {before}"
@@ -117,6 +120,9 @@ _WORDS: Final[dict[What, Callable[[dict[str, Any]], str]]] = {
     "filtered": _filtered,
     "duplicate": lambda _: "a second copy was dropped as a duplicate",
     "replayed": lambda details: f"replayed from dead letter {details['letter']}",
+    "value": lambda details: f"{details['key']} for {details['mapping']!r}: {details['why']}",
     "settled": lambda _: "it was settled within the dedupe window; the log no longer says how",
     "pending": _pending,
+    "moved": lambda details: f"moved to destination {details['to']}",
+    "arrived": lambda details: f"moved here from destination {details['from']}",
 }

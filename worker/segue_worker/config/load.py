@@ -1,8 +1,10 @@
 """Reads `segue.yaml`: either the whole configuration, or every problem that it has."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -11,9 +13,9 @@ from segue_worker.config.credentials import read_credentials
 from segue_worker.config.document import read_document
 from segue_worker.config.mappings import check_mappings, compiled
 from segue_worker.config.model import Config, DeadLetterLimits, Destination, RetryLimits, Source
-from segue_worker.config.problems import Problem
+from segue_worker.config.problems import Problem, Where
 from segue_worker.config.rules import check_limits, check_names, warn
-from segue_worker.config.schema import DestinationShape
+from segue_worker.config.schema import DestinationShape, FileShape
 from segue_worker.config.validation import validate
 from segue_worker.config.yaml_tree import DocumentError
 from segue_worker.errors import ConfigError
@@ -87,8 +89,17 @@ def inspect_config(
             if ("sources", index) in credentials
         ),
         warnings=tuple(str(warning) for warning in warnings),
+        version=_version(shape, credentials),
     )
     return Inspection(config, (), warnings)
+
+
+def _version(shape: FileShape, credentials: Mapping[Where, SecretStr]) -> str:
+    """Of what workers go by; where a key is read from makes no difference, nor do sources, which are not theirs."""
+    keys = [credentials["destinations", index].get_secret_value() for index in range(len(shape.destinations))]
+    settings = [each.model_dump(mode="json", exclude={"api_key", "api_key_file"}) for each in shape.destinations]
+    text = json.dumps([settings, keys])
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
 def _destination(shape: DestinationShape, api_key: SecretStr) -> Destination:
@@ -99,6 +110,7 @@ def _destination(shape: DestinationShape, api_key: SecretStr) -> Destination:
         enabled=shape.enabled,
         rate_limit=shape.rate_limit,
         coalesce=shape.coalesce,
+        values=shape.values,
         retry=RetryLimits(max_age=shape.retry.max_age),
         dedupe_window=shape.dedupe_window,
         max_pending=shape.max_pending,

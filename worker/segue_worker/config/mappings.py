@@ -16,6 +16,7 @@ from segue_worker.mapping import (
     point_out,
     unknown_fields,
 )
+from segue_worker.mapping.values import Values
 
 _TELLING = 4
 """How many characters of a variable's value, in a row in a message, could give a secret away."""
@@ -30,10 +31,10 @@ def check_mappings(document: Document) -> None:
 
 def compiled(destination: DestinationShape) -> tuple[CompiledMapping, ...]:
     """Compile the mappings of a destination that has no problems."""
-    return tuple(_compile(mapping) for mapping in destination.mappings)
+    return tuple(_compile(mapping, destination.values) for mapping in destination.mappings)
 
 
-def _compile(mapping: MappingShape) -> CompiledMapping:
+def _compile(mapping: MappingShape, values: Values = "repair") -> CompiledMapping:
     return compile_destination_mapping(
         name=mapping.name,
         action=mapping.action,
@@ -41,6 +42,7 @@ def _compile(mapping: MappingShape) -> CompiledMapping:
         enabled=mapping.enabled,
         defaults=mapping.defaults,
         fields=mapping.fields,
+        values=values,
     )
 
 

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
 from pydantic import SecretStr
 
 from segue_worker.mapping import CompiledMapping
+from segue_worker.mapping.values import Values
 
 Coalesce = Literal["off", "updates", "updates_into_events"]
 
@@ -47,6 +49,7 @@ class Destination:
         enabled: whether anything is sent; if not, events are kept.
         rate_limit: requests in any one second, for the whole team.
         coalesce: which neighbouring requests of a contact are merged into one.
+        values: what is done about values that Loops refuses.
         retry: how long requests are retried.
         dedupe_window: for how long a messageId that comes again has no effect.
         max_pending: how many events may wait before further ones are refused.
@@ -62,6 +65,7 @@ class Destination:
     enabled: bool
     rate_limit: int
     coalesce: Coalesce
+    values: Values
     retry: RetryLimits
     dedupe_window: timedelta
     max_pending: int
@@ -69,6 +73,12 @@ class Destination:
     timeout: timedelta
     dead_letter: DeadLetterLimits
     mappings: tuple[CompiledMapping, ...]
+
+    @property
+    def access(self) -> str:
+        """16 hexadecimal digits that say whether two destinations have the same key at the same address."""
+        text = f"{self.base_url}\0{self.api_key.get_secret_value()}"
+        return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +105,14 @@ class Config:
         destinations: at least one, in the order of the file, with unique names.
         sources: those whose write key is known, which is unique.
         warnings: what is allowed but probably not meant, each as `file:line: path: reason`.
+        version: 12 hexadecimal digits, the same for the same destinations, API keys included.
     """
 
     path: Path
     destinations: tuple[Destination, ...]
     sources: tuple[Source, ...]
     warnings: tuple[str, ...]
+    version: str = ""
 
     def destination(self, name: str) -> Destination:
         """Return the destination of this name.

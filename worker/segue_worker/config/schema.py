@@ -28,6 +28,7 @@ from segue_worker.config.durations import between, duration_text
 from segue_worker.config.model import Coalesce
 from segue_worker.mapping import ACTIONS
 from segue_worker.mapping.fields import ActionName
+from segue_worker.mapping.values import Values
 
 MAX_MAPPINGS = 50
 """How many mappings a destination may have, which is Segment's limit too."""
@@ -99,7 +100,11 @@ def _fields_by_action() -> dict[str, Any]:
 
     def fields(action: str) -> dict[str, Any]:
         known = {name: {"description": field.title} for name, field in ACTIONS[action].fields.items()}
-        return {"properties": {"fields": {"properties": known, "additionalProperties": False}}}
+        segments = {
+            "^(__segment_internal_|batch_|enable_batching$)": {"description": "Segment adds it; it does nothing."}
+        }
+        shape = {"properties": known, "patternProperties": segments, "additionalProperties": False}
+        return {"properties": {"fields": shape}}
 
     return {
         "allOf": [{"if": {"properties": {"action": {"const": action}}}, "then": fields(action)} for action in ACTIONS]
@@ -125,7 +130,8 @@ class MappingShape(Shape):
     )
     fields: dict[str, Any] = Field(
         default_factory=dict,
-        description="The action's fields, each a value or a mapping-kit directive; null removes a default field.",
+        description="The action's fields, each a value or a mapping-kit directive; null removes a default field. "
+        "Without the userId, contacts are found by their email alone.",
     )
 
 
@@ -183,6 +189,10 @@ class DestinationShape(Shape):
     coalesce: Coalesce = Field(
         default="updates",
         description="Merge neighbouring contact updates of one contact; updates_into_events: also into the event that follows.",
+    )
+    values: Values = Field(
+        default="repair",
+        description="What Loops cannot hold: repaired or left out; refuse: a dead letter; keep: sent as Segment sends it.",
     )
     retry: RetryShape = Field(default_factory=RetryShape)
     dedupe_window: Annotated[timedelta, *between("1m", "365d")] = Field(

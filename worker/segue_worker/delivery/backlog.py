@@ -1,6 +1,7 @@
 """The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any, Final, Unpack, cast
 
@@ -16,6 +17,7 @@ from segue_worker.outbox.entry import Fate, Waiting, read_entry
 from segue_worker.outbox.log_record import EventOutcome, EventPart, Fault, RequestOutcome
 from segue_worker.outbox.outbox import Next, Settlement, digest
 from segue_worker.outbox.outgoing import Outgoing, Ref
+from segue_worker.outbox.plan import Plan
 
 OUTCOMES: Final[dict[str, EventOutcome]] = {
     "delivered": "delivered",
@@ -56,7 +58,7 @@ class Backlog:
         self.head = 0
         """How many of the events have been taken off the outbox; `Ref`s count from the first one claimed."""
 
-    def plan(
+    def plan(  # noqa: PLR0913 - what a plan depends on
         self,
         mappings: Sequence[CompiledMapping],
         *,
@@ -64,6 +66,7 @@ class Backlog:
         mode: Mode,
         seen: set[str],
         frozen: Outgoing | None = None,
+        begun_with: Plan | None = None,
     ) -> list[Outgoing]:
         """Decide what to send for the events, in order.
 
@@ -73,6 +76,7 @@ class Backlog:
             mode: what may be merged.
             seen: messageIds already settled, or being settled elsewhere.
             frozen: a request attempted before, which goes first and as it is.
+            begun_with: the plan by which an interrupted claim may have sent the first request, if not that of `mappings`.
 
         Returns:
             the requests. What needs none (filtered, duplicate, at fault) is noted for the next settlement.
@@ -80,6 +84,8 @@ class Backlog:
         Raises:
             DamagedError: the oldest entry cannot be read.
         """
+        if begun_with and not frozen:
+            self._keep_to(begun_with)
         taken = set(seen)
         pieces: list[Piece] = []
         held = set(frozen.refs) if frozen else set()
@@ -95,8 +101,22 @@ class Backlog:
                 pieces += self._pieces(place, waiting, mappings, held)
             taken.add(waiting.identity)
         first = [frozen] if frozen else []
-        key_parts = [(waiting.identity, waiting.replay) for waiting in self._events]
-        return first + [outgoing(group, destination, key_parts) for group in coalesce(pieces, mode)]
+        key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]
+        return first + [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
+
+    def _keep_to(self, plan: Plan) -> None:
+        """Keep the events that an unrecorded request may have stood for to the mappings that took them by then.
+
+        Everything behind the first request was recorded before it was sent, or not sent. That request may be a merge, of
+        which nothing is known but that it ends with an event at the latest.
+        """
+        for waiting in self._events:
+            rules = plan.takes(waiting.event) if waiting.event and waiting.only is None else []
+            if rules:
+                waiting.only = tuple(rule.mapping for rule in rules)
+                waiting.changed = True
+            if any(rule.action == "sendEvent" for rule in rules):
+                return
 
     @staticmethod
     def _is_fresh(place: int, waiting: Waiting, held: set[Ref]) -> bool:
@@ -127,27 +147,35 @@ class Backlog:
                 continue
             if request is not None:
                 waiting.left.add(name)
-                pieces.append(Piece(place, request, name in waiting.apart))
+                if request.repairs:
+                    waiting.repairs[name] = request.repairs
+                pieces.append(Piece(place, request, waiting.apart.get(name, "")))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
             waiting.because = filter_reasons(event, mappings)
+        # All that the event is for is known only now.
+        waiting.dead = [
+            replace(letter, beside=tuple((0, name) for name in waiting.mappings if name not in letter.mappings))
+            for letter in waiting.dead
+        ]
         return pieces
 
     @staticmethod
     def _wanted(
         waiting: Waiting, event: dict[str, Any], mappings: Sequence[CompiledMapping]
-    ) -> Iterator[tuple[str, CompiledMapping | None]]:
+    ) -> list[tuple[str, CompiledMapping | None]]:
         """The mappings that an event is for, by name; None for one that the configuration no longer has, or not in use.
 
         An event of which anything was attempted or recorded is finished with the mappings it was begun with, whatever
         their triggers say by now: sent by others it would be sent twice, and left to them it could vanish.
         """
         if waiting.only is None:
-            yield from ((mapping.name, mapping) for mapping in mappings if lets_through(event))
-            return
+            return [(mapping.name, mapping) for mapping in mappings] if lets_through(event) else []
         known = {mapping.name: mapping for mapping in mappings if mapping.enabled}
-        yield from ((name, mapping) for name, mapping in known.items() if name in waiting.only)
-        yield from ((name, None) for name in waiting.only if name not in known)
+        wanted: list[tuple[str, CompiledMapping | None]] = [
+            (name, mapping) for name, mapping in known.items() if name in waiting.only
+        ]
+        return wanted + [(name, None) for name in waiting.only if name not in known]
 
     def count(self, **counters: Unpack[Counts]) -> None:
         """Add to what the next settlement counts."""
@@ -170,23 +198,33 @@ class Backlog:
     def take_apart(self, request: Outgoing) -> list[Outgoing]:
         """What is sent in place of a merged request that was refused.
 
-        Of an event it is recorded with the next settlement, so that whoever plans it again sends it under the same key.
+        It is recorded with the next settlement, so that whoever plans it again neither merges what was taken apart nor
+        sends the event under another key.
         """
-        if request.key:
-            ref = request.refs[-1]
-            self._events[ref.event].apart.add(ref.mapping)
-            self._events[ref.event].changed = True
+        for number, part in enumerate(request.parts):
+            for ref in part.refs:
+                waiting = self._events[ref.event]
+                waiting.apart[ref.mapping] = f"{waiting.apart.get(ref.mapping, '')}{number}."
+                waiting.changed = True
         return list(request.parts)
 
     def note(self, request: Outgoing, outcome: RequestOutcome, *, sent: int, **details: Any) -> None:
         """Note for the log what followed from sending a request; `details` are further ones of `Journal.request`."""
         refs = [(self._events[ref.event].identity, ref.mapping) for ref in request.refs]
-        noted = self.journal.request(request.path, refs, sent=sent, outcome=outcome, **details)
+        repairs = [self._events[ref.event].repairs.get(ref.mapping, ()) for ref in request.refs]
+        noted = self.journal.request(request.path, refs, sent=sent, outcome=outcome, repairs=repairs, **details)
+        if noted and any(repairs):
+            self._count_repairs(request.refs)
         if noted and outcome == "parked":
             waiting = (self._events[place] for place in sorted({ref.event for ref in request.refs}))
             self._parked = [
                 EventPart(each.identity, event_name(each.event), "parked", each.enqueued) for each in waiting
             ]
+
+    def _count_repairs(self, refs: Sequence[Ref]) -> None:
+        for ref in refs:
+            fates = [repair.fate for repair in self._events[ref.event].repairs.pop(ref.mapping, ())]
+            self.count(repaired=fates.count("repaired"), left_out=fates.count("left out"))
 
     def bury(self, request: Outgoing, reason: str, detail: str, **attempt: Any) -> str:
         """Note that a request was given up; `attempt` is what `DeadLetter` says of it. Returns the letter's id."""
@@ -203,6 +241,12 @@ class Backlog:
             refs=tuple((places.index(ref.event), ref.mapping) for ref in request.refs),
             request={"method": request.method, "path": request.path, "body": request.body.decode()},
             at=self._now_ms(),
+            beside=tuple(
+                (place, mapping)
+                for place, waiting in enumerate(events)
+                for mapping in waiting.mappings
+                if (places[place], mapping) not in request.refs
+            ),
             **attempt,
         )
         self.record(request.refs, "dead")

@@ -6,7 +6,7 @@ other way round:
 
 - they name the same contact: the same userId, and the later one no email that the earlier one does not have. A null or
   empty email counts as none, as it does for Loops (docs/loops.md#finding-the-contact);
-- neither has a value that Loops is known to refuse;
+- neither has a value that Loops is known to refuse, as only a destination with `values: keep` sends them;
 - a property of both has values of one kind, such as two numbers or two dates: of another kind than the property's, Loops
   may ignore a value (docs/loops.md#properties);
 - the later one does not change `subscribed` after the earlier one joined a list, and does not join a list that the
@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
-from segue_worker.mapping.known_refusals import is_refused
 from segue_worker.mapping.request import Request
 
 Mode = Literal["off", "updates", "updates_into_events"]
@@ -38,12 +37,13 @@ class Piece(NamedTuple):
     Attributes:
         event: place of the event among those at hand.
         request: the request.
-        apart: whether it goes by itself, because a request that it was merged into was refused.
+        apart: which part it is of what was taken apart, because a request that it was merged into was refused; "" where
+            it was not. An update is merged only with others of its part, an event with nothing.
     """
 
     event: int
     request: Request
-    apart: bool = False
+    apart: str = ""
 
 
 class Group(NamedTuple):
@@ -79,7 +79,7 @@ def apart(group: Group) -> list[Group]:
     pieces = group.pieces
     if group.request.action == "sendEvent":
         event = pieces[-1]
-        return [*coalesce(pieces[:-1], "updates"), Group(event.request, (event._replace(apart=True),))]
+        return [*coalesce(pieces[:-1], "updates"), Group(event.request, (event._replace(apart="event"),))]
     half = len(pieces) // 2
     return [*coalesce(pieces[:half], "updates"), *coalesce(pieces[half:], "updates")]
 
@@ -104,20 +104,23 @@ class _Growing:
             return False
         earlier, later = self.body, piece.request.body
         folding = piece.request.action == "sendEvent"
-        if folding and (mode != "updates_into_events" or not _EVENT_FIELDS.isdisjoint(earlier)):
+        if folding and (mode != "updates_into_events" or piece.apart or not _EVENT_FIELDS.isdisjoint(earlier)):
             return False
-        if piece.apart or not _mergeable(earlier, later):
-            return False
-        if len(self.pieces) == 1 and is_refused(self.request):
-            return False
-        if is_refused(piece.request):
+        lists, later_lists = _lists(earlier), _lists(later)
+        if (
+            piece.apart != self.pieces[-1].apart
+            or piece.request.kept
+            or self.request.kept
+            or not (_same_contact(earlier, later) and _same_kinds(earlier, later))
+            or (lists and (_changes_subscription(lists, later) or _joins_again(lists, later_lists)))
+        ):
             return False
         # A later email that is null or empty says nothing.
         said = later if later.get("email") else {key: value for key, value in later.items() if key != "email"}
         # An event keeps the order of its own keys; in both cases what the later request says counts.
         self.body = said | (earlier | said) if folding else earlier | said
-        if lists := _lists(earlier):
-            self.body["mailingLists"] = lists | _lists(later)
+        if lists:
+            self.body["mailingLists"] = lists | later_lists
         self.request = piece.request
         self.pieces.append(piece)
         return True
@@ -130,15 +133,6 @@ class _Growing:
         return Group(request, tuple(self.pieces))
 
 
-def _mergeable(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
-    lists, later_lists = _lists(earlier), _lists(later)
-    return (
-        _same_contact(earlier, later)
-        and _same_kinds(earlier, later)
-        and not (lists and (_changes_subscription(lists, later) or _joins_again(lists, later_lists)))
-    )
-
-
 def _lists(body: dict[str, Any]) -> dict[str, Any]:
     lists = body.get("mailingLists")
     return lists if isinstance(lists, dict) else {}
@@ -148,16 +142,19 @@ def _same_contact(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
     if earlier.get("userId") != later.get("userId"):
         return False
     one, other = earlier.get("email"), later.get("email")
-    # By their texts, because in Python True is 1.
-    return repr(one) == repr(other) if other else bool(one or earlier.get("userId"))
+    return _equal(one, other) if other else bool(earlier.get("userId"))
+
+
+def _equal(one: Any, other: Any) -> bool:
+    # By their texts where they are no strings, because in Python True is 1.
+    return one == other if type(one) is type(other) is str else repr(one) == repr(other)
 
 
 def _same_kinds(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
     for key, value in later.items():
-        if key == "email" or key not in earlier:
-            continue
-        one = earlier[key]
-        if type(one) is type(value) and one == value:
+        one = earlier.get(key, value)
+        # Nearly all values are the same as before.
+        if one is value or (one == value and type(one) is type(value)) or key == "email":
             continue
         if key == "mailingLists" and isinstance(value, dict) and isinstance(one, dict):
             if not _same_kinds(one, value):

@@ -43,6 +43,7 @@ from segue_worker.outbox import Claimed, Next, Settlement, is_passing
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.outgoing import Outgoing, Parked
 from segue_worker.outbox.pause import PauseKind
+from segue_worker.outbox.plan import Plan
 
 QUICK_ATTEMPTS: Final = 3
 """Attempts in a row before the contact is parked."""
@@ -60,15 +61,17 @@ class Delivery:
         claimed: the contact and its events.
         run: what the deliveries of the run share.
         since: time of the event loop at which the claim was asked for.
+        begun_with: the plan by which an interrupted claim may have sent what is not recorded, if not the run's own.
     """
 
-    def __init__(self, claimed: Claimed, run: RunContext, *, since: float) -> None:
+    def __init__(self, claimed: Claimed, run: RunContext, *, since: float, begun_with: Plan | None = None) -> None:
         self._run = run
         self._claimed = claimed
         journal = Journal(claimed.contact, interrupted=claimed.interrupted)
         self._parked = Parked.from_json(claimed.parked) if claimed.parked else None
         entries = claimed.entries[: taken_up(self._parked)]
         self._backlog = Backlog(claimed.contact, entries, now_ms=run.now_ms, journal=journal)
+        self._begun_with = begun_with
         self._steps = 0
         self._taken = 0
         self._request: Outgoing | None = None
@@ -79,7 +82,7 @@ class Delivery:
         # Of a messageId that is under way for another contact, the later delivery waits for the earlier one. What is
         # under way for this contact by an earlier claim was settled, or given back, before this claim: `seen` tells.
         others = (run.in_flight.get(message_id) for message_id in self.message_ids)
-        self._twins = {other for other in others if other and other.claimed.contact != claimed.contact}
+        self._twins = [other for other in others if other and other.claimed.contact != claimed.contact]
         run.in_flight.update(dict.fromkeys(self.message_ids, self._hold))
 
     @property
@@ -147,6 +150,7 @@ class Delivery:
                 mode=destination.coalesce,
                 seen=seen,
                 frozen=frozen,
+                begun_with=self._begun_with,
             )
         )
         if not queue:

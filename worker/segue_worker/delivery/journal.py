@@ -7,11 +7,13 @@ from typing import Any, Final
 import orjson
 
 from segue_producer.keys import contact_digest
+from segue_worker.mapping.values import Repair
 from segue_worker.outbox import histogram
 from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
-from segue_worker.outbox.log_record import Attempt, EventPart, Record, RequestOutcome, RequestPart
+from segue_worker.outbox.log_record import Attempt, EventPart, Record, RepairPart, RequestOutcome, RequestPart
 
 _LONGEST_NAME: Final = 100
+_REPAIRS_TOLD: Final = 50
 
 
 class Journal:
@@ -47,15 +49,17 @@ class Journal:
         why: str = "",
         next_ms: int = 0,
         letter: str = "",
+        repairs: Sequence[Sequence[Repair]] = (),
     ) -> bool:
-        """Note what followed from the attempts noted since the last time; see `RequestPart`.
+        """Note what followed from the attempts noted since the last time; see `RequestPart`. `repairs` are those of each ref.
 
         Returns whether there is anything to note: what was given back without a sending is where it was.
         """
         noted = bool(self._attempts) or outcome != "parked"
         if noted:
             attempts = tuple(self._attempts)
-            self._request = RequestPart(path, tuple(refs), attempts, sent, outcome, why, next_ms, letter)
+            told = _told(repairs)
+            self._request = RequestPart(path, tuple(refs), attempts, sent, outcome, why, next_ms, letter, told)
         self._attempts.clear()
         return noted
 
@@ -105,6 +109,15 @@ class Journal:
         taken = record, self._measures, self._explanations
         self._request, self._measures, self._explanations = None, {}, {}
         return taken
+
+
+def _told(repairs: Sequence[Sequence[Repair]]) -> tuple[RepairPart, ...]:
+    """What the log says of repairs: each key and rule once, with the refs that had it, and only so many of them."""
+    places: dict[Repair, list[int]] = {}
+    for place, of_ref in enumerate(repairs):
+        for repair in of_ref:
+            places.setdefault(repair if len(places) < _REPAIRS_TOLD else repair._replace(key="…"), []).append(place)
+    return tuple(RepairPart(*repair, tuple(dict.fromkeys(refs))) for repair, refs in places.items())
 
 
 def event_name(event: Mapping[str, Any] | None) -> str:

@@ -79,7 +79,7 @@ class Lease:
         self._outbox = outbox
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._holds: set[Hold] = set()
+        self._holds: dict[Hold, None] = {}
         self._ended = False
         self.renewing = asyncio.Lock()
         """Held during a heartbeat, and by whoever ends the run: none of this run's may come after its end."""
@@ -89,12 +89,12 @@ class Lease:
     def hold(self, claimed: Claimed, since: float) -> Hold:
         """Begin to renew a claim that was asked for at the time `since` of the event loop."""
         hold = Hold(claimed, since + self._seconds - _MARGIN_S)
-        self._holds.add(hold)
+        self._holds[hold] = None
         return hold
 
     def let_go(self, hold: Hold) -> None:
         """Stop renewing a claim, because its delivery has ended."""
-        self._holds.discard(hold)
+        self._holds.pop(hold, None)
         hold.ended.set()
 
     def end(self) -> None:

@@ -25,16 +25,16 @@ def idempotency_key(destination: str, mapping: str, message_id: str, variant: st
     return "segue-" + hashlib.blake2b(parts, digest_size=16).hexdigest()
 
 
-def outgoing(group: Group, destination: str, events: Sequence[tuple[str, str]]) -> Outgoing:
+def outgoing(group: Group, events: Sequence[tuple[str, str, str]]) -> Outgoing:
     """Make the request of a group.
 
     Args:
         group: pieces that go in one request.
-        destination: name of the destination.
-        events: messageId (within its source) and variant of each event that the pieces' places refer to.
+        events: destination whose keys it has, messageId (within its source) and variant of each event that the pieces'
+            places refer to.
     """
     request, last = group.request, group.pieces[-1]
-    message_id, variant = events[last.event]
+    destination, message_id, variant = events[last.event]
     key = None
     if request.path == EVENTS_PATH:
         # A refused merge has taken no effect, so its event goes again under a key of its own; were it the same key, a
@@ -46,10 +46,10 @@ def outgoing(group: Group, destination: str, events: Sequence[tuple[str, str]]) 
         return whole
 
     def parts() -> tuple[Outgoing, ...]:
-        return tuple(outgoing(part, destination, events) for part in apart(group))
+        return tuple(outgoing(part, events) for part in apart(group))
 
     def updates() -> tuple[Outgoing, ...]:
         folded = group.pieces[:-1] if request.path == EVENTS_PATH else ()
-        return tuple(outgoing(part, destination, events) for part in coalesce(folded, "updates"))
+        return tuple(outgoing(part, events) for part in coalesce(folded, "updates"))
 
     return replace(whole, apart=parts, updates=updates)

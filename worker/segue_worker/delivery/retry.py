@@ -113,8 +113,8 @@ def decide(  # noqa: PLR0913 - the facts the decision rests on
         if final is not None:
             return final
     wait = backoff(attempt, jitter())
-    if isinstance(outcome, Answer) and outcome.retry_after is not None:
-        wait = max(min(outcome.retry_after, RETRY_AFTER_LONGEST_S), wait if outcome.retry_after == 0 else 0.0)
+    if isinstance(outcome, Answer) and outcome.retry_after:
+        wait = min(outcome.retry_after, RETRY_AFTER_LONGEST_S)
     if age + wait > max_age:
         return Dead("expired", f"given up after {attempt} attempts in {age:.0f} s; the last: {describe(outcome)}")
     return Retry(wait, describe(outcome))

@@ -12,10 +12,13 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_f
 from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.delivery import Delivery
 from segue_worker.delivery.fault_points import reach
+from segue_worker.errors import SegueError
 from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.outbox import Claimed, is_passing
-from segue_worker.outbox.pause import after_probe
+from segue_worker.outbox.begun import opened as open_claim
+from segue_worker.outbox.pause import PauseKind, after_probe
+from segue_worker.outbox.plan import Plan, version_in
 
 RUN_S: Final = 5.0
 """How long a run goes on before it hands over, so that runs of other destinations get their turn."""
@@ -49,6 +52,8 @@ async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
     if not await context.outbox.start(context.destination.parallel_runs):
         return False
     began = asyncio.get_running_loop().time()
+    with suppress(RedisError, OSError):
+        await context.outbox.keep_plan(Plan.of(context.destination.mappings))
     leave_s = LEAVE_S + context.destination.timeout.total_seconds()
     # A heartbeat proves that the run is alive, not that it gets on: so it ends by itself.
     keeping = asyncio.create_task(context.lease.keep(seconds + leave_s + CANCEL_S))
@@ -155,7 +160,8 @@ async def _claim(context: RunContext, places: int) -> list[Claimed]:
 
 
 async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _Deliveries, *, since: float) -> None:
-    begun = [Delivery(item, context, since=since) for item in claimed]
+    opened = [open_claim(item) for item in claimed]
+    begun = [Delivery(item, context, since=since, begun_with=await _begun_with(item, context)) for item in opened]
     digests = [digest for delivery in begun for digest in delivery.digests]
     ids = [message_id for delivery in begun for message_id in delivery.message_ids]
     seen: set[str] | None = None
@@ -172,6 +178,18 @@ async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _D
         raise
     for delivery in begun:
         deliveries.add(delivery.deliver(seen))
+
+
+async def _begun_with(claimed: Claimed, context: RunContext) -> Plan | None:
+    """The plan by which an interrupted claim may have sent what is not recorded; None where it is this run's own."""
+    version = version_in(claimed.begun_by)
+    if not version or version == Plan.of(context.destination.mappings).version:
+        return None
+    try:
+        return await context.outbox.plan(version)
+    except (RedisError, OSError, ValueError, TypeError, SegueError) as error:
+        log.warning("the plan of an interrupted claim cannot be read (%s)", type(error).__name__)
+        return None
 
 
 async def _finish(context: RunContext, *, leave: bool) -> str:
@@ -202,12 +220,16 @@ async def _patiently(step: Callable[..., Awaitable[Any]], *args: Any, **options:
 
 
 async def _held(context: RunContext) -> bool:
-    """Whether the destination stays paused; a pause whose probe is due is probed, and ended where that succeeds."""
+    """Whether the destination stays paused; a pause whose probe is due is probed, and ended where that succeeds.
+
+    A probe is due at once where Loops refused another key, or at another address, than this worker was started with.
+    """
     pause = await context.outbox.paused()
     if pause is None:
         return False
-    now_ms = context.now_ms()
-    if pause.wants_probe(now_ms):
+    now_ms, access = context.now_ms(), context.destination.access
+    refused = pause.kind is PauseKind.REFUSED
+    if pause.wants_probe(now_ms) or (refused and not await context.outbox.is_refused(access)):
         try:
             answer: Answer | None = await context.client.check_key()
         except NoAnswerError:
@@ -218,6 +240,8 @@ async def _held(context: RunContext) -> bool:
                 log.warning("destination %s goes on: the probe succeeded", name, extra=facts(destination=name))
                 return False
         else:
+            if refused and not await context.outbox.is_refused(access):
+                await context.outbox.note_refused(access)
             await context.outbox.replace_pause(pause, after_probe(pause, now_ms))
     await _finish(context, leave=True)
     return True

@@ -59,7 +59,7 @@ def read_answer(
 
     Args:
         status: HTTP status.
-        headers: case-insensitive mapping.
+        headers: by their names in small letters.
         body: as received, or its beginning.
         now: against which a `Retry-After` date is read; the current time when left out.
         redact: takes the API key out of a text.

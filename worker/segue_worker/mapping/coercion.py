@@ -10,7 +10,7 @@ from segue_worker.mapping.mailing_lists import as_object
 from segue_worker.mapping.segment_dates import is_date_like
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["Coerce", "ValueRefused", "compile_coercion"]
+__all__ = ["Coerce", "ValueRefused", "compile_coercion", "is_address"]
 
 Coerce = Callable[[Any], Any]
 """Takes a field's value (not missing, null or ""), and returns what to send. Raises `ValueRefused`."""
@@ -26,7 +26,8 @@ class ValueRefused(Exception):
 
 _LOCAL: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"
 _LABEL: Final = r"(?!-)[A-Za-z0-9-]++(?<!-)"
-_IS_EMAIL: Final = re.compile(rf"{_LOCAL}(?:\.{_LOCAL})*+@(?:{_LABEL}\.)++{_LABEL}\Z").match
+is_address: Final = re.compile(rf"{_LOCAL}(?:\.{_LOCAL})*+@(?:{_LABEL}\.)++{_LABEL}\Z").match
+"""Whether Segment takes a text for an email address."""
 
 
 def _must_be(title: str, expected: str, value: Any) -> ValueRefused:
@@ -62,7 +63,7 @@ def _string(title: str) -> Coerce:
 def _email(title: str) -> Coerce:
     def coerce(value: Any) -> str:
         text = value if value.__class__ is str else _as_text(title, value)
-        if _IS_EMAIL(text) is None:
+        if is_address(text) is None:
             raise ValueRefused(f"{title} must be a valid email address string but it was not.")
         return text
 

@@ -1,15 +1,16 @@
 """One configured mapping of a destination, compiled: its trigger, its fields, the payload rules and the request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segue_worker.errors import MappingError, PayloadError
 from segue_worker.mapping.bodies import BODIES
-from segue_worker.mapping.fields import ACTIONS, Action, default_fields
+from segue_worker.mapping.fields import ACTIONS, Action, ActionName, default_fields
 from segue_worker.mapping.payload import compile_check
 from segue_worker.mapping.request import Request
 from segue_worker.mapping.transform import Transform, compile_with_faults
 from segue_worker.mapping.trigger import Trigger, compile_trigger
+from segue_worker.mapping.values import RULES, Repair, Values, repair
 
 __all__ = ["CompiledMapping", "compile_destination_mapping"]
 
@@ -24,15 +25,26 @@ class CompiledMapping:
         enabled: whether it applies to any event at all.
     """
 
-    __slots__ = ("_body", "_check", "_transform", "action", "enabled", "name", "trigger")
+    __slots__ = ("_body", "_check", "_transform", "_values", "action", "enabled", "name", "trigger")
 
-    def __init__(self, *, name: str, action: Action, trigger: Trigger, enabled: bool, transform: Transform) -> None:
+    def __init__(  # noqa: PLR0913 - what a mapping is put together from
+        self,
+        *,
+        name: str,
+        action: Action,
+        trigger: Trigger,
+        enabled: bool,
+        transform: Transform,
+        email_only: bool = False,
+        values: Values = "keep",
+    ) -> None:
         self.name = name
         self.action = action.name
         self.trigger = trigger
         self.enabled = enabled
         self._transform = transform
-        self._check = compile_check(action)
+        self._check = compile_check(action, email_only=email_only)
+        self._values = values
         self._body = BODIES[action.name]
 
     def __repr__(self) -> str:
@@ -56,8 +68,17 @@ class CompiledMapping:
             PayloadError, MappingError: as `render` does.
         """
         action = ACTIONS[self.action]
-        body = self._body(self._check(self._transform(event)))
-        return Request(self.name, action.name, action.method, action.path, body)
+        payload = self._check(self._transform(event))
+        address = payload.get("email", "")
+        body = self._body(payload)
+        repaired, repairs = repair(body, action.name, address=address)
+        if not repairs:
+            return Request(self.name, action.name, action.method, action.path, body)
+        if self._values == "keep":
+            kept = tuple(each for each in repairs if each.fate != "noticed")
+            return Request(self.name, action.name, action.method, action.path, body, (), kept)
+        _check_repaired(repaired, repairs, action.name, refuse=self._values == "refuse")
+        return Request(self.name, action.name, action.method, action.path, repaired, repairs)
 
     def explain(self, event: dict[str, Any]) -> str | None:
         """Say why the mapping makes no request of this event, or return None if it makes one.
@@ -76,8 +97,24 @@ class CompiledMapping:
         return None
 
 
+def _check_repaired(body: dict[str, Any], repairs: Sequence[Repair], action: ActionName, *, refuse: bool) -> None:
+    """Raise PayloadError where values that had to be left out are one too many: the request would be for nobody."""
+    missing = not (body.get("userId") or body.get("email")) or (action == "sendEvent" and "eventName" not in body)
+    if refuse or missing:
+        faults = [f"{each.key}: {RULES[each.rule].why}" for each in repairs if each.fate == "left out"]
+        if faults:
+            raise PayloadError("; ".join(faults))
+
+
 def compile_destination_mapping(  # noqa: PLR0913 - the keys of a mapping's configuration
-    *, name: str, action: str, trigger: str | None, enabled: bool, defaults: bool, fields: Mapping[str, Any]
+    *,
+    name: str,
+    action: str,
+    trigger: str | None,
+    enabled: bool,
+    defaults: bool,
+    fields: Mapping[str, Any],
+    values: Values = "keep",
 ) -> CompiledMapping:
     """Compile a mapping from the keys of its configuration.
 
@@ -87,7 +124,9 @@ def compile_destination_mapping(  # noqa: PLR0913 - the keys of a mapping's conf
         trigger: FQL; None stands for the action's default trigger.
         enabled: whether it applies to any event at all.
         defaults: start from the action's default fields, which `fields` override, or remove with None.
-        fields: the mapping-kit value of each field. Unknown fields are dropped, as by Segment: see `unknown_fields`.
+        fields: the mapping-kit value of each field. Unknown fields are dropped, as by Segment: see `unknown_fields`. With a
+            `userId` of None and an `email`, the contact is found by its email alone.
+        values: what is done about values that Loops refuses; see `segue_worker.mapping.values`.
 
     Raises:
         TriggerError: the trigger is refused.
@@ -103,4 +142,12 @@ def compile_destination_mapping(  # noqa: PLR0913 - the keys of a mapping's conf
     transform, faults = compile_with_faults(mapping)
     if faults:
         raise MappingError(faults)
-    return CompiledMapping(name=name, action=known, trigger=compiled_trigger, enabled=enabled, transform=transform)
+    return CompiledMapping(
+        name=name,
+        action=known,
+        trigger=compiled_trigger,
+        enabled=enabled,
+        transform=transform,
+        email_only="userId" in fields and fields["userId"] is None and mapping.get("email") is not None,
+        values=values,
+    )

@@ -17,15 +17,18 @@ PASSED_THROUGH: Final = "dynamicAuthSettings"
 CheckPayload = Callable[[Any], dict[str, Any]]
 
 
-def compile_check(action: Action) -> CheckPayload:
-    """Compile the payload rules of an action.
+def compile_check(action: Action, *, email_only: bool = False) -> CheckPayload:
+    """Compile the payload rules of an action; with `email_only`, the email is required in place of the userId.
 
     The function it returns takes what the mapping returned (any value, or `UNDEFINED`) and returns a new payload: the
     known fields that are not empty, converted, in the mapping's order. It raises `PayloadError` with every problem;
     missing fields come first, and wrong values are described in Segment's words.
     """
     coercions = {name: compile_coercion(field) for name, field in action.fields.items()}
-    required = tuple(name for name, field in action.fields.items() if field.required)
+    needed = {
+        "email" if email_only and name == "userId" else name for name, each in action.fields.items() if each.required
+    }
+    required = tuple(name for name in action.fields if name in needed)
 
     def check(result: Any) -> dict[str, Any]:
         if not isinstance(result, dict):

@@ -4,6 +4,7 @@ from typing import Any, Literal, NamedTuple
 
 from segue_worker.mapping import json_text
 from segue_worker.mapping.fields import ActionName
+from segue_worker.mapping.values import Repair
 
 __all__ = ["Request", "encode_body"]
 
@@ -18,6 +19,8 @@ class Request(NamedTuple):
         path: below the destination's base URL, as `/contacts/update`.
         body: a JSON object with its keys in Segment's order (except integer-like keys, see `encode_body`). The object
             belongs to the request; values within it may belong to the event, so treat them as read-only.
+        repairs: what was done about values that Loops would refuse.
+        kept: what would have been done, where the destination sends values as they are.
     """
 
     mapping: str
@@ -25,6 +28,8 @@ class Request(NamedTuple):
     method: Literal["PUT", "POST"]
     path: str
     body: dict[str, Any]
+    repairs: tuple[Repair, ...] = ()
+    kept: tuple[Repair, ...] = ()
 
 
 def encode_body(body: dict[str, Any]) -> bytes:

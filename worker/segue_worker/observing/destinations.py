@@ -1,12 +1,15 @@
-"""Which destinations exist: those of the configuration, and those that workers have announced in Redis."""
+"""Which destinations exist: those of the configuration, those that workers serve, and those that still hold something."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 
-from segue_producer.keys import DESTINATIONS
+from segue_producer.keys import DESTINATIONS, HELD, HOLDING_KEYS, Keys, name_in
 from segue_worker.config import Config, inspect_config
+from segue_worker.observing.workers import ALIVE_WITHIN_MS, Workers, read_workers
 
 NO_CONFIG = "; showing only what Redis knows"
 """Ends the remark on a configuration that cannot be read."""
@@ -17,29 +20,92 @@ class KnownDestinations:
     """The destinations there are.
 
     Attributes:
-        names: those of the configuration, in its order, then those that workers have announced.
+        names: those of the configuration, in its order, then those that workers have announced, then the orphaned ones.
         seen: name → unix ms when a worker last announced it.
         config: the configuration, or None where it cannot be read here.
         remark: what is wrong with the configuration; "" where nothing is.
+        workers: those that are alive.
+        orphaned: those that hold events, parked requests or dead letters though nobody serves them any more: neither a
+            worker nor the configuration has them.
     """
 
     names: tuple[str, ...]
     seen: dict[str, int]
     config: Config | None
     remark: str
+    workers: Workers
+    orphaned: frozenset[str]
+
+    @property
+    def forget_order(self) -> tuple[str, ...]:
+        """The orphaned ones first: what a move takes from one of them meanwhile is found where it arrives."""
+        return tuple(sorted(self.names, key=lambda name: name not in self.orphaned))
+
+    def standstill(self, name: str) -> str:
+        """Why nothing is sent to a destination at all, as far as its configuration says; "" where something may be."""
+        if name in self.orphaned:
+            return orphan_text(name)
+        disabled = any(
+            each.name == name and not each.enabled for each in (self.config.destinations if self.config else ())
+        )
+        return "the destination is not enabled in the configuration" if disabled else ""
 
 
 def known_destinations(redis: "Redis", config: Path) -> KnownDestinations:
     """Find the destinations. A configuration that cannot be read is no error, because Redis names them too."""
     inspection = inspect_config(config)
-    configured = [destination.name for destination in inspection.config.destinations] if inspection.config else []
-    seen = {_text(name): int(at) for name, at in redis.hgetall(DESTINATIONS).items()}
     problems = [str(problem) for problem in inspection.problems]
     remark = ""
     if problems:
         more = " (segue check shows further problems)" if problems[1:] else ""
         remark = f"{problems[0]}{more}{NO_CONFIG}"
-    return KnownDestinations(tuple(dict.fromkeys((*configured, *sorted(seen)))), seen, inspection.config, remark)
+    return known_beside(redis, inspection.config, remark)
+
+
+def known_beside(redis: "Redis", config: Config | None, remark: str = "") -> KnownDestinations:
+    """The destinations of a configuration that was read already, and those that Redis knows."""
+    configured = [destination.name for destination in config.destinations] if config else []
+    workers = read_workers(redis)
+    seen = {_text(name): int(at) for name, at in redis.hgetall(DESTINATIONS).items()}
+    held = {_text(name) for name in redis.hkeys(HELD)}
+    served = _served(workers, seen, configured)
+    orphaned = holding(redis, sorted((held | seen.keys()) - served - set(configured)))
+    names = tuple(dict.fromkeys((*configured, *sorted(served | seen.keys()), *sorted(orphaned))))
+    return KnownDestinations(names, seen, config, remark, workers, frozenset(orphaned))
+
+
+def _served(workers: Workers, seen: dict[str, int], configured: Collection[str]) -> set[str]:
+    """The destinations that workers serve. Without workers it is those that the next ones will, as far as is known."""
+    latest = max(seen.values(), default=0) - ALIVE_WITHIN_MS
+    announced = {name for name, at in seen.items() if at >= latest}
+    if workers.about and not workers.silent:
+        return workers.served
+    if not workers.about and configured:
+        return set(configured)
+    return workers.served | announced
+
+
+def orphan_text(name: str) -> str:
+    """What is said of an orphaned destination, with what to do."""
+    return (
+        f"{name} is orphaned: it holds events, parked requests or dead letters, and nobody serves it; move them with "
+        f"`segue move {name} NEW`, or put it back into the configuration"
+    )
+
+
+def holding(redis: "Redis", names: Collection[str]) -> set[str]:
+    """Those of the destinations that hold events, parked requests or dead letters."""
+    with redis.pipeline(transaction=False) as pipe:
+        for name in names:
+            keys = Keys(name)
+            pipe.exists(keys.due, keys.away, keys.parked, keys.dead)
+        return {name for name, found in zip(names, pipe.execute(), strict=True) if found}
+
+
+def find_held(redis: "Redis") -> set[str]:
+    """Search all of Redis for destinations that hold something, known or not. Takes a second for a million keys."""
+    keys: Iterator[Any] = redis.scan_iter(match=HOLDING_KEYS, count=1000)
+    return {name_in(key).decode() for key in keys}
 
 
 def _text(name: object) -> str:

@@ -8,12 +8,14 @@ from redis import Redis, RedisError
 
 from segue_producer.broker import celery_app
 from segue_producer.clients import where
-from segue_producer.keys import DESTINATIONS, Keys
+from segue_producer.keys import DESTINATIONS, HELD, Keys
 from segue_producer.settings import QUEUE
 from segue_worker.config import Config, Inspection
-from segue_worker.observing.api_keys import check_keys
+from segue_worker.observing.api_keys import check_keys, note_teams
+from segue_worker.observing.destinations import find_held, known_beside, orphan_text
 from segue_worker.observing.finding import Finding, Level
 from segue_worker.observing.redis_check import inspect_redis
+from segue_worker.observing.workers import read_workers
 
 WAIT_S: Final = 3
 """Seconds to wait for the broker."""
@@ -44,8 +46,9 @@ def examine(redis: "Redis", redis_url: str, broker_url: str, inspection: Inspect
     yield from _broker(broker_url)
     if redis_answers:
         yield from _served(redis, inspection.config)
+        yield from _orphans(redis, inspection.config)
     if inspection.config is not None:
-        yield from _api_keys(inspection.config)
+        yield from _api_keys(redis if redis_answers else None, inspection.config)
 
 
 def _configuration(inspection: Inspection) -> Iterator[Finding]:
@@ -113,16 +116,32 @@ def _compared(redis: "Redis", config: Config, served: set[str]) -> Iterator[Find
                 same = False
                 said = f"{each.name}: {name} is {value} in {config.path}, but the workers have {int(theirs)}"
                 yield Finding(subject, Level.FAULT, said, restart)
+    if outdated := read_workers(redis).outdated(config):
+        same = False
+        yield Finding(subject, Level.FAULT, outdated)
     for name in sorted(served - {each.name for each in config.destinations}):
         same = False
         said = f"workers serve {name}, which is not in {config.path}"
         yield Finding(subject, Level.WARNING, said, "check whether SEGUE_CONFIG is meant to differ here")
     if same:
-        yield Finding(subject, Level.OK, "the workers have the same destinations and limits")
+        yield Finding(subject, Level.OK, "the workers have the configuration of the file")
 
 
-def _api_keys(config: Config) -> Iterator[Finding]:
-    for key in asyncio.run(check_keys([each for each in config.destinations if each.enabled])):
+def _orphans(redis: "Redis", config: Config | None) -> Iterator[Finding]:
+    """Name what nobody serves, found by a search of Redis, which may know more than the sweep has noted."""
+    found = find_held(redis)
+    if found:
+        redis.hset(HELD, mapping=dict.fromkeys(found, 0))
+    for name in sorted(known_beside(redis, config).orphaned):
+        yield Finding("orphaned destination", Level.FAULT, orphan_text(name))
+
+
+def _api_keys(redis: "Redis | None", config: Config) -> Iterator[Finding]:
+    enabled = [each for each in config.destinations if each.enabled]
+    checks = asyncio.run(check_keys(enabled))
+    if redis is not None:
+        note_teams(redis, enabled, checks)
+    for key in checks:
         subject = f"key of {key.destination}"
         if key.problem:
             yield Finding(subject, Level.FAULT, key.problem, key.advice)

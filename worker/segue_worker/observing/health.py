@@ -1,13 +1,13 @@
 """Whether events are being delivered, for the health checks of containers. It looks at progress, not at processes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from redis import Redis
 
-from segue_producer.keys import DESTINATIONS, WORKERS, WORKERS_SAY_S
+from segue_producer.keys import DESTINATIONS
+from segue_worker.config import Config
+from segue_worker.observing.destinations import known_beside, orphan_text
 from segue_worker.observing.status import Status, read_statuses
-
-ALIVE_WITHIN_MS = 4 * WORKERS_SAY_S * 1000
 
 
 def stalled(destination: str, status: Status, max_age_s: float, *, workers: int) -> str | None:
@@ -64,24 +64,23 @@ def unswept(announced_ms: Iterable[int], now_ms: int, max_age_ms: int) -> str | 
     )
 
 
-def workers_alive(redis: Redis) -> int:
-    """How many workers have recently reported that they are alive. Raises redis.RedisError where Redis does not answer."""
-    alive: int = redis.zcount(WORKERS, _server_ms(redis) - ALIVE_WITHIN_MS, "+inf")
-    return alive
+def unhealthy(redis: Redis, config: Config, max_age_ms: int, *, strict: bool = False) -> list[str]:
+    """What is not healthy: no worker is alive, a destination is stalled, or one that nobody serves holds events.
 
-
-def unhealthy(redis: Redis, destinations: Sequence[str], max_age_ms: int, *, strict: bool = False) -> list[str]:
-    """What is not healthy: no worker is alive, or a destination is stalled; with `strict`, also paused destinations.
+    With `strict`, also paused destinations. Dead letters alone make an orphaned destination none that is unhealthy.
 
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    workers = workers_alive(redis)
-    statuses = read_statuses(redis, destinations)
+    known = known_beside(redis, config)
+    workers = len(known.workers.about)
+    statuses = read_statuses(redis, [each.name for each in config.destinations if each.enabled])
+    orphans = read_statuses(redis, sorted(known.orphaned))
     reasons = ["no worker is alive; start one: celery -A segue_worker worker"] if not workers else []
     for name, status in statuses.items():
         reasons += filter(None, [stalled(name, status, max_age_ms / 1000, workers=workers)])
         reasons += filter(None, [held(name, status)]) if strict else []
+    reasons += [orphan_text(name) for name, status in orphans.items() if status.pending or status.parked]
     return reasons
 
 
@@ -94,6 +93,12 @@ def missing_sweep(redis: Redis, max_age_ms: int) -> list[str]:
     announced = [int(at) for at in redis.hvals(DESTINATIONS)]
     reason = unswept(announced, _server_ms(redis), max_age_ms)
     return [reason] if reason else []
+
+
+def swept_s_ago(redis: Redis) -> float | None:
+    """Seconds since the last sweep, or None where there never was one. Raises redis.RedisError."""
+    announced = [int(at) for at in redis.hvals(DESTINATIONS)]
+    return max(0, _server_ms(redis) - max(announced)) / 1000 if announced else None
 
 
 def _server_ms(redis: Redis) -> int:

@@ -51,6 +51,12 @@ def find(redis: "Redis", destination: str, message_id: str) -> list[Logged]:
     ]
 
 
+def entries(redis: "Redis", destination: str) -> Iterator[Logged]:
+    """The whole log, oldest first. Raises redis.RedisError where Redis does not answer."""
+    for raw_id, raw in _entries(redis, destination):
+        yield _read(raw_id, raw)
+
+
 def forget_contacts(redis: "Redis", destination: str, contacts: Collection[str]) -> int:
     """Remove the entries of contacts.
 

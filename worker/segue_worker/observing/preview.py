@@ -13,6 +13,7 @@ from segue_producer.repairs import repair
 from segue_producer.values import read_integer, write_json
 from segue_worker.errors import MappingError, PayloadError, SegueError
 from segue_worker.mapping import CompiledMapping, Request, encode_body, lets_through
+from segue_worker.mapping.values import RULES
 
 DISABLED = "the mapping is disabled"
 _LONGEST_SHOWN = 100
@@ -154,7 +155,16 @@ def message_id(event: dict[str, Any]) -> str | None:
 def request_json(request: Request) -> bytes:
     """A request as JSON; its body spelled as it would be sent."""
     head = orjson.dumps({"mapping": request.mapping, "method": request.method, "path": request.path})
-    return b'%b,"body":%b}' % (head[:-1], encode_body(request.body))
+    repaired = [{"key": each.key, "why": each.why} for each in request.repairs]
+    return b'%b,"body":%b,"repaired":%b}' % (head[:-1], encode_body(request.body), orjson.dumps(repaired))
+
+
+def remarks(request: Request) -> list[str]:
+    """What people should know of a request's values: what was done about them, or what Loops refuses."""
+    return [
+        *(f"{each.key}: {each.why}" for each in request.repairs),
+        *(f"Loops refuses {each.key}: {RULES[each.rule].why}" for each in request.kept),
+    ]
 
 
 def reasons_json(reasons: Sequence[Reason]) -> bytes:

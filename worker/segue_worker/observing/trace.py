@@ -11,20 +11,22 @@ from segue_producer.entries import identity, split_identity
 from segue_producer.keys import Keys
 from segue_producer.lua import CLOCK, read_script
 from segue_worker.delivery.journal import event_name
+from segue_worker.mapping.values import why_of
 from segue_worker.observing.log import Logged, find
 from segue_worker.observing.status import utc_text_ms
 from segue_worker.observing.waiting import WaitingEvent, find_waiting
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.log_record import EventPart, Fault, RequestPart
 from segue_worker.outbox.outbox import WINDOWS, digest
+from segue_worker.outbox.pause import Pause
 
-EventState = Literal["pending", "parked", "delivered", "filtered", "duplicate", "dead", "settled"]
-"""`settled`: it was settled within the dedupe window, but the log no longer says how."""
+EventState = Literal["pending", "parked", "delivered", "filtered", "duplicate", "dead", "settled", "moved"]
+"""`moved`: to another destination, which knows what became of it; `settled`: it was settled within the dedupe window, but the log no longer says how."""
 What = Literal[
     "enqueued", "interrupted", "attempt", "delivered", "parked", "dead", "apart", "filtered", "duplicate", "failed",
-    "replayed", "pending", "settled",
+    "replayed", "pending", "settled", "value", "moved", "arrived",
 ]  # fmt: skip
-_PASSING: Final = {"interrupted", "attempt", "apart", "enqueued", "failed", "replayed"}
+_PASSING: Final = {"interrupted", "attempt", "apart", "enqueued", "failed", "replayed", "value", "arrived"}
 _SEEN: Final = read_script("segue_worker/outbox/seen", CLOCK, WINDOWS)
 
 
@@ -82,13 +84,14 @@ class Trail:
         }
 
 
-def read_trails(redis: "Redis", destination: str, message_id: str) -> list[Trail]:
+def read_trails(redis: "Redis", destination: str, message_id: str, *, standstill: str = "") -> list[Trail]:
     """Find out what happened to an event; to several, where sources have used the same messageId.
 
     Args:
         redis: client that answers bytes.
         destination: its name.
         message_id: of the event.
+        standstill: why nothing is sent to the destination at all; "" where nothing is known of that.
 
     Returns:
         its trails, the backend's first; of several that wait, only one is found.
@@ -114,7 +117,7 @@ def read_trails(redis: "Redis", destination: str, message_id: str) -> list[Trail
         steps += [_given_up(letter) for letter in letters]
         waiting = found if found is not None and found.waiting.identity == each else None
         if waiting is not None:
-            steps.append(_waiting_step(waiting))
+            steps.append(_waiting_step(waiting, standstill or _pause(redis, destination)))
         parts = [part for item in logged for part in item.record.events if part.message_id == each]
         enqueued = _enqueued(parts, waiting)
         trails.append(
@@ -145,7 +148,7 @@ def _outcome(steps: Sequence[TrailStep], found: WaitingEvent | None) -> EventSta
     match (first_copy or last or ["pending"])[-1]:
         case "pending" if found is not None and found.parked is not None:
             return "parked"
-        case "delivered" | "filtered" | "duplicate" | "dead" | "settled" | "parked" as outcome:
+        case "delivered" | "filtered" | "duplicate" | "dead" | "settled" | "parked" | "moved" as outcome:
             return outcome
     return "pending"
 
@@ -179,6 +182,9 @@ def _request_steps(
         details |= {"because": request.why, "until": utc_text_ms(request.next)}
     elif request.outcome == "dead":
         details |= {"reason": request.why, **_letter_details(redis, destination, request.letter)}
+    for repair in request.repairs:
+        if any(request.refs[place][0] == message_id for place in repair.refs):
+            yield TrailStep("value", at, {"key": repair.key, "mapping": mapping, "why": why_of(repair.rule)})
     yield TrailStep(request.outcome, at, details)
 
 
@@ -193,6 +199,10 @@ def _event_steps(redis: "Redis", destination: str, at: int, part: EventPart) -> 
             yield TrailStep("duplicate", at, enqueued)
         case "replayed":
             yield TrailStep("replayed", at, {"letter": part.because})
+        case "moved":
+            yield TrailStep("moved", at, {"to": part.because})
+        case "arrived":
+            yield TrailStep("arrived", at, {"from": part.because})
         case "dead" if part.faults:
             yield TrailStep("dead", at, {"reason": part.faults[-1].reason})
         case _:
@@ -215,7 +225,12 @@ def _explanation(redis: "Redis", destination: str, name: str) -> list[dict[str, 
     return [{"mapping": mapping, "condition": condition} for mapping, condition in reasons.items()]
 
 
-def _waiting_step(found: WaitingEvent) -> TrailStep:
+def _pause(redis: "Redis", destination: str) -> str:
+    raw = redis.get(Keys(destination).paused)
+    return f"the destination is paused: {Pause.from_json(raw).reason}" if raw else ""
+
+
+def _waiting_step(found: WaitingEvent, standstill: str) -> TrailStep:
     details: dict[str, Any] = {"events_before": found.place, "in_flight": found.claimed}
     if found.parked is not None:
         details |= {
@@ -223,6 +238,8 @@ def _waiting_step(found: WaitingEvent) -> TrailStep:
             "because": found.parked.because,
             "until": utc_text_ms(found.parked.next),
         }
+    if standstill:
+        details["standstill"] = standstill
     return TrailStep("pending", None, details)
 
 

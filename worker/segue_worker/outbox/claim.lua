@@ -3,7 +3,8 @@
 -- KEYS[1] due        zset  contact that waits -> ms since which it has
 -- KEYS[2] lease      hash  contact -> token of the claim ':' number of settles since ':' how many of the events claimed
 --                    are not settled yet ':' ms since which the contact had waited; before the first settle also, where
---                    there were any, ':' number of interrupted claims that no settle has recorded yet
+--                    there were any, ':' number of interrupted claims that no settle has recorded yet ':' token of the owner
+--                    of the first of them
 -- KEYS[3] parked     hash  contact -> JSON
 -- KEYS[4] paused     string, present while the destination is held
 -- KEYS[5] stats      hash, counters of this minute
@@ -20,8 +21,8 @@
 -- ARGV[8] for how many seconds the counters of a minute are kept
 --
 -- Returns {now in ms, claim, claim, ...}, longest waiting first; each claim is {contact, parked JSON or '', number of
--- interrupted claims that no settle has recorded yet, ms since which the contact had waited, '' or why its outbox cannot
--- be read, event, event, ...}.
+-- interrupted claims that no settle has recorded yet, token of the owner of the first of them or '', ms since which the
+-- contact had waited, '' or why its outbox cannot be read, event, event, ...}.
 --
 -- A contact that waits while it has an owner was claimed before, and no settle has ended that claim: it was
 -- interrupted, and is counted. A repeat, after an answer that was lost, finds that the contacts of the first time are away.
@@ -63,16 +64,18 @@ local function claim(contact, since)
   end
   redis.call('ZADD', KEYS[7], now + ARGV[3], contact)
   local holder = string.format('%s:0:%d:%d', ARGV[2], #events, since)
-  local unrecorded = 0
+  local unrecorded, begun_by = 0, ''
   if before then
     interrupted = interrupted + 1
-    unrecorded = 1 + tonumber(string.match(before, '^[^:]*:%d+:0:%d+:%d+:(%d+)$') or 0)
-    holder = holder .. ':' .. unrecorded
+    local earlier, owner = string.match(before, '^[^:]*:%d+:0:%d+:%d+:(%d+):?(.*)$')
+    unrecorded = 1 + tonumber(earlier or 0)
+    begun_by = owner or string.match(before, '^[^:]*')
+    holder = holder .. ':' .. unrecorded .. ':' .. begun_by
   end
   redis.call('HSET', KEYS[2], contact, holder)
-  local item = {contact, redis.call('HGET', KEYS[3], contact) or '', unrecorded, since, events.err or ''}
+  local item = {contact, redis.call('HGET', KEYS[3], contact) or '', unrecorded, begun_by, since, events.err or ''}
   for i, event in ipairs(events) do
-    item[5 + i] = event
+    item[6 + i] = event
     bytes = bytes + #event
   end
   answer[#answer + 1] = item

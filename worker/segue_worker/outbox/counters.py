@@ -17,7 +17,7 @@ class Meaning(NamedTuple):
         title: a word or two for headings, where its name will not do.
     """
 
-    unit: Literal["events", "requests", "dead letters", "claims"]
+    unit: Literal["events", "requests", "dead letters", "claims", "values"]
     text: str
     by: Literal["delivery", "claim", "producer", "person", "sweep"] = "delivery"
     title: str = ""
@@ -44,6 +44,13 @@ class Counts(TypedDict, total=False):
     retries: Annotated[int, Meaning("requests", "Those of them that repeated an earlier attempt")]
     rate_limited: Annotated[int, Meaning("requests", "Those of them that Loops answered with 429", title="429s")]
     merged: Annotated[int, Meaning("requests", "Requests saved by merging neighbouring ones")]
+    repaired: Annotated[
+        int,
+        Meaning("values", "Values of requests that were written in a form that Loops takes", title="values repaired"),
+    ]
+    left_out: Annotated[
+        int, Meaning("values", "Values left out of requests because Loops cannot hold them", title="values left out")
+    ]
     replayed: Annotated[int, Meaning("dead letters", "Dead letters put back into the outbox", by="person")]
     dropped: Annotated[int, Meaning("dead letters", "Dead letters forgotten by hand", by="person")]
     dead_dropped: Annotated[

@@ -41,6 +41,8 @@ class DeadLetter:
         attempts: how often it was sent.
         first_attempt: unix ms, or None.
         at: unix ms.
+        beside: which other mappings its events were for, as `refs`: they delivered them, or have a letter of their own.
+            None where a version wrote it that did not say so.
         id: unique.
     """
 
@@ -57,6 +59,7 @@ class DeadLetter:
     answer: dict[str, Any] | None = None
     attempts: int = 0
     first_attempt: int | None = None
+    beside: tuple[tuple[int, str], ...] | None = None
     id: str = field(default_factory=lambda: uuid4().hex)
 
     def to_json(self) -> bytes:
@@ -88,6 +91,8 @@ class DeadLetter:
             fields[name] = tuple(fields[name])
         fields["sources"] = tuple(fields.get("sources", ()))
         fields["refs"] = tuple((place, mapping) for place, mapping in fields.get("refs", ()))
+        if fields.get("beside") is not None:
+            fields["beside"] = tuple((place, mapping) for place, mapping in fields["beside"])
         return cls(**fields)
 
 

@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 import orjson
 
 from segue_producer.entries import identity, read_source, read_stamp
+from segue_worker.mapping.values import Repair
+from segue_worker.outbox.begun import begun_entry, split_entry
 from segue_worker.outbox.dead_letter import DeadLetter
 
 Fate = Literal["delivered", "dead", "failed"]
@@ -36,9 +38,12 @@ class Waiting:
         state: `open` until it is planned; `filtered` where no mapping fires; `duplicate`; else `sending`.
         dead: dead letters to record together with what is recorded of this event next.
         because: where it is filtered, by which mapping for which reason.
-        apart: names of the mappings whose request goes by itself, because one that it was merged into was refused.
+        apart: mapping → which part its request is of what was taken apart, because one that it was merged into was
+            refused: the numbers of its part, of the part of that one, and so on.
+        repairs: mapping → what was done about values of its request, until it is noted.
         changed: whether `done` or `apart` say more than its entry in the outbox.
         damaged: whether the entry is one of Segue's own that this version cannot read.
+        origin: the destination under whose name its requests may have been sent already, if that was another.
     """
 
     raw: bytes
@@ -53,9 +58,11 @@ class Waiting:
     state: Literal["open", "filtered", "duplicate", "sending"] = "open"
     dead: list[DeadLetter] = field(default_factory=list)
     because: dict[str, str] = field(default_factory=dict)
-    apart: set[str] = field(default_factory=set)
+    apart: dict[str, str] = field(default_factory=dict)
+    repairs: dict[str, tuple[Repair, ...]] = field(default_factory=dict)
     changed: bool = False
     damaged: bool = False
+    origin: str = ""
 
     @property
     def identity(self) -> str:
@@ -67,22 +74,34 @@ class Waiting:
         """The event's JSON."""
         return self.raw.decode("utf-8", "replace")
 
+    @property
+    def mappings(self) -> tuple[str, ...]:
+        """The mappings that it is for, once it was planned."""
+        return self.only if self.only is not None else tuple(dict.fromkeys([*self.done, *sorted(self.left)]))
+
     def partial(self) -> bytes:
         """The entry of the outbox for what is left of it: from now on it is for the mappings of this plan and no others."""
-        only = self.only if self.only is not None else tuple(dict.fromkeys([*self.done, *sorted(self.left)]))
         return partial_entry(
-            *(self.text, self.source), done=self.done, only=only, replay=self.replay, apart=sorted(self.apart)
+            *(self.text, self.source),
+            done=self.done,
+            only=self.mappings,
+            replay=self.replay,
+            apart=self.apart,
+            origin=self.origin,
         )
 
 
 def read_entry(raw: bytes) -> Waiting:
     """Read an entry of the outbox: an event, or the part of one that `partial_entry` wrote."""
-    text, enqueued = read_stamp(raw)
-    text, source = read_source(text)
     try:
+        raw, _ = split_entry(raw)
+        text, enqueued = read_stamp(raw)
+        text, source = read_source(text)
         entry = orjson.loads(text)
     except orjson.JSONDecodeError:
         return Waiting(raw, None, "")
+    except (KeyError, TypeError, AttributeError):
+        return Waiting(raw, None, "", damaged=True)
     if isinstance(entry, dict) and str(entry.get("type")).startswith(_OWN):
         try:
             return _read_partial(entry)
@@ -103,9 +122,22 @@ def _read_partial(entry: Mapping[str, Any]) -> Waiting:
     waiting.done = dict(entry["done"])
     waiting.only = None if entry["only"] is None else tuple(entry["only"])
     waiting.replay = entry["replay"]
-    waiting.apart = set(entry.get("apart", ()))
+    apart = entry.get("apart", {})
+    # Before updates were remembered too, it was a list of mappings: those of events.
+    waiting.apart = dict(apart) if isinstance(apart, dict) else dict.fromkeys(apart, "0.")
     waiting.source = str(entry.get("source", ""))
+    waiting.origin = entry.get("origin", "")
     return waiting
+
+
+def with_origin(raw: bytes, destination: str) -> bytes:
+    """An entry whose requests go under the keys that they have at a destination, though it lies at another."""
+    waiting = read_entry(raw)
+    if waiting.event is None or waiting.origin:
+        return raw
+    options: dict[str, Any] = {"done": waiting.done, "only": waiting.only, "replay": waiting.replay}
+    part = partial_entry(waiting.text, **options, apart=waiting.apart, origin=destination)
+    return begun_entry(part, split_entry(raw)[1])
 
 
 @lru_cache(maxsize=256)
@@ -127,7 +159,8 @@ def partial_entry(  # noqa: PLR0913 - the fields of an entry
     done: Mapping[str, Fate] | None = None,
     only: Sequence[str] | None = None,
     replay: str = "",
-    apart: Sequence[str] = (),
+    apart: Mapping[str, str] | None = None,
+    origin: str = "",
 ) -> bytes:
     """An entry of the outbox for part of an event.
 
@@ -138,8 +171,10 @@ def partial_entry(  # noqa: PLR0913 - the fields of an entry
         only: the mappings it is for; all where left out.
         replay: id of the dead letter it is a deliberate replay of. Such an entry is no duplicate, whatever was settled
             before, and its requests carry Idempotency-Keys of their own.
-        apart: the mappings whose request is not merged again.
+        apart: mapping → which part its request is of what was taken apart.
+        origin: the destination under whose name its requests may have been sent already, if that was another.
     """
     fields: dict[str, Any] = {"type": PARTIAL, "event": event, "done": dict(done or {}), "only": only, "replay": replay}
     # Only where there are any, so that an older version reads all other entries as well.
-    return orjson.dumps(fields | {name: value for name, value in (("apart", apart), ("source", source)) if value})
+    more = {"apart": apart, "source": source, "origin": origin}
+    return orjson.dumps(fields | {name: value for name, value in more.items() if value})

@@ -15,9 +15,11 @@ from segue_producer.entries import split_identity
 FIELD: Final = b"e"
 """The one field of a stream entry."""
 
-EventOutcome = Literal["begun", "parked", "delivered", "filtered", "duplicate", "dead", "replayed", "interrupted"]
+EventOutcome = Literal[
+    "begun", "parked", "delivered", "filtered", "duplicate", "dead", "replayed", "interrupted", "moved", "arrived"
+]
 """`begun`: still in the outbox, while one of its mappings has failed; `replayed`: back in the outbox; `interrupted`:
-still in the outbox, and only named because of `Record.interrupted`."""
+still in the outbox, and only named because of `Record.interrupted`; `moved`, `arrived`: to or from another destination."""
 RequestOutcome = Literal["delivered", "parked", "dead", "apart"]
 """`apart`: a merge that Loops refused, sent again piece by piece."""
 
@@ -36,6 +38,20 @@ class Attempt(NamedTuple):
     ms: int
 
 
+class RepairPart(NamedTuple):
+    """A value of a request that was repaired, left out or noticed.
+
+    Attributes:
+        key: its place in the body.
+        rule: name in `segue_worker.mapping.values.RULES`; another version may have others.
+        refs: which of the request's `refs` had it, by their places.
+    """
+
+    key: str
+    rule: str
+    refs: tuple[int, ...]
+
+
 class RequestPart(NamedTuple):
     """What became of a request in one run.
 
@@ -48,6 +64,7 @@ class RequestPart(NamedTuple):
         why: the last answer's status or failure, or the dead letter's reason; never the answer's text.
         next: for `parked`, unix ms of the next attempt.
         letter: for `dead`, id of the dead letter.
+        repairs: what was done about values, as far as no earlier entry says it.
     """
 
     path: str
@@ -58,12 +75,17 @@ class RequestPart(NamedTuple):
     why: str = ""
     next: int = 0
     letter: str = ""
+    repairs: tuple[RepairPart, ...] = ()
 
     @classmethod
     def from_list(cls, values: Sequence[Any]) -> Self:
         """Read what JSON makes of it."""
-        path, refs, attempts, *rest = values
-        return cls(path, tuple((i, m) for i, m in refs), tuple(Attempt(*each) for each in attempts), *rest)
+        path, refs, attempts, sent, outcome, why, next_ms, letter, *rest = values
+        repairs = tuple(RepairPart(key, rule, tuple(places)) for key, rule, places in (rest[0] if rest else ()))
+        return cls(
+            *(path, tuple((i, m) for i, m in refs), tuple(Attempt(*each) for each in attempts), sent, outcome),
+            *(why, next_ms, letter, repairs),
+        )
 
 
 class Fault(NamedTuple):
@@ -89,7 +111,8 @@ class EventPart(NamedTuple):
         name: of the track event; `identify` for an identify.
         outcome: what became of it.
         enqueued: unix ms, or 0 where it is not known.
-        because: for `filtered`, digest of the explanation; for `replayed`, id of the dead letter.
+        because: for `filtered`, digest of the explanation; for `replayed`, id of the dead letter; for `moved` and
+            `arrived`, the other destination.
         faults: mappings that failed.
     """
 

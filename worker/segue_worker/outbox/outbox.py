@@ -17,9 +17,12 @@ from segue_worker.errors import DamagedError
 from segue_worker.outbox.batching import Batched
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.pause import Pause
+from segue_worker.outbox.plan import Plan
 
 EVENTS_PER_CLAIM: Final = 100
 """Events taken of one contact at a time: enough for any merge worth having, and a bound on memory."""
+PLAN_KEPT_S: Final = 30 * 24 * 3600
+"""How long a plan is kept after the last run by it, in seconds: longer than anything that a run has begun is retried."""
 BYTES_PER_CLAIM: Final = 4 * 1024 * 1024
 _LASTING: Final = ("WRONGTYPE", "attempt to", "not an integer", "not a valid float")
 """What Redis says of a key that holds something else than it should."""
@@ -55,6 +58,7 @@ class Claimed(NamedTuple):
             ended them, and the last request of each may have been sent without being recorded.
         since: unix ms since which it had been waiting.
         damage: why its outbox cannot be read, or "".
+        begun_by: token of the owner of the first of those claims, or "".
     """
 
     contact: bytes
@@ -64,6 +68,7 @@ class Claimed(NamedTuple):
     interrupted: int
     since: int = 0
     damage: str = ""
+    begun_by: str = ""
 
 
 class Next(StrEnum):
@@ -190,9 +195,21 @@ class Outbox:
         )
         self._note_time(now_ms)
         return [
-            Claimed(contact, parked or None, entries, token, interrupted, int(since), damage.decode("utf-8", "replace"))
-            for contact, parked, interrupted, since, damage, *entries in found
+            Claimed(
+                *(contact, parked or None, entries, token, interrupted, int(since)),
+                *(damage.decode("utf-8", "replace"), begun_by.decode()),
+            )
+            for contact, parked, interrupted, begun_by, since, damage, *entries in found
         ]
+
+    async def keep_plan(self, plan: Plan) -> None:
+        """Keep a plan, so that what is begun by it can be finished by a run that has another."""
+        await self._redis.set(self.keys.plan + plan.version, plan.to_json(), ex=PLAN_KEPT_S)
+
+    async def plan(self, version: str) -> Plan | None:
+        """A plan that was kept, or None."""
+        raw = await self._redis.get(self.keys.plan + version)
+        return None if raw is None else Plan.from_json(raw)
 
     def now_ms(self) -> int:
         """Unix ms by Redis's clock, as its last answer told and this machine counted since; no call of its own.
@@ -295,6 +312,16 @@ class Outbox:
             keys=[self.keys.paused], args=[known.to_json(), b"" if new is None else new.to_json()]
         )
         return bool(answer)
+
+    async def is_refused(self, access: str) -> bool:
+        """Whether Loops has refused this access, a digest of key and address, since the destination is paused."""
+        raw: Any = await self._redis.hget(self.keys.settings, "refused")
+        return access.encode() in (raw or b"").split()
+
+    async def note_refused(self, access: str, *, first: bool = False) -> None:
+        """Note that Loops refuses this access; `first` where a pause begins with it."""
+        raw: Any = b"" if first else await self._redis.hget(self.keys.settings, "refused")
+        await self._redis.hset(self.keys.settings, "refused", b" ".join([*(raw or b"").split(), access.encode()]))
 
 
 def _arguments(settlement: Settlement) -> list[Any]:

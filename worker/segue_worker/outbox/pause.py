@@ -75,5 +75,5 @@ def _next_probe(pause: Pause, now_ms: int) -> Pause:
         case PauseKind.DOWN:
             wait_s = min(DOWN_LONGEST_PROBE_S, DOWN_FIRST_PROBE_S * 2 ** min(pause.probes, 10))
         case PauseKind.HAND | PauseKind.BREAKER:
-            return replace(pause, next_probe=None)
+            return pause
     return replace(pause, next_probe=now_ms + wait_s * 1000)

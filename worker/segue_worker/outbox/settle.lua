@@ -84,15 +84,30 @@ local function place(digest)
   return seen .. string.format('%02x', first), string.format('%x', math.floor(second / 16))
 end
 
-local function remember(digest, known)
-  local key, field = place(digest)
-  if known == nil then
-    known = redis.call('HGET', key, field)
+local packed = {}
+
+-- What a place of the window holds, '' where nothing, or why it cannot be read; each place is asked once.
+local function held(key, field)
+  local name = key .. field
+  if not packed[name] then
+    packed[name] = redis.pcall('HGET', key, field) or ''
   end
-  redis.call('HSET', key, field, (known or '') .. digest)
-  if not known then
+  return packed[name]
+end
+
+local noted = false
+
+local function remember(digest)
+  local key, field = place(digest)
+  local before = held(key, field)
+  packed[key .. field] = before .. digest
+  redis.call('HSET', key, field, before .. digest)
+  if before == '' then
     redis.call('PEXPIRE', key, (window + 2) * window_ms - now)
-    note_window(KEYS[14], ARGV[4], window)
+    if not noted then
+      note_window(KEYS[14], ARGV[4], window, KEYS[8])
+      noted = true
+    end
   end
 end
 
@@ -140,10 +155,9 @@ local function settle()
   for i = replaced_first, replaced_last, 2 do
     damage = damage or ARGV[i] + taken >= length and 'event ' .. ARGV[i] .. ' is to be replaced, of ' .. length - taken
   end
-  local known
-  for i = digests_last, digests_first, -1 do
-    known = redis.pcall('HGET', place(ARGV[i]))
-    damage = damage or type(known) == 'table' and known.err
+  for i = digests_first, digests_last do
+    local before = held(place(ARGV[i]))
+    damage = damage or type(before) == 'table' and before.err
   end
   if damage then
     return damage
@@ -158,8 +172,7 @@ local function settle()
     redis.call('LSET', outbox, ARGV[i], ARGV[i + 1])
   end
   for i = digests_first, digests_last do
-    remember(ARGV[i], known)
-    known = nil
+    remember(ARGV[i])
   end
   add(counters, counters_first, counters_last)
   add(measures, measures_first, measures_last)
@@ -196,7 +209,8 @@ local function settle()
   redis.call('ZREM', KEYS[12], contact)
   if left > 0 then
     redis.call('ZADD', KEYS[1], following == 'return' and since or now, contact)
-  else
+  elseif not since then
+    -- A version from before there was `away` claimed it, and left it among those that wait.
     redis.call('ZREM', KEYS[1], contact)
   end
   redis.call('HDEL', KEYS[2], contact)

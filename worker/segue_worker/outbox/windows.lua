@@ -29,9 +29,10 @@ local function seen_windows(windows, prefix, length)
   return found
 end
 
--- Notes that a window of a length is written to, and forgets the lengths whose windows are over.
-local function note_window(windows, length, window)
-  if redis.call('HLEN', windows) == 0 then
+-- Notes that a window of a length is written to, and forgets the lengths whose windows are over. Where nothing was ever
+-- counted in `totals`, no other version has settled anything.
+local function note_window(windows, length, window, totals)
+  if redis.call('HLEN', windows) == 0 and redis.call('EXISTS', totals) == 1 then
     redis.call('HSET', windows, string.format('-%d', length), window)
   end
   if tonumber(redis.call('HGET', windows, length) or 0) < window then

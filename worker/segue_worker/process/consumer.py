@@ -2,7 +2,7 @@
 
 import logging
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from celery import bootsteps
 from celery.worker.consumer import Consumer
@@ -11,7 +11,7 @@ from kombu.exceptions import KombuError
 from redis import RedisError
 
 from segue_producer.clients import redis_client, redis_url
-from segue_producer.keys import SWEPT, SWEPT_MS, WORKERS, WORKERS_SAY_S
+from segue_producer.keys import ABOUT_WORKERS, SWEPT, SWEPT_MS, WORKERS, WORKERS_SAY_S
 from segue_producer.settings import QUEUE, SWEEP
 
 _REDIS_TIMEOUT_S = 1.0
@@ -73,6 +73,8 @@ class SignOfLife(bootsteps.StartStopStep):
     """Says in Redis, every few seconds, that the worker lives; and when it stops, that it no longer does."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
+    about: ClassVar[bytes] = b""
+    """What the worker says of itself besides (`WorkerAbout`); set before it starts."""
 
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
@@ -90,15 +92,20 @@ class SignOfLife(bootsteps.StartStopStep):
             self._timer.cancel()
         with suppress(RedisError, OSError):
             self._redis.zrem(WORKERS, parent.hostname)
+            self._redis.hdel(ABOUT_WORKERS, parent.hostname)
 
     def _say(self, name: str) -> None:
         try:
             seconds, micros = self._redis.time()
             now_ms = int(seconds) * 1000 + int(micros) // 1000
             with self._redis.pipeline(transaction=False) as pipe:
+                pipe.hset(ABOUT_WORKERS, name, self.about)
                 pipe.zadd(WORKERS, {name: now_ms})
-                pipe.zremrangebyscore(WORKERS, "-inf", now_ms - 3_600_000)
-                pipe.execute()
+                pipe.zrangebyscore(WORKERS, "-inf", now_ms - 3_600_000)
+                _, _, gone = pipe.execute()
+            if gone:
+                self._redis.hdel(ABOUT_WORKERS, *gone)
+                self._redis.zrem(WORKERS, *gone)
         except (RedisError, OSError) as error:
             log.debug("no sign of life: %s", type(error).__name__)
 

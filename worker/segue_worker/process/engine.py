@@ -5,13 +5,15 @@ request. So an engine belongs to the loop in which its coroutines run.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import uuid4
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
-from segue_producer.keys import DESTINATIONS
+from segue_producer.keys import DESTINATIONS, HELD, HOLDING_KEYS, name_in
 from segue_producer.refusals import Refused, bury
 from segue_worker.config import Config, Destination
 from segue_worker.delivery.context import RunContext
@@ -20,10 +22,13 @@ from segue_worker.delivery.run import RUN_S, run
 from segue_worker.delivery.watch import Watch
 from segue_worker.loops import LoopsClient
 from segue_worker.outbox import Outbox
+from segue_worker.outbox.plan import Plan, owner_token
 from segue_worker.pacing import Pacer
 from segue_worker.process.sweep import sweep
 
 PASSED_ON_S: Final = 1.0
+
+log = logging.getLogger(__name__)
 
 
 def loops_client(destination: Destination) -> LoopsClient:
@@ -62,12 +67,27 @@ class Engine:
         self._clients: dict[str, LoopsClient] = {}
         self._running: set[str] = set()
         self._passed_on: dict[str, float] = {}
+        self._finding: asyncio.Task[None] | None = None
 
     async def warm_up(self) -> None:
         """Make clients and pacers now, so that the first request need not wait for them."""
         for destination in self._config.destinations:
             self._client(destination)
             self._pacer(destination)
+        self._finding = asyncio.create_task(self._find_held())
+
+    async def _find_held(self) -> None:
+        """Note the plans of this configuration, and which destinations hold something though nobody announces them.
+
+        A version of Segue from before there was `HELD` forgot them after an hour; others were named only by a producer.
+        """
+        try:
+            for destination in self._config.destinations:
+                await self._outbox(destination.name, window_ms=1).keep_plan(Plan.of(destination.mappings))
+            async for key in self._redis.scan_iter(match=HOLDING_KEYS, count=1000):
+                await self._redis.hset(HELD, name_in(key), 0)
+        except (RedisError, OSError) as error:
+            log.warning("Redis was not searched for orphaned destinations: %s", type(error).__name__)
 
     async def sweep(self) -> list[str]:
         """Look for destinations that have work but no run. Returns the names of those that need a hint."""
@@ -110,11 +130,13 @@ class Engine:
         self._passed_on[name] = now
         return True
 
-    def _outbox(self, destination: str, *, window_ms: int) -> Outbox:
-        return Outbox(self._redis, destination, owner=uuid4().hex, window_ms=window_ms, lease_ms=int(LEASE_S * 1000))
+    def _outbox(self, destination: str, *, window_ms: int, owner: str = "") -> Outbox:
+        return Outbox(self._redis, destination, owner=owner, window_ms=window_ms, lease_ms=int(LEASE_S * 1000))
 
     def _context(self, destination: Destination) -> RunContext:
-        outbox = self._outbox(destination.name, window_ms=int(destination.dedupe_window.total_seconds() * 1000))
+        window_ms = int(destination.dedupe_window.total_seconds() * 1000)
+        owner = owner_token(uuid4().hex, Plan.of(destination.mappings))
+        outbox = self._outbox(destination.name, window_ms=window_ms, owner=owner)
         return RunContext(
             destination=destination,
             outbox=outbox,
@@ -129,7 +151,8 @@ class Engine:
     def _pacer(self, destination: Destination) -> Pacer:
         pacer = self._pacers.get(destination.name)
         if pacer is None:
-            pacer = Pacer(self._redis, destination.api_key.get_secret_value(), destination.rate_limit)
+            key, name = destination.api_key.get_secret_value(), destination.name
+            pacer = Pacer(self._redis, key, destination.rate_limit, destination=name)
             self._pacers[destination.name] = pacer
         return pacer
 

@@ -8,14 +8,14 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from segue_producer.keys import DESTINATIONS, SWEPT, SWEPT_MS, Keys
+from segue_producer.keys import DESTINATIONS, HELD, SWEPT, SWEPT_MS, Keys
 from segue_worker.config import Destination
 from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.lease import LEASE_S
 from segue_worker.observing.queue_age import record_queue_age
 from segue_worker.operating.dead_letters import trim
 from segue_worker.outbox.outbox import LOOK_SCRIPT, RECOUNT_SCRIPT
-from segue_worker.outbox.pause import Pause
+from segue_worker.outbox.pause import Pause, PauseKind
 
 FORGOTTEN_AFTER_MS = 3_600_000
 """A destination stays known to producers for an hour after the last worker that served it."""
@@ -86,16 +86,33 @@ async def _recount(redis: "Redis", name: str) -> None:
 
 
 async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: int) -> None:
-    """Announce the destinations and the settings that producers need; remove those that were not served for long."""
+    """Announce the destinations and the settings that producers need; remove those that were not served for long.
+
+    One that still holds something stays known to whoever looks (`HELD`), though not to producers.
+    """
     known = await redis.hgetall(DESTINATIONS)
     stale = [name for name, at in known.items() if int(at) < now_ms - FORGOTTEN_AFTER_MS]
     for item in destinations:
         settings: dict[Any, Any] = {"max_pending": item.max_pending, "rate_limit": item.rate_limit}
         await _attempt(f"announce {item.name}", redis.hset(Keys(item.name).settings, mapping=settings))
     await redis.hset(DESTINATIONS, mapping={item.name: now_ms for item in destinations})
+    await redis.hset(HELD, mapping={item.name: now_ms for item in destinations})
     gone = set(stale) - {item.name.encode() for item in destinations}
     if gone:
         await redis.hdel(DESTINATIONS, *gone)
+    held: set[Any] = set(await redis.hkeys(HELD))
+    for name in held - known.keys() - {item.name.encode() for item in destinations}:
+        keys = Keys(name.decode())
+        if not await redis.exists(keys.due, keys.away, keys.parked, keys.dead):
+            await redis.hdel(HELD, name)
+
+
+async def _has_new_key(redis: "Redis", destination: Destination, pause: Pause) -> bool:
+    """Whether Loops refused another key, or at another address, than the destination has by now."""
+    if pause.kind is not PauseKind.REFUSED:
+        return False
+    refused: Any = await redis.hget(Keys(destination.name).settings, "refused")
+    return destination.access.encode() not in (refused or b"").split()
 
 
 async def _wants_hint(redis: "Redis", destination: Destination) -> bool:
@@ -109,7 +126,7 @@ async def _wants_hint(redis: "Redis", destination: Destination) -> bool:
     )
     if paused:
         pause = Pause.from_json(paused)
-        return not runs and pause.wants_probe(now_ms)
+        return not runs and (pause.wants_probe(now_ms) or await _has_new_key(redis, destination, pause))
     if not runs:
         return bool(due)
     return bool(runs < destination.parallel_runs and due > _WORTH_ANOTHER_RUN * runs)

@@ -14,5 +14,5 @@ def healthz(call: PageRequest) -> Response:
 
 def metrics(call: PageRequest) -> Response:
     """The metrics in Prometheus's text format: names of destinations and counts, no personal data."""
-    dashboard = call.dashboard
-    return Response(render(dashboard.redis, dashboard.known().names), media_type=CONTENT_TYPE)
+    known = call.dashboard.known()
+    return Response(render(call.dashboard.redis, known.names, known.orphaned), media_type=CONTENT_TYPE)

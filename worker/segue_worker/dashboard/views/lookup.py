@@ -12,6 +12,7 @@ from starlette.responses import Response
 from segue_producer.keys import Keys, contact_names
 from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import render
+from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.observing.trace import Trail, read_trails
 from segue_worker.operating.dead_letters import Filter
 from segue_worker.operating.retry_now import ParkedContact, find_retry
@@ -58,7 +59,8 @@ def ask(call: PageRequest) -> Response:
 def answer(call: PageRequest) -> Response:
     """What was found. The form is sent by POST, so that no email address gets into a URL or a log."""
     query = call.field("query")
-    results = [_find(call.dashboard.redis, name, query) for name in call.dashboard.known().names] if query else None
+    known = call.dashboard.known()
+    results = [_find(call.dashboard.redis, known, name, query) for name in known.names] if query else None
     return render(
         call,
         "lookup.html",
@@ -70,13 +72,14 @@ def answer(call: PageRequest) -> Response:
     )
 
 
-def _find(redis: "Redis", destination: str, query: str) -> LookupResult:
+def _find(redis: "Redis", known: KnownDestinations, destination: str, query: str) -> LookupResult:
     keys = Keys(destination)
     contact = next((each for each in contact_names(query) if redis.exists(keys.outbox + each)), "")
     pending = redis.llen(keys.outbox + contact) if contact else 0
     raw = cast("list[bytes]", redis.lrange(keys.outbox + contact, 0, SHOWN - 1)) if contact else []
     retry = find_retry(redis, destination, contact) if contact else None
-    trail = next(iter(read_trails(redis, destination, query)), None)
+    trails = read_trails(redis, destination, query, standstill=known.standstill(destination))
+    trail = next(iter(trails), None)
     letters = list(islice(_letters(redis, destination, query), SHOWN))
     return LookupResult(destination, contact, pending, [read_entry(each) for each in raw], retry, trail, letters)
 

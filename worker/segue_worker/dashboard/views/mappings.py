@@ -9,10 +9,12 @@ from segue_worker.config import Destination
 from segue_worker.dashboard.context import PageRequest, configured
 from segue_worker.dashboard.masking import pretty
 from segue_worker.dashboard.pages import render
-from segue_worker.mapping.known_refusals import refusals
+from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.observing.metrics.exposition import mapping_counts
 from segue_worker.observing.metrics.minutes import read_counts
-from segue_worker.observing.preview import NotAnEventError, preview, read_event, refused_because
+from segue_worker.observing.preview import NotAnEventError, preview, read_event, refused_because, remarks
+from segue_worker.observing.workers import read_plans
+from segue_worker.outbox.plan import Plan, Rule
 
 _EXAMPLE = {
     "type": "track",
@@ -42,7 +44,7 @@ def preview_event(call: PageRequest) -> Response:
     refused = refused_because(event)
     warning = f"This is not enqueued: {refused}" if refused else ""
     requests = [
-        (request.mapping, f"{request.method} {request.path}", pretty(request.body), refusals(request))
+        (request.mapping, f"{request.method} {request.path}", pretty(request.body), remarks(request))
         for request in found.requests
     ]
     return _page(call, event=text, destination=name, found=found, requests=requests, warning=warning)
@@ -52,6 +54,38 @@ def _counts(call: PageRequest, destination: Destination) -> dict[str, dict[str, 
     """How often each mapping fired, was skipped and failed, counted over all time."""
     measures: Any = call.dashboard.redis.hgetall(Keys(destination.name).measures)
     return mapping_counts(read_counts(measures))
+
+
+def _others(call: PageRequest, known: KnownDestinations) -> list[tuple[str, int, list[tuple[Rule, str]]]]:
+    """What workers run that is not what the file says: destination, number of workers, and each rule with the difference.
+
+    The rules of the file that they do not run come last. A plan that is not kept any more has none.
+    """
+    destinations = known.config.destinations if known.config else ()
+    found = {each.name: Plan.of(each.mappings) for each in destinations}
+    others = []
+    for name in sorted({*found, *known.workers.served}):
+        here = found.get(name, Plan.from_rules([]))
+        for version, count in known.workers.plans(name).items():
+            if version == here.version:
+                continue
+            key = Keys(name).plan + version
+            there = (version and read_plans(call.dashboard.redis, [key])[0]) or Plan.from_rules([])
+            rules = [(rule, _difference(rule, here)) for rule in there.rules]
+            names = {rule.mapping for rule in there.rules}
+            missing = [(rule, "only in the file") for rule in here.rules if rule.mapping not in names]
+            others.append((name, count, rules + missing))
+    return others
+
+
+def _difference(rule: Rule, plan: Plan) -> str:
+    """How a rule that workers have differs from that of the file."""
+    same_name = [each for each in plan.rules if each.mapping == rule.mapping]
+    if not same_name:
+        return "not in the file"
+    names = ("action", "trigger", "enabled")
+    changed = [name for name in names if getattr(rule, name) != getattr(same_name[0], name)]
+    return f"the file has another {' and '.join(changed)}" if changed else "as in the file"
 
 
 def _page(call: PageRequest, *, event: str, destination: str, **result: Any) -> Response:
@@ -64,6 +98,8 @@ def _page(call: PageRequest, *, event: str, destination: str, **result: Any) -> 
         title="Mappings",
         destinations=destinations,
         counts={each.name: _counts(call, each) for each in destinations},
+        others=_others(call, known),
+        outdated=known.workers.outdated(known.config),
         remark=known.remark,
         event=event,
         chosen=destination,

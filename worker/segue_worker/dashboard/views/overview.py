@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from segue_worker.dashboard.context import PageRequest, configured
 from segue_worker.dashboard.pages import render
 from segue_worker.dashboard.series import MINUTE_MS, PER_MINUTE, PERCENTS, RANGES, Range, plot_series
+from segue_worker.observing.destinations import orphan_text
 from segue_worker.observing.metrics.minutes import read_minutes
 from segue_worker.observing.status import read_statuses
 from segue_worker.outbox.counters import title
@@ -20,6 +21,8 @@ _SHOWN: Final = [
     "requests",
     "retries",
     "rate_limited",
+    "repaired",
+    "left_out",
     "interrupted",
     "replayed",
 ]
@@ -42,6 +45,8 @@ def overview(call: PageRequest) -> Response:
         statuses=statuses,
         totals={name: title(name) for name in _SHOWN},
         disabled={name for name in known.names if (found := configured(known, name)) and not found.enabled},
+        orphaned={name: orphan_text(name) for name in known.orphaned},
+        outdated=known.workers.outdated(known.config),
         remark=known.remark,
         span_of_time=_range(call),
         ranges=RANGES,

@@ -1,6 +1,6 @@
 """Writes the metrics in Prometheus's text format, read from Redis at the moment they are asked for."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,35 +33,38 @@ class MetricsReading:
         measures: further counters.
         settings: of its configuration, as far as workers have announced it.
         log_entries: length of its log.
+        orphaned: whether nobody serves it any more.
     """
 
     status: Status
     measures: Mapping[str, int]
     settings: Mapping[str, int]
     log_entries: int
+    orphaned: bool
 
 
 Values = Iterable[tuple[tuple[str, ...], float]]
 """Values of the further labels, and the number."""
 
 
-def render(redis: "Redis", destinations: Sequence[str]) -> bytes:
+def render(redis: "Redis", destinations: Sequence[str], orphaned: Collection[str] = ()) -> bytes:
     """Every metric of the registry, in Prometheus's text format (`CONTENT_TYPE`).
 
     Args:
         redis: client that answers bytes.
         destinations: names.
+        orphaned: those of them that nobody serves.
 
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    readings = read(redis, destinations)
+    readings = read(redis, destinations, orphaned)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(readings))
     return generate_latest(registry)
 
 
-def read(redis: "Redis", destinations: Sequence[str]) -> dict[str, MetricsReading]:
+def read(redis: "Redis", destinations: Sequence[str], orphaned: Collection[str] = ()) -> dict[str, MetricsReading]:
     """Read what the metrics are made of. Raises redis.RedisError where Redis does not answer."""
     statuses = read_statuses(redis, destinations)
     with redis.pipeline(transaction=False) as pipe:
@@ -72,7 +75,10 @@ def read(redis: "Redis", destinations: Sequence[str]) -> dict[str, MetricsReadin
             pipe.xlen(keys.log)
         answers = iter(pipe.execute())
     return {
-        name: MetricsReading(statuses[name], read_counts(next(answers)), read_counts(next(answers)), int(next(answers)))
+        name: MetricsReading(
+            *(statuses[name], read_counts(next(answers)), read_counts(next(answers)), int(next(answers))),
+            name in orphaned,
+        )
         for name in destinations
     }
 
@@ -160,6 +166,7 @@ def _mappings(reading: MetricsReading) -> Values:
 VALUES: Final[dict[str, Callable[[MetricsReading], Values]]] = {
     "segue_pending_events_limit": lambda reading: [((), reading.settings.get("max_pending", DEFAULT_MAX_PENDING))],
     "segue_paused": _paused,
+    "segue_orphaned": lambda reading: [((), int(reading.orphaned))],
     "segue_rate_limit_requests_per_second": lambda reading: (
         [((), reading.settings["rate_limit"])] if "rate_limit" in reading.settings else []
     ),

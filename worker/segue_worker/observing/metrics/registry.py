@@ -55,6 +55,10 @@ METRICS: Final = (
         labels=("kind",),
     ),
     Metric(
+        *("segue_orphaned", "gauge", "1 or 0"),
+        "1 while the destination holds something, and neither the configuration nor a worker has it",
+    ),
+    Metric(
         *("segue_oldest_pending_seconds", "gauge", "seconds"),
         "How long the contact that waits longest has waited; 0 where none waits",
         status="oldest_pending_s",
@@ -91,6 +95,13 @@ METRICS: Final = (
     _counting("segue_retries_total", "retries"),
     _counting("segue_rate_limited_total", "rate_limited"),
     _counting("segue_requests_saved_total", "merged"),
+    Metric(
+        *("segue_values_total", "counter", "values"),
+        "Values of requests that Loops cannot hold as they were, by outcome: repaired (another form of the same value) or "
+        "left_out; segue trace names them",
+        labels=("outcome",),
+        counters={"repaired": "repaired", "left_out": "left_out"},
+    ),
     _counting("segue_interrupted_claims_total", "interrupted"),
     Metric(
         *("segue_mapping_events_total", "counter", "events"),

@@ -1,0 +1,122 @@
+"""What is known of one destination at the end: what Loops received, what the log says, what really happened."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from segue_producer.keys import Keys
+from segue_worker.outbox.log_record import Record
+from tests.simulation.loops_link import Sending
+from tests.simulation.plan import Event
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+ENDINGS: Final = ("delivered", "filtered", "duplicate", "dead")
+
+
+class Evidence:
+    """One destination.
+
+    Attributes:
+        sendings: requests that arrived, in order of arrival.
+        complete: whether everything has been delivered.
+        touches: whether a track event makes a second request, by the mapping `touch`.
+    """
+
+    def __init__(self, world: "World", name: str) -> None:
+        self.world = world
+        self.name = name
+        self.truth = world.truth
+        self.keys = Keys(name)
+        self.destination = world.config.destination(name)
+        arrived = [each for each in world.teams[name].sendings if each.arrived is not None]
+        self.sendings = sorted(arrived, key=lambda each: each.arrived or 0.0)
+        self.events: dict[int, Event] = world.plan.events
+        self.touches = len(self.destination.mappings) > 2
+        self.complete = not any(violation.rule == "stalled" for violation in world.violations)
+
+    @cached_property
+    def logged(self) -> list[tuple[float, Record]]:
+        """The entries of the log, each with the unix seconds at which it was recorded."""
+        entries = self.world.server.data.get(self.keys.log.encode(), {})
+        return [(ms / 1000, Record.from_json(fields[1])) for (ms, _), fields in entries.items()]
+
+    @cached_property
+    def log(self) -> list[Record]:
+        """The entries of the log."""
+        return [record for _, record in self.logged]
+
+    @cached_property
+    def endings(self) -> dict[int, list[str]]:
+        """Number of an event → how it ended, as the log says."""
+        endings: defaultdict[int, list[str]] = defaultdict(list)
+        for record in self.log:
+            for part in record.events:
+                if part.outcome in ENDINGS:
+                    endings[int(part.message_id[1:])].append(part.outcome)
+        return endings
+
+    @cached_property
+    def effects(self) -> Counter[tuple[str, int]]:
+        """How often each effect was seen."""
+        return Counter(effect for sending in self.sendings if sending.applied for effect in sending.effects)
+
+    @cached_property
+    def forgotten(self) -> set[int]:
+        """Events of a contact that came before a forget ended."""
+        return {
+            number
+            for span in self.truth.forgets
+            if span.destination == self.name
+            for number in self.truth.order[self.name, span.contact]
+            if self.came(number)[0] <= (span.ended if span.ended is not None else float("inf"))
+        }
+
+    @cached_property
+    def excused(self) -> set[str]:
+        """Contacts of which Redis has forgotten something."""
+        return {
+            contact
+            for began, ended in self.truth.lost
+            for contact in self.world.plan.contacts
+            if any(
+                began - 1 <= at <= ended + 1
+                for number in self.truth.order[self.name, contact]
+                for at in self.truth.came[self.name, number]
+            )
+            or any(
+                each.left <= ended + 1 and (each.ended or each.left) >= began - 1
+                for each in self.sendings
+                if each.contact == contact
+            )
+        }
+
+    def came(self, number: int) -> list[float]:
+        """When an event came into the outbox, each time."""
+        return self.truth.came.get((self.name, number), [])
+
+    def by_contact(self) -> Iterator[tuple[str, list[Sending]]]:
+        """The sendings of each contact that is not excused."""
+        for contact in self.world.plan.contacts:
+            if contact not in self.excused:
+                yield contact, [each for each in self.sendings if each.contact == contact]
+
+    def wanted(self, event: Event) -> set[str]:
+        """The mappings by which an event must be seen to have had an effect."""
+        if event.kind in {"identify", "poison", "attack"}:
+            return {"contacts"}
+        return {"events"} if event.kind == "track" else set()
+
+    def numbers(self, key: str) -> Counter[str]:
+        """Counters of a hash."""
+        fields = self.world.server.data.get(key.encode(), {})
+        return Counter({name.decode(): int(count) for name, count in fields.items()})
+
+    def was_forgotten(self, contact: str, by: float) -> bool:
+        """Whether somebody had a contact forgotten shortly before a time."""
+        return any(
+            span.destination == self.name and span.contact == contact and by - 15.0 < span.began < by
+            for span in self.truth.forgets
+        )

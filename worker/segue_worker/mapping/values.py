@@ -1,0 +1,287 @@
+"""Values that Loops is known, or expected, to refuse in a request, and what becomes of them (docs/loops.md#values).
+
+Segment sends such requests all the same. Here what can be written in another form without loss is *repaired*, and what
+cannot be is *left out*, event by event and before anything is merged, so that one bad value spoils nothing else.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
+
+from segue_worker.mapping import json_text
+from segue_worker.mapping.coercion import is_address
+from segue_worker.mapping.fields import ActionName
+from segue_worker.mapping.javascript import number_text
+from segue_worker.mapping.loops_dates import (
+    RECENT_SECONDS,
+    as_date,
+    in_documented_form,
+    is_documented,
+    may_be_seconds,
+)
+from segue_worker.mapping.mailing_lists import subscriptions
+from segue_worker.mapping.undefined import UNDEFINED
+
+__all__ = ["RULES", "Repair", "Rule", "Values", "repair", "why_of"]
+
+Values = Literal["repair", "refuse", "keep"]
+"""What a destination does with values that Loops refuses. `refuse`: what would be left out makes a dead letter."""
+Fate = Literal["repaired", "left out", "noticed"]
+
+
+class Rule(NamedTuple):
+    """What Loops does not take, and what is done about it.
+
+    Attributes:
+        fate: what becomes of the value; `noticed`: it is sent as it is.
+        why: for people, without a full stop.
+        source: the heading of docs/loops.md that says so.
+    """
+
+    fate: Fate
+    why: str
+    source: str
+
+
+_MAX_LENGTH: Final = 500
+"""Characters that the JSON text of a key or value may have, with its quotes."""
+
+RULES: Final[Mapping[str, Rule]] = MappingProxyType(
+    {
+        "long": Rule("left out", f"the value is longer than {_MAX_LENGTH} characters, quotes included", "bodies"),
+        "long key": Rule("left out", f"the key is longer than {_MAX_LENGTH} characters, quotes included", "bodies"),
+        "reserved": Rule("left out", "Loops keeps this name for itself", "bodies"),
+        "address": Rule("left out", "it is no email address", "bodies"),
+        "object": Rule("left out", "a property cannot hold an object; @flatten or @json in the mapping keeps it", "properties"),
+        "list": Rule("left out", "a property cannot hold a list; @json in the mapping keeps it", "properties"),
+        "text": Rule("repaired", "Loops holds text here: written as text", "properties"),
+        "boolean": Rule("repaired", "Loops holds true or false here: made so from text", "properties"),
+        "no boolean": Rule("left out", "Loops holds only true or false here", "properties"),
+        "no text": Rule("left out", "Loops wants text here", "properties"),
+        "date": Rule("repaired", "a date in a form that Loops does not document: written in one that it does", "properties"),
+        "unit": Rule("repaired", "a date whose number is not of milliseconds: turned into these", "properties"),
+        "no date": Rule("left out", "Loops holds a date here, and it is none", "properties"),
+        "seconds": Rule("noticed", "looks like a date in seconds; for a date, Loops wants milliseconds", "properties"),
+        "no object": Rule("left out", "Loops wants an object here", "events"),
+        "choices": Rule("repaired", "mailing lists are an object of true and false: written so", "mailing-lists"),
+        "lists": Rule("left out", "a mailing list is joined by true and left by false, nothing else", "mailing-lists"),
+    }
+)  # fmt: skip
+"""All that Segue does about values, by name. The names are kept in the log."""
+
+
+class Repair(NamedTuple):
+    """A value of a request about which something was done.
+
+    Attributes:
+        key: its place in the body, as `address` or `eventProperties.bio`; long ones shortened.
+        rule: which of `RULES`.
+    """
+
+    key: str
+    rule: str
+
+    @property
+    def fate(self) -> Fate:
+        """What became of the value."""
+        return RULES[self.rule].fate
+
+    @property
+    def why(self) -> str:
+        """The reason for people, with what became of the value."""
+        return why_of(self.rule)
+
+
+def why_of(rule: str) -> str:
+    """The reason that a rule gives, with what became of the value; the rule's name where another version had it."""
+    if rule not in RULES:
+        return rule
+    fate, why, _ = RULES[rule]
+    return why if fate == "repaired" else f"{fate}: {why}"
+
+
+_Kind = Literal["text", "address", "boolean", "date", "reserved", "properties", "lists", "name"]
+_CONTACT: Final[dict[str, _Kind]] = {
+    "email": "address",
+    "mailingLists": "lists",
+    "subscribed": "boolean",
+    "createdAt": "date",
+    **dict.fromkeys(("userId", "firstName", "lastName", "source", "userGroup"), "text"),
+    **dict.fromkeys(("id", "listId", "softDeleteAt", "teamId", "updatedAt"), "reserved"),
+}
+_KINDS: Final[Mapping[ActionName, Mapping[str, _Kind]]] = {
+    "createOrUpdateContact": _CONTACT,
+    "sendEvent": {**_CONTACT, "eventName": "name", "eventProperties": "properties"},
+}
+"""Keys of a body for whose values Loops documents a type."""
+_FREE: Final[Mapping[str, _Kind]] = MappingProxyType({})
+
+_CERTAIN_BELOW: Final = _MAX_LENGTH // 6 - 2
+"""An escape has at most six characters, so a shorter text need not be encoded to know that it is short enough."""
+_SHORTEST_MOMENT: Final = len("2026-01-02T03:04")
+_JAVASCRIPT_MOMENT: Final = len("2026-01-02T03:04:05.678Z")
+_SECONDS_FROM, _SECONDS_BELOW = RECENT_SECONDS.start, RECENT_SECONDS.stop
+_SHOWN: Final = 40
+
+
+def repair(body: dict[str, Any], action: ActionName, *, address: str = "") -> tuple[dict[str, Any], tuple[Repair, ...]]:
+    """Make of a request's body one that Loops is not known to refuse for a value.
+
+    Looked at are the keys and values of the body, of `eventProperties` and of `mailingLists`.
+
+    Args:
+        body: a JSON object.
+        action: whose body it is.
+        address: an email that was checked before, which saves checking it again.
+
+    Returns:
+        the body, itself where nothing had to be changed and never changed in place; and what was done, in its order.
+    """
+    kinds = _KINDS[action]
+    if _is_sound(body, kinds, address):
+        return body, ()
+    repairs: list[Repair] = []
+    repaired = _repaired(body, kinds, "", repairs)
+    return (repaired, tuple(repairs)) if repairs else (body, ())
+
+
+def _is_sound(fields: dict[str, Any], kinds: Mapping[str, _Kind], address: str = "") -> bool:  # noqa: C901, PLR0911, PLR0912 - see below
+    """Whether a glance shows that nothing needs a closer look.
+
+    Nearly every body passes, so this is what a request costs: one loop without calls, in which the usual comes first.
+    """
+    for key, value in fields.items():
+        kind, type_ = kinds.get(key), value.__class__
+        if kind is None:
+            if type_ is str:
+                if len(value) >= _SHORTEST_MOMENT and (len(value) > _CERTAIN_BELOW or _is_odd_date(value)):
+                    return False
+            elif type_ is int:
+                if _SECONDS_FROM <= value < _SECONDS_BELOW:
+                    return False
+            elif type_ is dict or type_ is list:
+                return False
+            if len(key) > _CERTAIN_BELOW:
+                return False
+        elif kind == "text":
+            if type_ is not str or len(value) > _CERTAIN_BELOW:
+                return False
+        elif value is address and kind == "address":
+            if len(value) > _CERTAIN_BELOW:
+                return False
+        elif not _FITTING[kind](value):
+            return False
+    return True
+
+
+def _is_odd_date(text: str) -> bool:
+    if text[4] != "-" or text[7] != "-":
+        return False
+    # What JavaScript writes is seen without the pattern, which is slow.
+    return not (len(text) == _JAVASCRIPT_MOMENT and text[19] == "." and text[23] == "Z") and not is_documented(text)
+
+
+def _is_short(value: Any) -> bool:
+    return value.__class__ is str and len(value) <= _CERTAIN_BELOW
+
+
+def _are_choices(lists: dict[str, Any]) -> bool:
+    return all(len(key) <= _CERTAIN_BELOW and item.__class__ is bool for key, item in lists.items())
+
+
+_FITTING: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "address": lambda value: _is_short(value) and (not value or is_address(value) is not None),
+    "name": lambda value: _is_short(value) and not value.isspace() and value != "",
+    "boolean": lambda value: value.__class__ is bool,
+    "date": lambda value: value.__class__ is str and as_date(value) == value,
+    "reserved": lambda _: False,
+    "properties": lambda value: value.__class__ is dict and _is_sound(value, _FREE),
+    "lists": lambda value: value == {} or (value.__class__ is dict and _are_choices(value)),
+}
+
+
+def _repaired(fields: dict[str, Any], kinds: Mapping[str, _Kind], inside: str, repairs: list[Repair]) -> dict[str, Any]:
+    sound: dict[str, Any] = {}
+    for key, value in fields.items():
+        shown = inside + (key if len(key) <= _SHOWN else f"{key[:_SHOWN]}…")
+        kind = kinds.get(key)
+        if kind == "properties" and isinstance(value, dict):
+            sound[key] = _repaired(value, _FREE, f"{key}.", repairs)
+            continue
+        if kind == "lists":
+            choices = subscriptions(value)
+            if not isinstance(value, (dict, list)) or len(choices) < len(value):
+                repairs.append(Repair(shown, "lists"))
+            elif choices != value:
+                repairs.append(Repair(shown, "choices"))
+            sound[key] = _repaired(choices, _FREE, f"{key}.", repairs)
+            continue
+        becomes, rule = _judged(key, value, kind)
+        if rule:
+            repairs.append(Repair(shown, rule))
+        if becomes is not UNDEFINED:
+            sound[key] = becomes
+    return sound
+
+
+def _judged(key: str, value: Any, kind: _Kind | None) -> tuple[Any, str]:
+    """What is sent of a value (`UNDEFINED`: nothing), and which rule says so, or ""."""
+    if _is_long(key):
+        return UNDEFINED, "long key"
+    if isinstance(value, (dict, list)):
+        return UNDEFINED, "object" if isinstance(value, dict) else "list"
+    if _is_long(value):
+        return UNDEFINED, "long"
+    if kind is not None:
+        return _JUDGES[kind](value)
+    if isinstance(value, str) and (text := in_documented_form(value)) != value:
+        return text, "date"
+    return value, "seconds" if may_be_seconds(key, value) else ""
+
+
+def _text(value: Any) -> tuple[Any, str]:
+    if value is None or isinstance(value, str):
+        return value, ""
+    return ("true" if value else "false") if isinstance(value, bool) else number_text(value), "text"
+
+
+def _name(value: Any) -> tuple[Any, str]:
+    return _text(value) if value is not None and str(value).strip() else (UNDEFINED, "no text")
+
+
+def _address(value: Any) -> tuple[Any, str]:
+    fits = value is None or (isinstance(value, str) and (not value or is_address(value)))
+    return (value, "") if fits else (UNDEFINED, "address")
+
+
+def _boolean(value: Any) -> tuple[Any, str]:
+    if isinstance(value, bool):
+        return value, ""
+    return (value == "true", "boolean") if value in ("true", "false") else (UNDEFINED, "no boolean")
+
+
+def _date(value: Any) -> tuple[Any, str]:
+    date = None if isinstance(value, bool | None) else as_date(value)
+    if date is None:
+        return (value, "") if value is None else (UNDEFINED, "no date")
+    if date == value:
+        return value, ""
+    return date, "unit" if isinstance(value, (int, float)) or value.lstrip("-").isdigit() else "date"
+
+
+_JUDGES: Final[Mapping[_Kind, Callable[[Any], tuple[Any, str]]]] = {
+    "text": _text,
+    "address": _address,
+    "name": _name,
+    "boolean": _boolean,
+    "date": _date,
+    "reserved": lambda _: (UNDEFINED, "reserved"),
+    "properties": lambda _: (UNDEFINED, "no object"),
+}
+
+
+def _is_long(value: Any) -> bool:
+    """Measure the JSON text."""
+    if isinstance(value, str) and len(value) <= _CERTAIN_BELOW:
+        return False
+    return len(json_text.encode(value)) > _MAX_LENGTH
