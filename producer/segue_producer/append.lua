@@ -26,7 +26,8 @@ if pending + count > limit then
   return {0, pending, limit}
 end
 redis.call('ZCARD', KEYS[1])
-redis.call('ZCARD', KEYS[9])
+-- Where nobody is away, nobody needs to be looked for there.
+local some_away = redis.call('ZCARD', KEYS[9]) > 0
 for i = 5, #ARGV, 2 do
   local length = redis.pcall('RPUSH', ARGV[4] .. ARGV[i], ARGV[i + 1])
   if type(length) == 'table' then
@@ -41,7 +42,7 @@ redis.call('SET', KEYS[3], pending + count)
 local waiting = 0
 for i = 5, #ARGV, 2 do
   -- A contact that is claimed or parked comes back by itself, to the place it had.
-  if not redis.call('ZSCORE', KEYS[9], ARGV[i]) then
+  if not (some_away and redis.call('ZSCORE', KEYS[9], ARGV[i])) then
     waiting = waiting + redis.call('ZADD', KEYS[1], 'NX', now, ARGV[i])
   end
 end

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+_NAMES: Final = ("userId", "context", "timestamp", "anonymousId", "integrations", "messageId")
+"""Of the fields of `Call`, in their order."""
 
 
 class Call(NamedTuple):
@@ -27,12 +30,4 @@ def track_event(call: Call, event: str, properties: Mapping[str, Any] | None) ->
 
 
 def _common(call: Call) -> dict[str, Any]:
-    fields = {
-        "userId": call.user_id,
-        "anonymousId": call.anonymous_id,
-        "messageId": call.message_id,
-        "timestamp": call.timestamp,
-        "context": call.context,
-        "integrations": call.integrations,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+    return {name: value for name, value in zip(_NAMES, call, strict=True) if value is not None}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Self
 
+import hiredis
 import redis
 
 from segue_producer import append
@@ -247,7 +248,8 @@ def _destinations(connection: Any) -> Any:
 
 
 def _evaluate(connection: Any, sha: str, args: Sequence[Any]) -> Any:
-    connection.send_command("EVALSHA", sha, *args)
+    # Written here, because redis-py looks at each argument before it hands them to hiredis.
+    connection.send_packed_command([hiredis.pack_command(("EVALSHA", sha, *args))])
     try:
         return connection.read_response()
     except redis.exceptions.NoScriptError:

@@ -152,7 +152,7 @@ async def test_an_async_producer_says_whether_it_was_redis(redis_server: Embedde
         assert "none of 64 connections was free within 0.3 s" in texts
         assert {error.since is None for error in found if isinstance(error, OutboxUnavailable)} == {True, False}
         async with asyncio.timeout(30):
-            while not await is_taken_by(producer):
+            while not await is_taken_by(producer):  # noqa: ASYNC110 - nothing announces that a rest is over
                 await asyncio.sleep(0.05)
         await producer.track("u2", "E")
     assert client.llen(KEYS.outbox + "u2") == 1
