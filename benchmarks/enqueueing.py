@@ -80,7 +80,8 @@ def _one_round(stack: Stack, delay: Callable[[Event], object], source: Iterator[
         # The JSON that is stored of it, so that both send the same.
         text = prepare(event).json
         rpush.append(_seconds(stack.redis.rpush, "bare", text))
-        track.append(_seconds(stack.producer.identify, event["userId"], event["traits"], event["context"]))
+        given = event["userId"], event["traits"], event["context"], event["timestamp"], None, None, event["messageId"]
+        track.append(_seconds(stack.producer.identify, *given))
     for _ in range(events // BATCH):
         group = list(islice(source, BATCH))
         texts = [prepare(event).json for event in group]

@@ -1,7 +1,7 @@
 """The append step, apart from how Redis is reached: batches, script arguments, answers, and what errors mean."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from segue_producer.errors import EnqueueError, InvalidEvent, OutboxFull, Outbox
 from segue_producer.events import Identify, Prepared, Track, prepare
 from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEPT_S, Keys
 from segue_producer.lua import CLOCK, HINT, read_script
+from segue_producer.typed_events import IdentifyEvent, TrackEvent
 
 APPEND_SCRIPT: Final = read_script("segue_producer/append", CLOCK, HINT)
 BATCH: Final = 250
@@ -22,7 +23,7 @@ REMEMBERED: Final = 10_000
 _NAMED: Final = 5
 """MessageIds that a message names at most."""
 
-EventInput = Mapping[str, Any] | Identify | Track
+EventInput = IdentifyEvent | TrackEvent | Identify | Track
 
 
 def prepare_all(events: Iterable[EventInput]) -> list[Prepared]:

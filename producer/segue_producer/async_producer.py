@@ -4,7 +4,6 @@ import asyncio
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -16,10 +15,11 @@ from segue_producer.breaker import Breaker
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import async_redis_client, broker_url, redis_url
 from segue_producer.errors import EnqueueError, OutboxFull
-from segue_producer.events import Prepared
+from segue_producer.events import Prepared, prepare
 from segue_producer.hints import Hints
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_producer.producer import KNOWN_FOR_S
+from segue_producer.typed_events import Id, Moment
 
 
 class AsyncProducer:
@@ -45,32 +45,32 @@ class AsyncProducer:
 
     async def identify(
         self,
-        user_id: str | None = None,
+        user_id: Id | None = None,
         traits: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
-        timestamp: datetime | str | None = None,
-        anonymous_id: str | None = None,
+        timestamp: Moment | None = None,
+        anonymous_id: Id | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
     ) -> str:
         """See `Producer.identify`."""
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return (await self.enqueue([identify_event(call, traits)]))[0]
+        return (await self.enqueue_prepared([prepare(identify_event(call, traits))]))[0]
 
     async def track(
         self,
-        user_id: str | None,
+        user_id: Id | None,
         event: str,
         properties: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
-        timestamp: datetime | str | None = None,
-        anonymous_id: str | None = None,
+        timestamp: Moment | None = None,
+        anonymous_id: Id | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
     ) -> str:
         """See `Producer.track`."""
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return (await self.enqueue([track_event(call, event, properties)]))[0]
+        return (await self.enqueue_prepared([prepare(track_event(call, event, properties))]))[0]
 
     async def enqueue(self, events: Iterable[EventInput]) -> list[str]:
         """See `Producer.enqueue`."""

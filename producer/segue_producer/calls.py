@@ -1,8 +1,9 @@
 """The arguments of `identify` and `track` as events of the Segment spec."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final, NamedTuple
+
+from segue_producer.typed_events import Id, Moment
 
 _NAMES: Final = ("userId", "context", "timestamp", "anonymousId", "integrations", "messageId")
 """Of the fields of `Call`, in their order."""
@@ -11,10 +12,10 @@ _NAMES: Final = ("userId", "context", "timestamp", "anonymousId", "integrations"
 class Call(NamedTuple):
     """What identify and track take alike."""
 
-    user_id: str | None
+    user_id: Id | None
     context: Mapping[str, Any] | None
-    timestamp: datetime | str | None
-    anonymous_id: str | None
+    timestamp: Moment | None
+    anonymous_id: Id | None
     integrations: Mapping[str, Any] | None
     message_id: str | None
 

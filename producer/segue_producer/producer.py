@@ -4,7 +4,6 @@ import os
 import queue
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, Self
 
 import hiredis
@@ -16,9 +15,10 @@ from segue_producer.breaker import Breaker
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import CONNECTIONS, ONCE_AGAIN, AllInUseError, broker_url, redis_client, redis_url
 from segue_producer.errors import EnqueueError, OutboxFull
-from segue_producer.events import Prepared
+from segue_producer.events import Prepared, prepare
 from segue_producer.hints import Hints
 from segue_producer.keys import DESTINATIONS, Keys
+from segue_producer.typed_events import Id, Moment
 
 KNOWN_FOR_S: Final = 30
 """Seconds for which the list of known destinations is believed."""
@@ -55,11 +55,11 @@ class Producer:
 
     def identify(
         self,
-        user_id: str | None = None,
+        user_id: Id | None = None,
         traits: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
-        timestamp: datetime | str | None = None,
-        anonymous_id: str | None = None,
+        timestamp: Moment | None = None,
+        anonymous_id: Id | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
     ) -> str:
@@ -72,16 +72,16 @@ class Producer:
             EnqueueError: the event was not taken.
         """
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return self.enqueue([identify_event(call, traits)])[0]
+        return self.enqueue_prepared([prepare(identify_event(call, traits))])[0]
 
     def track(
         self,
-        user_id: str | None,
+        user_id: Id | None,
         event: str,
         properties: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
-        timestamp: datetime | str | None = None,
-        anonymous_id: str | None = None,
+        timestamp: Moment | None = None,
+        anonymous_id: Id | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
     ) -> str:
@@ -94,7 +94,7 @@ class Producer:
             EnqueueError: the event was not taken.
         """
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return self.enqueue([track_event(call, event, properties)])[0]
+        return self.enqueue_prepared([prepare(track_event(call, event, properties))])[0]
 
     def enqueue(self, events: Iterable[EventInput]) -> list[str]:
         """Enqueue many events, 250 to a round trip.

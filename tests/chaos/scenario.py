@@ -111,7 +111,7 @@ def run_chaos(scale: Scale, seed: int, server: EmbeddedRedis, directory: Path) -
         return verdict
 
 
-def _feed(url: str, events: list[dict[str, Any]]) -> None:
+def _feed(url: str, events: list[Any]) -> None:
     """Enqueue everything, again and again where Redis was away; a messageId takes effect once."""
     with Producer(url, timeout=2.0) as producer:
         for start in range(0, len(events), 50):

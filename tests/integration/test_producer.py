@@ -66,9 +66,10 @@ def test_an_event_goes_to_every_destination(redis_server: EmbeddedRedis, client:
 
 
 def test_a_malformed_event_takes_nothing_of_its_batch(producer: Producer, client: redis.Redis) -> None:
-    good = {"type": "track", "userId": "u1", "event": "E"}
+    good: Any = {"type": "track", "userId": "u1", "event": "E"}
+    bad: Any = {**good, "userId": []}
     with pytest.raises(InvalidEvent, match=r"events\[1\]: userId"):
-        producer.enqueue([good, {**good, "userId": []}, good])
+        producer.enqueue([good, bad, good])
     assert client.keys() == []
 
 
@@ -100,7 +101,7 @@ def test_a_destination_that_fills_up_within_a_call_gets_no_later_batch(
 ) -> None:
     client.hset(Keys("second").settings, "max_pending", 300)
     ids = [str(number) for number in range(600)]
-    events = [{"type": "track", "userId": "u1", "event": "E", "messageId": each} for each in ids]
+    events: Any = [{"type": "track", "userId": "u1", "event": "E", "messageId": each} for each in ids]
     producer = Producer(redis_server.url, ("loops", "second"))
     with pytest.raises(OutboxFull) as caught:
         producer.enqueue(events)
