@@ -66,8 +66,11 @@ class RequestHandler:
         self._origins = origins
         self._in_flight = 0
         self._is_outbox_well = True
-        self._producers = {names: AsyncProducer(redis_url, names, broker_url=broker_url) for names in keys.targets}
-        self._commits = {names: GroupCommit(each.enqueue_prepared) for names, each in self._producers.items()}
+        self._producers = {
+            (names, lane): AsyncProducer(redis_url, names, broker_url=broker_url, lane=lane)
+            for names, lane in keys.targets
+        }
+        self._commits = {target: GroupCommit(each.enqueue_prepared) for target, each in self._producers.items()}
 
     async def take_batch(self, request: Request) -> Response:
         """Handle a batch of messages."""
@@ -127,7 +130,7 @@ class RequestHandler:
             sorter.sort(0, {**parsed, "type": call})
             intake = sorter.intake
         if intake.accepted:
-            await self._commit(intake, source.destinations)
+            await self._commit(intake, source)
         if intake.rejected:
             refused = [each.refused for each in intake.rejected]
             if source.public:
@@ -147,15 +150,15 @@ class RequestHandler:
             sorter.reject_rest(MAX_EVENTS, listed[MAX_EVENTS:])
         return sorter.intake
 
-    async def _commit(self, intake: Intake, destinations: tuple[str, ...]) -> None:
+    async def _commit(self, intake: Intake, source: Source) -> None:
         """Put the events into the outboxes. What a full one is owed, while another has room, is kept for it.
 
         Were the client told to come again instead, its next events would have to wait with it, for all destinations.
         """
         try:
-            await self._commits[destinations].commit(intake.accepted)
+            await self._commits[source.destinations, source.lane].commit(intake.accepted)
         except EnqueueError as error:
-            if not error.owed or len(error.owed) == len(destinations):
+            if not error.owed or len(error.owed) == len(source.destinations):
                 raise self._trouble(error) from None
             await self._bury({name: _owed(intake, ids, str(error)) for name, ids in error.owed.items()})
         if not self._is_outbox_well:

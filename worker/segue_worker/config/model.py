@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
+from segue_producer.lanes import Lane
 from segue_worker.mapping import CompiledMapping
 from segue_worker.mapping.values import Values
 
@@ -53,6 +54,7 @@ class Destination:
         retry: how long requests are retried.
         dedupe_window: for how long a messageId that comes again has no effect.
         max_pending: how many events may wait before further ones are refused.
+        replicated: whether an event counts as enqueued only once a replica of Redis has it.
         parallel_runs: how many runs there may be at once.
         timeout: how long one request may take.
         dead_letter: how many dead letters are kept, and for how long.
@@ -69,6 +71,7 @@ class Destination:
     retry: RetryLimits
     dedupe_window: timedelta
     max_pending: int
+    replicated: bool = False
     parallel_runs: int
     timeout: timedelta
     dead_letter: DeadLetterLimits
@@ -88,11 +91,13 @@ class Source:
     Attributes:
         write_key: what clients send.
         destinations: names.
+        lane: in which they wait.
         public: whether everybody can read the key.
     """
 
     write_key: SecretStr
     destinations: tuple[str, ...]
+    lane: Lane = "live"
     public: bool = False
 
 

@@ -51,6 +51,9 @@ QUICK_WAIT_S: Final = 3.0
 """A longer wait is spent parked, where it holds up nobody."""
 SETTLE_PATIENCE_S: Final = 30.0
 """How long a settlement is tried while Redis is away; an unrecorded request would be sent again."""
+OVERDUE_MS: Final = 24 * 3_600_000
+"""Bulk that has waited for longer keeps a larger part of the limit."""
+
 log = logging.getLogger(__name__)
 
 
@@ -219,7 +222,7 @@ class Delivery:
     async def _attempt(self, request: Outgoing) -> Decision | None:
         run = self._run
         try:
-            slot = await run.pacer.slot(wanted=run.may_send)
+            slot = await run.pacer.slot(wanted=run.may_send, live=self._is_live, overdue=self._is_overdue())
         except (RedisError, OSError):
             # Without the shared limiter nothing may be sent.
             return None
@@ -278,6 +281,14 @@ class Delivery:
             )
         self._pending = decision if isinstance(decision, Retry) else None
         return decision
+
+    def _is_live(self) -> bool:
+        """Whether a live event waits for what is to be sent now."""
+        return self._hold.live or self._taken < self._claimed.live
+
+    def _is_overdue(self) -> bool:
+        """Whether the contact has waited for so long in bulk that it keeps a larger part of the limit."""
+        return not self._is_live() and self._run.now_ms() - self._claimed.since > OVERDUE_MS
 
     def _age_s(self) -> float:
         return (self._run.now_ms() - self._first_ms) / 1000 if self._first_ms else 0.0

@@ -7,14 +7,14 @@ from typing import Final
 from redis import Redis, RedisError
 
 from segue_producer.broker import celery_app
-from segue_producer.clients import where
+from segue_producer.clients import NO_BROKER, where
 from segue_producer.keys import DESTINATIONS, HELD, Keys
 from segue_producer.settings import QUEUE
 from segue_worker.config import Config, Inspection
 from segue_worker.observing.api_keys import check_keys, note_teams
 from segue_worker.observing.destinations import find_held, known_beside, orphan_text
 from segue_worker.observing.finding import Finding, Level
-from segue_worker.observing.redis_check import inspect_redis
+from segue_worker.observing.redis_check import inspect_all
 from segue_worker.observing.workers import read_workers
 
 WAIT_S: Final = 3
@@ -37,7 +37,7 @@ def examine(redis: "Redis", redis_url: str, broker_url: str, inspection: Inspect
     try:
         redis.ping()
         yield Finding("redis", Level.OK, f"{where(redis_url)} answers")
-        yield from inspect_redis(redis)
+        yield from inspect_all(redis, redis_url)
         redis_answers = True
     except (RedisError, OSError) as error:
         said = f"{where(redis_url)} does not answer ({type(error).__name__})"
@@ -62,6 +62,9 @@ def _configuration(inspection: Inspection) -> Iterator[Finding]:
 
 
 def _broker(url: str) -> Iterator[Finding]:
+    if not url:
+        yield Finding("broker", Level.FAULT, NO_BROKER)
+        return
     app = celery_app("segue", url, timeout=WAIT_S, set_as_current=False)
     try:
         with app.connection_for_write() as connection:
