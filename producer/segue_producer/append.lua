@@ -39,7 +39,11 @@ end
 redis.call('ZCARD', KEYS[1])
 -- Where nobody is away, nobody needs to be looked for there.
 local away = redis.call('ZCARD', KEYS[9]) > 0 and KEYS[9]
-local mixed = redis.call('ZCARD', KEYS[10]) + redis.call('HLEN', KEYS[11]) > 0
+local mixed = redis.call('EXISTS', KEYS[10], KEYS[11]) > 0
+if mixed then
+  redis.call('ZCARD', KEYS[10])
+  redis.call('HLEN', KEYS[11])
+end
 local lengths = {}
 for i = 6, #ARGV, 2 do
   local length = redis.pcall('RPUSH', ARGV[4] .. ARGV[i], ARGV[i + 1])

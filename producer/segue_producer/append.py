@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 
 from redis import exceptions
@@ -81,17 +82,24 @@ def batches(events: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
 
 def arguments(
     keys: Keys, events: Sequence[Prepared], *, lane: Lane = "live", now_ms: int = 0
-) -> tuple[list[str], list[Any]]:
+) -> tuple[tuple[str, ...], list[Any]]:
     """KEYS and ARGV of append.lua; `now_ms` 0 stands for the server's clock."""
     unix_ms = now_ms or int(time.time() * 1000)
-    names = [keys.due, keys.run, keys.pending, keys.settings, keys.hinted, keys.paused]
-    names += [f"{keys.stats}{unix_ms // 60_000}", keys.measures, keys.away]
-    names += [keys.bulk, keys.live, keys.pending_bulk]
+    names = _names(keys, unix_ms // 60_000)
     args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S, keys.outbox, lane]
     stamp = entry_stamp(unix_ms)
     for event in events:
         args += (event.contact, event.json + stamp if not event.source else _with_source(event) + stamp)
     return names, args
+
+
+@lru_cache(maxsize=256)
+def _names(keys: Keys, minute: int) -> tuple[str, ...]:
+    """KEYS of append.lua in a minute."""
+    return (
+        *(keys.due, keys.run, keys.pending, keys.settings, keys.hinted, keys.paused, f"{keys.stats}{minute}"),
+        *(keys.measures, keys.away, keys.bulk, keys.live, keys.pending_bulk),
+    )
 
 
 def _with_source(event: Prepared) -> bytes:

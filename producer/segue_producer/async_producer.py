@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -21,6 +22,8 @@ from segue_producer.keys import DESTINATIONS, Keys
 from segue_producer.lanes import Lane, check_lane
 from segue_producer.producer import KNOWN_FOR_S
 from segue_producer.typed_events import Id, Moment
+
+_keys = lru_cache(maxsize=1024)(Keys)
 
 
 class AsyncProducer:
@@ -160,7 +163,7 @@ class _Connection:
             return False
 
     async def _answer(self, destination: str, events: Sequence[Prepared], lane: Lane) -> Any:
-        keys, args = append.arguments(Keys(destination), events, lane=lane)
+        keys, args = append.arguments(_keys(destination), events, lane=lane)
         if destination in self._replicated:
             return await replicated.append(self._redis, append.APPEND_SCRIPT, keys, args, within_s=self._timeout)
         return await self._script(keys=keys, args=args)

@@ -14,7 +14,7 @@ from segue_producer import append, replicated, urls
 from segue_producer.append import EventInput, Partly, Taking
 from segue_producer.breaker import Breaker
 from segue_producer.calls import Call, identify_event, track_event
-from segue_producer.clients import CONNECTIONS, ONCE_AGAIN, AllInUseError, broker_url, redis_client, redis_url
+from segue_producer.clients import CONNECTIONS, AllInUseError, broker_url, redis_client, redis_url
 from segue_producer.errors import EnqueueError, OutboxFull
 from segue_producer.events import Prepared, prepare
 from segue_producer.hints import background_hints
@@ -242,13 +242,14 @@ class _Connection:
         except IndexError:
             connection = self._redis.connection_pool.make_connection()
             connection.connect()
-
-        def connect_again(_: Exception) -> None:
-            connection.disconnect()
-            connection.connect()
-
         try:
-            answer = ONCE_AGAIN.call_with_retry(lambda: converse(connection), connect_again)
+            try:
+                answer = converse(connection)
+            except redis.ConnectionError:
+                # As `ONCE_AGAIN` of the other clients, whose closures cost more than all the rest here.
+                connection.disconnect()
+                connection.connect()
+                answer = converse(connection)
         except redis.ResponseError:
             self._spare.append(connection)
             raise
