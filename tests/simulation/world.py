@@ -85,7 +85,7 @@ class World:
         self.loop = VirtualLoop(self.random("loop"), step_s=plan.step_s)
         self.loop.set_task_factory(self._task)  # type: ignore[arg-type]
         self.loop.set_exception_handler(self._unhandled)
-        self.redis_clock_s = 0.0
+        self.redis_clock_s = self.redis_clock_set = 0.0
         self.worker_clock_s: dict[int, float] = {}
         self.server = Server(lambda: self.unix() + self.redis_clock_s)
         self.server.on_push = self._pushed

@@ -10,7 +10,7 @@
 -- KEYS[5] stats      hash, counters of this minute
 -- KEYS[6] totals     hash, counters since the start of data
 -- KEYS[7] away       zset  contact that is claimed or parked -> ms at which it waits again
--- KEYS[8] clock      string, ms of the last claim or sweep
+-- KEYS[8] clock      string, ms of the last claim, heartbeat or sweep
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] token of the claim: owner token ':' a number that tells the owner's claims apart
 -- ARGV[3] length of the lease in ms
@@ -19,6 +19,7 @@
 -- ARGV[6] bytes after which no further contact is taken
 -- ARGV[7] prefix of the outbox keys (of the same hash tag)
 -- ARGV[8] for how many seconds the counters of a minute are kept
+-- ARGV[9] now in ms, had nobody set the clock forward of late, as the caller counts it; 0 where it cannot
 --
 -- Returns {now in ms, claim, claim, ...}, longest waiting first; each claim is {contact, parked JSON or '', number of
 -- interrupted claims that no settle has recorded yet, token of the owner of the first of them or '', ms since which the
@@ -34,7 +35,7 @@
 if redis.call('EXISTS', KEYS[4]) == 1 then
   return {now}
 end
-follow_clock(KEYS[8], KEYS[7])
+follow_clock(KEYS[8], KEYS[7], tonumber(ARGV[9]), ARGV[3])
 return_ripe(KEYS[1], KEYS[7], KEYS[2], KEYS[3])
 
 local answer = {now}

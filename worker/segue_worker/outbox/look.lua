@@ -3,7 +3,7 @@
 -- KEYS[1] due        zset  contact that waits -> ms since which it has
 -- KEYS[2] away       zset  contact that is claimed or parked -> ms at which it waits again
 -- KEYS[3] paused     string, present while the destination is held
--- KEYS[4] clock      string, ms of the last claim or sweep
+-- KEYS[4] clock      string, ms of the last claim, heartbeat or sweep
 -- KEYS[4 + i]        run number i - 1, a string: the run's owner token ':' ms of its last heartbeat
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] ms for which a run is alive without a heartbeat
@@ -12,7 +12,7 @@
 --
 -- The time must be that of this very step: one that was read earlier looks like a clock that was set back.
 
-follow_clock(KEYS[4], KEYS[2])
+follow_clock(KEYS[4], KEYS[2], 0, 0)
 local runs = 0
 for i = 5, #KEYS do
   if is_alive(redis.call('GET', KEYS[i]), tonumber(ARGV[2])) then

@@ -1,7 +1,6 @@
 """One destination's outbox, over the Lua scripts beside this module. Each method is one atomic step in Redis."""
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +17,7 @@ from segue_worker.outbox.batching import Batched
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.pause import Pause
 from segue_worker.outbox.plan import Plan
+from segue_worker.outbox.redis_time import RedisTime
 
 EVENTS_PER_CLAIM: Final = 100
 """Events taken of one contact at a time: enough for any merge worth having, and a bound on memory."""
@@ -35,7 +35,7 @@ WINDOWS: Final = "segue_worker/outbox/windows"
 _SHARED: Final = {
     "start": (CLOCK, WHEN_FULL, _ALIVE),
     "claim": (CLOCK, WHEN_FULL, AWAY),
-    "renew": (CLOCK, WHEN_FULL, _ALIVE),
+    "renew": (CLOCK, WHEN_FULL, AWAY, _ALIVE),
     "settle": (CLOCK, WHEN_FULL, WINDOWS),
     "seen": (CLOCK, WINDOWS),
     "finish": (CLOCK, WHEN_FULL),
@@ -138,6 +138,7 @@ class Outbox:
         window_ms: dedupe window in ms; what was remembered while it was another is not forgotten.
         lease_ms: how long a claim holds without a heartbeat.
         clock_ms: unix ms, or 0 for the server's clock; tests move it.
+        redis_time: what is known of the server's clock; best shared by all outboxes of a process.
 
     Every method raises redis.RedisError where Redis does not answer.
     """
@@ -151,6 +152,7 @@ class Outbox:
         window_ms: int,
         lease_ms: int,
         clock_ms: Callable[[], int] = lambda: 0,
+        redis_time: RedisTime | None = None,
     ) -> None:
         self._redis = redis
         self.keys = Keys(destination)
@@ -160,7 +162,7 @@ class Outbox:
         self._clock_ms = clock_ms
         self._run_key = self.keys.run
         self._claims = 0
-        self._told = (int(time.time() * 1000), time.monotonic())
+        self._redis_time = redis_time or RedisTime(kept_s=lease_ms / 1000)
         self._scripts = {name: redis.register_script(text) for name, text in _TEXTS.items()}
         self._settle = Batched(self._settle_all)
 
@@ -191,6 +193,7 @@ class Outbox:
             args=[
                 *(self._clock_ms(), token, self._lease_ms, contacts),
                 *(EVENTS_PER_CLAIM, BYTES_PER_CLAIM, keys.outbox, STATS_KEPT_S),
+                self._redis_time.expected_ms(),
             ],
         )
         self._note_time(now_ms)
@@ -216,11 +219,11 @@ class Outbox:
 
         All workers compare times that others have written; their own clocks need not agree.
         """
-        told_ms, at = self._told
-        return self._clock_ms() or told_ms + int((time.monotonic() - at) * 1000)
+        return self._clock_ms() or self._redis_time.now_ms()
 
     def _note_time(self, now_ms: int) -> None:
-        self._told = (int(now_ms), time.monotonic())
+        if not self._clock_ms():
+            self._redis_time.note(int(now_ms))
 
     async def seen(self, digests: Sequence[bytes]) -> list[bool]:
         """Which of the messageIds were settled within the dedupe window."""
@@ -233,12 +236,13 @@ class Outbox:
 
     async def renew(self, claims: Sequence[Claimed]) -> tuple[bool, set[int]]:
         """Heartbeat. Returns whether the run is still this owner's, and the places of the claims that hold no longer."""
-        args: list[Any] = [self._clock_ms(), self._owner, self._lease_ms]
+        args: list[Any] = [self._clock_ms(), self._owner, self._lease_ms, self._redis_time.expected_ms()]
         for claimed in claims:
             args += (claimed.contact, claimed.token)
-        alive, *lost = await self._scripts["renew"](
-            keys=[self._run_key, self.keys.away, self.keys.lease, self.keys.due], args=args
+        now_ms, alive, *lost = await self._scripts["renew"](
+            keys=[self._run_key, self.keys.away, self.keys.lease, self.keys.due, self.keys.clock], args=args
         )
+        self._note_time(now_ms)
         return bool(alive), {int(place) - 1 for place in lost}
 
     async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int) -> int | None:
