@@ -11,7 +11,7 @@ RETRY = {"max_retries": 1, "interval_start": 0.1}
 
 def enqueue(*events: dict[str, object], destinations: tuple[str, ...] = ("loops",)) -> str:
     """Hand events to Segue's workers. They are as safe as your broker until a worker has put them in the outbox."""
-    task = app.send_task("segue.enqueue", args=[events, destinations], queue="segue", retry_policy=RETRY)
+    task = app.send_task("segue.enqueue", args=[events, destinations], queue="segue.enqueue", retry_policy=RETRY)
     return str(task.id)
 
 

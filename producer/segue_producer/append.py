@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from redis import exceptions
 
 from segue_producer.clients import AllInUseError, where
 from segue_producer.entries import entry_stamp
-from segue_producer.errors import InvalidEvent, OutboxFull, OutboxUnavailable, UnknownDestination
+from segue_producer.errors import EnqueueError, InvalidEvent, OutboxFull, OutboxUnavailable, UnknownDestination
 from segue_producer.events import Identify, Prepared, Track, prepare
 from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEPT_S, Keys
 from segue_producer.lua import CLOCK, HINT, read_script
@@ -17,35 +18,50 @@ APPEND_SCRIPT: Final = read_script("segue_producer/append", CLOCK, HINT)
 BATCH: Final = 250
 """Events appended in one round trip at most, so that one script keeps Redis for a few milliseconds."""
 
+REMEMBERED: Final = 10_000
+_NAMED: Final = 5
+"""MessageIds that a message names at most."""
+
 EventInput = Mapping[str, Any] | Identify | Track
 
 
 def prepare_all(events: Iterable[EventInput]) -> list[Prepared]:
     """Prepare every event, or raise InvalidEvent naming the first that is at fault by its place in the batch."""
-    prepared = []
-    for place, event in enumerate(events):
-        try:
-            prepared.append(prepare(event))
-        except InvalidEvent as error:
-            raise InvalidEvent(f"events[{place}]: {str(error).removeprefix('event: ')}") from None
+    prepared: list[Prepared] = []
+    try:
+        for event in events:
+            prepared.append(prepare(event))  # noqa: PERF401 - so that it is known which one was refused
+    except InvalidEvent as error:
+        message = f"events[{len(prepared)}]: {str(error).removeprefix('event: ')}"
+        raise InvalidEvent(message, reason=error.reason) from None
+    except TypeError:
+        if isinstance(events, Iterable):
+            raise
+        raise InvalidEvent(f"events: must be several events, but this is of type {type(events).__name__}") from None
     return prepared
 
 
 def check_names(destinations: Sequence[str]) -> tuple[str, ...]:
     """The destinations, each once, or UnknownDestination where a name could not be one, or none is given."""
-    if not destinations or isinstance(destinations, str):
+    names = () if isinstance(destinations, str) or not isinstance(destinations, Iterable) else tuple(destinations)
+    if not names:
         raise UnknownDestination("destinations: give a sequence of at least one name, like ('loops',)")
-    for name in destinations:
+    for name in names:
         if not isinstance(name, str) or not DESTINATION_NAME.fullmatch(name):
             raise UnknownDestination(
                 f"destination {name!r}: names have lower case letters, digits, - and _, at most 64"
             )
-    return tuple(dict.fromkeys(destinations))
+    return tuple(dict.fromkeys(names))
+
+
+def as_names(destinations: Iterable[str | bytes]) -> list[str]:
+    """What Redis answers of destinations, sorted."""
+    return sorted(name.decode() if isinstance(name, bytes) else name for name in destinations)
 
 
 def check_known(destinations: Sequence[str], known: Iterable[str | bytes]) -> None:
     """Raise UnknownDestination for a destination no worker serves. Before any worker has ever started, all may pass."""
-    names = sorted(name.decode() if isinstance(name, bytes) else name for name in known)
+    names = as_names(known)
     for name in destinations:
         if names and name not in names:
             raise UnknownDestination(
@@ -68,8 +84,99 @@ def arguments(keys: Keys, events: Sequence[Prepared], *, now_ms: int = 0) -> tup
     args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S, keys.outbox]
     stamp = entry_stamp(unix_ms)
     for event in events:
-        args += (event.contact, event.json + stamp)
+        args += (event.contact, event.json + stamp if not event.source else _with_source(event) + stamp)
     return names, args
+
+
+def _with_source(event: Prepared) -> bytes:
+    return b"%b %b" % (event.json, event.source.encode())
+
+
+class Partly:
+    """Remembers which destinations took events that others refused.
+
+    Whoever enqueues these again, under the same messageIds, then does not fill the first ones with copies. Of the last
+    `REMEMBERED` events; beyond, the workers drop the copies.
+    """
+
+    def __init__(self) -> None:
+        self._has: dict[tuple[str, str], frozenset[str]] = {}
+
+    def note(self, events: Sequence[Prepared], destinations: frozenset[str]) -> None:
+        """Note that only these destinations have the events."""
+        for event in events:
+            self._has[event.source, event.message_id] = destinations
+        while len(self._has) > REMEMBERED:
+            # Two threads may be at it.
+            with suppress(KeyError, StopIteration, RuntimeError):
+                del self._has[next(iter(self._has))]
+
+    def wanted(self, destination: str, events: Sequence[Prepared]) -> Sequence[Prepared]:
+        """Those of the events that a destination does not have already."""
+        if not self._has:
+            return events
+        has = self._has
+        return [event for event in events if destination not in has.get((event.source, event.message_id), ())]
+
+    def forget(self, events: Sequence[Prepared]) -> None:
+        """Note that every destination has the events."""
+        if self._has:
+            for event in events:
+                self._has.pop((event.source, event.message_id), None)
+
+
+class Taking:
+    """What becomes of the events of one call, destination by destination: each takes or refuses on its own.
+
+    A destination that refuses a batch gets none of the later ones, which would overtake it.
+    """
+
+    def __init__(self, destinations: Sequence[str], partly: Partly) -> None:
+        self.open: Sequence[str] = destinations
+        """The destinations that have not refused anything yet."""
+        self.taken: list[str] = []
+        self._partly = partly
+        self._full: dict[str, OutboxFull] = {}
+        self._owed: dict[str, list[str]] = {}
+
+    def wanted(self, destination: str, events: Sequence[Prepared]) -> Sequence[Prepared]:
+        """Those of the events that a destination does not have already."""
+        return self._partly.wanted(destination, events)
+
+    def refuse(self, destination: str, error: OutboxFull) -> None:
+        """Note that a destination did not take the batch."""
+        self._full[destination] = error
+        self.open = [name for name in self.open if name != destination]
+
+    def end(self, batch: Sequence[Prepared]) -> None:
+        """Note that a batch was offered to all open destinations."""
+        ids = [event.message_id for event in batch]
+        if not self._full:
+            self._partly.forget(batch)
+            self.taken += ids
+            return
+        for destination in self._full:
+            self._owed.setdefault(destination, []).extend(ids)
+        if self.open:
+            self._partly.note(batch, frozenset(self.open))
+
+    def result(self) -> list[str]:
+        """The messageIds, in order.
+
+        Raises:
+            OutboxFull: a destination did not take all of them.
+        """
+        if not self._full:
+            return self.taken
+        what = "; ".join(map(str, self._full.values()))
+        owed = next(iter(self._owed.values()))
+        ids = ", ".join(owed[:_NAMED]) + (f" and {len(owed) - _NAMED} more" if len(owed) > _NAMED else "")
+        has = f" ({', '.join(self.open)} took them)" if self.open else ""
+        raise OutboxFull(
+            f"{what}. Not taken there{has}: {ids}; enqueue them again with the same messageIds",
+            taken=self.taken,
+            owed=self._owed,
+        )
 
 
 def hint_needed(answer: Sequence[int], destination: str) -> bool:
@@ -81,6 +188,14 @@ def hint_needed(answer: Sequence[int], destination: str) -> bool:
             "wait for the workers, or raise max_pending"
         )
     return bool(detail)
+
+
+def bad_address() -> EnqueueError:
+    """The EnqueueError for a URL that is none of a Redis. It quotes nothing of it, since it may hold a password."""
+    return OutboxUnavailable(
+        "the address of Redis is none, or has no valid port: write redis_url, or SEGUE_REDIS_URL, like "
+        "redis://localhost:6379/0, and special characters of a password as %23"
+    )
 
 
 def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnavailable:

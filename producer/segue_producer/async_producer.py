@@ -11,10 +11,10 @@ from weakref import WeakKeyDictionary
 from redis import exceptions
 
 from segue_producer import append
-from segue_producer.append import EventInput
+from segue_producer.append import EventInput, Partly, Taking
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import async_redis_client, broker_url, redis_url
-from segue_producer.errors import EnqueueError
+from segue_producer.errors import EnqueueError, OutboxFull
 from segue_producer.events import Prepared
 from segue_producer.hints import Hints
 from segue_producer.keys import DESTINATIONS, Keys
@@ -39,6 +39,7 @@ class AsyncProducer:
         self._redis_url = redis_url
         self._broker_url = broker_url
         self._timeout = timeout
+        self._partly = Partly()
         self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = WeakKeyDictionary()
 
     async def identify(
@@ -77,15 +78,15 @@ class AsyncProducer:
     async def enqueue_prepared(self, prepared: Sequence[Prepared]) -> list[str]:
         """Enqueue what `segue_producer.events.prepare` made, as `enqueue` does; for callers who check events one by one."""
         connection = self._connected()
-        taken: list[str] = []
+        taking = Taking(self._destinations, self._partly)
         for batch in append.batches(prepared):
             try:
-                await connection.append(batch, self._destinations)
+                await connection.append(batch, taking)
             except EnqueueError as error:
-                error.taken = tuple(taken)
+                error.taken = tuple(taking.taken)
                 raise
-            taken.extend(event.message_id for event in batch)
-        return taken
+            taking.end(batch)
+        return taking.result()
 
     async def close(self) -> None:
         """Close the connections of the running event loop."""
@@ -103,9 +104,12 @@ class AsyncProducer:
         loop = asyncio.get_running_loop()
         connection = self._connections.get(loop)
         if connection is None or connection.pid != os.getpid():
-            connection = self._connections[loop] = _Connection(
-                redis_url(self._redis_url), broker_url(self._broker_url, redis=self._redis_url), self._timeout
-            )
+            try:
+                connection = self._connections[loop] = _Connection(
+                    redis_url(self._redis_url), broker_url(self._broker_url, redis=self._redis_url), self._timeout
+                )
+            except ValueError:
+                raise append.bad_address() from None
         return connection
 
 
@@ -120,10 +124,10 @@ class _Connection:
         self._hints = Hints(broker, timeout=timeout)
         self._known_until = 0.0
 
-    async def append(self, events: Sequence[Prepared], destinations: Sequence[str]) -> None:
+    async def append(self, events: Sequence[Prepared], taking: Taking) -> None:
         try:
-            await self._check_known(destinations)
-            wanting = [name for name in destinations if await self._append_to(name, events)]
+            await self._check_known(taking.open)
+            wanting = [name for name in taking.open if await self._append_to(name, events, taking)]
         except (exceptions.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
             unavailable.uncertain = tuple(event.message_id for event in events)
@@ -132,9 +136,16 @@ class _Connection:
             # Celery's client blocks, and a hint is rare: only when no run is alive.
             await asyncio.to_thread(self._hints.send, name)
 
-    async def _append_to(self, destination: str, events: Sequence[Prepared]) -> bool:
-        keys, args = append.arguments(Keys(destination), events)
-        return append.hint_needed(await self._script(keys=keys, args=args), destination)
+    async def _append_to(self, destination: str, events: Sequence[Prepared], taking: Taking) -> bool:
+        wanted = taking.wanted(destination, events)
+        if not wanted:
+            return False
+        keys, args = append.arguments(Keys(destination), wanted)
+        try:
+            return append.hint_needed(await self._script(keys=keys, args=args), destination)
+        except OutboxFull as error:
+            taking.refuse(destination, error)
+            return False
 
     async def _check_known(self, destinations: Sequence[str]) -> None:
         if time.monotonic() >= self._known_until:

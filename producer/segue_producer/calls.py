@@ -18,12 +18,12 @@ class Call(NamedTuple):
 
 def identify_event(call: Call, traits: Mapping[str, Any] | None) -> dict[str, Any]:
     """An identify event; what was not given is absent."""
-    return {"type": "identify", **_common(call), "traits": dict(traits or {})}
+    return {"type": "identify", **_common(call), "traits": {} if traits is None else traits}
 
 
 def track_event(call: Call, event: str, properties: Mapping[str, Any] | None) -> dict[str, Any]:
     """A track event; what was not given is absent."""
-    return {"type": "track", **_common(call), "event": event, "properties": dict(properties or {})}
+    return {"type": "track", **_common(call), "event": event, "properties": {} if properties is None else properties}
 
 
 def _common(call: Call) -> dict[str, Any]:

@@ -1,8 +1,33 @@
-"""Entries of an outbox: an event's JSON, a space, and the unix ms at which it was enqueued, in 11 hexadecimal digits."""
+"""Entries of an outbox: an event's JSON, a space, and the unix ms at which it was enqueued, in 11 hexadecimal digits.
 
+A messageId belongs to its source: backend services together are one, every write key of the Tracking API is its own. Where
+the source is a write key, its digest stands between the two, behind a space of its own.
+"""
+
+import hashlib
+import re
 from typing import Final
 
 _LENGTH: Final = 12
+_IDENTITY: Final = re.compile(r"([0-9a-f]{16})\0(.*)", re.DOTALL)
+BACKEND: Final = ""
+"""The source of what backend services enqueue, with a Producer or by a task."""
+
+
+def source_of(write_key: str) -> str:
+    """The source of what comes with a write key: 16 hexadecimal digits, from which nobody gets the key."""
+    return hashlib.blake2b(write_key.encode(), digest_size=8, person=b"segue source").hexdigest()
+
+
+def identity(source: str, message_id: str) -> str:
+    """What an event is known by: its messageId, within its source. A backend's is the messageId itself."""
+    return f"{source}\0{message_id}" if source else message_id
+
+
+def split_identity(known_by: str) -> tuple[str, str]:
+    """Source and messageId of what `identity` made."""
+    found = _IDENTITY.fullmatch(known_by)
+    return (found[1], found[2]) if found else (BACKEND, known_by)
 
 
 def entry_stamp(unix_ms: int) -> bytes:
@@ -19,3 +44,11 @@ def read_stamp(entry: bytes) -> tuple[bytes, int]:
         return entry[:-_LENGTH], int(stamp, 16)
     except ValueError:
         return entry, 0
+
+
+def read_source(json: bytes) -> tuple[bytes, str]:
+    """What `read_stamp` returned, as the event's JSON and its source."""
+    if json[-1:] == b"}":
+        return json, BACKEND
+    event, _, source = json.rpartition(b" ")
+    return (event, source.decode()) if event[-1:] == b"}" and source.isalnum() else (json, BACKEND)

@@ -10,7 +10,7 @@
 `segue_worker.errors` goes on from the same root.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class SegueError(Exception):
@@ -20,20 +20,39 @@ class SegueError(Exception):
 class EnqueueError(SegueError):
     """An event, or part of a batch, was not taken.
 
+    Enqueueing any of the events again with the same messageId is safe: a messageId takes effect once.
+
     Attributes:
         taken: messageIds that are in the outbox of every destination asked for, in order. They need not be sent again.
-        uncertain: messageIds whose fate the connection did not report. Enqueueing them again with the same
-            messageId is safe: a messageId takes effect once.
+        uncertain: messageIds whose fate the connection did not report.
+        owed: destination → messageIds that it did not take, in order, where other destinations may have.
     """
 
-    def __init__(self, message: str, *, taken: Sequence[str] = (), uncertain: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        taken: Sequence[str] = (),
+        uncertain: Sequence[str] = (),
+        owed: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         super().__init__(message)
         self.taken = tuple(taken)
         self.uncertain = tuple(uncertain)
+        self.owed = {name: tuple(ids) for name, ids in (owed or {}).items()}
 
 
 class InvalidEvent(EnqueueError):
-    """An event breaks the Segment spec or a size limit; nothing of its call was taken."""
+    """An event breaks the Segment spec or a size limit; nothing of its call was taken.
+
+    Attributes:
+        reason: one word for metrics: `malformed`, `no_identity`, `too_large`, or `type` for a call that is neither
+            identify nor track.
+    """
+
+    def __init__(self, message: str, *, reason: str = "malformed") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class UnknownDestination(EnqueueError):

@@ -61,6 +61,7 @@ class Keys:
     """The keys of one destination."""
 
     __slots__ = (
+        "arrived",
         "away",
         "because",
         "clock",
@@ -73,6 +74,7 @@ class Keys:
         "lease",
         "log",
         "measures",
+        "moving",
         "outbox",
         "parked",
         "paused",
@@ -113,6 +115,10 @@ class Keys:
         self.paused = prefix + "paused"
         self.pending = prefix + "pending"
         """Number of events in all outboxes of the destination."""
+        self.moving = prefix + "moving"
+        """Where everything here is being moved to, and the token of that move, as JSON; until it is finished."""
+        self.arrived = prefix + "arrived:"
+        """Prefix; the destination follows from which a move is under way. Hash: what has arrived → under which token."""
         self.plan = prefix + "plan:"
         """Prefix; the version of a plan follows. Which events its mappings take (`segue_worker.outbox.plan`), as JSON."""
         self.counted = prefix + "counted"
@@ -120,7 +126,8 @@ class Keys:
         self.resumed = prefix + "resumed"
         """Present for `RESUMED_S` after a person ended a pause: the breaker does not begin another."""
         self.settings = prefix + "settings"
-        """What others must know of the destination's configuration: `max_pending`, `rate_limit`."""
+        """What others must know of the destination's configuration: `max_pending`, `rate_limit`; and of its API key: the
+        digest of the one that was last used (`key`), and of those that Loops refused since it is paused (`refused`)."""
         self.settled = prefix + "settled"
         """Unix ms at which events were last settled or an attempt was recorded: the sign that events move."""
         self.hinted = prefix + "hinted"
@@ -148,9 +155,19 @@ def name_in(key: bytes) -> bytes:
     return key[key.index(b"{") + 1 : key.index(b"}")]
 
 
+def key_digest(api_key: str) -> str:
+    """The 32 hexadecimal digits by which Redis knows an API key."""
+    return hashlib.blake2b(api_key.encode(), digest_size=16).hexdigest()
+
+
+def team_rate_key(team: str) -> str:
+    """Key of the pacing state of a Loops team, known by the digest of the first of its API keys."""
+    return "segue:rate:" + team
+
+
 def rate_key(api_key: str) -> str:
-    """Key of the pacing state of a Loops team: destinations with one API key share one limiter."""
-    return "segue:rate:" + hashlib.blake2b(api_key.encode(), digest_size=16).hexdigest()
+    """Key of the pacing state of a team that has had only this API key."""
+    return team_rate_key(key_digest(api_key))
 
 
 def contact_digest(contact: bytes) -> str:

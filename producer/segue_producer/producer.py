@@ -10,10 +10,10 @@ from typing import Any, Final, Self
 import redis
 
 from segue_producer import append
-from segue_producer.append import EventInput
+from segue_producer.append import EventInput, Partly, Taking
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import CONNECTIONS, ONCE_AGAIN, AllInUseError, broker_url, redis_client, redis_url
-from segue_producer.errors import EnqueueError
+from segue_producer.errors import EnqueueError, OutboxFull
 from segue_producer.events import Prepared
 from segue_producer.hints import Hints
 from segue_producer.keys import DESTINATIONS, Keys
@@ -48,6 +48,7 @@ class Producer:
         self._redis_url = redis_url
         self._broker_url = broker_url
         self._timeout = timeout
+        self._partly = Partly()
         self._connection: _Connection | None = None
 
     def identify(
@@ -106,17 +107,20 @@ class Producer:
             InvalidEvent: an event is malformed; none was taken.
             EnqueueError: some were not taken; `.taken` lists those that were.
         """
-        prepared = append.prepare_all(events)
+        return self.enqueue_prepared(append.prepare_all(events))
+
+    def enqueue_prepared(self, prepared: Sequence[Prepared]) -> list[str]:
+        """Enqueue what `segue_producer.events.prepare` made, as `enqueue` does; for callers who check events one by one."""
         connection = self._connected()
-        taken: list[str] = []
+        taking = Taking(self._destinations, self._partly)
         for batch in append.batches(prepared):
             try:
-                connection.append(batch)
+                connection.append(batch, taking)
             except EnqueueError as error:
-                error.taken = tuple(taken)
+                error.taken = tuple(taking.taken)
                 raise
-            taken.extend(event.message_id for event in batch)
-        return taken
+            taking.end(batch)
+        return taking.result()
 
     def close(self) -> None:
         """Close the connections. The producer may be used again; it then connects anew."""
@@ -134,12 +138,15 @@ class Producer:
         connection = self._connection
         # A forked child must not share its parent's sockets.
         if connection is None or connection.pid != os.getpid():
-            connection = self._connection = _Connection(
-                redis_url(self._redis_url),
-                broker_url(self._broker_url, redis=self._redis_url),
-                self._timeout,
-                self._destinations,
-            )
+            try:
+                connection = self._connection = _Connection(
+                    redis_url(self._redis_url),
+                    broker_url(self._broker_url, redis=self._redis_url),
+                    self._timeout,
+                    self._destinations,
+                )
+            except ValueError:
+                raise append.bad_address() from None
         return connection
 
 
@@ -162,33 +169,41 @@ class _Connection:
         self._hints = Hints(broker, timeout=timeout)
         self._known_until = 0.0
 
-    def append(self, events: Sequence[Prepared]) -> None:
-        message_ids = [event.message_id for event in events]
+    def append(self, events: Sequence[Prepared], taking: Taking) -> None:
         try:
-            wanting = self._append(events)
+            wanting = self._append(events, taking)
         except (redis.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
-            unavailable.uncertain = tuple(message_ids)
+            unavailable.uncertain = tuple(event.message_id for event in events)
             raise unavailable from None
         for name in wanting:
             self._hints.send(name)
 
-    def _append(self, events: Sequence[Prepared]) -> list[str]:
-        """Append to each destination, as one of as many threads as there may be connections. Returns who wants a hint."""
+    def _append(self, events: Sequence[Prepared], taking: Taking) -> list[str]:
+        """Append to each open destination, as one of as many threads as there may be connections. Returns who wants a hint."""
         try:
             self._places.get(timeout=self._timeout)
         except queue.Empty:
             raise AllInUseError(self._timeout) from None
         try:
             self._check_known()
-            return [name for name in self._keys if self._append_to(name, events)]
+            return [name for name in taking.open if self._append_to(name, events, taking)]
         finally:
             self._places.put(None)
 
-    def _append_to(self, destination: str, events: Sequence[Prepared]) -> bool:
-        keys, args = append.arguments(self._keys[destination], events)
+    def _append_to(self, destination: str, events: Sequence[Prepared], taking: Taking) -> bool:
+        wanted = taking.wanted(destination, events)
+        if not wanted:
+            return False
+        keys, args = append.arguments(self._keys[destination], wanted)
         command = (len(keys), *keys, *args)
-        return append.hint_needed(self._on_connection(lambda each: _evaluate(each, self._sha, command)), destination)
+        try:
+            return append.hint_needed(
+                self._on_connection(lambda each: _evaluate(each, self._sha, command)), destination
+            )
+        except OutboxFull as error:
+            taking.refuse(destination, error)
+            return False
 
     def _on_connection(self, converse: Callable[[Any], Any]) -> Any:
         """Send a command, and read its answer, on a connection of its own for each thread that is at it.

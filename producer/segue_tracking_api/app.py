@@ -25,6 +25,7 @@ from segue_tracking_api.answers import error_response
 from segue_tracking_api.counters import Counters
 from segue_tracking_api.limits import Limits
 from segue_tracking_api.openapi import BATCH_PATHS, CALL_PATHS, docs_page, openapi_description
+from segue_tracking_api.origins import Origins
 from segue_tracking_api.request_handler import UNAVAILABLE_RETRY_S, RequestHandler
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,9 @@ def create_app(
     limits = limits or Limits()
     client = async_redis_client(effective_redis_url(redis_url), timeout=_REDIS_TIMEOUT_S)
     counters = Counters(client)
-    handler = RequestHandler(sources, limits, counters, redis_url=redis_url, broker_url=broker_url)
+    handler = RequestHandler(
+        *(sources, limits, counters, client), origins=Origins(cors_origins), redis_url=redis_url, broker_url=broker_url
+    )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
+from segue_producer.values import read_integer
 from segue_tracking_api.answers import RequestRefused
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -51,7 +52,7 @@ def decode(body: bytes | bytearray, encoding: str, *, limit: int) -> bytes | byt
 def parse(body: bytes | bytearray) -> dict[str, Any]:
     """Return the object that a body holds, whatever its Content-Type says.
 
-    NaN and infinities are accepted, because old Python clients write them. In the outbox they become null.
+    Integers keep all their digits, since they may be ids. NaN and infinities are accepted, because old Python clients write them. In the outbox they become null.
 
     Raises:
         RequestRefused: the body is not a JSON object in UTF-8.
@@ -67,8 +68,8 @@ def parse(body: bytes | bytearray) -> dict[str, Any]:
 
 
 def _parse_leniently(text: bytes) -> Any:
-    """Read JSON that one bad event would spoil for the whole batch, by half a surrogate pair or by deep nesting."""
+    """Read JSON that one bad event would spoil for the whole batch: half a surrogate pair, deep nesting, endless digits."""
     try:
-        return json.loads(text.decode())
+        return json.loads(text.decode(), parse_int=read_integer)
     except (ValueError, RecursionError):
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_json", "the body is not valid JSON in UTF-8") from None

@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from segue_tracking_api.answers import error_body
+from segue_tracking_api.arrivals import Arrivals
 from segue_tracking_api.limits import DISCARDED_BYTES, Limits
 
 
@@ -19,16 +20,21 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     limits: Limits = Limits()
+    arrivals: Arrivals = Arrivals(limits)
+    """Of the server whose connections these are."""
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(config, server_state, app_state, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
         self._received = 0
         self._in_head = True
+        self.address = ""
+        self.held_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time for the first request."""
         super().connection_made(transport)
+        self.address = self.client[0] if self.client else ""
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -44,6 +50,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self.transport.is_closing():
             return
+        if self._deadline is not None and self._received <= self.limits.batch_bytes:
+            self.arrivals.hold(self, len(data))
         if self._received > DISCARDED_BYTES + self.limits.head_bytes:
             self.transport.abort()
         elif self._in_head and self._received > self.limits.head_bytes:
@@ -73,15 +81,18 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(HTTPStatus.BAD_REQUEST, "invalid_http", msg)
 
     def _start_clock(self) -> None:
-        self._deadline = self.loop.call_later(self.limits.receive_s, self._expire)
+        self._deadline = self.loop.call_later(self.limits.receive_s, self.cut)
+        self.arrivals.begin(self)
 
     def _stop_clock(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+            self.arrivals.end(self)
 
-    def _expire(self) -> None:
-        self._deadline = None
+    def cut(self) -> None:
+        """Answer that the request took too long, and close the connection."""
+        self._stop_clock()
         self._refuse(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "the request did not arrive in time")
 
     def _refuse(self, status: HTTPStatus, code: str, message: str) -> None:

@@ -3,8 +3,8 @@
 They are fields of `segue:tracking-api:totals` and `segue:tracking-api:stats:<minute>` (`segue_producer.keys`):
 
     requests                            requests that carried events and were answered 200
-    accepted                            events that went into the outbox
-    rejected                            events that violate the spec or a limit
+    accepted                            events that went into the outbox of at least one destination
+    rejected                            events that violate the spec or a limit, and became dead letters
     dropped_page, _screen, _group, _alias   calls for which Loops has no action
     refused_<status>                    requests with events that were answered with an error
 
@@ -52,7 +52,7 @@ class Counters:
         if rejected:
             self._counts["rejected"] += rejected
             self._rejected += rejected
-            self._first_reason = self._first_reason or intake.rejected[0].message
+            self._first_reason = self._first_reason or intake.rejected[0].refused.detail
 
     def refused(self, status: int) -> None:
         """Count a request that was answered with an error."""

@@ -7,10 +7,11 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from pydantic_core import to_json
-
 from segue_producer.errors import InvalidEvent
 from segue_producer.events import MAX_MESSAGE_ID, Prepared, prepare
+from segue_producer.refusals import Refused, id_of
+from segue_producer.repairs import choices_of, object_of, repair
+from segue_producer.values import sound, write_json
 from segue_tracking_api.answers import RequestRefused
 from segue_tracking_api.limits import ADDED_BYTES, MAX_EVENTS, Limits
 from segue_tracking_api.timestamps import correct, instant
@@ -25,12 +26,22 @@ _STORED_PER_SENT: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A message that was not accepted, and why."""
+    """A message that was not accepted, and why.
+
+    Attributes:
+        index: its place in the batch.
+        refused: what is kept of it.
+        code: for programs.
+    """
 
     index: int
-    message_id: str | None
-    code: str
-    message: str
+    refused: Refused
+    code: str = "invalid_event"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the answer says of it."""
+        listed = self.refused.message_id if _is_listable(self.refused.message_id) else None
+        return {"index": self.index, "messageId": listed, "code": self.code, "message": self.refused.detail}
 
 
 @dataclass(slots=True)
@@ -53,10 +64,7 @@ class Intake:
         """Return what the answer says besides success; nothing if every message was accepted."""
         if not self.dropped and not self.rejected:
             return {}
-        rejected = [
-            {"index": each.index, "messageId": each.message_id, "code": each.code, "message": each.message}
-            for each in self.rejected
-        ]
+        rejected = [each.to_dict() for each in self.rejected]
         return {"accepted": len(self.accepted), "dropped": dict(self.dropped), "rejected": rejected}
 
 
@@ -67,13 +75,17 @@ class MessageSorter:
         received_at: when the request arrived.
         limits: limits of a request.
         batch: the body of the request, if it is a batch; its `context` and `integrations` go into every message.
+        source: whose messageIds they have.
 
     Raises:
         RequestRefused: what the batch has for all of its messages is not valid.
     """
 
-    def __init__(self, received_at: datetime, limits: Limits, batch: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, received_at: datetime, limits: Limits, batch: Mapping[str, Any] | None = None, *, source: str = ""
+    ) -> None:
         batch = batch or {}
+        self._source = source
         self.intake = Intake()
         self._received_at = received_at
         self._sent_at = instant(batch.get("sentAt"))
@@ -88,7 +100,7 @@ class MessageSorter:
             RequestRefused: the messages of the batch are too large together.
         """
         if not isinstance(message, dict):
-            self._reject(index, None, "must be an object")
+            self._reject(index, message, "must be an object")
             return
         kind = message.get("type")
         if isinstance(kind, str) and kind in WITHOUT_ACTION:
@@ -96,13 +108,14 @@ class MessageSorter:
             return
         try:
             event = {name: value for name, value in message.items() if name != "writeKey"}
+            repair(event)
             added = ADDED_BYTES + _lift_traits(event)
             self._complete(event)
-            prepared = prepare(event, max_bytes=self._max_event + added)
+            prepared = prepare(event, max_bytes=self._max_event + added, source=self._source)
         except InvalidEvent as error:
-            self._reject(index, message.get("messageId"), str(error).removeprefix("event: "))
+            self._reject(index, message, str(error).removeprefix("event: "), error.reason)
         except RecursionError:
-            self._reject(index, message.get("messageId"), "is nested too deep")
+            self._reject(index, message, "is nested too deep")
         else:
             self._room -= len(prepared.json)
             if self._room < 0:
@@ -113,11 +126,15 @@ class MessageSorter:
                 )
             self.intake.accepted.append(prepared)
 
-    def reject_rest(self, index: int, count: int) -> None:
-        """Reject `count` messages from `index` on, with a single entry."""
-        self.intake.unlisted = count - 1
-        message = f"a batch has at most {MAX_EVENTS} events; this one and all after it ({count - 1}) were not accepted"
-        self.intake.rejected.append(Rejected(index, None, "too_many_events", message))
+    def reject_rest(self, index: int, rest: list[Any]) -> None:
+        """Reject all messages from `index` on, with a single entry."""
+        self.intake.unlisted = len(rest) - 1
+        message = (
+            f"a batch has at most {MAX_EVENTS} events; this one and all after it ({len(rest) - 1}) were not accepted"
+        )
+        known = tuple(each["messageId"] for each in rest if isinstance(each, dict) and _is_text(each.get("messageId")))
+        refused = Refused(id_of(rest), rest, message, "too_many_events", source=self._source, further=known)
+        self.intake.rejected.append(Rejected(index, refused, "too_many_events"))
 
     def _complete(self, event: dict[str, Any]) -> None:
         """Add to an event what the batch has for all of them, and correct its timestamps."""
@@ -127,11 +144,17 @@ class MessageSorter:
                 event[name] = _merged(shared, own or {})
         correct(event, batch_sent_at=self._sent_at, received_at=self._received_at)
 
-    def _reject(self, index: int, message_id: object, message: str) -> None:
-        listed = message_id if isinstance(message_id, str) and _is_listable(message_id) else None
+    def _reject(self, index: int, message: object, detail: str, word: str = "malformed") -> None:
+        event = (
+            {name: value for name, value in message.items() if name != "writeKey"}
+            if isinstance(message, dict)
+            else message
+        )
+        given = event.get("messageId") if isinstance(event, dict) else None
+        message_id = sound(given) if isinstance(given, str) and given else id_of(event)
         # The name of a field may contain half a surrogate pair, which an answer cannot contain.
-        text = message.encode("utf-8", "replace").decode()[:_MESSAGE_MAX]
-        self.intake.rejected.append(Rejected(index, listed, "invalid_event", text))
+        refused = Refused(message_id, event, sound(detail)[:_MESSAGE_MAX], word, source=self._source)
+        self.intake.rejected.append(Rejected(index, refused))
 
 
 def messages(batch: Mapping[str, Any]) -> list[Any]:
@@ -153,21 +176,18 @@ def pieces(listed: list[Any], size: int) -> Iterator[list[tuple[int, Any]]]:
 
 
 def _shared(batch: Mapping[str, Any], name: str, limits: Limits) -> dict[str, Any]:
-    value = batch.get(name)
-    if value is None:
-        return {}
+    value = object_of(batch.get(name))
     if not isinstance(value, dict):
-        raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_batch", f"{name} must be an object")
+        return {}
+    shared: dict[str, Any] = choices_of(value) if name == "integrations" else value
     try:
-        size = len(to_json(value))
-    except (ValueError, RecursionError):
-        raise RequestRefused(
-            HTTPStatus.BAD_REQUEST, "invalid_batch", f"{name} is nested too deep, or is not valid Unicode"
-        ) from None
+        size = len(write_json(shared))
+    except ValueError:
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_batch", f"{name} is nested too deep") from None
     if size > limits.event_bytes:
         message = f"{name} has {size} bytes of JSON, which is more than an event may have"
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_batch", message)
-    return value
+    return shared
 
 
 def _lift_traits(event: dict[str, Any]) -> int:
@@ -184,7 +204,7 @@ def _lift_traits(event: dict[str, Any]) -> int:
         return 0
     event["traits"] = traits
     try:
-        return len(to_json(traits))
+        return len(write_json(traits))
     except ValueError:
         # What cannot be written is reported when the whole event is checked.
         return 0
@@ -197,6 +217,10 @@ def _merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
         before = outcome.get(name)
         outcome[name] = _merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
     return outcome
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_MESSAGE_ID
 
 
 def _is_listable(message_id: str) -> bool:

@@ -25,7 +25,10 @@ class Limits:
     Attributes:
         batch_bytes: size of a body, both as it was sent and decompressed.
         event_bytes: size of one event.
-        in_flight: how many requests are handled at once; further ones are told to try again.
+        in_flight: how many requests that have arrived are handled at once; further ones are told to try again.
+        arriving_per_address: how many requests of one address may be arriving at once; beyond, the one that has been
+            arriving for the longest is cut.
+        arriving_bytes: the same for what has arrived of all of them, whatever their addresses.
         head_bytes: size of the request line and the headers.
         receive_s: seconds within which a whole request must arrive.
         shutdown_s: seconds in which current requests may finish when the process is told to stop.
@@ -34,6 +37,8 @@ class Limits:
     batch_bytes: int = DEFAULT_BATCH_BYTES
     event_bytes: int = MAX_EVENT_BYTES
     in_flight: int = 256
+    arriving_per_address: int = 128
+    arriving_bytes: int = 64 * 1024 * 1024
     head_bytes: int = 64 * 1024
     receive_s: float = 20.0
     shutdown_s: float = 15.0

@@ -25,6 +25,7 @@ _ABOUT: Final = (
 _REFUSALS: Final = {
     "400": "The body is not a JSON object, not a batch, not valid gzip, or a single event that is too large.",
     "401": "The write key is missing or not known.",
+    "403": "A page of this origin may not send.",
     "408": "The request did not arrive in time.",
     "413": "The body is too large.",
     "415": "The Content-Encoding is not gzip.",

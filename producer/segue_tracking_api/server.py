@@ -1,5 +1,6 @@
 """Serves the Tracking API on a port."""
 
+import resource
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -8,6 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from segue_producer.serving import ReadyServer
+from segue_tracking_api.arrivals import Arrivals
 from segue_tracking_api.bounded_protocol import BoundedProtocol
 from segue_tracking_api.limits import Limits
 
@@ -19,7 +21,7 @@ def make_server(app: ASGIApp, limits: Limits, on_ready: Callable[[], None]) -> R
     """Make a server to be run on a socket. `on_ready` is called as soon as it answers requests."""
     config = uvicorn.Config(
         app,
-        http=type("Protocol", (BoundedProtocol,), {"limits": limits}),
+        http=type("Protocol", (BoundedProtocol,), {"limits": limits, "arrivals": Arrivals(limits)}),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -46,4 +48,12 @@ def serve(app: ASGIApp, listener: socket.socket, limits: Limits, on_ready: Calla
     Raises:
         KeyboardInterrupt: SIGINT stopped it.
     """
+    _allow_many_connections()
     make_server(app, limits, on_ready).run_until_stopped(listener)
+
+
+def _allow_many_connections() -> None:
+    """Let the process have as many open connections as the system lets it; the usual 1,024 are soon full of idle ones."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

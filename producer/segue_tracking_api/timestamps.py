@@ -19,7 +19,7 @@ def correct(event: dict[str, Any], *, batch_sent_at: datetime | None, received_a
     """Set the timestamps of an event to what Segment's destinations get to see.
 
     `originalTimestamp` keeps the time by the client's clock; without a valid `sentAt`, `timestamp` is the same. Values
-    that are not timestamps stay for the check of the event to report, except in `sentAt`, which is removed.
+    that are no timestamps are removed: the event then happened when it was received.
 
     Args:
         event: the event, which is changed in place.
@@ -35,13 +35,12 @@ def correct(event: dict[str, Any], *, batch_sent_at: datetime | None, received_a
     original = event.get("originalTimestamp")
     if original is None:
         original = event.get("timestamp")
-    if original is None:
+    happened_at = instant(original)
+    if happened_at is None:
+        event.pop("originalTimestamp", None)
         event["timestamp"] = received_at
         return
     event["originalTimestamp"] = original
-    happened_at = instant(original)
-    if happened_at is None:
-        return
     event["timestamp"] = happened_at
     if sent_at is not None:
         try:

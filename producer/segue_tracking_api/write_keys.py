@@ -1,13 +1,26 @@
-"""Finds the write key of a request, and the destinations that its events go to."""
+"""Finds the write key of a request, and the source that it stands for."""
 
 import binascii
 import hmac
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
+from segue_producer.entries import source_of
 from segue_tracking_api.answers import RequestRefused
+
+
+class Source(NamedTuple):
+    """What comes with one write key.
+
+    Attributes:
+        id: by which the outbox and the log know it (`segue_producer.entries.source_of`).
+        destinations: names of those that its events go to.
+    """
+
+    id: str
+    destinations: tuple[str, ...]
 
 
 class WriteKeys:
@@ -18,19 +31,21 @@ class WriteKeys:
     """
 
     def __init__(self, sources: Mapping[str, Sequence[str]]) -> None:
-        self._sources = [(key.encode(), tuple(destinations)) for key, destinations in sources.items()]
+        self._sources = [
+            (key.encode(), Source(source_of(key), tuple(destinations))) for key, destinations in sources.items()
+        ]
 
-    def destinations(self, write_key: str) -> tuple[str, ...]:
-        """Return the destinations of a write key. This takes the same time for a wrong key as for a right one.
+    def source(self, write_key: str) -> Source:
+        """Return the source of a write key. This takes the same time for a wrong key as for a right one.
 
         Raises:
             RequestRefused: there is no such key.
         """
         given = write_key.encode("utf-8", "replace")
-        found: tuple[str, ...] | None = None
-        for key, destinations in self._sources:
+        found: Source | None = None
+        for key, source in self._sources:
             if hmac.compare_digest(key, given):
-                found = destinations
+                found = source
         if found is None:
             raise unauthorized("this write key is not known")
         return found

@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import redis
 
 from segue_producer import (
     AsyncProducer,
+    EnqueueError,
     InvalidEvent,
     OutboxFull,
     OutboxUnavailable,
@@ -76,10 +79,84 @@ def test_a_batch_that_fills_the_outbox_says_what_was_taken(producer: Producer, c
     assert list(caught.value.taken) == [str(number) for number in range(500)] == waiting(client, "u1")
 
 
-@pytest.mark.parametrize("name", ["Loops", "", "a b", "x" * 65])
-def test_a_name_that_can_be_no_destination_is_refused_at_once(name: str) -> None:
+def test_a_full_destination_silences_no_other_and_a_retry_doubles_nothing(
+    redis_server: EmbeddedRedis, client: redis.Redis
+) -> None:
+    client.hset(Keys("second").settings, "max_pending", 1)
+    producer = Producer(redis_server.url, ("loops", "second"))
+    producer.track("u1", "E", message_id="first")
+    for _ in range(3):
+        with pytest.raises(OutboxFull, match=r"'second': 1 events are pending.*\(loops took them\): m1") as caught:
+            producer.track("u1", "E", message_id="m1")
+        assert (caught.value.taken, caught.value.owed) == ((), {"second": ("m1",)})
+    assert waiting(client, "u1") == ["first", "m1"]
+    client.delete(Keys("second").settings)
+    producer.track("u1", "E", message_id="m1")
+    assert waiting(client, "u1") == waiting(client, "u1", "second") == ["first", "m1"]
+
+
+def test_a_destination_that_fills_up_within_a_call_gets_no_later_batch(
+    redis_server: EmbeddedRedis, client: redis.Redis
+) -> None:
+    client.hset(Keys("second").settings, "max_pending", 300)
+    ids = [str(number) for number in range(600)]
+    events = [{"type": "track", "userId": "u1", "event": "E", "messageId": each} for each in ids]
+    producer = Producer(redis_server.url, ("loops", "second"))
+    with pytest.raises(OutboxFull) as caught:
+        producer.enqueue(events)
+    assert list(caught.value.taken) == ids[:250] == waiting(client, "u1", "second")
+    assert caught.value.owed == {"second": tuple(ids[250:])}
+    client.delete(Keys("second").settings)
+    producer.enqueue(events[250:])
+    assert waiting(client, "u1") == waiting(client, "u1", "second") == ids
+
+
+@pytest.mark.parametrize("name", ["Loops", "", "a b", "x" * 65, None, ["a"]])
+def test_a_name_that_can_be_no_destination_is_refused_at_once(name: Any) -> None:
     with pytest.raises(UnknownDestination):
         Producer(destinations=(name,))
+
+
+@pytest.mark.parametrize("destinations", ["loops", (), None, 5])
+def test_destinations_are_a_sequence_of_names(destinations: Any) -> None:
+    with pytest.raises(UnknownDestination, match="give a sequence"):
+        Producer(destinations=destinations)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda producer: producer.track("u", "X", ["a"]),
+        lambda producer: producer.identify(10**5000),
+        lambda producer: producer.identify("u", 5),
+        lambda producer: producer.track("u", "X", timestamp=5),
+        lambda producer: producer.track(["u"], "X"),
+        lambda producer: producer.enqueue(5),
+        lambda producer: producer.enqueue("text"),
+        lambda producer: producer.enqueue({"type": "track"}),
+    ],
+)
+def test_a_wrong_argument_is_an_invalid_event(producer: Producer, call: Callable[[Any], object]) -> None:
+    with pytest.raises(InvalidEvent):
+        call(producer)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost:99999999/0",
+        "redis://localhost:port/0",
+        "redis://user:secret#1@localhost/0",
+        "http://localhost/",
+        "text",
+    ],
+)
+async def test_an_address_that_is_none_is_named(url: str) -> None:
+    with pytest.raises(EnqueueError, match="SEGUE_REDIS_URL") as caught:
+        Producer(url).track("u1", "E")
+    assert "secret" not in str(caught.value)
+    with pytest.raises(EnqueueError, match="SEGUE_REDIS_URL"):
+        await AsyncProducer(url).track("u1", "E")
 
 
 def test_a_destination_no_worker_serves_is_refused_once_workers_have_said_which_they_serve(
@@ -155,6 +232,15 @@ async def test_async_errors_are_those_of_the_producer(redis_server: EmbeddedRedi
         with pytest.raises(OutboxFull) as caught:
             await producer.enqueue([{"type": "track", "userId": "u1", "event": "E"}] * 300)
         assert caught.value.taken == ()
+    client.hset(Keys("second").settings, "max_pending", 1)
+    client.delete(KEYS.settings)
+    async with AsyncProducer(redis_server.url, ("second", "loops")) as producer:
+        await producer.track("u1", "E", message_id="first")
+        for _ in range(2):
+            with pytest.raises(OutboxFull) as caught:
+                await producer.track("u1", "E", message_id="m1")
+            assert caught.value.owed == {"second": ("m1",)}
+    assert waiting(client, "u1") == ["first", "m1"]
     async with AsyncProducer("redis://127.0.0.1:9/0") as nowhere:
         with pytest.raises(OutboxUnavailable):
             await nowhere.track("u1", "E")

@@ -14,9 +14,13 @@ import httpx
 import pytest
 import redis
 
-from segue_producer.entries import read_stamp
+from segue_producer.entries import read_source, read_stamp, source_of
 from segue_producer.keys import TRACKING_TOTALS, Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis
+from segue_worker.observing.metrics.exposition import render
+from segue_worker.observing.trace import read_trails
+from segue_worker.operating.dead_letters import replay
+from segue_worker.outbox.dead_letter import DeadLetter
 
 from .stack import KEYS, wait_until
 from .tracking import WRITE_KEY, TrackingApiProcess, write_config
@@ -48,7 +52,7 @@ def client(api: TrackingApiProcess, store: "redis.Redis") -> Iterator[httpx.Clie
 
 def waiting(store: "redis.Redis", contact: str = "u1", destination: str = "loops") -> list[dict[str, Any]]:
     entries = store.lrange(Keys(destination).outbox + contact, 0, -1)
-    return [json.loads(read_stamp(entry)[0]) for entry in entries if isinstance(entry, bytes)]
+    return [json.loads(read_source(read_stamp(entry)[0])[0]) for entry in entries if isinstance(entry, bytes)]
 
 
 def outcome(answer: httpx.Response) -> tuple[int, str]:
@@ -116,6 +120,14 @@ def test_one_bad_event_does_not_fail_its_batch_mates(tmp_path: Path) -> None:
             answer = client.post("/v1/batch", json={"batch": batch})
         assert [event["messageId"] for event in waiting(store)] == ["a", "b"]
         counted = store.hgetall(TRACKING_TOTALS)
+        (trail,) = read_trails(store, "loops", "bad")
+        assert (trail.outcome, trail.source) == ("dead", source_of(WRITE_KEY))
+        letter_id = trail.steps[-1].details["letter"].encode()
+        letter = DeadLetter.from_json(store.hget(KEYS.dead, letter_id) or b"")
+        assert (letter.reason, letter.detail) == ("invalid", "userId: must be text or a number")
+        assert json.loads(letter.events[0]) == bad
+        metrics = render(store, ["loops"]).decode()
+        assert 'segue_rejected_events_total{destination="loops",reason="malformed"} 1.0' in metrics
     reason = "userId: must be text or a number"
     rejected = {"index": 1, "messageId": "bad", "code": "invalid_event", "message": reason}
     assert answer.json() == {"success": True, "accepted": 2, "dropped": {"page": 1}, "rejected": [rejected]}
@@ -156,6 +168,9 @@ def test_no_web_page_may_send_unless_its_origin_is_allowed(api: TrackingApiProce
     asked = {"Origin": "https://www.example.com", "Access-Control-Request-Method": "POST"}
     headers = {**asked, "Access-Control-Request-Headers": "authorization,content-type,x-retry-count"}
     assert httpx.options(f"{api.url}/v1/t", headers=headers, trust_env=False).status_code == 405
+    with api.client() as client:
+        plain = {"Content-Type": "text/plain", "Origin": "https://www.example.com"}
+        assert outcome(client.post("/v1/t", json=TRACK, headers=plain)) == (403, "origin_not_allowed")
     redis_url = "redis://127.0.0.1:9/0"
     option = ("--cors-origin", "https://www.example.com")
     with TrackingApiProcess(write_config(tmp_path), redis_url, *option) as open_api, open_api.client() as client:
@@ -165,15 +180,52 @@ def test_no_web_page_may_send_unless_its_origin_is_allowed(api: TrackingApiProce
         assert answer.headers["Access-Control-Allow-Headers"] == "authorization,content-type,x-retry-count"
         refused = client.post("/v1/t", content=b"{", headers={"Origin": "https://www.example.com"})
         assert refused.headers["Access-Control-Allow-Origin"] == "https://www.example.com"
+        # A page's text/plain comes without being asked about first.
+        plain = {"Content-Type": "text/plain", "Origin": "https://other.example.com"}
+        assert outcome(client.post("/v1/t", json=TRACK, headers=plain)) == (403, "origin_not_allowed")
         stranger = client.options("/v1/t", headers={**headers, "Origin": "https://other.example.com"})
         assert "Access-Control-Allow-Origin" not in stranger.headers
 
 
 def test_a_full_outbox_is_answered_with_when_to_come_again(client: httpx.Client, store: "redis.Redis") -> None:
-    store.hset(KEYS.settings, "max_pending", 1)
+    for name in ("loops", "second"):
+        store.hset(Keys(name).settings, "max_pending", 1)
     answer = client.post("/v1/batch", json={"batch": [TRACK, TRACK]})
     assert (*outcome(answer), answer.headers["Retry-After"]) == (503, "outbox_full", "30")
     assert client.post("/v1/track", json=TRACK).status_code == 200
+
+
+def test_a_full_destination_is_kept_what_it_is_owed_while_another_takes_it(
+    client: httpx.Client, store: "redis.Redis"
+) -> None:
+    store.hset(Keys("second").settings, "max_pending", 1)
+    batch = {"batch": [{**TRACK, "messageId": "a"}, {**TRACK, "messageId": "b"}]}
+    for _ in range(3):
+        answer = client.post("/v1/batch", json=batch)
+        assert (answer.status_code, answer.content) == SUCCESS
+    assert [event["messageId"] for event in waiting(store)] == ["a", "b"]
+    letters = [DeadLetter.from_json(raw) for raw in store.hvals(Keys("second").dead)]
+    assert sorted((letter.reason, letter.message_ids, letter.contact) for letter in letters) == [
+        ("full", ("a",), "u1"),
+        ("full", ("b",), "u1"),
+    ]
+    (trail,) = read_trails(store, "second", "a")
+    assert trail.outcome == "dead"
+    store.delete(Keys("second").settings)
+    replayed = replay(store, "second", letters, send_hint=lambda _: None)
+    assert [each.outcome for each in replayed] == ["replayed", "replayed"]
+    assert len(store.lrange(Keys("second").outbox + "u1", 0, -1)) == 2
+
+
+def test_ids_are_exact_and_one_person_is_one_contact(client: httpx.Client, store: "redis.Redis") -> None:
+    ids = ["9007199254740992", "9007199254740993", "777", "777.0", '"777"']
+    events = ",".join(f'{{"type":"identify","userId":{each},"messageId":"m{each.strip(chr(34))}"}}' for each in ids)
+    assert client.post("/v1/batch", content=f'{{"batch":[{events}]}}'.encode()).status_code == 200
+    assert client.post("/v1/i", content=b'{"userId":777}').status_code == 200
+    contacts = {key.decode().rpartition(":")[2] for key in store.keys(KEYS.outbox + "*") if isinstance(key, bytes)}
+    assert contacts == {"9007199254740992", "9007199254740993", "777"}
+    assert {event["userId"] for event in waiting(store, "777")} == {"777"}
+    assert len(waiting(store, "777")) == 4
 
 
 def test_redis_goes_away_and_comes_back(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from segue_producer.keys import SWEPT, SWEPT_MS, Keys
 from segue_worker.config import Destination
 from segue_worker.loops import LoopsClient
 from segue_worker.operating import pause as operating
-from segue_worker.operating.dead_letters import Filter, matching, replay
+from segue_worker.operating.dead_letters import Chooser, Filter, History, matching, replay
 from segue_worker.operating.forget import forget_here
 from segue_worker.operating.retry_now import parked_contacts, retry_now
 from segue_worker.process.engine import Engine
@@ -264,9 +264,9 @@ class Person:
 
     def _replay(self, name: str) -> None:
         redis = Client(self._world.link)
-        mappings = [mapping.name for mapping in self._world.config.destination(name).mappings]
+        chooser = Chooser(self._world.config.destination(name).mappings, History(redis, name))
         letters = list(matching(redis, name, Filter()))
-        for replayed in replay(redis, name, letters, send_hint=self._world.broker.send, mappings=mappings):
+        for replayed in replay(redis, name, letters, send_hint=self._world.broker.send, chooser=chooser):
             self._world.tell(f"{replayed.outcome} {replayed.id[:6]}")
 
     async def retry_now(self, name: str) -> None:

@@ -22,6 +22,7 @@ from segue_sandbox.switches import SwitchError
 from segue_sandbox.views import contact_records, event_records, summary
 
 _CHUNK = 500
+_LONGEST_NUMBER = 15
 
 
 class ControlError(SegueError):
@@ -183,8 +184,8 @@ def _number(request: HttpRequest, name: str) -> int | None:
     text = request.query_params.get(name)
     if text is None:
         return None
-    if not text.isdecimal():
-        raise ControlError(f"{name} must be a whole number, not {text}")
+    if not text.isdecimal() or len(text) > _LONGEST_NUMBER:
+        raise ControlError(f"{name} must be a whole number, not {text[:_LONGEST_NUMBER]}")
     return int(text)
 
 

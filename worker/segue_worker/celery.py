@@ -14,11 +14,12 @@ from typing import Any, Final
 
 from billiard import active_children
 from celery import signals
+from kombu import Exchange, Queue
 from redis import RedisError
 
 from segue_producer.broker import celery_app
 from segue_producer.clients import broker_url, redis_client, redis_url, where
-from segue_producer.settings import QUEUE, SWEEP
+from segue_producer.settings import ENQUEUE_QUEUE, QUEUE, SWEEP
 from segue_worker import logs
 from segue_worker.config import Config, load_config
 from segue_worker.delivery.context import unix_ms
@@ -27,7 +28,9 @@ from segue_worker.errors import SegueError
 from segue_worker.observing.redis_check import check_redis
 from segue_worker.observing.workers import WorkerAbout
 from segue_worker.process.consumer import SignOfLife, SpareSweep
+from segue_worker.process.enqueue_queue import ReadsEnqueue
 from segue_worker.process.runtime import Runtime
+from segue_worker.process.task_json import read_leniently
 
 SWEEP_S: Final = 1.0
 LONGEST_TASK_S: Final = 120
@@ -63,7 +66,9 @@ app.conf.broker_transport_options.update(
     unacked_restore_throttle=1,
 )
 
-app.steps["consumer"].update({SignOfLife, SpareSweep})
+app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in (QUEUE, ENQUEUE_QUEUE)]
+app.steps["consumer"].update({SignOfLife, SpareSweep, ReadsEnqueue})
+read_leniently()
 
 _process: dict[str, Any] = {}
 """What this process has: its configuration, its runtime, and `stopping` once it is told to stop. The last is set by a

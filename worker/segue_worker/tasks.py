@@ -1,19 +1,21 @@
 """The Celery tasks. Any of them may be lost or arrive twice without harm (docs/design.md#the-invariants)."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from celery import Task
 from celery.exceptions import Reject
 from celery.worker.request import Request
+from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from segue_producer import EnqueueError, InvalidEvent, OutboxFull, OutboxUnavailable, Producer
+from segue_producer import OutboxFull, OutboxUnavailable, Producer
 from segue_producer.clients import redis_url
-from segue_producer.events import prepare
-from segue_producer.settings import DELIVER, ENQUEUE, SWEEP
+from segue_producer.settings import DELIVER, ENQUEUE, ENQUEUE_QUEUE, SWEEP
 from segue_worker.celery import app, config, runtime, stopping
+from segue_worker.process.enqueue_queue import ENQUEUE as ENQUEUE_READING
+from segue_worker.process.enqueuing import Sorted, sort
 
 log = logging.getLogger(__name__)
 
@@ -67,36 +69,43 @@ class PrivateRequest(Request):
 
 
 @app.task(name=ENQUEUE, bind=True, acks_late=True, Request=PrivateRequest)
-def enqueue(self: Task[Any, Any], events: Sequence[Any], destinations: Sequence[str] = ("loops",)) -> None:
+def enqueue(self: Task[Any, Any], events: Any = (), destinations: Any = ("loops",), *more: Any, **unknown: Any) -> None:
     """Enqueue events for services that have a Celery client but not `segue_producer`.
 
-    A malformed event becomes a dead letter; the others are enqueued. A message that is delivered twice has its effect
-    once.
+    What can never be enqueued becomes a dead letter; the rest is enqueued, or waits until the outbox has room. A message
+    that is delivered twice has its effect once.
 
     `events` are what `Producer.enqueue` takes; `destinations` are names.
     """
-    good: list[Mapping[str, Any]] = []
-    bad: list[tuple[Any, str]] = []
-    for place, event in enumerate(events):
-        named = event
-        if isinstance(event, Mapping) and not event.get("messageId"):
-            named = {**event, "messageId": f"{self.request.id}-{place}"}
-        try:
-            prepare(named)
-        except InvalidEvent as error:
-            bad.append((named, str(error)))
-        else:
-            good.append(named)
+    task_id, besides = str(self.request.id), ""
+    if more or unknown:
+        besides = f"the task takes events and destinations, and was given {len(more) + len(unknown)} more arguments"
     try:
-        with Producer(redis_url(), tuple(destinations)) as producer:
-            producer.enqueue(good)
-    except (OutboxUnavailable, OutboxFull) as error:
-        log.warning("an enqueue message (events: %d) goes back to the queue: %s", len(good), error)
+        served = {destination.name for destination in config().destinations} | runtime().announced()
+        _enqueue(task_id, sort(task_id, events, destinations, served, besides=besides))
+    except (OutboxUnavailable, RedisError, OSError, KombuError) as error:
+        if ENQUEUE_READING.failed(all_would=True):
+            log.warning("enqueue messages go back to the queue, which is read again later: %s", error)
         raise Reject(str(error), requeue=True) from None
-    except EnqueueError as error:
-        log.error("an enqueue message (events: %d) is refused: %s", len(good), error)  # noqa: TRY400 - the message says it all
-        return
-    if bad:
-        log.error("malformed events became dead letters: %d of %d", len(bad), len(events))
-        for destination in destinations:
-            runtime().bury(destination, bad)
+
+
+def _enqueue(task_id: str, found: Sorted) -> None:
+    """Enqueue the events of a task. Those for which a destination has no room are sent to the end of the queue again."""
+    if found.good and found.destinations:
+        try:
+            _producer(found.destinations).enqueue_prepared([prepared for prepared, _ in found.good])
+            ENQUEUE_READING.done()
+        except OutboxFull as error:
+            for name, message_ids in error.owed.items():
+                arguments = [found.owed(message_ids), [name]]
+                app.send_task(ENQUEUE, arguments, task_id=task_id, queue=ENQUEUE_QUEUE, retry=False)
+            if ENQUEUE_READING.failed():
+                log.warning("events of enqueue messages wait in the queue, which is read again later: %s", error)
+    for name, refused in found.refused.items():
+        log.error("events of an enqueue message became dead letters: %d (%s)", len(refused), refused[0].word)
+        runtime().bury(name or config().destinations[0].name, refused)
+
+
+@lru_cache(maxsize=64)
+def _producer(destinations: tuple[str, ...]) -> Producer:
+    return Producer(redis_url(), destinations)

@@ -112,7 +112,7 @@ def test_one_event_may_span_lines_and_broken_text_is_told_line_by_line() -> None
 
 def test_people_are_told_what_could_not_be_enqueued_and_no_control_character_reaches_them() -> None:
     said = preview(text=json.dumps({"type": "identify\u001b[31m", "userId": "u1"})).stdout
-    assert "warning: a producer refuses to enqueue this: event: type must be identify or track" in said
+    assert "warning: this is not enqueued: type must be identify or track" in said
     assert "\u001b" not in said
 
 

@@ -89,3 +89,19 @@ def test_what_a_mapping_may_leave_out_is_no_problem(inspect: Inspect, extra: str
     assert config is not None
     (mapping,) = config.destinations[0].mappings
     assert mapping.trigger.text == 'type = "track" and properties.plan = "Pro"'
+
+
+def test_fields_that_segment_adds_may_be_pasted_and_do_nothing(inspect: Inspect) -> None:
+    text = HEAD + (
+        "        fields:\n"
+        "          enable_batching: true\n"
+        "          batch_size: 100\n"
+        "          __segment_internal_sync_mode: upsert\n"
+        "          __segment_internal_matching_key: email\n"
+    )
+    inspection = inspect(text)
+    assert (inspection.problems, inspection.warnings) == ((), ())
+    assert inspection.config is not None
+    request = inspection.config.destinations[0].mappings[0].render({"type": "track", "event": "E", "userId": "u1"})
+    assert request is not None
+    assert request.body == {"eventName": "E", "userId": "u1"}

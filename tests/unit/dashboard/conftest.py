@@ -24,7 +24,7 @@ destinations:
   - name: loops
     api_key: an-api-key-nobody-may-see
     mappings:
-      - {name: Sync contacts, action: createOrUpdateContact}
+      - {name: Sync contacts, action: createOrUpdateContact, trigger: 'type = "track" or type = "identify"'}
       - {name: Send events, action: sendEvent, enabled: false}
 """
 

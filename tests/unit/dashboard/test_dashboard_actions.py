@@ -160,7 +160,14 @@ async def test_letters_that_are_gone_are_no_error(visitor: HttpVisitor, redis: F
 
 
 @pytest.mark.parametrize(
-    "fields", [{"what": "burn"}, {"what": "drop", "until": "soon"}, {"what": "drop", "destination": "elsewhere"}]
+    "fields",
+    [
+        {"what": "burn"},
+        {"what": "drop", "until": "soon"},
+        {"what": "drop", "until": "²"},
+        {"what": "drop", "until": "9" * 5000},
+        {"what": "drop", "destination": "elsewhere"},
+    ],
 )
 async def test_a_form_that_means_nothing_does_nothing(
     visitor: HttpVisitor, redis: FakeRedis, bury: Bury, fields: dict[str, str]

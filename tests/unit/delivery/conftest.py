@@ -77,8 +77,8 @@ class Bench:
     def outbox(self, owner: str = "run") -> Outbox:
         return Outbox(self.redis, "loops", owner=owner, window_ms=DAY_MS, lease_ms=8000, clock_ms=lambda: self.now_ms)
 
-    async def enqueue(self, *events: dict[str, Any]) -> None:
-        prepared = [prepare({"userId": "u1", **event}) for event in events]
+    async def enqueue(self, *events: dict[str, Any], source: str = "") -> None:
+        prepared = [prepare({"userId": "u1", **event}, source=source) for event in events]
         keys, args = append.arguments(KEYS, prepared, now_ms=self.now_ms)
         answer = await self.redis.register_script(append.APPEND_SCRIPT)(keys=keys, args=args)
         append.hint_needed(answer, "loops")

@@ -21,7 +21,7 @@ TRACK = Request("events", "sendEvent", "POST", "/events/send", {"eventName": "E"
 
 
 def made(*pieces: Piece, mode: Mode = "updates_into_events") -> list[Outgoing]:
-    return [outgoing(group, "loops", EVENTS) for group in coalesce(pieces, mode)]
+    return [outgoing(group, [("loops", *each) for each in EVENTS]) for group in coalesce(pieces, mode)]
 
 
 def key(place: int, *, apart: str = "") -> str:

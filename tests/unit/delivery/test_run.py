@@ -5,11 +5,15 @@ from typing import Any
 
 import orjson
 import pytest
+from fakeredis import FakeRedis
 
+from segue_producer.entries import source_of
 from segue_sandbox.faults import InjectedFault
+from segue_worker.operating.dead_letters import Chooser, History, prepare_replay
+from segue_worker.operating.dead_letters.replaying import Replay
 from segue_worker.outbox import Outbox
 from segue_worker.outbox.dead_letter import DeadLetter
-from segue_worker.outbox.entry import partial_entry
+from segue_worker.outbox.entry import partial_entry, read_entry
 from segue_worker.outbox.pause import Pause, PauseKind
 
 from .conftest import EVENTS, KEYS, Bench, mapping
@@ -430,3 +434,28 @@ async def test_a_run_and_each_dead_letter_is_a_line_in_the_log_without_personal_
     assert facts[0]["message_ids"] == ("bad",)
     assert (facts[1]["delivered"], facts[1]["requests"]) == (2, 3)
     assert "example.com" not in caplog.text
+
+
+async def test_a_messageid_belongs_to_its_source(bench: Bench) -> None:
+    page, twice = source_of("a page's write key"), {**TRACK, "messageId": "registered-u777"}
+    await bench.enqueue(twice, twice, source=page)
+    await bench.run()
+    await bench.enqueue({**twice, "event": "The backend's own"}, twice)
+    await bench.enqueue(twice, source=page)
+    await bench.enqueue(twice, source=source_of("another key"))
+    await bench.run()
+    assert [body["eventName"] for body in bench.bodies] == ["E", "The backend's own", "E"]
+    assert len({request["idempotency_key"] for request in bench.requests}) == 3
+    assert (await bench.counters())["duplicates"] == 3
+
+
+async def test_a_dead_letter_and_its_replay_keep_the_source(bench: Bench) -> None:
+    page = source_of("a page's write key")
+    bench.sandbox.faults.add(InjectedFault(status=400))
+    await bench.enqueue({**TRACK, "messageId": "m1"}, source=page)
+    await bench.run()
+    (letter,) = await dead_letters(bench)
+    assert (letter.sources, letter.message_ids) == ((page,), ("m1",))
+    prepared = prepare_replay(letter, Chooser(None, History(FakeRedis(), "loops")))
+    assert isinstance(prepared, Replay)
+    assert [read_entry(entry).source for entry in prepared.entries] == [page]

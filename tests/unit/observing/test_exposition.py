@@ -48,7 +48,7 @@ def test_names_follow_prometheus_customs() -> None:
 
 def test_what_is_shown_is_what_the_registry_lists(redis: FakeRedis) -> None:
     redis.hset(KEYS.settings, mapping={"max_pending": 10, "rate_limit": 5})
-    redis.hset(KEYS.measures, mapping={"fired:Send events": 1, "mapped": 1})
+    redis.hset(KEYS.measures, mapping={"fired:Send events": 1, "mapped": 1, "rejected:malformed": 2})
     families = list(text_string_to_metric_families(render(redis, ["loops"]).decode()))
     assert {sample.name for family in families for sample in family.samples} == series_names()
     kinds = {metric.name.removesuffix("_total"): metric.kind for metric in METRICS}

@@ -1,6 +1,7 @@
 """What mappings make of an event, and why not more."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -8,6 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segue_tracking_api.body import parse
+from segue_tracking_api.intake import MessageSorter
+from segue_tracking_api.limits import Limits
 from segue_worker.mapping import CompiledMapping, compile_destination_mapping
 from segue_worker.observing.preview import DISABLED, NotAnEventError, preview, preview_line, read_event
 
@@ -169,3 +173,22 @@ def test_a_deep_event_breaks_nothing() -> None:
         b'{"type":"identify","userId":"u","integrations":{"All":false,"other":%b}}' % deep,
     ):
         assert set(json.loads(preview_line(event, MAPPINGS))) >= {"requests"}
+
+
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        (b'{"type":"track","userId":777.0,"event":"E","properties":[],"timestamp":5}', None),
+        (b'{"type":"track","userId":"u1","event":123,"properties":{"a":"\\ud800"}}', None),
+        (b'{"type":"track","userId":"u1","event":"E","properties":{"a":' + b"9" * 5000 + b"}}", None),
+        (b'{"type":"track","userId":"u1","event":"E","properties":["a"]}', "properties: must be an object"),
+        (b'{"type":"track","event":"E"}', "has no userId"),
+        (b'{"type":"page","userId":"u1"}', "type must be identify or track"),
+    ],
+)
+def test_it_says_what_the_tracking_api_would_refuse_by_the_same_checks(line: bytes, refused: str | None) -> None:
+    shown = json.loads(preview_line(line, []))
+    sorter = MessageSorter(datetime.now(UTC), Limits())
+    sorter.sort(0, parse(line))
+    assert (refused is None) == ("refused" not in shown) == bool(sorter.intake.accepted)
+    assert (refused or "") in shown.get("refused", "")

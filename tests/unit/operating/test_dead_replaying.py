@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from segue_producer import append
 from segue_producer.events import prepare
-from segue_worker.operating.dead_letters import Filter, NotReplayable, Replay, matching, prepare_replay, replay
+from segue_worker.operating.dead_letters import (
+    Chooser,
+    Filter,
+    History,
+    NotReplayable,
+    Replay,
+    Replayed,
+    matching,
+    prepare_replay,
+    replay,
+)
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import Waiting, read_entry
 from segue_worker.outbox.pause import Pause
@@ -19,6 +29,9 @@ from segue_worker.outbox.pause import Pause
 from .conftest import KEYS, NOW_MS, letter_of
 
 Bury = Callable[..., DeadLetter]
+
+
+ANYTHING = Chooser(None, History(FakeRedis(), "loops"))
 
 
 def replay_all(redis: FakeRedis, **options: object) -> tuple[list[tuple[str, str]], list[str]]:
@@ -140,18 +153,9 @@ def test_a_parked_contact_keeps_its_time(redis: FakeRedis, bury: Bury) -> None:
 def test_what_holds_no_event_is_refused_and_stays(redis: FakeRedis, bury: Bury) -> None:
     letter = bury(reason="unreadable", events=("no event",), message_ids=(), mappings=())
     (result,) = replay(redis, "loops", [letter], send_hint=lambda _: None)
-    assert result == (letter.id, "refused", "it holds no event; delete it")
+    assert result == Replayed(letter.id, "refused", "it holds no event; delete it")
     assert redis.hlen(KEYS.dead) == 1
     assert redis.exists(KEYS.outbox + "u1") == 0
-
-
-def test_a_mapping_that_is_no_longer_configured_is_named() -> None:
-    letter = letter_of(mappings=("Old", "Kept"))
-    answer = prepare_replay(letter, {"Kept"})
-    assert isinstance(answer, NotReplayable)
-    assert "no mapping 'Old';" in answer.why
-    assert isinstance(prepare_replay(letter, {"Kept", "Old"}), Replay)
-    assert isinstance(prepare_replay(letter, None), Replay)
 
 
 def invalid(event: object) -> DeadLetter:
@@ -160,7 +164,7 @@ def invalid(event: object) -> DeadLetter:
 
 def test_an_invalid_event_is_checked_again() -> None:
     good = {"type": "track", "userId": "u1", "event": "E", "messageId": "m1"}
-    answer = prepare_replay(invalid(good), {"Send events"})
+    answer = prepare_replay(invalid(good), ANYTHING)
     assert isinstance(answer, Replay)
     assert answer.contact == "u1"
     (waiting,) = map(read_entry, answer.entries)
@@ -172,7 +176,7 @@ def test_an_invalid_event_is_checked_again() -> None:
 
 @pytest.mark.parametrize("event", [{"type": "track", "userId": "secret", "event": 7}, "text", None, [1]])
 def test_an_event_that_is_still_invalid_is_refused_without_its_values(event: object) -> None:
-    answer = prepare_replay(invalid(event))
+    answer = prepare_replay(invalid(event), ANYTHING)
     assert isinstance(answer, NotReplayable)
     assert answer.why.startswith("it is still invalid: ")
     assert "secret" not in answer.why
@@ -180,10 +184,10 @@ def test_an_event_that_is_still_invalid_is_refused_without_its_values(event: obj
 
 def test_a_contact_that_is_not_said_is_found_in_the_event() -> None:
     events = ("no JSON", '{"type": "identify", "traits": {"email": "Ada@example.com"}}')
-    answer = prepare_replay(letter_of(contact="", events=events))
+    answer = prepare_replay(letter_of(contact="", events=events), ANYTHING)
     assert isinstance(answer, Replay)
     assert answer.contact == "ada@example.com"
-    nobody = prepare_replay(letter_of(contact="", events=('{"type": "track"}',)))
+    nobody = prepare_replay(letter_of(contact="", events=('{"type": "track"}',)), ANYTHING)
     assert nobody == NotReplayable(nobody.id, "its events name no contact; delete it")
 
 
@@ -198,6 +202,6 @@ def test_each_event_of_a_merged_letter_is_replayed_only_for_the_mappings_its_req
         at=1,
         refs=((0, "contacts"), (1, "events")),
     )
-    prepared = prepare_replay(letter)
+    prepared = prepare_replay(letter, ANYTHING)
     assert isinstance(prepared, Replay)
     assert [json.loads(entry)["only"] for entry in prepared.entries] == [["contacts"], ["events"]]

@@ -1,14 +1,19 @@
 """Entries of an outbox: what a producer writes is what a worker reads."""
 
+from hashlib import blake2b
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from segue_producer import append
+from segue_producer.entries import identity, source_of, split_identity
 from segue_producer.events import prepare
 from segue_producer.keys import Keys
+from segue_worker.delivery.requests import idempotency_key
 from segue_worker.outbox.entry import partial_entry, read_entry
+from segue_worker.outbox.outbox import digest
 
 AT_MS = 1_767_225_600_123
 AT = "2026-01-01T00:00:00.123Z"
@@ -63,3 +68,26 @@ def test_whatever_an_event_ends_with_its_stamp_is_told_apart(text: str, at_ms: i
     assert waiting.event is not None
     assert waiting.event["properties"] == event["properties"]
     assert waiting.enqueued == at_ms
+
+
+def test_an_entry_knows_whose_messageid_it_has_and_the_backend_s_entries_are_as_they_always_were() -> None:
+    source = source_of("a write key")
+    _, args = append.arguments(Keys("loops"), [prepare(track(), source=source)], now_ms=AT_MS)
+    waiting = read_entry(args[-1])
+    assert (waiting.message_id, waiting.source, waiting.enqueued) == ("m1", source, AT_MS)
+    again = read_entry(waiting.partial())
+    assert (again.source, again.identity, again.text) == (source, identity(source, "m1"), waiting.text)
+    backend = read_entry(entry_of(track()))
+    assert (backend.source, backend.identity) == ("", "m1")
+    assert digest(backend.identity) == blake2b(b"m1", digest_size=16).digest()
+    assert (
+        idempotency_key("loops", "events", "m1")
+        == "segue-" + blake2b(b"loops\0events\0m1\0", digest_size=16).hexdigest()
+    )
+
+
+@given(st.text(), st.text())
+def test_what_an_event_is_known_by_tells_its_source(key: str, message_id: str) -> None:
+    source = source_of(key)
+    assert split_identity(identity(source, message_id)) == (source, message_id)
+    assert split_identity(identity("", message_id))[0] in {"", message_id[:16]}

@@ -57,7 +57,7 @@ def test_other_encodings_are_refused() -> None:
     [
         *(b"", b"{", b"[]", b"1", b"null", b'"text"', b"{}{}", b"writeKey=k&batch=", b'{"a": "\xff"}'),
         *('{"a": "é"}'.encode("latin-1"), "{}".encode("utf-16"), "{}".encode("utf-32-le")),
-        *(b"[" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b'{"a": ' + b"9" * 9000 + b"}"),
+        *(b"[" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
     ],
 )
 def test_what_is_no_json_object_in_utf_8_is_refused(body: bytes) -> None:
@@ -69,6 +69,7 @@ def test_what_one_event_is_to_blame_for_does_not_refuse_the_body() -> None:
     for _ in range(300):
         deep = {"a": deep}
     assert parse(json.dumps(deep).encode()) == deep
+    assert parse(b'{"a": ' + b"9" * 9000 + b"}") == {"a": float("inf")}
     assert parse(b'{"a": "\\ud800"}') == {"a": "\ud800"}
     assert str(parse(b'{"a": NaN}')["a"]) == "nan"
     assert parse(b"\xef\xbb\xbf{}") == {}

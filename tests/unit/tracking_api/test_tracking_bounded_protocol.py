@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -17,9 +18,14 @@ HEAD = b"POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer key
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
+    yield from served(LIMITS)
+
+
+def served(limits: Limits) -> Iterator[int]:
+    """The port of a server with these limits."""
     listener = bind("127.0.0.1", 0)
     ready = threading.Event()
-    server = make_server(create_app({"key": ("loops",)}, redis_url=NO_REDIS, limits=LIMITS), LIMITS, ready.set)
+    server = make_server(create_app({"key": ("loops",)}, redis_url=NO_REDIS, limits=limits), limits, ready.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     assert ready.wait(10)
@@ -129,3 +135,38 @@ def test_answers_are_not_held_back_by_nagle_s_algorithm() -> None:
     with bind("127.0.0.1", 0) as listener:
         # What asyncio looks at before it turns the algorithm off.
         assert listener.proto == socket.IPPROTO_TCP
+
+
+@pytest.fixture
+def roomy() -> Iterator[int]:
+    """A server that waits long for a request."""
+    limits = Limits(receive_s=60, arriving_per_address=20, arriving_bytes=100_000)
+    yield from served(limits)
+
+
+@pytest.mark.parametrize("beginning", [b"", HEAD, HEAD + b"Content-Length: 9000\r\n\r\n{"])
+def test_requests_that_do_not_arrive_keep_nobody_out(roomy: int, beginning: bytes) -> None:
+    with ExitStack() as silent:
+        connections = [silent.enter_context(socket.create_connection(("127.0.0.1", roomy), 10)) for _ in range(300)]
+        for connection in connections:
+            # The first ones may have been cut by now.
+            with suppress(ConnectionError):
+                connection.sendall(beginning)
+        with socket.create_connection(("127.0.0.1", roomy), timeout=10) as client:
+            body = b'{"batch": [], "writeKey": "key"}'
+            client.sendall(HEAD + f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+        # The oldest were cut, and the newest are still waited for.
+        assert answer(connections[0])[1] in {"", "request_timeout"}
+        connections[-1].setblocking(False)
+        with pytest.raises(BlockingIOError):
+            connections[-1].recv(1)
+
+
+def test_what_arrives_in_all_is_bounded(roomy: int) -> None:
+    with ExitStack() as slow:
+        connections = [slow.enter_context(socket.create_connection(("127.0.0.1", roomy), 10)) for _ in range(10)]
+        for connection in connections:
+            with suppress(ConnectionError):
+                connection.sendall(HEAD + b"Content-Length: 30000\r\n\r\n" + b"x" * 20_000)
+        assert answer(connections[0])[1] in {"", "request_timeout"}

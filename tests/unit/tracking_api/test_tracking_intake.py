@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segue_producer.refusals import id_of
 from segue_tracking_api.answers import RequestRefused
 from segue_tracking_api.intake import Intake, MessageSorter, messages, pieces
 from segue_tracking_api.limits import MAX_EVENTS, Limits
@@ -55,8 +56,12 @@ def test_bad_events_are_named_and_their_neighbours_taken() -> None:
         {**TRACK, "userId": ["secret@example.com"]}, TRACK, "track", {**TRACK, "type": "delete"}, {"type": ["track"]}
     )
     assert [event["messageId"] for event in stored(intake)] == ["m1"]
-    assert [(each.index, each.message_id) for each in intake.rejected] == [(0, "m1"), (2, None), (3, "m1"), (4, None)]
-    assert intake.rejected[0].message == "userId: must be text or a number"
+    rejected = [each.to_dict() for each in intake.rejected]
+    assert [each["index"] for each in rejected] == [0, 2, 3, 4]
+    assert [each["messageId"] for each in rejected[::2]] == ["m1", "m1"]
+    # What brings no messageId gets one made from its content, so that the same is found again.
+    assert [each["messageId"] for each in rejected[1::2]] == [id_of("track"), id_of({"type": ["track"]})]
+    assert rejected[0]["message"] == "userId: must be text or a number"
     assert "secret" not in str(intake.details())
 
 
@@ -87,7 +92,8 @@ def test_traits_may_stand_in_the_context_of_an_identify_alone() -> None:
     assert first["traits"] == first["context"]["traits"] == traits
     assert second["traits"] == {"plan": "Pro"}
     assert "traits" not in third
-    assert read({**identify, "context": {"traits": {"a": "\ud800"}}}).rejected
+    (repaired,) = stored(read({**identify, "context": {"traits": {"a": "\ud800"}}}))
+    assert repaired["traits"] == {"a": "\ufffd"}
 
 
 def test_a_write_key_is_not_stored() -> None:
@@ -105,9 +111,7 @@ def test_an_event_may_have_32_kb_and_no_more() -> None:
     assert [each.index for each in intake.rejected] == [1]
 
 
-@pytest.mark.parametrize(
-    "batch", [{"context": []}, {"integrations": "All"}, {"context": {"a": "x" * 40_000}}, {"context": {"a": "\ud800"}}]
-)
+@pytest.mark.parametrize("batch", [{"context": {"a": "x" * 40_000}}, {"integrations": {"Loops": {"a": "x" * 40_000}}}])
 def test_what_spoils_every_event_refuses_the_batch(batch: dict[str, Any]) -> None:
     with pytest.raises(RequestRefused) as caught:
         read(TRACK, **batch)
@@ -125,8 +129,9 @@ def test_more_events_than_a_batch_may_have_are_rejected_in_one_entry() -> None:
     taken = [index for piece in pieces(listed, 250) for index, _ in piece]
     assert taken == list(range(MAX_EVENTS))
     sorter = MessageSorter(RECEIVED, Limits())
-    sorter.reject_rest(MAX_EVENTS, 5)
-    assert (len(sorter.intake.rejected), sorter.intake.unlisted) == (1, 4)
+    sorter.reject_rest(MAX_EVENTS, [{**TRACK, "messageId": str(number)} for number in range(5)])
+    (rejected,) = sorter.intake.rejected
+    assert (sorter.intake.unlisted, rejected.refused.further) == (4, ("0", "1", "2", "3", "4"))
 
 
 @pytest.mark.parametrize("body", [{}, {"batch": None}, {"batch": {}}, {"batch": "[]"}])
@@ -141,6 +146,66 @@ def test_deep_nesting_rejects_one_event() -> None:
         deep = {"a": deep}
     intake = read({**TRACK, "context": deep}, TRACK)
     assert (len(intake.accepted), len(intake.rejected)) == (1, 1)
+
+
+TAKEN: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"properties": []}, {"properties": {}}),
+    ({"traits": []}, {"traits": {}}),
+    ({"traits": ""}, {"traits": {}}),
+    ({"context": []}, {"context": {}}),
+    ({"context": "Chrome"}, {"context": None}),
+    ({"integrations": []}, {"integrations": {}}),
+    ({"integrations": "All"}, {"integrations": None}),
+    ({"integrations": {"Facebook": "yes", "Loops": False}}, {"integrations": {"Loops": False}}),
+    ({"timestamp": 1700000000}, {"timestamp": "2026-03-01T12:00:00.000Z", "originalTimestamp": None}),
+    ({"timestamp": "2023-01-02 03:04:05 UTC"}, {"timestamp": "2026-03-01T12:00:00.000Z"}),
+    ({"timestamp": ""}, {"timestamp": "2026-03-01T12:00:00.000Z"}),
+    ({"timestamp": "2016-12-31T23:59:60Z"}, {"timestamp": "2026-03-01T12:00:00.000Z"}),
+    ({"originalTimestamp": {}, "sentAt": 5}, {"originalTimestamp": None, "sentAt": None}),
+    ({"messageId": 12}, {"messageId": "12"}),
+    ({"event": 123}, {"event": "123"}),
+    ({"event": 1.0}, {"event": "1"}),
+    ({"properties": {"text": "a\ud800b"}}, {"properties": {"text": "a\ufffdb"}}),
+    ({"event": "\udfff"}, {"event": "\ufffd"}),
+    ({"userId": 777.0}, {"userId": "777"}),
+    ({"userId": 2**53 + 1}, {"userId": "9007199254740993"}),
+    ({"anonymousId": None, "_metadata": {"bundled": []}}, {"_metadata": {"bundled": []}}),
+]
+"""What harms nobody: what is sent besides TRACK, and what becomes of it."""
+
+
+@pytest.mark.parametrize(("sent", "becomes"), TAKEN)
+def test_what_is_harmless_is_taken(sent: dict[str, Any], becomes: dict[str, Any]) -> None:
+    (event,) = stored(read({**TRACK, **sent}))
+    assert {name: event.get(name) for name in becomes} == becomes
+
+
+@pytest.mark.parametrize("name", ["context", "integrations"])
+@pytest.mark.parametrize("value", [[], "", None, "All", 5, ["x"], {"a": "\ud800"}])
+def test_what_a_batch_has_for_all_of_them_spoils_none(name: str, value: Any) -> None:
+    (event,) = stored(read(TRACK, **{name: value}))
+    assert isinstance(event.get(name, {}), dict)
+
+
+@pytest.mark.parametrize(
+    ("sent", "word"),
+    [
+        ({"properties": ["a"]}, "malformed"),
+        ({"traits": "x"}, "malformed"),
+        ({"userId": {}}, "malformed"),
+        ({"event": None}, "malformed"),
+        ({"event": True}, "malformed"),
+        ({"event": float("nan")}, "malformed"),
+        ({"userId": None}, "no_identity"),
+        ({"type": "delete"}, "type"),
+        ({"properties": {"a": "x" * 40_000}}, "too_large"),
+    ],
+)
+def test_what_cannot_be_repaired_is_handed_over_with_the_reason(sent: dict[str, Any], word: str) -> None:
+    intake = read({**TRACK, "writeKey": "secret", **sent})
+    (rejected,) = intake.rejected
+    assert (rejected.refused.word, rejected.refused.message_id) == (word, "m1")
+    assert "writeKey" not in rejected.refused.event
 
 
 @given(st.lists(JSON | st.dictionaries(FIELDS, JSON) | st.just(TRACK), max_size=5))

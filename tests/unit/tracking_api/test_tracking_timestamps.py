@@ -50,9 +50,10 @@ def test_without_any_time_it_is_now() -> None:
     assert "originalTimestamp" not in event
 
 
-@pytest.mark.parametrize("value", ["soon", 1_700_000_000, ["2026"]])
-def test_what_is_no_timestamp_stays_for_the_check_to_name(value: object) -> None:
-    assert corrected({"timestamp": value}, "2026-03-01T12:00:00Z")["timestamp"] == value
+@pytest.mark.parametrize("value", ["soon", "", "2016-12-31T23:59:60Z", 1_700_000_000, ["2026"]])
+def test_what_is_no_timestamp_happened_when_it_was_received(value: object) -> None:
+    event = corrected({"timestamp": value, "originalTimestamp": value}, "2026-03-01T12:00:00Z")
+    assert (event["timestamp"], event.get("originalTimestamp")) == (RECEIVED, None)
 
 
 @given(happened=st.datetimes(), sent=st.datetimes())

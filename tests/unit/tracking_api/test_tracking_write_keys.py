@@ -35,15 +35,18 @@ def test_where_a_write_key_is_found(authorization: str, query: dict[str, str], k
 
 
 def test_each_key_has_its_destinations() -> None:
-    assert KEYS.destinations("one") == ("loops",)
-    assert KEYS.destinations("two") == ("loops", "second")
+    one, two = KEYS.source("one"), KEYS.source("two")
+    assert (one.destinations, two.destinations) == (("loops",), ("loops", "second"))
+    # Each has its own messageIds, and nobody reads the key from what stands in Redis.
+    assert one.id != two.id
+    assert "one" not in one.id
 
 
 @given(st.text())
 def test_no_other_key_is_let_in(key: str) -> None:
     if key not in {"one", "two"}:
         with pytest.raises(RequestRefused) as caught:
-            KEYS.destinations(key)
+            KEYS.source(key)
         assert caught.value.status == 401
 
 

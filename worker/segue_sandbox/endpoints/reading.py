@@ -94,7 +94,7 @@ def _show_pattern(pattern: EventPattern) -> JsonObject:
 def _page_size(text: str | None) -> int:
     if text is None:
         return _DEFAULT_PAGE_SIZE
-    if not text.isdecimal() or int(text) not in _PAGE_SIZES:
+    if not text.isdecimal() or len(text) > len(str(_PAGE_SIZES[-1])) or int(text) not in _PAGE_SIZES:
         raise ApiRefusal(400, f"perPage must be {_PAGE_SIZES[0]} to {_PAGE_SIZES[-1]}")
     return int(text)
 

@@ -37,6 +37,7 @@ segue = CommandGroup(
             "segue_worker.cli.import_:import_",
             "Turn a destination exported from Segment into a configuration.",
         ),
+        "move": ("segue_worker.cli.move:move", "Move what a destination holds to another name."),
         "pause": ("segue_worker.cli.pause:pause", "Pause a destination: nothing is sent until it is resumed."),
         "preview": (
             "segue_worker.cli.preview:preview",

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from segue_worker.cli.options import config_option, json_option
+from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import counted, emit_json, emit_table, remark
 from segue_worker.config import Config, Inspection, inspect_config, json_schema
 from segue_worker.printable import visible
 
 if TYPE_CHECKING:
     from segue_worker.observing.api_keys import KeyCheck
+    from segue_worker.observing.workers import Workers
+    from segue_worker.operating.stranding import LiveFinding
 
 
 @click.command(
@@ -27,20 +29,33 @@ if TYPE_CHECKING:
 @click.option(
     "--online", is_flag=True, help="Also ask Loops whether it accepts the API keys, and which teams they belong to."
 )
-def check(config: Path, *, as_json: bool, schema: bool, online: bool) -> None:
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Also ask Redis what waits, is parked or died that this configuration would strand or change.",
+)
+@redis_option
+def check(config: Path, *, as_json: bool, schema: bool, online: bool, live: bool, redis_url: str) -> None:  # noqa: PLR0913 - its options
     """Read the configuration as a worker would.
 
     Where it has problems, prints each with file, line, path and reason, and exits with 2. Otherwise prints the
     destinations with their mappings, and exits with 0. With --online, sends one request for each API key of an enabled
-    destination, and exits with 1 if Loops refuses a key.
+    destination, and exits with 1 if Loops refuses a key. With --live, compares it with what is in Redis now and with
+    what workers run, and exits with 1 if something would not be sent any more, or could not be replayed: ask before a
+    deployment. What would only be sent by another mapping is told, and no reason to fail.
     """
     if schema:
         emit_json(json_schema())
         return
     inspection = inspect_config(config)
     keys = _ask(inspection.config) if online and inspection.config else []
+    findings, workers = _look(inspection.config, redis_url) if live and inspection.config else ([], None)
     if as_json:
-        emit_json(_summary(inspection) | ({"online": [asdict(key) for key in keys]} if online else {}))
+        summary = _summary(inspection) | ({"online": [asdict(key) for key in keys]} if online else {})
+        if workers is not None and inspection.config is not None:
+            found = [asdict(each) | {"strands": each.strands} for each in findings]
+            summary["live"] = {"findings": found, "workers": workers.to_dict(), "version": inspection.config.version}
+        emit_json(summary)
     else:
         for problem in inspection.problems:
             remark(str(problem))
@@ -49,9 +64,12 @@ def check(config: Path, *, as_json: bool, schema: bool, online: bool) -> None:
         if inspection.config is not None:
             _print(inspection.config)
         _print_keys(keys)
+        _print_findings(findings)
+        if workers is not None and (outdated := workers.outdated(inspection.config)):
+            remark(outdated)
     if inspection.config is None:
         raise click.exceptions.Exit(2)
-    if any(key.problem for key in keys):
+    if any(key.problem for key in keys) or any(each.strands for each in findings):
         raise click.exceptions.Exit(1)
 
 
@@ -59,6 +77,19 @@ def _ask(config: Config) -> "list[KeyCheck]":
     from segue_worker.observing.api_keys import check_keys  # noqa: PLC0415 - reading a file needs no HTTP client
 
     return asyncio.run(check_keys([each for each in config.destinations if each.enabled]))
+
+
+def _look(config: Config, redis_url: str) -> "tuple[list[LiveFinding], Workers]":
+    from segue_worker.cli.store import opened  # noqa: PLC0415 - reading a file needs no Redis
+    from segue_worker.operating.stranding import find_stranded  # noqa: PLC0415 - same
+
+    with opened(redis_url) as redis:
+        return find_stranded(redis, config)
+
+
+def _print_findings(findings: "Sequence[LiveFinding]") -> None:
+    for each in findings:
+        remark(f"{each.destination}: {visible(each.text)}{'' if each.strands else ' (nothing is lost)'}")
 
 
 def _print_keys(keys: "Sequence[KeyCheck]") -> None:

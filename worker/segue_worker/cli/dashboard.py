@@ -14,10 +14,12 @@ from segue_worker import logs
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.store import connect
+from segue_worker.config import read_bounded
 
 TOKEN_VARIABLE: Final = "SEGUE_DASHBOARD_TOKEN"  # noqa: S105 - a variable's name
 READY_LINE: Final = "dashboard ready at "
 _HINT_TIMEOUT_S: Final = 2.0
+_LARGEST_TOKEN: Final = 10_000
 _EXAMPLE = """\b
 Example:
   export SEGUE_DASHBOARD_TOKEN=$(openssl rand -hex 24)
@@ -64,7 +66,14 @@ def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, re
 
 
 def _token(file: Path | None) -> str:
-    token = file.read_text(encoding="utf-8").strip() if file else os.environ.get(TOKEN_VARIABLE, "").strip()
+    try:
+        read = read_bounded(file, _LARGEST_TOKEN).decode() if file else os.environ.get(TOKEN_VARIABLE, "")
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageFailure(f"{file} cannot be read: {said}") from None
+    token = read.strip()
+    if len(token) > _LARGEST_TOKEN:
+        raise UsageFailure(f"{file} is too large for a token")
     if not token:
         where = f"{file} is empty" if file else f"{TOKEN_VARIABLE} is not set"
         raise UsageFailure(f"There is no token to sign in with: {where}. Set it, or name a --token-file")

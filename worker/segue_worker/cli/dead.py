@@ -20,11 +20,15 @@ from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import counted, emit, emit_json, emit_table, remark
 from segue_worker.cli.store import choose, opened
 from segue_worker.config import Config
+from segue_worker.mapping import CompiledMapping
 from segue_worker.observing.destinations import KnownDestinations, known_destinations
 from segue_worker.operating.dead_letters import (
+    Chooser,
+    History,
     NotReplayable,
     Replayed,
     drop,
+    in_order,
     matching,
     prepare_replay,
     read_letters,
@@ -136,23 +140,35 @@ def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
 ) -> None:
     """Send the events of dead letters again: by id, by filter, or with --all every one of DESTINATION.
 
-    The events go to the end of their contact's outbox, oldest first. They are sent for the mappings that failed, as
-    those are configured now, and with new Idempotency-Keys.
+    The events go to the end of their contact's outbox, oldest first, with new Idempotency-Keys. They are sent for the
+    mappings that failed, as those are configured now. If such a mapping is gone, because it was renamed, they are sent
+    for the mappings that match now and have not delivered them. --mapping chooses: of letters whose mapping is gone,
+    which mapping is to take them; with ids, for whichever letters. What stays a dead letter is named, with the reason.
+
+    Where a newer update of a contact was delivered since, a warning says so: a replay may bring back older values.
     """
+    results: list[Replayed] = []
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
-        selections, missing = select(redis, known, arguments, wanted)
-        if not dry_run:
+        chosen = _chosen_mapping(known.config, wanted)
+        selections, missing = select(redis, known, arguments, wanted, chosen=chosen)
+        if not dry_run and not yes and _at_terminal():
+            _warn(list(_replaying(redis, known, selections, None, chosen)))
             _confirm("Replay", selections, yes=yes)
-        hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
-        results = [
-            result
-            for selection in selections
-            for result in _with_progress(_replay(redis, known, selection, hints, dry_run=dry_run), selection)
-        ]
+        hints = None if dry_run else Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
+        try:
+            # One by one, so that it is known how far it came.
+            for result in _with_progress(_replaying(redis, known, selections, hints, chosen), _count(selections)):
+                results.append(result)  # noqa: PERF402 - see above
+        except KeyboardInterrupt:
+            left = sum(len(in_order(redis, each.destination, each.ids)) for each in selections)
+            done = counted(_count(selections) - left, "dead letter")
+            raise CommandFailure(
+                f"Interrupted: {done} replayed, {left:,} not; the same command goes on with these"
+            ) from None
     seen = {result.id for result in results}
-    chosen = (letter_id for selection in selections for letter_id in selection.ids)
-    results += [Replayed(letter_id, "gone") for letter_id in chosen if letter_id not in seen]
+    ids = (letter_id for selection in selections for letter_id in selection.ids)
+    results += [Replayed(letter_id, "gone") for letter_id in ids if letter_id not in seen]
     _report_replay(results, dry_run=dry_run, as_json=as_json)
     _fail_for(missing)
     if any(result.outcome == "refused" for result in results):
@@ -187,36 +203,53 @@ def drop_letters(  # noqa: PLR0913 - one parameter per option is click's shape
     _fail_for(missing)
 
 
-def _replay(
-    redis: "Redis", known: KnownDestinations, selection: Selection, hints: Hints, *, dry_run: bool
+def _replaying(
+    redis: "Redis", known: KnownDestinations, selections: Iterable[Selection], hints: Hints | None, chosen: str | None
 ) -> Iterator[Replayed]:
-    name = selection.destination
-    letters = read_letters(redis, name, selection.ids)
-    mappings = _mappings(known.config, name)
-    if not dry_run:
-        yield from replay(redis, name, letters, send_hint=hints.send, mappings=mappings)
-        return
-    for letter in letters:
-        item = prepare_replay(letter, mappings)
-        yield (
-            Replayed(letter.id, "refused", item.why)
-            if isinstance(item, NotReplayable)
-            else Replayed(letter.id, "replayed")
-        )
+    """Replay what was selected, or only find out what would become of it where there are no hints to send."""
+    for selection in selections:
+        name = selection.destination
+        letters = read_letters(redis, name, selection.ids)
+        chooser = Chooser(_mappings(known.config, name), History(redis, name), chosen)
+        if hints is not None:
+            yield from replay(redis, name, letters, send_hint=hints.send, chooser=chooser)
+            continue
+        for letter in letters:
+            item = prepare_replay(letter, chooser)
+            if isinstance(item, NotReplayable):
+                yield Replayed(letter.id, "refused", item.why)
+            else:
+                yield Replayed(letter.id, "replayed", newer=item.newer)
 
 
-def _mappings(config: Config | None, destination: str) -> set[str] | None:
-    """Names of the destination's mappings, or None where the configuration is not at hand."""
+def _mappings(config: Config | None, destination: str) -> Sequence[CompiledMapping] | None:
+    """The destination's mappings, or None where the configuration is not at hand."""
     for item in config.destinations if config else ():
         if item.name == destination:
-            return {mapping.name for mapping in item.mappings}
+            return item.mappings
     return None
 
 
-def _with_progress(results: Iterable[Replayed], selection: Selection) -> Iterator[Replayed]:
+def _chosen_mapping(config: Config | None, wanted: Wanted) -> str | None:
+    """The mapping of `--mapping`, if it is one of today: then it does not only select, but is sent for."""
+    name = wanted.filter.mapping
+    names = {mapping.name for item in (config.destinations if config else ()) for mapping in item.mappings}
+    return name if name in names else None
+
+
+def _warn(results: Sequence[Replayed]) -> None:
+    if outdated := [result for result in results if result.newer]:
+        letters = counted(len(outdated), "dead letter")
+        remark(
+            f"warning: {letters}, of which the contact has had a newer update delivered since, for example {outdated[0].id} "
+            f"before messageId {outdated[0].newer}: replayed, older values come back"
+        )
+
+
+def _with_progress(results: Iterable[Replayed], total: int) -> Iterator[Replayed]:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"replaying {selection.destination}", total=len(selection.ids))
+        task = progress.add_task("replaying", total=total)
         for result in results:
             progress.advance(task)
             yield result
@@ -228,8 +261,10 @@ def _report_replay(results: Sequence[Replayed], *, dry_run: bool, as_json: bool)
     refused = [result for result in results if result.outcome == "refused"]
     if as_json:
         reasons = [{"id": result.id, "reason": result.why} for result in refused]
-        emit_json({"dry_run": dry_run, "replayed": replayed, "gone": gone, "refused": reasons})
+        outdated = [{"id": result.id, "newer": result.newer} for result in results if result.newer]
+        emit_json({"dry_run": dry_run, "replayed": replayed, "gone": gone, "refused": reasons, "outdated": outdated})
         return
+    _warn(results)
     for result in refused:
         remark(f"{result.id} cannot be replayed: {result.why}")
     for letter_id in gone:

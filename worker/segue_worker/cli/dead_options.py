@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Final
@@ -80,9 +80,16 @@ def split_names(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def select(
-    redis: "Redis", known: KnownDestinations, arguments: Sequence[str], wanted: Wanted
+    redis: "Redis", known: KnownDestinations, arguments: Sequence[str], wanted: Wanted, *, chosen: str | None = None
 ) -> tuple[list[Selection], list[str]]:
     """Find the dead letters that `[DESTINATION] [ID]...` and the filters select.
+
+    Args:
+        redis: client that answers bytes.
+        known: the destinations there are.
+        arguments: `[DESTINATION] [ID]...`.
+        wanted: the filters.
+        chosen: the mapping that a replay is for, which selects letters whose mapping is gone too, and may stand beside ids.
 
     Returns:
         what was found; and the ids of which there is no dead letter.
@@ -91,6 +98,8 @@ def select(
         click.UsageError: neither ids nor filters nor `--all` were given, or several of them.
     """
     name, ids = split_names(arguments)
+    if ids and chosen and wanted == Wanted(Filter(mapping=chosen)):
+        return locate(redis, known, name, ids)
     if ids and (wanted.narrowed or wanted.everything):
         raise click.UsageError("give either ids, or filters, or --all")
     if ids:
@@ -98,7 +107,9 @@ def select(
     if not wanted.narrowed and not wanted.everything:
         raise click.UsageError("give ids, or filters, or --all")
     destination = choose(redis, known, name)
-    return [Selection(destination, [each.id for each in matching(redis, destination, wanted.filter, wanted.limit)])], []
+    names = {m.name for each in (known.config.destinations if known.config else ()) for m in each.mappings}
+    filters = replace(wanted.filter, or_without=frozenset(names)) if chosen else wanted.filter
+    return [Selection(destination, [each.id for each in matching(redis, destination, filters, wanted.limit)])], []
 
 
 def locate(

@@ -49,9 +49,12 @@ def lines_of(file: IO[bytes]) -> Iterator[bytes]:
         remark("Reading events from the terminal, one per line; end with Ctrl-D.")
     first = True
     while line := file.readline(MAX_LINE):
-        rest = line
+        rest, length = line, len(line)
         while rest and not rest.endswith(b"\n") and len(rest) == MAX_LINE:
             rest = file.readline(MAX_LINE)
+            length += len(rest)
+            if length > MAX_DOCUMENT:
+                raise UsageFailure(f"{file.name}: a line of more than {MAX_DOCUMENT // 1_000_000} MB is no event")
         yield (line.removeprefix(b"\xef\xbb\xbf") if first else line).removesuffix(b"\n")
         first = False
 

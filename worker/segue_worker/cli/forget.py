@@ -49,7 +49,7 @@ def forget(  # noqa: PLR0913 - one argument for each option
         if loops and known.config is None:
             raise UsageFailure(f"--loops needs the configuration: {known.remark}")
         removed: dict[str, dict[str, Any]] = {
-            name: asdict(forget_here(redis, name, person, wait=_wait)) for name in known.names
+            name: asdict(forget_here(redis, name, person, wait=_wait)) for name in known.forget_order
         }
     if loops:
         for name, deleted in asyncio.run(_at_loops(known, redis_url, person)).items():

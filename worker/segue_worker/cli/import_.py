@@ -9,11 +9,14 @@ from segue_worker.cli.output import counted, remark
 from segue_worker.config import inspect_config
 from segue_worker.segment_import import Conversion, Export, ExportError, convert, read_export, write_config
 
+_MAX_BYTES = 50_000_000
 _EXAMPLE = """\b
 Example:
   curl "https://api.segmentapis.com/destinations/$ID/subscriptions?pagination.count=200" > subscriptions.json \\
        -H "Authorization: Bearer $TOKEN" -H "Accept: application/vnd.segment.v1alpha+json"
-  segue import subscriptions.json --output segue.yaml
+  curl "https://api.segmentapis.com/destination/$ID/filters?pagination.count=200" > filters.json \\
+       -H "Authorization: Bearer $TOKEN" -H "Accept: application/vnd.segment.v1alpha+json"
+  segue import subscriptions.json filters.json --output segue.yaml
   segue import main.tf
   terraform show -json | segue import -
 """
@@ -41,6 +44,10 @@ def import_(files: tuple[str, ...], output: Path | None) -> None:
     "get destination" adds the name and state; several files count as one export. API keys are not taken over: the
     configuration names a variable in their place.
 
+    Destination filters that drop events ("list filters from destination") become part of the triggers. Filters that
+    remove properties or take samples, and insert functions, are not carried over: their destination is written as not
+    enabled, so that nothing is sent that Segment withholds.
+
     Exits with 0 if everything was carried over; with 1 if something could not be: it is named on stderr, and stands in
     the configuration as a comment; with 2 if a file is not an export.
     """
@@ -49,8 +56,7 @@ def import_(files: tuple[str, ...], output: Path | None) -> None:
     export = Export()
     for file in files:
         try:
-            with click.open_file(file, "rb") as opened:
-                read_export(opened.read().decode("utf-8"), export)
+            read_export(_content(file).decode("utf-8"), export)
         except UnicodeDecodeError:
             raise UsageFailure(f"{file}: not valid UTF-8: save the file as UTF-8") from None
         except ExportError as error:
@@ -73,6 +79,14 @@ def import_(files: tuple[str, ...], output: Path | None) -> None:
         )
     if conversion.problems or (output is not None and not _is_sound(output, conversion)):
         raise click.exceptions.Exit(1)
+
+
+def _content(file: str) -> bytes:
+    with click.open_file(file, "rb") as opened:
+        content: bytes = opened.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise UsageFailure(f"{file}: larger than {_MAX_BYTES // 1_000_000} MB, more than any export")
+    return content
 
 
 def _is_sound(output: Path, conversion: Conversion) -> bool:

@@ -5,14 +5,12 @@ from typing import IO, Any
 
 import click
 
-from segue_producer.errors import InvalidEvent
-from segue_producer.events import prepare
 from segue_worker.cli.event_input import choose_destination, destination_option, events_of, lines_of
 from segue_worker.cli.options import config_option, json_option
 from segue_worker.cli.output import counted, emit_json_text, remark
 from segue_worker.cli.requests import show_preview, show_problem
 from segue_worker.config import Destination, load_config
-from segue_worker.observing.preview import NotAnEventError, message_id, preview_line
+from segue_worker.observing.preview import NotAnEventError, message_id, preview_line, refused_because
 from segue_worker.observing.preview import preview as preview_event
 from segue_worker.printable import visible
 
@@ -36,9 +34,10 @@ def preview(config: Path, destination: str | None, file: IO[bytes], *, as_json: 
 
     With --json, each line becomes one line: {"messageId", "requests": [{"mapping", "method", "path", "body",
     "repaired": [{"key", "why"}]}], "skipped": [{"mapping", "reason"}], "errors": [{"mapping", "reason"}]}, or
-    {"error": reason} if it is not a JSON object. Without --json, the file may also be a single event or a list of events,
-    spread over lines. Values that were repaired or left out, because Loops is known to refuse them, are pointed out, and
-    so is what is wrong with events that could not be enqueued.
+    {"error": reason} if it is not a JSON object. An event that would not even be enqueued further has "refused": reason.
+    Without --json, the file may also be a single event or a list of events, spread over lines. Values that were repaired
+    or left out, because Loops is known to refuse them, are pointed out, and so is what is wrong with events that could
+    not be enqueued.
 
     The variables that the configuration names must be set, but their values do not matter here. The exit code is 0
     even where an event makes no request.
@@ -85,7 +84,7 @@ def _title(event: dict[str, Any]) -> str:
 
 
 def _show_refusal(event: dict[str, Any]) -> None:
-    try:
-        prepare(event)
-    except InvalidEvent as error:
-        show_problem("warning", f"a producer refuses to enqueue this: {error}")
+    if refused := refused_because(event):
+        show_problem("warning", f"this is not enqueued: {refused}")
+    elif refused := refused_because(event, repaired=False):
+        show_problem("warning", f"a producer refuses to enqueue this, and the Tracking API repairs it: {refused}")

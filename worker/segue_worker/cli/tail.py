@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from segue_producer.entries import split_identity
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
 from segue_worker.cli.store import choose, opened
@@ -141,7 +142,9 @@ def lines(destination: str, logged: Logged) -> Iterator[Line]:
     for part in record.events:
         if part.outcome != "begun":
             sent = {} if part.outcome == "duplicate" else answers.pop(part.message_id, {})
-            yield Line(logged.at, destination, part.message_id, part.name, part.outcome, **sent, **before)
+            yield Line(
+                logged.at, destination, split_identity(part.message_id)[1], part.name, part.outcome, **sent, **before
+            )
     if request is not None and request.outcome != "apart":
         for message_id, sent in answers.items():
-            yield Line(logged.at, destination, message_id, "", request.outcome, **sent, **before)
+            yield Line(logged.at, destination, split_identity(message_id)[1], "", request.outcome, **sent, **before)

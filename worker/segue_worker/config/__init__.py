@@ -1,6 +1,7 @@
 """The configuration: reads `segue.yaml` into typed values, or names every problem with file, line, path and reason."""
 
 from segue_worker.config.durations import duration_text, parse_duration
+from segue_worker.config.files import read_bounded
 from segue_worker.config.load import Inspection, inspect_config, load_config
 from segue_worker.config.model import Config, DeadLetterLimits, Destination, RetryLimits, Source
 from segue_worker.config.problems import Problem
@@ -20,4 +21,5 @@ __all__ = [
     "json_schema",
     "load_config",
     "parse_duration",
+    "read_bounded",
 ]

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from segue_worker.config.document import Document
+from segue_worker.config.files import read_bounded
 from segue_worker.config.problems import Findings, Where
 from segue_worker.config.rules import check_unique, entries
 
@@ -106,8 +107,7 @@ def _read(kind: _Kind, value: str, directory: Path | None) -> str:
 def _file(path: Path) -> str:
     """Return the text of a file, without the white space around it."""
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
+        content = read_bounded(path, _LARGEST_FILE)
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else None
         raise _NoKeyError(f"the file cannot be read: {said or 'no file has such a name'}") from None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segue_worker.config.files import read_bounded
 from segue_worker.config.problems import Findings, Where
 from segue_worker.config.variables import substitute
 from segue_worker.config.yaml_tree import MAX_DEPTH, MAX_NODES, DocumentError, Items, Node, Scalar, YamlFault, parse
@@ -51,8 +52,7 @@ def read_document(path: Path, environ: Mapping[str, str], *, serving: bool = Fal
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_bounded(path, MAX_BYTES)
     except FileNotFoundError:
         raise DocumentError("there is no such file: name one with --config or SEGUE_CONFIG", None) from None
     except (OSError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
@@ -72,6 +73,12 @@ class Destination:
     timeout: timedelta
     dead_letter: DeadLetterLimits
     mappings: tuple[CompiledMapping, ...]
+
+    @property
+    def access(self) -> str:
+        """16 hexadecimal digits that say whether two destinations have the same key at the same address."""
+        text = f"{self.base_url}\0{self.api_key.get_secret_value()}"
+        return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,11 @@ def _fields_by_action() -> dict[str, Any]:
 
     def fields(action: str) -> dict[str, Any]:
         known = {name: {"description": field.title} for name, field in ACTIONS[action].fields.items()}
-        return {"properties": {"fields": {"properties": known, "additionalProperties": False}}}
+        segments = {
+            "^(__segment_internal_|batch_|enable_batching$)": {"description": "Segment adds it; it does nothing."}
+        }
+        shape = {"properties": known, "patternProperties": segments, "additionalProperties": False}
+        return {"properties": {"fields": shape}}
 
     return {
         "allOf": [{"if": {"properties": {"action": {"const": action}}}, "then": fields(action)} for action in ACTIONS]

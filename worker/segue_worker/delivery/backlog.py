@@ -1,6 +1,7 @@
 """The claimed events of one contact: what is left to send of each, and what may be recorded. Pure."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any, Final, Unpack, cast
 
@@ -11,7 +12,7 @@ from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
 from segue_worker.mapping.why_filtered import filter_reasons
 from segue_worker.outbox.counters import Counts
-from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.dead_letter import DeadLetter, sources_of
 from segue_worker.outbox.entry import Fate, Waiting, read_entry
 from segue_worker.outbox.log_record import EventOutcome, EventPart, Fault, RequestOutcome
 from segue_worker.outbox.outbox import Next, Settlement, digest
@@ -48,8 +49,8 @@ class Backlog:
         # Nothing is planned beyond an entry that cannot be read: its turn comes when it is the oldest.
         readable = next((place for place, waiting in enumerate(events) if waiting.damaged), len(events))
         self._events = events[: max(1, readable)]
-        self.message_ids = [waiting.message_id for waiting in self._events]
-        """The messageId of each event; "" for what is no event."""
+        self.message_ids = [waiting.identity for waiting in self._events]
+        """The messageId of each event, within its source; "" for what is no event."""
         self.digests = [digest(message_id) for message_id in self.message_ids]
         self._now_ms = now_ms
         self._counters: dict[str, int] = {}
@@ -94,14 +95,14 @@ class Backlog:
             if waiting.event is None:
                 self._bury(waiting, "unreadable", "the entry is no event with a messageId")
                 waiting.state = "sending"
-            elif waiting.message_id in taken and self._is_fresh(place, waiting, held):
+            elif waiting.identity in taken and self._is_fresh(place, waiting, held):
                 waiting.state = "duplicate"
             else:
                 pieces += self._pieces(place, waiting, mappings, held)
-            taken.add(waiting.message_id)
+            taken.add(waiting.identity)
         first = [frozen] if frozen else []
-        key_parts = [(waiting.message_id, waiting.replay) for waiting in self._events]
-        return first + [outgoing(group, destination, key_parts) for group in coalesce(pieces, mode)]
+        key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]
+        return first + [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
 
     def _keep_to(self, plan: Plan) -> None:
         """Keep the events that an unrecorded request may have stood for to the mappings that took them by then.
@@ -152,6 +153,11 @@ class Backlog:
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
             waiting.because = filter_reasons(event, mappings)
+        # All that the event is for is known only now.
+        waiting.dead = [
+            replace(letter, beside=tuple((0, name) for name in waiting.mappings if name not in letter.mappings))
+            for letter in waiting.dead
+        ]
         return pieces
 
     @staticmethod
@@ -204,7 +210,7 @@ class Backlog:
 
     def note(self, request: Outgoing, outcome: RequestOutcome, *, sent: int, **details: Any) -> None:
         """Note for the log what followed from sending a request; `details` are further ones of `Journal.request`."""
-        refs = [(self._events[ref.event].message_id, ref.mapping) for ref in request.refs]
+        refs = [(self._events[ref.event].identity, ref.mapping) for ref in request.refs]
         repairs = [self._events[ref.event].repairs.get(ref.mapping, ()) for ref in request.refs]
         noted = self.journal.request(request.path, refs, sent=sent, outcome=outcome, repairs=repairs, **details)
         if noted and any(repairs):
@@ -212,7 +218,7 @@ class Backlog:
         if noted and outcome == "parked":
             waiting = (self._events[place] for place in sorted({ref.event for ref in request.refs}))
             self._parked = [
-                EventPart(each.message_id, event_name(each.event), "parked", each.enqueued) for each in waiting
+                EventPart(each.identity, event_name(each.event), "parked", each.enqueued) for each in waiting
             ]
 
     def _count_repairs(self, refs: Sequence[Ref]) -> None:
@@ -231,9 +237,16 @@ class Backlog:
             mappings=tuple(dict.fromkeys(ref.mapping for ref in request.refs)),
             message_ids=tuple(waiting.message_id for waiting in events),
             events=tuple(waiting.text for waiting in events),
+            sources=sources_of(waiting.source for waiting in events),
             refs=tuple((places.index(ref.event), ref.mapping) for ref in request.refs),
             request={"method": request.method, "path": request.path, "body": request.body.decode()},
             at=self._now_ms(),
+            beside=tuple(
+                (place, mapping)
+                for place, waiting in enumerate(events)
+                for mapping in waiting.mappings
+                if (places[place], mapping) not in request.refs
+            ),
             **attempt,
         )
         self.record(request.refs, "dead")
@@ -260,6 +273,7 @@ class Backlog:
             refs=tuple((0, mapping) for mapping in mappings),
             message_ids=(waiting.message_id,) if waiting.message_id else (),
             events=(waiting.text,),
+            sources=sources_of([waiting.source]),
             at=self._now_ms(),
         )
         waiting.dead.append(letter)
@@ -308,11 +322,11 @@ class Backlog:
                 waiting.changed = False
                 dead += waiting.dead
                 if faults := _faults(waiting):
-                    parts.append(EventPart(waiting.message_id, event_name(waiting.event), "begun", 0, faults=faults))
+                    parts.append(EventPart(waiting.identity, event_name(waiting.event), "begun", 0, faults=faults))
                 waiting.dead = []
         if not parts and self.journal.wants_event and self.head < len(self._events):
             head = self._events[self.head]
-            parts.append(EventPart(head.message_id, event_name(head.event), "interrupted", head.enqueued))
+            parts.append(EventPart(head.identity, event_name(head.event), "interrupted", head.enqueued))
         counters["dead"] = counters.get("dead", 0) + len(dead)
         record, measures, explanations = self.journal.take(parts)
         return Settlement(
@@ -340,7 +354,7 @@ class Backlog:
         if waiting.event is not None and outcome != "duplicate" and not waiting.replay:
             self.journal.mapped(waiting.done)
         return EventPart(
-            *(waiting.message_id, event_name(waiting.event), outcome, waiting.enqueued, because, _faults(waiting))
+            *(waiting.identity, event_name(waiting.event), outcome, waiting.enqueued, because, _faults(waiting))
         )
 
 

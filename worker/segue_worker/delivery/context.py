@@ -96,5 +96,7 @@ class RunContext:
             return
         self.leaving.set()
         if await self.outbox.pause(begin(kind, reason, self.now_ms())):
+            if kind is PauseKind.REFUSED:
+                await self.outbox.note_refused(self.destination.access, first=True)
             name = self.destination.name
             log.error("destination %s is paused (%s)", name, kind, extra=facts(destination=name, pause=str(kind)))

@@ -18,23 +18,23 @@ def idempotency_key(destination: str, mapping: str, message_id: str, variant: st
     Args:
         destination: name of the destination.
         mapping: name of the mapping.
-        message_id: of the event.
+        message_id: of the event, within its source (`segue_producer.entries.identity`).
         variant: sets a deliberate second sending apart from the first.
     """
     parts = f"{destination}\0{mapping}\0{message_id}\0{variant}".encode("utf-8", "surrogatepass")
     return "segue-" + hashlib.blake2b(parts, digest_size=16).hexdigest()
 
 
-def outgoing(group: Group, destination: str, events: Sequence[tuple[str, str]]) -> Outgoing:
+def outgoing(group: Group, events: Sequence[tuple[str, str, str]]) -> Outgoing:
     """Make the request of a group.
 
     Args:
         group: pieces that go in one request.
-        destination: name of the destination.
-        events: messageId and variant of each event that the pieces' places refer to.
+        events: destination whose keys it has, messageId (within its source) and variant of each event that the pieces'
+            places refer to.
     """
     request, last = group.request, group.pieces[-1]
-    message_id, variant = events[last.event]
+    destination, message_id, variant = events[last.event]
     key = None
     if request.path == EVENTS_PATH:
         # A refused merge has taken no effect, so its event goes again under a key of its own; were it the same key, a
@@ -46,10 +46,10 @@ def outgoing(group: Group, destination: str, events: Sequence[tuple[str, str]]) 
         return whole
 
     def parts() -> tuple[Outgoing, ...]:
-        return tuple(outgoing(part, destination, events) for part in apart(group))
+        return tuple(outgoing(part, events) for part in apart(group))
 
     def updates() -> tuple[Outgoing, ...]:
         folded = group.pieces[:-1] if request.path == EVENTS_PATH else ()
-        return tuple(outgoing(part, destination, events) for part in coalesce(folded, "updates"))
+        return tuple(outgoing(part, events) for part in coalesce(folded, "updates"))
 
     return replace(whole, apart=parts, updates=updates)

@@ -16,7 +16,8 @@ from segue_worker.errors import SegueError
 from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.outbox import Claimed, is_passing
-from segue_worker.outbox.pause import after_probe
+from segue_worker.outbox.begun import opened as open_claim
+from segue_worker.outbox.pause import PauseKind, after_probe
 from segue_worker.outbox.plan import Plan, version_in
 
 RUN_S: Final = 5.0
@@ -159,7 +160,8 @@ async def _claim(context: RunContext, places: int) -> list[Claimed]:
 
 
 async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _Deliveries, *, since: float) -> None:
-    begun = [Delivery(item, context, since=since, begun_with=await _begun_with(item, context)) for item in claimed]
+    opened = [open_claim(item) for item in claimed]
+    begun = [Delivery(item, context, since=since, begun_with=await _begun_with(item, context)) for item in opened]
     digests = [digest for delivery in begun for digest in delivery.digests]
     ids = [message_id for delivery in begun for message_id in delivery.message_ids]
     seen: set[str] | None = None
@@ -218,12 +220,16 @@ async def _patiently(step: Callable[..., Awaitable[Any]], *args: Any, **options:
 
 
 async def _held(context: RunContext) -> bool:
-    """Whether the destination stays paused; a pause whose probe is due is probed, and ended where that succeeds."""
+    """Whether the destination stays paused; a pause whose probe is due is probed, and ended where that succeeds.
+
+    A probe is due at once where Loops refused another key, or at another address, than this worker was started with.
+    """
     pause = await context.outbox.paused()
     if pause is None:
         return False
-    now_ms = context.now_ms()
-    if pause.wants_probe(now_ms):
+    now_ms, access = context.now_ms(), context.destination.access
+    refused = pause.kind is PauseKind.REFUSED
+    if pause.wants_probe(now_ms) or (refused and not await context.outbox.is_refused(access)):
         try:
             answer: Answer | None = await context.client.check_key()
         except NoAnswerError:
@@ -234,6 +240,8 @@ async def _held(context: RunContext) -> bool:
                 log.warning("destination %s goes on: the probe succeeded", name, extra=facts(destination=name))
                 return False
         else:
+            if refused and not await context.outbox.is_refused(access):
+                await context.outbox.note_refused(access)
             await context.outbox.replace_pause(pause, after_probe(pause, now_ms))
     await _finish(context, leave=True)
     return True

@@ -6,7 +6,16 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-__all__ = ["ACTIONS", "Action", "ActionName", "Field", "FieldType", "default_fields", "unknown_fields"]
+__all__ = [
+    "ACTIONS",
+    "Action",
+    "ActionName",
+    "Field",
+    "FieldType",
+    "default_fields",
+    "is_segments_own",
+    "unknown_fields",
+]
 
 ActionName = Literal["createOrUpdateContact", "sendEvent"]
 FieldType = Literal["string", "email", "boolean", "object", "datetime", "mailing lists"]
@@ -104,15 +113,24 @@ def default_fields(action: ActionName) -> dict[str, Any]:
     return {name: field.default for name, field in ACTIONS[action].fields.items() if field.default is not None}
 
 
+_BATCHING: Final = frozenset({"enable_batching", "batch_size", "batch_bytes", "batch_keys"})
+
+
+def is_segments_own(name: str) -> bool:
+    """Whether a field is one that Segment adds to all actions, of which those of Loops take no notice."""
+    return name in _BATCHING or name.startswith("__segment_internal_")
+
+
 def unknown_fields(action: ActionName, fields: Mapping[str, Any]) -> list[str]:
     """Return a message for each field that an action does not have, with the most similar one that it has.
 
-    Segment drops such fields silently, so they can be compiled. In a configuration they are a problem.
+    Segment drops such fields silently, so they can be compiled. In a configuration they are a problem, except those that
+    Segment itself adds.
     """
     known = list(ACTIONS[action].fields)
     problems = []
     for name in fields:
-        if name in known:
+        if name in known or is_segments_own(name):
             continue
         near = get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"Did you mean {near[0]}?" if near else f"It has {', '.join(known)}."

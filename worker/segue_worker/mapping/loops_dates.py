@@ -44,7 +44,11 @@ def as_date(value: Any) -> Any:
             return text if _moment(text) else None
         moment = parse_v8_date(value) if _YEAR.search(value) else None
         return None if moment is None else _as_milliseconds(moment, 1.0)
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        # An integer of more than 308 digits.
+        return None
     factor = next((factor for below, factor in _MILLISECONDS if abs(number) < below), None)
     if factor is None:
         return None

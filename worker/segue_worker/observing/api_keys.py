@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
 import orjson
+from redis import Redis
 
+from segue_producer.keys import TEAM_NAMES, TEAMS, key_digest
 from segue_worker.config import Destination
 from segue_worker.loops import Answer, LoopsClient, NoAnswerError
 
@@ -37,6 +40,22 @@ async def check_keys(destinations: Sequence[Destination]) -> list[KeyCheck]:
             asked[team] = await _ask(each)
         checks.append(replace(asked[team], destination=each.name))
     return checks
+
+
+def note_teams(redis: "Redis", destinations: Sequence[Destination], checks: Sequence[KeyCheck]) -> None:
+    """Note which key is of which team, so that a destination that goes to another team gets another limiter.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    for each, check in zip(destinations, checks, strict=True):
+        if check.team:
+            own = key_digest(each.api_key.get_secret_value())
+            name = blake2b(f"{each.base_url}\0{check.team}".encode(), digest_size=8).hexdigest().encode()
+            redis.hset(TEAM_NAMES, mapping={own: name})
+            first: Any = redis.hget(TEAMS, own)
+            if first and redis.hget(TEAM_NAMES, first) not in (None, name):
+                redis.hdel(TEAMS, own)
 
 
 async def _ask(destination: Destination) -> KeyCheck:

@@ -36,6 +36,11 @@ class KnownDestinations:
     workers: Workers
     orphaned: frozenset[str]
 
+    @property
+    def forget_order(self) -> tuple[str, ...]:
+        """The orphaned ones first: what a move takes from one of them meanwhile is found where it arrives."""
+        return tuple(sorted(self.names, key=lambda name: name not in self.orphaned))
+
     def standstill(self, name: str) -> str:
         """Why nothing is sent to a destination at all, as far as its configuration says; "" where something may be."""
         if name in self.orphaned:

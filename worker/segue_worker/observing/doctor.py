@@ -11,7 +11,7 @@ from segue_producer.clients import where
 from segue_producer.keys import DESTINATIONS, HELD, Keys
 from segue_producer.settings import QUEUE
 from segue_worker.config import Config, Inspection
-from segue_worker.observing.api_keys import check_keys
+from segue_worker.observing.api_keys import check_keys, note_teams
 from segue_worker.observing.destinations import find_held, known_beside, orphan_text
 from segue_worker.observing.finding import Finding, Level
 from segue_worker.observing.redis_check import inspect_redis
@@ -48,7 +48,7 @@ def examine(redis: "Redis", redis_url: str, broker_url: str, inspection: Inspect
         yield from _served(redis, inspection.config)
         yield from _orphans(redis, inspection.config)
     if inspection.config is not None:
-        yield from _api_keys(inspection.config)
+        yield from _api_keys(redis if redis_answers else None, inspection.config)
 
 
 def _configuration(inspection: Inspection) -> Iterator[Finding]:
@@ -136,8 +136,12 @@ def _orphans(redis: "Redis", config: Config | None) -> Iterator[Finding]:
         yield Finding("orphaned destination", Level.FAULT, orphan_text(name))
 
 
-def _api_keys(config: Config) -> Iterator[Finding]:
-    for key in asyncio.run(check_keys([each for each in config.destinations if each.enabled])):
+def _api_keys(redis: "Redis | None", config: Config) -> Iterator[Finding]:
+    enabled = [each for each in config.destinations if each.enabled]
+    checks = asyncio.run(check_keys(enabled))
+    if redis is not None:
+        note_teams(redis, enabled, checks)
+    for key in checks:
         subject = f"key of {key.destination}"
         if key.problem:
             yield Finding(subject, Level.FAULT, key.problem, key.advice)

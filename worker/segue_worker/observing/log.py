@@ -41,13 +41,20 @@ def find(redis: "Redis", destination: str, message_id: str) -> list[Logged]:
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    # In JSON, as it stands in the entry; whoever is only part of another messageId is sorted out below.
-    part = orjson.dumps(message_id)
+    # In JSON, as it stands in the entry, behind its source or not; whoever is only part of another messageId is sorted out
+    # below.
+    part = orjson.dumps(message_id)[1:]
     return [
         logged
         for raw_id, raw in _entries(redis, destination)
-        if part in raw and (logged := _read(raw_id, raw)).record.names(message_id)
+        if part in raw and (logged := _read(raw_id, raw)).record.named(message_id)
     ]
+
+
+def entries(redis: "Redis", destination: str) -> Iterator[Logged]:
+    """The whole log, oldest first. Raises redis.RedisError where Redis does not answer."""
+    for raw_id, raw in _entries(redis, destination):
+        yield _read(raw_id, raw)
 
 
 def forget_contacts(redis: "Redis", destination: str, contacts: Collection[str]) -> int:

@@ -1,11 +1,16 @@
 """Which requests a destination's mappings make of an event, without sending them, and why other mappings make none."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
 
+from segue_producer.errors import InvalidEvent
+from segue_producer.events import prepare
+from segue_producer.repairs import repair
+from segue_producer.values import read_integer, write_json
 from segue_worker.errors import MappingError, PayloadError, SegueError
 from segue_worker.mapping import CompiledMapping, Request, encode_body, lets_through
 from segue_worker.mapping.values import RULES
@@ -77,10 +82,22 @@ def read_event(text: bytes) -> dict[str, Any]:
         NotAnEventError: it is not a JSON object.
     """
     try:
-        event = orjson.loads(text)
+        return as_event(orjson.loads(text))
     except orjson.JSONDecodeError as error:
-        raise NotAnEventError("the line is empty" if not text.strip() else f"not JSON: {error}") from None
-    return as_event(event)
+        if not text.strip():
+            raise NotAnEventError("the line is empty") from None
+        reason = f"not JSON: {error}"
+    try:
+        # Half a surrogate pair, or an integer of very many digits: it is repaired when it is enqueued.
+        read = json.loads(text.decode(), parse_int=read_integer, parse_constant=_no_constant)
+        return as_event(orjson.loads(write_json(read)))
+    except (ValueError, RecursionError):
+        raise NotAnEventError(reason) from None
+
+
+def _no_constant(name: str) -> None:
+    """NaN and infinities, which JSON does not have."""
+    raise ValueError(name)
 
 
 def as_event(value: Any) -> dict[str, Any]:
@@ -102,12 +119,31 @@ def preview_line(line: bytes, mappings: Sequence[CompiledMapping]) -> bytes:
     except NotAnEventError as error:
         return b'{"error":%b}' % orjson.dumps(str(error))
     found = preview(event, mappings)
-    return b'{"messageId":%b,"requests":[%b],"skipped":%b,"errors":%b}' % (
+    refused = refused_because(event)
+    return b'{"messageId":%b,"requests":[%b],"skipped":%b,"errors":%b%b}' % (
         orjson.dumps(message_id(event)),
         b",".join(map(request_json, found.requests)),
         reasons_json(found.skipped),
         reasons_json(found.errors),
+        b',"refused":%b' % orjson.dumps(refused) if refused else b"",
     )
+
+
+def refused_because(event: dict[str, Any], *, repaired: bool = True) -> str:
+    """Why an event would not even be enqueued, by the checks that enqueue it; "" where it would.
+
+    Args:
+        event: as it is sent.
+        repaired: whether it comes by the Tracking API, which repairs what harms nobody.
+    """
+    sent = dict(event)
+    try:
+        if repaired:
+            repair(sent)
+        prepare(sent)
+    except InvalidEvent as error:
+        return str(error).removeprefix("event: ")
+    return ""
 
 
 def message_id(event: dict[str, Any]) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 import orjson
 from redis import Redis
 
+from segue_producer.entries import identity, split_identity
 from segue_producer.keys import Keys
 from segue_producer.lua import CLOCK, read_script
 from segue_worker.delivery.journal import event_name
@@ -59,6 +60,7 @@ class Trail:
         outcome: the event's state now.
         steps: what happened, oldest first.
         merged_with: messageIds of the events that shared a request with it.
+        source: whose messageId it is: "" for backend services, else the digest of a write key.
     """
 
     message_id: str
@@ -67,12 +69,14 @@ class Trail:
     outcome: EventState
     steps: tuple[TrailStep, ...]
     merged_with: tuple[str, ...]
+    source: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The form of `segue trace --json`."""
         return {
             "messageId": self.message_id,
             "destination": self.destination,
+            "source": self.source,
             "event": self.name,
             "outcome": self.outcome,
             "merged_with": list(self.merged_with),
@@ -80,8 +84,8 @@ class Trail:
         }
 
 
-def read_trail(redis: "Redis", destination: str, message_id: str, *, standstill: str = "") -> Trail | None:
-    """Find out what happened to an event.
+def read_trails(redis: "Redis", destination: str, message_id: str, *, standstill: str = "") -> list[Trail]:
+    """Find out what happened to an event; to several, where sources have used the same messageId.
 
     Args:
         redis: client that answers bytes.
@@ -90,7 +94,7 @@ def read_trail(redis: "Redis", destination: str, message_id: str, *, standstill:
         standstill: why nothing is sent to the destination at all; "" where nothing is known of that.
 
     Returns:
-        its trail, or None where nothing is known of it.
+        its trails, the backend's first; of several that wait, only one is found.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -101,24 +105,33 @@ def read_trail(redis: "Redis", destination: str, message_id: str, *, standstill:
     found = find_waiting(redis, destination, message_id)
     logged = logged if found else find(redis, destination, message_id)
     letters = [] if logged or found else list(_letters(redis, destination, message_id))
-    steps = [step for item in logged for step in _steps(redis, destination, item, message_id)]
-    steps += [_given_up(letter) for letter in letters]
+    known = {each for item in logged for each in item.record.named(message_id)}
+    known |= {identity(letter.source(letter.message_ids.index(message_id)), message_id) for letter in letters}
     if found is not None:
-        steps.append(_waiting_step(found, standstill or _pause(redis, destination)))
-    if not steps and _seen(redis, destination, message_id):
-        steps.append(TrailStep("settled", None))
-    if not steps:
-        return None
-    parts = [part for item in logged for part in item.record.events if part.message_id == message_id]
-    enqueued = _enqueued(parts, found)
-    return Trail(
-        message_id=message_id,
-        destination=destination,
-        name=next((part.name for part in parts), event_name(found.waiting.event) if found else ""),
-        outcome=_outcome(steps, found),
-        steps=(*([TrailStep("enqueued", enqueued)] if enqueued else []), *steps),
-        merged_with=_merged_with(logged, message_id),
-    )
+        known.add(found.waiting.identity)
+    if not known and _seen(redis, destination, message_id):
+        return [Trail(message_id, destination, "", "settled", (TrailStep("settled", None),), ())]
+    trails = []
+    for each in sorted(known, key=split_identity):
+        steps = [step for item in logged for step in _steps(redis, destination, item, each)]
+        steps += [_given_up(letter) for letter in letters]
+        waiting = found if found is not None and found.waiting.identity == each else None
+        if waiting is not None:
+            steps.append(_waiting_step(waiting, standstill or _pause(redis, destination)))
+        parts = [part for item in logged for part in item.record.events if part.message_id == each]
+        enqueued = _enqueued(parts, waiting)
+        trails.append(
+            Trail(
+                message_id=message_id,
+                destination=destination,
+                name=next((part.name for part in parts), event_name(waiting.waiting.event) if waiting else ""),
+                outcome=_outcome(steps, waiting),
+                steps=(*([TrailStep("enqueued", enqueued)] if enqueued else []), *steps),
+                merged_with=_merged_with(logged, each),
+                source=split_identity(each)[0],
+            )
+        )
+    return trails
 
 
 def _enqueued(parts: Sequence[EventPart], found: WaitingEvent | None) -> int:
@@ -157,7 +170,7 @@ def _request_steps(
     redis: "Redis", destination: str, at: int, request: RequestPart, message_id: str
 ) -> Iterator[TrailStep]:
     mapping = ", ".join(mapping for ref, mapping in request.refs if ref == message_id)
-    others = [ref for ref in dict(request.refs) if ref != message_id]
+    others = [split_identity(ref)[1] for ref in dict(request.refs) if ref != message_id]
     first = request.sent - len(request.attempts) + 1
     for number, attempt in enumerate(request.attempts, first):
         answer = {"status": attempt.status or None, "ms": attempt.ms}
@@ -253,5 +266,5 @@ def _merged_with(logged: Sequence[Logged], message_id: str) -> tuple[str, ...]:
     for item in logged:
         request = item.record.request
         if request is not None and request.outcome != "apart" and any(ref == message_id for ref, _ in request.refs):
-            others |= dict.fromkeys(ref for ref, _ in request.refs if ref != message_id)
+            others |= dict.fromkeys(split_identity(ref)[1] for ref, _ in request.refs if ref != message_id)
     return tuple(others)

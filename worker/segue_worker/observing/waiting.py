@@ -44,7 +44,7 @@ def find_waiting(redis: "Redis", destination: str, message_id: str) -> WaitingEv
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    for contact, due, entries in _outboxes(redis, Keys(destination)):
+    for contact, due, entries in outboxes(redis, Keys(destination)):
         for place, raw in enumerate(entries):
             if _may_hold(raw, message_id) and (waiting := read_entry(raw)).message_id == message_id:
                 return _found(redis, destination, contact, place, int(due), waiting)
@@ -57,7 +57,7 @@ def _may_hold(raw: bytes, message_id: str) -> bool:
     return spelled in raw or spelled != message_id.encode("ascii", "replace")
 
 
-def _outboxes(redis: "Redis", keys: Keys) -> Iterator[tuple[bytes, float, list[bytes]]]:
+def outboxes(redis: "Redis", keys: Keys) -> Iterator[tuple[bytes, float, list[bytes]]]:
     """Each contact with its due time and its entries: those that are claimed or parked, then the longest waiting."""
     for key in (keys.away, keys.due):
         yield from _outboxes_of(redis, keys, key)

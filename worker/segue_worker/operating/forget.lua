@@ -19,11 +19,14 @@
 local contact = ARGV[2]
 local length = redis.pcall('LLEN', KEYS[1])
 local count = type(length) == 'number' and length or 0
-local claimed = redis.call('HDEL', KEYS[3], contact) == 1
+local holder = redis.call('HGET', KEYS[3], contact)
+redis.call('HDEL', KEYS[3], contact)
+-- A move that holds it sends nothing.
+local claimed = holder and string.sub(holder, 1, 5) ~= 'move '
 local parked = redis.call('HDEL', KEYS[4], contact) == 1
 local lapses = math.max(0, (redis.call('ZSCORE', KEYS[7], contact) or now) - now)
 -- One that is away and neither claimed nor parked was forgotten a moment ago.
-if parked and not claimed or lapses == 0 then
+if (parked or holder) and not claimed or lapses == 0 then
   redis.call('ZREM', KEYS[7], contact)
   lapses = 0
 end

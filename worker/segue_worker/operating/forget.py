@@ -175,7 +175,7 @@ async def forget_at_loops(redis: "AsyncRedis", destination: Destination, identit
         redis.RedisError: the shared limiter cannot be reached.
     """
     api_key = destination.api_key.get_secret_value()
-    pacer = Pacer(redis, api_key, destination.rate_limit)
+    pacer = Pacer(redis, api_key, destination.rate_limit, destination=destination.name)
     deleted = False
     async with LoopsClient(destination.base_url, api_key, timeout=destination.timeout.total_seconds()) as client:
         for field in ("userId", "email") if "@" in identity else ("userId",):

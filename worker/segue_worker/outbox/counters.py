@@ -82,6 +82,9 @@ FIRED: Final = "fired"
 """In `measures`, before a colon and a mapping's name: events for which the mapping fired."""
 FAILED: Final = "failed"
 """The same: events on which the mapping failed."""
+REJECTED: Final = "rejected"
+"""In `measures`, before a colon and a reason: events that became dead letters because no outbox took them
+(`segue_producer/bury.lua`)."""
 OLDEST: Final = "oldest_ms"
 """In `stats`: the longest that a contact had waited at any sweep of the minute, in ms."""
 

@@ -1,5 +1,6 @@
 """A dead letter: a request, or an event that never became one, given up for good; it can be seen and replayed."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -14,6 +15,8 @@ REASONS: Final[dict[str, str]] = {
     "mapping": "a directive of the mapping failed",
     "mapping_gone": "it was begun with a mapping that the configuration no longer has",
     "invalid": "it is no valid event, and was never in an outbox",
+    "full": "the outbox was full when it came by the Tracking API, and another destination of its source took it",
+    "misaddressed": "no worker serves the destination that a task named",
     "unreadable": "the outbox held no event there",
     "internal": "its delivery kept failing in Segue itself",
 }
@@ -32,11 +35,14 @@ class DeadLetter:
         message_ids: of the events in the request.
         events: the events, as JSON text, for a replay.
         refs: which mapping of which event (its place in `events`) the request stood for; empty where all are meant.
+        sources: of each event, whose messageId it has (`segue_producer.entries`); empty where all are the backend's.
         request: method, path and body text as sent; None where there never was a request.
         answer: status and start of the text of the last answer, or None.
         attempts: how often it was sent.
         first_attempt: unix ms, or None.
         at: unix ms.
+        beside: which other mappings its events were for, as `refs`: they delivered them, or have a letter of their own.
+            None where a version wrote it that did not say so.
         id: unique.
     """
 
@@ -48,15 +54,25 @@ class DeadLetter:
     events: tuple[str, ...]
     at: int
     refs: tuple[tuple[int, str], ...] = ()
+    sources: tuple[str, ...] = ()
     request: dict[str, str] | None = None
     answer: dict[str, Any] | None = None
     attempts: int = 0
     first_attempt: int | None = None
+    beside: tuple[tuple[int, str], ...] | None = None
     id: str = field(default_factory=lambda: uuid4().hex)
 
     def to_json(self) -> bytes:
         """The form in which it is kept in Redis."""
-        return orjson.dumps(asdict(self))
+        fields = asdict(self)
+        if not self.sources:
+            # An older version reads all others.
+            del fields["sources"]
+        return orjson.dumps(fields)
+
+    def source(self, place: int) -> str:
+        """Whose messageId the event at a place has."""
+        return self.sources[place] if place < len(self.sources) else ""
 
     @classmethod
     def read(cls, letter_id: str, raw: bytes) -> Self:
@@ -73,5 +89,14 @@ class DeadLetter:
         fields = orjson.loads(raw)
         for name in ("mappings", "message_ids", "events"):
             fields[name] = tuple(fields[name])
+        fields["sources"] = tuple(fields.get("sources", ()))
         fields["refs"] = tuple((place, mapping) for place, mapping in fields.get("refs", ()))
+        if fields.get("beside") is not None:
+            fields["beside"] = tuple((place, mapping) for place, mapping in fields["beside"])
         return cls(**fields)
+
+
+def sources_of(sources: Iterable[str]) -> tuple[str, ...]:
+    """What a letter says of its events' sources: nothing where all are the backend's."""
+    listed = tuple(sources)
+    return listed if any(listed) else ()

@@ -8,8 +8,9 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from segue_producer.entries import read_stamp
+from segue_producer.entries import identity, read_source, read_stamp
 from segue_worker.mapping.values import Repair
+from segue_worker.outbox.begun import begun_entry, split_entry
 from segue_worker.outbox.dead_letter import DeadLetter
 
 Fate = Literal["delivered", "dead", "failed"]
@@ -28,6 +29,7 @@ class Waiting:
         raw: its JSON, with the time of enqueueing as `receivedAt`, where Segment's spec has it.
         event: the same, parsed; None where it is no event.
         message_id: its messageId, or "" where it is no event.
+        source: whose messageId it is (`segue_producer.entries`).
         enqueued: unix ms, or 0 where it is not known.
         done: mapping → what became of its request.
         only: the mappings it is for, once it was planned; None where it is for all whose trigger takes it.
@@ -41,12 +43,14 @@ class Waiting:
         repairs: mapping → what was done about values of its request, until it is noted.
         changed: whether `done` or `apart` say more than its entry in the outbox.
         damaged: whether the entry is one of Segue's own that this version cannot read.
+        origin: the destination under whose name its requests may have been sent already, if that was another.
     """
 
     raw: bytes
     event: dict[str, Any] | None
     message_id: str
     enqueued: int = 0
+    source: str = ""
     done: dict[str, Fate] = field(default_factory=dict)
     only: tuple[str, ...] | None = None
     replay: str = ""
@@ -58,25 +62,46 @@ class Waiting:
     repairs: dict[str, tuple[Repair, ...]] = field(default_factory=dict)
     changed: bool = False
     damaged: bool = False
+    origin: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What the event is known by: the messageId within its source; "" where it is no event."""
+        return identity(self.source, self.message_id) if self.message_id else ""
 
     @property
     def text(self) -> str:
         """The event's JSON."""
         return self.raw.decode("utf-8", "replace")
 
+    @property
+    def mappings(self) -> tuple[str, ...]:
+        """The mappings that it is for, once it was planned."""
+        return self.only if self.only is not None else tuple(dict.fromkeys([*self.done, *sorted(self.left)]))
+
     def partial(self) -> bytes:
         """The entry of the outbox for what is left of it: from now on it is for the mappings of this plan and no others."""
-        only = self.only if self.only is not None else tuple(dict.fromkeys([*self.done, *sorted(self.left)]))
-        return partial_entry(self.text, done=self.done, only=only, replay=self.replay, apart=self.apart)
+        return partial_entry(
+            *(self.text, self.source),
+            done=self.done,
+            only=self.mappings,
+            replay=self.replay,
+            apart=self.apart,
+            origin=self.origin,
+        )
 
 
 def read_entry(raw: bytes) -> Waiting:
     """Read an entry of the outbox: an event, or the part of one that `partial_entry` wrote."""
-    text, enqueued = read_stamp(raw)
     try:
+        raw, _ = split_entry(raw)
+        text, enqueued = read_stamp(raw)
+        text, source = read_source(text)
         entry = orjson.loads(text)
     except orjson.JSONDecodeError:
         return Waiting(raw, None, "")
+    except (KeyError, TypeError, AttributeError):
+        return Waiting(raw, None, "", damaged=True)
     if isinstance(entry, dict) and str(entry.get("type")).startswith(_OWN):
         try:
             return _read_partial(entry)
@@ -87,7 +112,7 @@ def read_entry(raw: bytes) -> Waiting:
     if enqueued and "receivedAt" not in entry:
         received = entry["receivedAt"] = _iso(enqueued)
         text = b'%b,"receivedAt":"%b"}' % (text[:-1], received.encode())
-    return Waiting(text, entry, entry["messageId"], enqueued or _unix_ms(entry.get("receivedAt")))
+    return Waiting(text, entry, entry["messageId"], enqueued or _unix_ms(entry.get("receivedAt")), source)
 
 
 def _read_partial(entry: Mapping[str, Any]) -> Waiting:
@@ -100,7 +125,19 @@ def _read_partial(entry: Mapping[str, Any]) -> Waiting:
     apart = entry.get("apart", {})
     # Before updates were remembered too, it was a list of mappings: those of events.
     waiting.apart = dict(apart) if isinstance(apart, dict) else dict.fromkeys(apart, "0.")
+    waiting.source = str(entry.get("source", ""))
+    waiting.origin = entry.get("origin", "")
     return waiting
+
+
+def with_origin(raw: bytes, destination: str) -> bytes:
+    """An entry whose requests go under the keys that they have at a destination, though it lies at another."""
+    waiting = read_entry(raw)
+    if waiting.event is None or waiting.origin:
+        return raw
+    options: dict[str, Any] = {"done": waiting.done, "only": waiting.only, "replay": waiting.replay}
+    part = partial_entry(waiting.text, **options, apart=waiting.apart, origin=destination)
+    return begun_entry(part, split_entry(raw)[1])
 
 
 @lru_cache(maxsize=256)
@@ -115,23 +152,29 @@ def _unix_ms(received: Any) -> int:
         return 0
 
 
-def partial_entry(
+def partial_entry(  # noqa: PLR0913 - the fields of an entry
     event: str,
+    source: str = "",
     *,
     done: Mapping[str, Fate] | None = None,
     only: Sequence[str] | None = None,
     replay: str = "",
     apart: Mapping[str, str] | None = None,
+    origin: str = "",
 ) -> bytes:
     """An entry of the outbox for part of an event.
 
     Args:
         event: its JSON, as enqueued.
+        source: whose messageId it has.
         done: mapping → what became of its request already.
         only: the mappings it is for; all where left out.
         replay: id of the dead letter it is a deliberate replay of. Such an entry is no duplicate, whatever was settled
             before, and its requests carry Idempotency-Keys of their own.
         apart: mapping → which part its request is of what was taken apart.
+        origin: the destination under whose name its requests may have been sent already, if that was another.
     """
     fields: dict[str, Any] = {"type": PARTIAL, "event": event, "done": dict(done or {}), "only": only, "replay": replay}
-    return orjson.dumps(fields | {"apart": apart} if apart else fields)
+    # Only where there are any, so that an older version reads all other entries as well.
+    more = {"apart": apart, "source": source, "origin": origin}
+    return orjson.dumps(fields | {name: value for name, value in more.items() if value})

@@ -10,6 +10,8 @@ from typing import Any, Final, Literal, NamedTuple, Self
 
 import orjson
 
+from segue_producer.entries import split_identity
+
 FIELD: Final = b"e"
 """The one field of a stream entry."""
 
@@ -55,7 +57,7 @@ class RequestPart(NamedTuple):
 
     Attributes:
         path: what follows the base URL.
-        refs: messageId and mapping of what it stood for, in order; several where it was merged.
+        refs: messageId (as in `EventPart`) and mapping of what it stood for, in order; several where it was merged.
         attempts: those of this run, oldest first.
         sent: how often it was sent in all.
         outcome: what followed.
@@ -104,7 +106,8 @@ class EventPart(NamedTuple):
     """What became of an event.
 
     Attributes:
-        message_id: its messageId, or "" where it was no event.
+        message_id: its messageId within its source, as `segue_producer.entries.identity` makes it; "" where it was no
+            event.
         name: of the track event; `identify` for an identify.
         outcome: what became of it.
         enqueued: unix ms, or 0 where it is not known.
@@ -155,8 +158,9 @@ class Record(NamedTuple):
             *interrupted,
         )
 
-    def names(self, message_id: str) -> bool:
-        """Whether it says something of an event."""
-        return any(event.message_id == message_id for event in self.events) or (
-            self.request is not None and any(message_id == ref for ref, _ in self.request.refs)
-        )
+    def named(self, message_id: str) -> set[str]:
+        """What the events of a messageId of which it says something are known by, in whatever source."""
+        known = {event.message_id for event in self.events}
+        if self.request is not None:
+            known |= {ref for ref, _ in self.request.refs}
+        return {each for each in known if split_identity(each)[1] == message_id}

@@ -124,7 +124,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 def digest(message_id: str) -> bytes:
-    """The 16 bytes by which a messageId is remembered."""
+    """The 16 bytes by which a messageId is remembered, which is given as what its event is known by."""
     return hashlib.blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -317,14 +317,15 @@ class Outbox:
         )
         return bool(answer)
 
-    async def bury(self, letters: Sequence[DeadLetter]) -> None:
-        """Record dead letters of events that never were in the outbox."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            for letter in letters:
-                pipe.hset(self.keys.dead, letter.id, letter.to_json())
-                pipe.zadd(self.keys.dead_at, {letter.id: letter.at})
-            pipe.hincrby(self.keys.totals, "dead", len(letters))
-            await pipe.execute()
+    async def is_refused(self, access: str) -> bool:
+        """Whether Loops has refused this access, a digest of key and address, since the destination is paused."""
+        raw: Any = await self._redis.hget(self.keys.settings, "refused")
+        return access.encode() in (raw or b"").split()
+
+    async def note_refused(self, access: str, *, first: bool = False) -> None:
+        """Note that Loops refuses this access; `first` where a pause begins with it."""
+        raw: Any = b"" if first else await self._redis.hget(self.keys.settings, "refused")
+        await self._redis.hset(self.keys.settings, "refused", b" ".join([*(raw or b"").split(), access.encode()]))
 
 
 def _arguments(settlement: Settlement) -> list[Any]:

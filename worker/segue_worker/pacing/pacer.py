@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 
 from segue_producer.keys import rate_key
 from segue_producer.lua import CLOCK, WHEN_FULL, read_script
+from segue_worker.pacing.team import limiter_key
 
 PACE_SCRIPT: Final = read_script("segue_worker/pacing/pace", CLOCK, WHEN_FULL)
 WINDOW_MS: Final = 1012.0
@@ -95,14 +96,24 @@ class Pacer:
         redis: where the shared state lives.
         api_key: the team's key; only a digest of it leaves this object.
         rate_limit: requests in any one second.
+        destination: whose requests they are; where it is named, its team keeps its limiter when the key is replaced.
         clock: monotonic seconds; the event loop's clock when left out.
     """
 
     def __init__(
-        self, redis: "Redis", api_key: str, rate_limit: int, *, clock: Callable[[], float] | None = None
+        self,
+        redis: "Redis",
+        api_key: str,
+        rate_limit: int,
+        *,
+        destination: str = "",
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._script = redis.register_script(PACE_SCRIPT)
-        self._key = rate_key(api_key)
+        self._redis = redis
+        self._api_key = api_key
+        self._destination = destination
+        self._key = "" if destination else rate_key(api_key)
         self._rate_limit = rate_limit
         self._per_slot = math.ceil(rate_limit / MAX_SLOTS)
         self._slots = max(1, rate_limit // self._per_slot)
@@ -227,5 +238,7 @@ class Pacer:
         await self._call("slow", round(hold * 1000), SLOWER)
 
     async def _call(self, *args: Any) -> tuple[int, int]:
+        if not self._key:
+            self._key = await limiter_key(self._redis, self._destination, self._api_key)
         number, wait_us = await self._script(keys=[self._key], args=[0, self._slots, WINDOW_MS, RECOVERY_PER_S, *args])
         return int(number), int(wait_us)

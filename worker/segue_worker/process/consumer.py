@@ -41,9 +41,32 @@ class QuickConsumer(Consumer):
         def ensure_quickly(errback: Any = None, max_retries: Any = None, **options: Any) -> Any:
             return ensure(errback, max_retries, interval_start=1, interval_step=0, interval_max=1, **options)
 
+        _drop_what_is_no_message(conn.transport)
         # On this one connection object, because Celery passes the waits to nobody.
         vars(conn)["ensure_connection"] = ensure_quickly
         return super().ensure_connected(conn)
+
+
+def _drop_what_is_no_message(transport: Any) -> None:
+    """Let the channels of a Redis transport go on after an element of a queue that is no message of Celery's.
+
+    kombu has taken it from the list by then, and its error would end the worker.
+    """
+    channel: Any = getattr(transport, "Channel", None)
+    if not hasattr(channel, "_brpop_read") or issubclass(channel, _Tolerant):
+        return
+    transport.Channel = type("Channel", (_Tolerant, channel), {})
+
+
+class _Tolerant:
+    """Goes before a channel's class."""
+
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            return super()._brpop_read(**options)  # type: ignore[misc]  # of the channel's class
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.error("threw away an element of the queue that is no message of Celery's (%s)", type(error).__name__)  # noqa: TRY400 - its text would quote it
+            return True
 
 
 class SignOfLife(bootsteps.StartStopStep):

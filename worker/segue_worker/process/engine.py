@@ -13,7 +13,8 @@ from uuid import uuid4
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from segue_producer.keys import HELD, HOLDING_KEYS, name_in
+from segue_producer.keys import DESTINATIONS, HELD, HOLDING_KEYS, name_in
+from segue_producer.refusals import Refused, bury
 from segue_worker.config import Config, Destination
 from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.lease import LEASE_S, Lease
@@ -21,7 +22,6 @@ from segue_worker.delivery.run import RUN_S, run
 from segue_worker.delivery.watch import Watch
 from segue_worker.loops import LoopsClient
 from segue_worker.outbox import Outbox
-from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.plan import Plan, owner_token
 from segue_worker.outbox.redis_time import RedisTime
 from segue_worker.pacing import Pacer
@@ -97,9 +97,14 @@ class Engine:
         """Look for destinations that have work but no run. Returns the names of those that need a hint."""
         return await sweep(self._redis, self._config.destinations)
 
-    async def bury(self, destination: str, letters: Sequence[DeadLetter]) -> None:
-        """Store dead letters of events that were never in the outbox."""
-        await self._outbox(destination, window_ms=1).bury(letters)
+    async def announced(self) -> list[bytes | str]:
+        """The destinations that any worker serves."""
+        return await self._redis.hkeys(DESTINATIONS)
+
+    async def bury(self, destination: str, refused: Sequence[Refused]) -> None:
+        """Make dead letters of events that were never in the outbox."""
+        for step in bury(self._redis, destination, refused):
+            await step
 
     async def deliver(self, destination: Destination) -> bool:
         """Do one run. Returns whether a hint must be sent."""
@@ -157,7 +162,8 @@ class Engine:
     def _pacer(self, destination: Destination) -> Pacer:
         pacer = self._pacers.get(destination.name)
         if pacer is None:
-            pacer = Pacer(self._redis, destination.api_key.get_secret_value(), destination.rate_limit)
+            key, name = destination.api_key.get_secret_value(), destination.name
+            pacer = Pacer(self._redis, key, destination.rate_limit, destination=name)
             self._pacers[destination.name] = pacer
         return pacer
 

@@ -4,18 +4,17 @@ Made when first used and kept for the life of the process.
 """
 
 import asyncio
-import json
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 import uvloop
 
+from segue_producer.append import as_names
 from segue_producer.clients import async_redis_client, broker_url, redis_url
 from segue_producer.hints import Hints
+from segue_producer.refusals import Refused
 from segue_worker.config import Config, Destination
-from segue_worker.delivery.context import unix_ms
-from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.process.engine import Engine
 
 REDIS_TIMEOUT_S: Final = 5.0
@@ -50,22 +49,13 @@ class Runtime:
         """Look for destinations that have work but no run. Returns the names of those that need a hint."""
         return self._call(self._engine.sweep())
 
-    def bury(self, destination: str, malformed: Sequence[tuple[Any, str]]) -> None:
-        """Make dead letters of malformed events. Each is given with what is wrong with it."""
-        now_ms = unix_ms()
-        letters = [
-            DeadLetter(
-                reason="invalid",
-                detail=detail,
-                contact="",
-                mappings=(),
-                message_ids=(),
-                events=(json.dumps(event, default=repr),),
-                at=now_ms,
-            )
-            for event, detail in malformed
-        ]
-        self._call(self._engine.bury(destination, letters))
+    def announced(self) -> set[str]:
+        """The destinations that any worker serves."""
+        return set(as_names(self._call(self._engine.announced())))
+
+    def bury(self, destination: str, refused: Sequence[Refused]) -> None:
+        """Make dead letters of events that can never be enqueued."""
+        self._call(self._engine.bury(destination, refused))
 
     def _call(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -15,7 +15,7 @@ from segue_worker.delivery.lease import LEASE_S
 from segue_worker.observing.queue_age import record_queue_age
 from segue_worker.operating.dead_letters import trim
 from segue_worker.outbox.outbox import LOOK_SCRIPT, RECOUNT_SCRIPT
-from segue_worker.outbox.pause import Pause
+from segue_worker.outbox.pause import Pause, PauseKind
 
 FORGOTTEN_AFTER_MS = 3_600_000
 """A destination stays known to producers for an hour after the last worker that served it."""
@@ -107,6 +107,14 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
             await redis.hdel(HELD, name)
 
 
+async def _has_new_key(redis: "Redis", destination: Destination, pause: Pause) -> bool:
+    """Whether Loops refused another key, or at another address, than the destination has by now."""
+    if pause.kind is not PauseKind.REFUSED:
+        return False
+    refused: Any = await redis.hget(Keys(destination.name).settings, "refused")
+    return destination.access.encode() not in (refused or b"").split()
+
+
 async def _wants_hint(redis: "Redis", destination: Destination) -> bool:
     keys = Keys(destination.name)
     paused, due, runs, now_ms = await redis.register_script(LOOK_SCRIPT)(
@@ -118,7 +126,7 @@ async def _wants_hint(redis: "Redis", destination: Destination) -> bool:
     )
     if paused:
         pause = Pause.from_json(paused)
-        return not runs and pause.wants_probe(now_ms)
+        return not runs and (pause.wants_probe(now_ms) or await _has_new_key(redis, destination, pause))
     if not runs:
         return bool(due)
     return bool(runs < destination.parallel_runs and due > _WORTH_ANOTHER_RUN * runs)

@@ -9,15 +9,22 @@ from typing import Any, Final
 from segue_worker.config import MAX_MAPPINGS
 from segue_worker.errors import MappingError, TriggerError
 from segue_worker.mapping import ACTIONS, compile_destination_mapping, compile_trigger, point_out, unknown_fields
-from segue_worker.segment_import.export import Export, ExportedDestination, ExportedSubscription
-
-_BATCHING: Final = frozenset({"enable_batching", "batch_size", "batch_bytes", "batch_keys"})
-"""Fields that all of Segment's actions have, and that those of the Loops destination ignore."""
+from segue_worker.mapping.fields import is_segments_own
+from segue_worker.segment_import.export import Export, ExportedDestination, ExportedFilter, ExportedSubscription
+from segue_worker.segment_import.filters import UnreadableError, without
 
 _SEGUE_ONLY: Final = {"sendEvent": "mailingLists"}
 """Fields that Segment's action drops, whereas Segue sends them."""
 
 _ROOT_DIRECTIVE: Final = "__segment_internal_directive"
+_DOES: Final = {
+    "SAMPLE": "lets through only part of the events",
+    "SAMPLE_EVENT": "lets through only part of the events",
+    "ALLOW_PROPERTIES": "removes properties",
+    "DROP_PROPERTIES": "removes properties",
+    "FUNCTION": "changes events by code",
+}
+"""What Segment does to events on their way that Segue does not do."""
 _LONGEST_NAME: Final = 200
 _LONGEST_DESTINATION: Final = 64
 
@@ -45,8 +52,9 @@ class ConvertedDestination:
         name: a name that a configuration allows.
         title: its name at Segment, or "".
         variable: the environment variable that is to hold its API key.
-        enabled: whether it receives events.
+        enabled: whether it receives events. Not where Segment withholds or changes data, and that is not carried over.
         mappings: its mappings, in the order of the export.
+        notes: what a person should know about it.
     """
 
     name: str
@@ -54,6 +62,7 @@ class ConvertedDestination:
     variable: str
     enabled: bool
     mappings: tuple[ConvertedMapping, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,7 @@ class _Group:
 
     destination: ExportedDestination
     subscriptions: tuple[ExportedSubscription, ...]
+    filters: tuple[ExportedFilter, ...]
 
     @property
     def is_loops(self) -> bool:
@@ -87,9 +97,11 @@ def convert(export: Export) -> Conversion:
     """Turn an export into destinations of a configuration.
 
     Mappings keep their order and are complete (`defaults: false`). A mapping that Segue would refuse is marked as not
-    carried over, and a field that Segment's action drops is left out. Both are named among the problems.
+    carried over, and a field that Segment's action drops is left out. Filters that drop events become part of the
+    triggers; a destination with anything else that withholds or changes events is not enabled. All of these are named
+    among the problems.
     """
-    groups = _grouped(export)
+    groups, strays = _grouped(export)
     loops = [group for group in groups if group.is_loops]
     problems = [
         f"{_called('destination', group.destination.name or _any_key(group))}: not a Loops destination, as far as the "
@@ -97,16 +109,19 @@ def convert(export: Export) -> Conversion:
         for group in groups
         if group.subscriptions and not group.is_loops
     ]
-    if export.announced > len(export.subscriptions):
-        problems.append(
-            f"the export has {len(export.subscriptions)} of {export.announced} subscriptions: fetch every page, and "
-            "name all the files"
-        )
+    problems += [f"{each.name}: left out, because the export does not have its destination" for each in strays]
+    problems += [
+        f"the export has {export.found[kind]} of {announced} {kind}: fetch every page, and name all the files"
+        for kind, announced in export.announced.items()
+        if announced > export.found[kind]
+    ]
     taken: set[str] = set()
     destinations = []
     for group in loops:
         name = "loops" if len(loops) == 1 else _unique(_slug(group.destination.name), taken, _LONGEST_DESTINATION)
         mappings, faults = _mappings(group)
+        changes = _changes(group.filters)
+        faults += changes
         if not mappings:
             faults.append("the export has no subscriptions for it: add the file that has them")
         problems += [f"{name}: {fault}" for fault in faults]
@@ -115,8 +130,11 @@ def convert(export: Export) -> Conversion:
                 name=name,
                 title=group.destination.name,
                 variable="LOOPS_API_KEY" if len(loops) == 1 else f"LOOPS_API_KEY_{name.upper().replace('-', '_')}",
-                enabled=group.destination.enabled,
+                enabled=group.destination.enabled and not changes,
                 mappings=mappings,
+                notes=tuple(
+                    f"Not enabled, because it would get what Segment withholds: {change}" for change in changes
+                ),
             )
         )
     return Conversion(tuple(destinations), tuple(problems))
@@ -131,7 +149,7 @@ def action_of(subscription: ExportedSubscription, destination: ExportedDestinati
     slug = subscription.action or destination.actions.get(subscription.action_id, "")
     if slug:
         return slug if slug in ACTIONS else ""
-    fields = subscription.fields.keys() - _BATCHING
+    fields = {field for field in subscription.fields if not is_segments_own(field)}
     for name, action in ACTIONS.items():
         required = {field for field, known in action.fields.items() if known.required}
         if required <= fields <= action.fields.keys():
@@ -139,8 +157,8 @@ def action_of(subscription: ExportedSubscription, destination: ExportedDestinati
     return ""
 
 
-def _grouped(export: Export) -> list[_Group]:
-    """Return each destination with its subscriptions, then the subscriptions whose destination is not in the export."""
+def _grouped(export: Export) -> tuple[list[_Group], list[ExportedFilter]]:
+    """Return each destination with what is its own, then those that the export does not have; and filters of neither."""
     known = {key: index for index, each in enumerate(export.destinations) for key in each.keys}
     members: dict[int | str, list[ExportedSubscription]] = {index: [] for index in range(len(export.destinations))}
     for subscription in export.subscriptions:
@@ -149,9 +167,29 @@ def _grouped(export: Export) -> list[_Group]:
         if not subscription.destination and len(export.destinations) == 1:
             place = 0
         members.setdefault(place, []).append(subscription)
-    return [
-        _Group(export.destinations[place] if isinstance(place, int) else _unknown(place), tuple(subscriptions))
+    places: dict[str, int | str] = {**known, **{place: place for place in members if isinstance(place, str)}}
+    places |= {each.source: index for index, each in enumerate(export.destinations) if each.source}
+    filters: dict[int | str | None, list[ExportedFilter]] = {}
+    for each in export.filters:
+        only: int | str | None = next(iter(members)) if len(members) == 1 and not all(places) else None
+        filters.setdefault(places.get(each.destination, only), []).append(each)
+    groups = [
+        _Group(
+            export.destinations[place] if isinstance(place, int) else _unknown(place),
+            tuple(subscriptions),
+            tuple(filters.get(place, ())),
+        )
         for place, subscriptions in members.items()
+    ]
+    return groups, filters.get(None, [])
+
+
+def _changes(filters: Iterable[ExportedFilter]) -> list[str]:
+    """Return what is done to a destination's events that a trigger cannot do."""
+    return [
+        f"{each.name} is not carried over: {reason}"
+        for each in filters
+        for reason in (*each.obstacles, *(f"it {_DOES.get(kind, kind)}" for kind in each.does if kind != "DROP"))
     ]
 
 
@@ -171,19 +209,24 @@ def _mappings(group: _Group) -> tuple[tuple[ConvertedMapping, ...], list[str]]:
     for subscription in group.subscriptions:
         name = _unique(_printable(subscription.name) or "Unnamed", names, _LONGEST_NAME)
         full = sum(mapping.carried for mapping in mappings) == MAX_MAPPINGS
-        mapping, faults = _mapping(subscription, name, group.destination, full=full)
+        mapping, faults = _mapping(subscription, name, group, full=full)
         mappings.append(mapping)
         problems += [f"{_called('mapping', name)}: {fault}" for fault in faults]
     return tuple(mappings), problems
 
 
 def _mapping(
-    subscription: ExportedSubscription, name: str, destination: ExportedDestination, *, full: bool
+    subscription: ExportedSubscription, name: str, group: _Group, *, full: bool
 ) -> tuple[ConvertedMapping, list[str]]:
     """Convert one mapping, and return also what of it could not be carried over."""
+    destination = group.destination
     slug = subscription.action or destination.actions.get(subscription.action_id, "")
     action = action_of(subscription, destination)
-    fields = {field: value for field, value in subscription.fields.items() if field not in _BATCHING}
+    fields = {
+        field: value
+        for field, value in subscription.fields.items()
+        if field == _ROOT_DIRECTIVE or not is_segments_own(field)
+    }
     entry: dict[str, Any] = {
         "name": name,
         "action": action or slug or subscription.action_id,
@@ -202,6 +245,7 @@ def _mapping(
     if full:
         obstacles.append(f"a destination has at most {MAX_MAPPINGS} mappings")
     obstacles += [] if obstacles else _refusals(entry)
+    filtered = [] if obstacles else _filter(entry, group.filters, obstacles)
     if obstacles:
         return ConvertedMapping(
             entry, tuple(f"Not carried over: {obstacle}" for obstacle in obstacles), carried=False
@@ -210,7 +254,27 @@ def _mapping(
     notes = [f"{reason} Segment ignores the field, so it is left out." for reason in dropped.values()]
     told = () if slug else ("The export does not name the action; it was inferred from the fields.",)
     entry["fields"] = {field: value for field, value in fields.items() if field not in dropped}
-    return ConvertedMapping(entry, (*told, *notes), carried=True), notes
+    return ConvertedMapping(entry, (*told, *notes, *filtered), carried=True), notes
+
+
+def _filter(entry: dict[str, Any], filters: Iterable[ExportedFilter], obstacles: list[str]) -> list[str]:
+    """Put the filters that drop events into a mapping's trigger. Returns notes; what cannot be is added to the obstacles."""
+    notes = []
+    for each in filters:
+        if "DROP" not in each.does or each.obstacles:
+            continue
+        try:
+            trigger = without(entry["trigger"], each.condition)
+        except UnreadableError as reason:
+            obstacles.append(f"{each.name}: {reason}")
+            continue
+        if trigger is None:
+            entry["enabled"] = False
+            notes.append(f"Not enabled: {each.name} of Segment drops all of its events.")
+        elif trigger != entry["trigger"]:
+            entry["trigger"] = trigger
+            notes.append(f"The trigger leaves out what {each.name} of Segment drops: {each.condition}")
+    return notes
 
 
 def _refusals(entry: dict[str, Any]) -> list[str]:
@@ -220,8 +284,6 @@ def _refusals(entry: dict[str, Any]) -> list[str]:
         compile_trigger(entry["trigger"])
     except TriggerError as error:
         refusals.append("trigger:\n" + indent(point_out(error), "    "))
-    if _ROOT_DIRECTIVE in entry["fields"]:
-        return [*refusals, f"{_ROOT_DIRECTIVE} (linked audiences, data graph) has no counterpart in Segue"]
     try:
         compile_destination_mapping(
             name=entry["name"],

@@ -1,10 +1,11 @@
-"""Finds the destinations and subscriptions in what Segment or Terraform exported.
+"""Finds the destinations, subscriptions, filters and functions in what Segment or Terraform exported.
 
 The Public API calls a mapping a subscription. Its answers are nested differently for each kind of request, and
 Terraform has the same fields in snake case within plans, states and resources. So both are recognised by their fields.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ class ExportedDestination:
         enabled: whether it receives events.
         kind: slug and name of its type in Segment's catalogue, as far as the export has them.
         actions: the slugs of its actions, by their ids.
+        source: what its source is referred to by, or "".
     """
 
     keys: frozenset[str]
@@ -39,6 +41,26 @@ class ExportedDestination:
     enabled: bool
     kind: tuple[str, ...]
     actions: dict[str, str]
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFilter:
+    """A destination filter, or a function that changes events on their way.
+
+    Attributes:
+        name: its name for people, with what it is.
+        destination: one of the keys of its destination, or "".
+        condition: which events it is about.
+        does: what it does to them, as `DROP`; `FUNCTION` for a function.
+        obstacles: why it could not be read completely.
+    """
+
+    name: str
+    destination: str
+    condition: str
+    does: tuple[str, ...]
+    obstacles: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +90,20 @@ class ExportedSubscription:
 
 @dataclass(slots=True)
 class Export:
-    """What the files of an export hold, with each destination and subscription only once.
+    """What the files of an export hold, each thing only once.
 
     Attributes:
         destinations: in the order found.
         subscriptions: in the order found.
-        announced: how many subscriptions there are according to the export; 0 if it does not say.
+        filters: those that are enabled, in the order found.
+        announced: how many subscriptions and filters there are according to the export, as far as it says.
     """
 
     destinations: list[ExportedDestination] = field(default_factory=list)
     subscriptions: list[ExportedSubscription] = field(default_factory=list)
-    announced: int = 0
+    filters: list[ExportedFilter] = field(default_factory=list)
+    found: Counter[str] = field(default_factory=Counter)
+    announced: dict[str, int] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
     def add_destination(self, found: dict[str, Any], name: str = "") -> None:
@@ -89,7 +114,21 @@ class Export:
     def add_subscription(self, found: dict[str, Any]) -> None:
         """Add a subscription with the Public API's field names."""
         if self._is_new(found):
+            self.found["subscriptions"] += 1
             self.subscriptions.append(_subscription(found))
+
+    def add_filter(self, found: dict[str, Any]) -> None:
+        """Add a destination filter with the Public API's field names."""
+        if self._is_new(found):
+            self.found["filters"] += 1
+            if found.get("enabled") is not False:
+                self.filters.append(_filter(found))
+
+    def add_function(self, found: dict[str, Any]) -> None:
+        """Add an instance of an insert function with the Public API's field names."""
+        if self._is_new(found) and found.get("enabled") is not False:
+            name = f'insert function "{_text(found, "name") or "(not named)"}"'
+            self.filters.append(ExportedFilter(name, _reference(found.get("integrationId")), "", ("FUNCTION",), ()))
 
     def _is_new(self, found: dict[str, Any]) -> bool:
         id_ = _text(found, "id")
@@ -131,10 +170,14 @@ def read_export(text: str, export: Export) -> None:
             export.add_destination(_camel_case(resource.attributes), resource.name)
         elif resource.kind == "segment_destination_subscription":
             export.add_subscription(_camel_case(resource.attributes))
+        elif resource.kind == "segment_destination_filter":
+            export.add_filter(_camel_case(resource.attributes))
+        elif resource.kind == "segment_insert_function_instance":
+            export.add_function(_camel_case(resource.attributes))
 
 
 def _search(document: Any, export: Export) -> None:
-    """Add the destinations and subscriptions of a JSON document, in its order."""
+    """Add what a JSON document holds, in its order."""
     if isinstance(document, dict) and "planned_values" in document:
         # A plan repeats its resources as changes, configuration and prior state.
         document = document["planned_values"]
@@ -142,19 +185,30 @@ def _search(document: Any, export: Export) -> None:
     while pending:
         value = pending.pop()
         if isinstance(value, dict):
-            found = _camel_case(value)
-            if {"trigger", "settings"} <= found.keys() and {"actionId", "actionSlug"} & found.keys():
-                export.add_subscription(found)
-                continue
-            if "sourceId" in found and isinstance(found.get("metadata"), dict):
-                export.add_destination(found)
+            if _add(_camel_case(value), export):
                 continue
             pages = value.get("pagination")
-            if "subscriptions" in value and isinstance(pages, dict) and isinstance(pages.get("totalEntries"), int):
-                export.announced = max(export.announced, pages["totalEntries"])
+            for kind in ("subscriptions", "filters"):
+                if kind in value and isinstance(pages, dict) and isinstance(pages.get("totalEntries"), int):
+                    export.announced[kind] = max(export.announced.get(kind, 0), pages["totalEntries"])
             pending.extend(reversed(list(value.values())))
         elif isinstance(value, list):
             pending.extend(reversed(value))
+
+
+def _add(found: dict[str, Any], export: Export) -> bool:
+    """Add an object if it is one that counts, as its fields show. Returns whether it is."""
+    if {"trigger", "settings"} <= found.keys() and {"actionId", "actionSlug"} & found.keys():
+        export.add_subscription(found)
+    elif "sourceId" in found and isinstance(found.get("metadata"), dict):
+        export.add_destination(found)
+    elif {"if", "actions"} <= found.keys():
+        export.add_filter(found)
+    elif {"functionId", "integrationId"} <= found.keys():
+        export.add_function(found)
+    else:
+        return False
+    return True
 
 
 def _camel_case(value: dict[str, Any]) -> dict[str, Any]:
@@ -175,6 +229,30 @@ def _destination(found: dict[str, Any], keys: frozenset[str]) -> ExportedDestina
             for action in (actions if isinstance(actions, list) else [])
             if isinstance(action, dict)
         },
+        source=_reference(found.get("sourceId")),
+    )
+
+
+def _filter(found: dict[str, Any]) -> ExportedFilter:
+    condition, actions, enabled = found.get("if"), found.get("actions"), found.get("enabled")
+    obstacles = [f"Terraform creates it more than once ({name})" for key, name in _REPEATING.items() if key in found]
+    if not isinstance(condition, str):
+        obstacles.append(_unknown("if", condition))
+    if not isinstance(enabled, bool | None):
+        obstacles.append(_unknown("enabled", enabled))
+    does = (
+        [_text(action, "type").upper() for action in actions if isinstance(action, dict)]
+        if isinstance(actions, list)
+        else []
+    )
+    if not all(does) or not does:
+        obstacles.append(_unknown("actions", actions or None))
+    return ExportedFilter(
+        name=f'destination filter "{_text(found, "title") or "(not named)"}"',
+        destination=_reference(found.get("destinationId")),
+        condition=str(condition),
+        does=tuple(does),
+        obstacles=tuple(obstacles),
     )
 
 
@@ -195,13 +273,11 @@ def _subscription(found: dict[str, Any]) -> ExportedSubscription:
         obstacles.append(_unknown("enabled", enabled))
     if found.get("modelId"):
         obstacles.append("it is fed by a Reverse ETL model, not by events")
-    destination = str(found.get("destinationId") or "")
-    reference = _REFERENCE.fullmatch(destination)
     fields = settings if isinstance(settings, dict) else {}
     obstacles += [_unknown(f"settings.{name}", value) for name, value in fields.items() if not _is_constant(value)]
     return ExportedSubscription(
         name=_text(found, "name"),
-        destination=reference[1] if reference else destination,
+        destination=_reference(found.get("destinationId")),
         action_id=_text(found, "actionId"),
         action=_text(found, "actionSlug"),
         trigger=str(trigger),
@@ -209,6 +285,13 @@ def _subscription(found: dict[str, Any]) -> ExportedSubscription:
         fields=fields,
         obstacles=tuple(obstacles),
     )
+
+
+def _reference(value: Any) -> str:
+    """What a thing refers to another by: its id, or its name in Terraform."""
+    text = str(value or "")
+    reference = _REFERENCE.fullmatch(text)
+    return reference[1] if reference else text
 
 
 def _is_constant(value: Any) -> bool:

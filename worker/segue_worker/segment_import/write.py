@@ -12,6 +12,7 @@ from segue_worker.segment_import.convert import Conversion, ConvertedDestination
 
 _DOLLARS: Final = re.compile(r"\${2,}|\$(?=\{(?!\{))")
 _WIDTH: Final = 120
+_KEEP: Final = "as Segment; without this line, what Loops cannot hold is left out and the rest delivered"
 _UNWRITABLE: Final = frozenset("\x85\u2028\u2029\ufeff")
 
 
@@ -26,9 +27,9 @@ def _destination(destination: ConvertedDestination) -> str:
     head: dict[str, Any] = {"name": destination.name, "api_key": f"${{{destination.variable}}}"}
     if not destination.enabled:
         head |= {"enabled": False}
-    text = indent(_comment(destination.title and f"At Segment: {destination.title}"), "  ") + indent(
-        _yaml([head]), "  "
-    )
+    head |= {"values": "keep"}
+    remarks = "".join(map(_comment, (destination.title and f"At Segment: {destination.title}", *destination.notes)))
+    text = indent(remarks + _yaml([head]).replace("values: keep\n", f"values: keep  # {_KEEP}\n"), "  ")
     listed = "".join(map(_mapping, destination.mappings))
     has_any = any(mapping.carried for mapping in destination.mappings)
     return f"{text}    mappings:{'' if has_any else ' []'}\n{indent(listed, '      ')}"

@@ -15,8 +15,11 @@ from segue_worker.dashboard.context import PageRequest, configured
 from segue_worker.dashboard.jobs import Job, Work
 from segue_worker.dashboard.pages import go_to, render
 from segue_worker.operating.dead_letters import (
+    Chooser,
     Filter,
+    History,
     NotReplayable,
+    Replay,
     Replayed,
     drop,
     in_order,
@@ -34,6 +37,7 @@ LOOKED_AT: Final = 2000
 _FILTERS: Final = ("reason", "since", "event", "mapping")
 _VERBS: Final = {"replay": "Replay", "drop": "Delete"}
 _AT_ONCE: Final = 200
+_LONGEST_NUMBER: Final = 20
 
 
 def letters(call: PageRequest) -> Response:
@@ -78,7 +82,7 @@ def show(call: PageRequest) -> Response:
     letter = next(read_letters(call.dashboard.redis, destination, [name]), None)
     if letter is None:
         raise HTTPException(404)
-    item = prepare_replay(letter, _mappings(call, destination))
+    item = prepare_replay(letter, _chooser(call, destination))
     return render(
         call,
         "letter.html",
@@ -87,6 +91,7 @@ def show(call: PageRequest) -> Response:
         letter=letter,
         shown=call.request.method == "POST",
         not_replayable=item.why if isinstance(item, NotReplayable) else "",
+        newer=item.newer if isinstance(item, Replay) else "",
     )
 
 
@@ -119,10 +124,11 @@ def start(call: PageRequest) -> Response:
     dashboard, destination, what = call.dashboard, _destination(call), _what(call)
     ids = list(dict.fromkeys(call.form.get("id", [])))
     until = call.field("until")
-    if not ids and not until.isdigit():
+    named = until.isascii() and until.isdigit() and len(until) < _LONGEST_NUMBER
+    if not ids and not named:
         raise HTTPException(400, "Nothing was chosen; go back and choose dead letters.")
     chosen = {name: call.field(name) for name in _FILTERS}
-    found = list(_chosen(call, destination, ids, chosen, int(until) if until.isdigit() else dashboard.now_ms))
+    found = list(_chosen(call, destination, ids, chosen, int(until) if named else dashboard.now_ms))
     redis = dashboard.redis
     work = _replaying(call, destination, found) if what == "replay" else _dropping(redis, destination, found)
     job = dashboard.jobs.start(Job(what, destination, len(found)), work)
@@ -138,12 +144,12 @@ def job(call: PageRequest) -> Response:
 
 
 def _replaying(call: PageRequest, destination: str, ids: list[str]) -> Work:
-    redis, send_hint, mappings = call.dashboard.redis, call.dashboard.send_hint, _mappings(call, destination)
+    redis, send_hint, chooser = call.dashboard.redis, call.dashboard.send_hint, _chooser(call, destination)
 
     def work() -> Iterator[tuple[str, int, Replayed | None]]:
         seen = 0
         found = read_letters(redis, destination, ids)
-        for result in replay(redis, destination, found, send_hint=send_hint, mappings=mappings):
+        for result in replay(redis, destination, found, send_hint=send_hint, chooser=chooser):
             seen += 1
             yield result.outcome, 1, result if result.outcome == "refused" else None
         if seen < len(ids):
@@ -207,9 +213,9 @@ def _moment(call: PageRequest, since: str) -> str:
         raise HTTPException(400, f"“Since”: {error}.") from None
 
 
-def _mappings(call: PageRequest, destination: str) -> set[str] | None:
+def _chooser(call: PageRequest, destination: str) -> Chooser:
     found = configured(call.dashboard.known(), destination)
-    return None if found is None else {mapping.name for mapping in found.mappings}
+    return Chooser(found.mappings if found else None, History(call.dashboard.redis, destination))
 
 
 def _destination(call: PageRequest) -> str:

@@ -13,7 +13,7 @@ from segue_producer.keys import Keys, contact_names
 from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import render
 from segue_worker.observing.destinations import KnownDestinations
-from segue_worker.observing.trace import Trail, read_trail
+from segue_worker.observing.trace import Trail, read_trails
 from segue_worker.operating.dead_letters import Filter
 from segue_worker.operating.retry_now import ParkedContact, find_retry
 from segue_worker.outbox.dead_letter import DeadLetter
@@ -78,7 +78,8 @@ def _find(redis: "Redis", known: KnownDestinations, destination: str, query: str
     pending = redis.llen(keys.outbox + contact) if contact else 0
     raw = cast("list[bytes]", redis.lrange(keys.outbox + contact, 0, SHOWN - 1)) if contact else []
     retry = find_retry(redis, destination, contact) if contact else None
-    trail = read_trail(redis, destination, query, standstill=known.standstill(destination))
+    trails = read_trails(redis, destination, query, standstill=known.standstill(destination))
+    trail = next(iter(trails), None)
     letters = list(islice(_letters(redis, destination, query), SHOWN))
     return LookupResult(destination, contact, pending, [read_entry(each) for each in raw], retry, trail, letters)
 

@@ -4,8 +4,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from segue_producer.errors import InvalidEvent
-from segue_producer.events import prepare
 from segue_producer.keys import Keys
 from segue_worker.config import Destination
 from segue_worker.dashboard.context import PageRequest, configured
@@ -14,7 +12,7 @@ from segue_worker.dashboard.pages import render
 from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.observing.metrics.exposition import mapping_counts
 from segue_worker.observing.metrics.minutes import read_counts
-from segue_worker.observing.preview import NotAnEventError, preview, read_event, remarks
+from segue_worker.observing.preview import NotAnEventError, preview, read_event, refused_because, remarks
 from segue_worker.observing.workers import read_plans
 from segue_worker.outbox.plan import Plan, Rule
 
@@ -43,11 +41,8 @@ def preview_event(call: PageRequest) -> Response:
     except NotAnEventError as error:
         return _page(call, event=text, destination=name, wrong=f"{error}".capitalize())
     found = preview(event, chosen.mappings)
-    try:
-        prepare(event)
-        warning = ""
-    except InvalidEvent as error:
-        warning = f"A producer refuses to enqueue this: {error}"
+    refused = refused_because(event)
+    warning = f"This is not enqueued: {refused}" if refused else ""
     requests = [
         (request.mapping, f"{request.method} {request.path}", pretty(request.body), remarks(request))
         for request in found.requests

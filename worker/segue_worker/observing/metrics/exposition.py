@@ -15,10 +15,11 @@ from segue_worker.observing.metrics.minutes import read_counts
 from segue_worker.observing.metrics.registry import METRICS
 from segue_worker.observing.metrics.registry import Metric as Entry
 from segue_worker.observing.status import Status, read_statuses
-from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
+from segue_worker.outbox.counters import FAILED, FIRED, MAPPED, REJECTED
 from segue_worker.outbox.histogram import BOUNDS_MS, Histogram
 from segue_worker.outbox.pause import PauseKind
 
+_REJECTED: Final = f"{REJECTED}:"
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 """Of what `render` returns."""
 
@@ -171,5 +172,10 @@ VALUES: Final[dict[str, Callable[[MetricsReading], Values]]] = {
     ),
     "segue_log_entries": lambda reading: [((), reading.log_entries)],
     "segue_mapping_events_total": _mappings,
+    "segue_rejected_events_total": lambda reading: (
+        ((name.removeprefix(_REJECTED),), count)
+        for name, count in sorted(reading.measures.items())
+        if name.startswith(_REJECTED)
+    ),
 }
 """Where the other metrics come from."""

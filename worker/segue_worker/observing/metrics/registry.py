@@ -78,6 +78,12 @@ METRICS: Final = (
     ),
     _counting("segue_events_forgotten_total", "forgotten"),
     _counting("segue_dead_letters_total", "dead"),
+    Metric(
+        *("segue_rejected_events_total", "counter", "events"),
+        "Events that no outbox took and that became dead letters, by reason: malformed, no_identity, too_large, type (no "
+        "call that Loops has an action for), too_many_events, arguments or destination (of a task), full",
+        labels=("reason",),
+    ),
     _counting("segue_dead_letters_replayed_total", "replayed"),
     Metric(
         *("segue_dead_letters_dropped_total", "counter", "dead letters"),

@@ -19,6 +19,7 @@ class Filter:
         event: `event` of a track event in it.
         contact: its contact: a userId, an email in any case, or an anonymousId.
         mapping: name of a mapping whose request it was.
+        or_without: or that none of these is a mapping whose request it was, though there were some.
     """
 
     since_ms: int | None = None
@@ -26,15 +27,19 @@ class Filter:
     event: str | None = None
     contact: str | None = None
     mapping: str | None = None
+    or_without: frozenset[str] | None = None
 
     def matches(self, letter: DeadLetter) -> bool:
         """Whether a letter matches, apart from its time, by which it is looked up in `dead:at`."""
         return (
             self.reason in (None, letter.reason)
-            and (self.mapping is None or self.mapping in letter.mappings)
+            and (self.mapping is None or self.mapping in letter.mappings or self._without(letter))
             and (self.contact is None or letter.contact in contact_names(self.contact))
             and (self.event is None or any(_event_name(event) == self.event for event in letter.events))
         )
+
+    def _without(self, letter: DeadLetter) -> bool:
+        return self.or_without is not None and bool(letter.mappings) and self.or_without.isdisjoint(letter.mappings)
 
 
 def parse_since(text: str, now: datetime) -> int:

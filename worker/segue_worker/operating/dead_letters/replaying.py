@@ -1,4 +1,4 @@
-"""Replaying dead letters: their events go to the end of their contact's outbox, for the mappings that failed.
+"""Replaying dead letters: their events go to the end of their contact's outbox, for the mappings that `choosing` chooses.
 
 A replay is deliberate: its entries never count as duplicates, and their requests carry new Idempotency-Keys
 (docs/design.md#retries-pauses-and-dead-letters).
@@ -6,7 +6,7 @@ A replay is deliberate: its entries never count as duplicates, and their request
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Literal, NamedTuple
@@ -19,6 +19,7 @@ from segue_producer.events import contact_of, prepare
 from segue_producer.keys import LOG_ENTRIES, STATS_KEPT_S, Keys, contact_digest
 from segue_producer.lua import CLOCK, HINT, read_script
 from segue_worker.delivery.journal import event_name
+from segue_worker.operating.dead_letters.choosing import Chooser, History, NotChosenError
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import partial_entry, read_entry
 from segue_worker.outbox.log_record import EventPart, Record
@@ -30,11 +31,19 @@ _SCRIPT: Final = read_script("segue_worker/operating/dead_letters/replay", CLOCK
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A letter that can be replayed: the entries for its contact's outbox, in order."""
+    """A letter that can be replayed.
+
+    Attributes:
+        id: the letter's.
+        contact: whose outbox its events go to.
+        entries: for that outbox, in order.
+        newer: messageId of an update of the contact that was delivered since and that this may undo in part; or "".
+    """
 
     id: str
     contact: str
     entries: tuple[bytes, ...]
+    newer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,43 +55,42 @@ class NotReplayable:
 
 
 class Replayed(NamedTuple):
-    """What became of a letter: `replayed`, `gone` (it no longer existed), or `refused` (it cannot be replayed)."""
+    """What became of a letter: `replayed`, `gone` (it no longer existed), or `refused` (it cannot be replayed, and why).
+
+    `newer` is that of `Replay`.
+    """
 
     id: str
     outcome: Literal["replayed", "gone", "refused"]
     why: str = ""
+    newer: str = ""
 
 
-def prepare_replay(letter: DeadLetter, mappings: Collection[str] | None = None) -> Replay | NotReplayable:
-    """Decide what a letter's replay would enqueue. Pure.
+def prepare_replay(letter: DeadLetter, chooser: Chooser) -> Replay | NotReplayable:
+    """Decide what a letter's replay would enqueue.
 
     Args:
         letter: the letter.
-        mappings: names of the destination's mappings; None where they are not known.
+        chooser: chooses the mappings for it.
     """
     if letter.reason == "unreadable" or not letter.events:
         return NotReplayable(letter.id, "it holds no event; delete it")
+    if letter.reason == "misaddressed":
+        return NotReplayable(letter.id, "it is not for this destination; enqueue it for the right one, and delete it")
     if letter.reason == "invalid":
         return _validated(letter)
-    gone = [name for name in letter.mappings if mappings is not None and name not in mappings]
-    if gone:
-        names = ", ".join(repr(name) for name in gone)
-        return NotReplayable(letter.id, f"the configuration has no mapping {names}; add it again, or delete the letter")
     contact = letter.contact or _contact_of(letter.events)
     if not contact:
         return NotReplayable(letter.id, "its events name no contact; delete it")
+    try:
+        chosen = chooser.choose(letter)
+    except NotChosenError as error:
+        return NotReplayable(letter.id, str(error))
     entries = (
-        partial_entry(event, only=_mappings_of(letter, place), replay=letter.id)
-        for place, event in enumerate(letter.events)
+        partial_entry(event, letter.source(place), only=only, replay=letter.id)
+        for place, (event, only) in enumerate(zip(letter.events, chosen, strict=True))
     )
-    return Replay(letter.id, contact, tuple(entries))
-
-
-def _mappings_of(letter: DeadLetter, place: int) -> list[str] | None:
-    """The mappings for which an event is replayed; None for all of them."""
-    if not letter.refs:
-        return list(letter.mappings) or None
-    return [mapping for event, mapping in letter.refs if event == place]
+    return Replay(letter.id, contact, tuple(entries), chooser.is_outdated(letter, chosen))
 
 
 def replay(
@@ -91,7 +99,7 @@ def replay(
     letters: Iterable[DeadLetter],
     *,
     send_hint: Callable[[str], object],
-    mappings: Collection[str] | None = None,
+    chooser: Chooser | None = None,
 ) -> Iterator[Replayed]:
     """Replay letters in the order given; oldest first keeps the order of each contact.
 
@@ -102,7 +110,7 @@ def replay(
         destination: its name.
         letters: to be replayed.
         send_hint: is called with the destination's name if a worker has to be told of the work.
-        mappings: names of the destination's mappings; None where they are not known.
+        chooser: chooses the mappings for them; where left out, it is those that failed.
 
     Yields:
         what became of each letter, in order.
@@ -111,8 +119,9 @@ def replay(
         redis.RedisError: Redis does not answer.
     """
     script = redis.register_script(_SCRIPT)
+    chooser = chooser or Chooser(None, History(redis, destination))
     waiting = iter(letters)
-    while batch := [prepare_replay(letter, mappings) for letter in islice(waiting, BATCH)]:
+    while batch := [prepare_replay(letter, chooser) for letter in islice(waiting, BATCH)]:
         with redis.pipeline(transaction=False) as pipe:
             for item in batch:
                 if isinstance(item, Replay):
@@ -133,7 +142,7 @@ def replay(
                 raise answer
             done, wanted = answer
             hint = hint or bool(wanted)
-            results.append(Replayed(item.id, "replayed" if done else "gone"))
+            results.append(Replayed(item.id, "replayed", newer=item.newer) if done else Replayed(item.id, "gone"))
         if hint:
             send_hint(destination)
         yield from results
@@ -152,7 +161,7 @@ def _arguments(destination: str, item: Replay) -> tuple[list[str], list[Any]]:
 def _record(item: Replay) -> bytes:
     """What the log says of a replay."""
     waiting = [read_entry(entry) for entry in item.entries]
-    parts = [EventPart(each.message_id, event_name(each.event), "replayed", 0, item.id) for each in waiting]
+    parts = [EventPart(each.identity, event_name(each.event), "replayed", 0, item.id) for each in waiting]
     return Record(contact_digest(item.contact.encode("utf-8", "surrogatepass")), parts).to_json()
 
 
@@ -160,11 +169,15 @@ def _validated(letter: DeadLetter) -> Replay | NotReplayable:
     """Replay an event that was not accepted when it was enqueued, if today's rules accept it."""
     try:
         event = prepare(json.loads(letter.events[0]))
+    except ValueError:
+        return NotReplayable(
+            letter.id, "what is kept of it is no event; enqueue a corrected one, and delete the letter"
+        )
     except InvalidEvent as error:
         return NotReplayable(
             letter.id, f"it is still invalid: {error}; enqueue a corrected event, and delete the letter"
         )
-    return Replay(letter.id, event.contact, (partial_entry(event.json.decode(), replay=letter.id),))
+    return Replay(letter.id, event.contact, (partial_entry(event.json.decode(), letter.source(0), replay=letter.id),))
 
 
 def _contact_of(events: Iterable[str]) -> str | None:

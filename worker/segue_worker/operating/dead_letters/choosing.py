@@ -1,0 +1,169 @@
+"""For which mappings a dead letter is replayed: those that failed, as far as they match now; else those that match now.
+
+A mapping that was renamed is a new one. So an event whose mapping is gone goes to the mappings that take it now, but for
+those that it was for already: they delivered it, or have a dead letter of their own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from redis import Redis
+
+from segue_producer.keys import contact_digest
+from segue_worker.mapping import ACTIONS, CompiledMapping, lets_through
+from segue_worker.observing.log import entries
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.entry import read_entry
+
+UPDATES_PATH: Final = ACTIONS["createOrUpdateContact"].path
+
+
+class NotChosenError(Exception):
+    """No mapping is found for which a letter could be replayed; says why, and what to do."""
+
+
+class History:
+    """What the log says was delivered, read when it is first asked.
+
+    Args:
+        redis: client that answers bytes.
+        destination: its name.
+    """
+
+    def __init__(self, redis: "Redis", destination: str) -> None:
+        self._redis = redis
+        self._destination = destination
+
+    @cached_property
+    def _read(self) -> tuple[dict[str, set[str]], dict[str, tuple[int, str]]]:
+        delivered: dict[str, set[str]] = {}
+        updates: dict[str, tuple[int, str]] = {}
+        for at, record in entries(self._redis, self._destination):
+            for part in record.events:
+                delivered.setdefault(part.message_id, set())
+            request = record.request
+            if request is not None and request.outcome == "delivered":
+                for message_id, mapping in request.refs:
+                    delivered.setdefault(message_id, set()).add(mapping)
+                if request.path == UPDATES_PATH:
+                    updates[record.contact] = (at, request.refs[-1][0])
+        return delivered, updates
+
+    def delivered(self, message_id: str) -> set[str] | None:
+        """The mappings whose request for an event was delivered; None where the log does not know the event."""
+        return self._read[0].get(message_id)
+
+    def newer_update(self, letter: DeadLetter) -> str | None:
+        """The messageId of the last update of the letter's contact that was delivered since the letter was written."""
+        at, message_id = self._read[1].get(contact_digest(letter.contact.encode("utf-8", "surrogatepass")), (0, ""))
+        return message_id if at > letter.at else None
+
+
+@dataclass(slots=True)
+class Chooser:
+    """Chooses mappings for the letters of one replay.
+
+    Attributes:
+        mappings: the destination's; None where they are not known: then each letter goes to those that failed.
+        history: what was delivered.
+        only: name of the mapping that a person chose, or None.
+    """
+
+    mappings: Sequence[CompiledMapping] | None
+    history: History
+    only: str | None = None
+    _taken: set[tuple[str, str]] = field(default_factory=set)
+
+    def choose(self, letter: DeadLetter) -> list[list[str] | None]:
+        """The mappings for each event of a letter, None standing for all that take it when its turn comes.
+
+        Raises:
+            NotChosenError: there is none for one of them.
+        """
+        return [self._for_event(letter, place) for place in range(len(letter.events))]
+
+    def is_outdated(self, letter: DeadLetter, chosen: Sequence[list[str] | None]) -> str:
+        """The messageId of a newer update that a replay would undo in part; "" where there is none, or none is known."""
+        actions = {each.name: each.action for each in self.mappings or ()}
+        names = {name for names in chosen for name in names or letter.mappings or actions}
+        if any(actions.get(name, "createOrUpdateContact") == "createOrUpdateContact" for name in names):
+            return self.history.newer_update(letter) or ""
+        return ""
+
+    def _for_event(self, letter: DeadLetter, place: int) -> list[str] | None:
+        failed = _failed(letter, place)
+        if self.mappings is None:
+            return failed or None
+        event = read_entry(letter.events[place].encode()).event or {}
+        if self.only is not None:
+            return [self._not_twice(letter, place, self.only)]
+        known = {each.name: each for each in self.mappings}
+        matching = [each.name for each in self.mappings if _takes(each, event)]
+        if not failed:
+            if not matching:
+                raise NotChosenError("no mapping takes it now; correct a trigger, or choose one with --mapping")
+            return None
+        if off := [name for name in failed if name in known and name not in matching]:
+            raise NotChosenError(
+                f"{off[0]!r} does not take it now ({_why(known[off[0]], event)}); correct that, or choose a mapping with "
+                "--mapping"
+            )
+        chosen = [name for name in failed if name in known]
+        if gone := [name for name in failed if name not in known]:
+            chosen += self._instead(letter, place, gone, [name for name in matching if name not in failed])
+        return chosen
+
+    def _instead(self, letter: DeadLetter, place: int, gone: Sequence[str], matching: Sequence[str]) -> list[str]:
+        """The mappings that take an event in place of those that are gone."""
+        message_id = _message_id(letter, place)
+        delivered = self.history.delivered(message_id)
+        names = ", ".join(map(repr, gone))
+        if letter.beside is None and delivered is None:
+            raise NotChosenError(
+                f"the configuration has no mapping {names}, and which others delivered it is not known any more; choose "
+                "one with --mapping"
+            )
+        others = {mapping for event, mapping in letter.beside or () if event == place} | (delivered or set())
+        actions = {each.name: ACTIONS[each.action].path for each in self.mappings or ()}
+        path = letter.request and letter.request["path"]
+        found = [
+            name
+            for name in matching
+            if name not in others and path in (None, actions[name]) and (message_id, name) not in self._taken
+        ]
+        if not found:
+            raise NotChosenError(
+                f"the configuration has no mapping {names}, and none that takes it instead; add one, choose one with "
+                "--mapping, or delete the letter"
+            )
+        self._taken.update((message_id, name) for name in found)
+        return found
+
+    def _not_twice(self, letter: DeadLetter, place: int, name: str) -> str:
+        delivered = self.history.delivered(_message_id(letter, place)) or set()
+        if name in delivered and name not in _failed(letter, place):
+            raise NotChosenError(f"{name!r} delivered it already")
+        return name
+
+
+def _failed(letter: DeadLetter, place: int) -> list[str]:
+    """The mappings of a letter's event that failed; empty where all are meant."""
+    if not letter.refs:
+        return list(letter.mappings)
+    return [mapping for event, mapping in letter.refs if event == place]
+
+
+def _message_id(letter: DeadLetter, place: int) -> str:
+    return letter.message_ids[place] if place < len(letter.message_ids) else ""
+
+
+def _takes(mapping: CompiledMapping, event: dict[str, Any]) -> bool:
+    return mapping.enabled and lets_through(event) and mapping.trigger(event)
+
+
+def _why(mapping: CompiledMapping, event: dict[str, Any]) -> str:
+    if not mapping.enabled:
+        return "it is disabled"
+    return f"it requires {mapping.trigger.text}" if lets_through(event) else "the event's integrations exclude Loops"

@@ -1,0 +1,145 @@
+"""What a configuration would strand, or change, of what waits, is parked or died now: what `segue check --live` asks."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, Literal
+
+from redis import Redis
+
+from segue_producer.keys import HELD, Keys
+from segue_worker.config import Config, Destination
+from segue_worker.observing.destinations import KnownDestinations, find_held, known_beside
+from segue_worker.observing.status import read_statuses
+from segue_worker.observing.waiting import outboxes
+from segue_worker.observing.workers import Workers, read_plans
+from segue_worker.operating.dead_letters import Chooser, Filter, History, NotReplayable, matching, prepare_replay
+from segue_worker.outbox.entry import Waiting, read_entry
+from segue_worker.outbox.outgoing import Parked, Ref
+from segue_worker.outbox.plan import Plan, Rule
+
+LOOKED_AT: Final = 200_000
+"""Waiting events, and dead letters, looked at of each destination."""
+
+What = Literal["orphaned", "disabled", "begun", "waiting", "dead", "parked", "moved"]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFinding:
+    """Something that a configuration would do to what is there now.
+
+    Attributes:
+        destination: where.
+        mapping: whose; "" where all are meant.
+        what: `orphaned`: nobody would serve it; `disabled`: it would wait; `begun`: it would become a dead letter, because
+            it was begun with a mapping that is gone; `waiting`: it would go to fewer mappings than now; `dead`: a letter
+            that could not be replayed; `parked`: it would be resent as it was, by a mapping that is gone; `moved`: it
+            would go to other mappings than now.
+        count: events, requests or dead letters.
+        text: for people.
+    """
+
+    destination: str
+    mapping: str
+    what: What
+    count: int
+    text: str
+
+    @property
+    def strands(self) -> bool:
+        """Whether something would not be sent that is to be sent now."""
+        return self.what not in {"parked", "moved"}
+
+
+def find_stranded(redis: "Redis", config: Config) -> tuple[list[LiveFinding], Workers]:
+    """Compare what is there with a configuration, and find the workers it would come to.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    if found := find_held(redis):
+        redis.hset(HELD, mapping=dict.fromkeys(found, 0))
+    known = known_beside(redis, config)
+    findings = list(_gone(redis, known, config))
+    for each in config.destinations:
+        findings += _at(redis, known.workers, each)
+    return findings, known.workers
+
+
+def _gone(redis: "Redis", known: KnownDestinations, config: Config) -> Iterator[LiveFinding]:
+    """Destinations that hold something and are not in the configuration, served as yet or not; and disabled ones."""
+    enabled = {each.name: each.enabled for each in config.destinations}
+    for name, status in read_statuses(redis, known.names).items():
+        if name not in enabled and (status.pending or status.parked or status.dead):
+            counts = f"{status.pending:,} events, {status.parked:,} parked contacts, {status.dead:,} dead letters"
+            text = f"{counts} of {name}, which the configuration does not have; then: segue move {name} NEW"
+            yield LiveFinding(name, "", "orphaned", status.pending + status.dead, text)
+        if enabled.get(name) is False and status.pending:
+            yield LiveFinding(
+                name, "", "disabled", status.pending, f"{status.pending:,} events wait: it is not enabled"
+            )
+
+
+def _at(redis: "Redis", workers: Workers, destination: Destination) -> Iterator[LiveFinding]:
+    keys, plan = Keys(destination.name), Plan.of(destination.mappings)
+    in_use = {rule.mapping for rule in plan.rules if rule.enabled}
+    versions = [version for version in workers.plans(destination.name) if version not in {"", plan.version}]
+    running = [each for each in read_plans(redis, [keys.plan + version for version in versions]) if each]
+    counts: Counter[tuple[What, str]] = Counter()
+    parked = _parked(redis, keys)
+    for waiting, frozen in islice(_waiting(redis, keys, parked), LOOKED_AT):
+        counts.update(_of_event(waiting, plan, running[:1], in_use | frozen))
+    for refs in parked.values():
+        counts.update({("parked", ref.mapping) for ref in refs if ref.mapping not in in_use})
+    chooser = Chooser(destination.mappings, History(redis, destination.name))
+    for letter in islice(matching(redis, destination.name, Filter()), LOOKED_AT):
+        gone = [name for name in letter.mappings if name not in in_use]
+        if gone and isinstance(prepare_replay(letter, chooser), NotReplayable):
+            counts["dead", gone[0]] += 1
+    for (what, mapping), count in sorted(counts.items()):
+        yield LiveFinding(destination.name, mapping, what, count, _TEXTS[what].format(count=count, mapping=mapping))
+
+
+_TEXTS: Final[dict[What, str]] = {
+    "begun": "{count:,} events were begun with the mapping {mapping!r}, which is gone: they would become dead letters",
+    "waiting": "{count:,} waiting events would no longer go to the mapping {mapping!r}, and to none in its place",
+    "moved": "{count:,} waiting events would no longer go to the mapping {mapping!r}, but to another",
+    "parked": "{count:,} parked requests of the mapping {mapping!r}, which is gone, would be resent as they are",
+    "dead": "{count:,} dead letters of the mapping {mapping!r} could not be replayed without choosing another",
+}
+
+
+def _parked(redis: "Redis", keys: Keys) -> dict[bytes, tuple[Ref, ...]]:
+    """Contact → what its parked request stands for."""
+    found: Iterable[Any] = redis.hscan_iter(keys.parked, count=200)
+    requests = ((contact, Parked.from_json(raw).request) for contact, raw in islice(found, LOOKED_AT))
+    return {contact: request.refs for contact, request in requests if request}
+
+
+def _waiting(redis: "Redis", keys: Keys, parked: dict[bytes, tuple[Ref, ...]]) -> Iterator[tuple[Waiting, set[str]]]:
+    """Each waiting event, with the mappings whose request of it is parked, and so will be resent as it is."""
+    for contact, _, entries in outboxes(redis, keys):
+        for place, raw in enumerate(entries):
+            yield read_entry(raw), {ref.mapping for ref in parked.get(contact, ()) if ref.event == place}
+
+
+def _of_event(waiting: Waiting, plan: Plan, running: list[Plan], in_use: set[str]) -> set[tuple[What, str]]:
+    """What would become of one event by another plan than the running one, mapping by mapping."""
+    if waiting.event is None:
+        return set()
+    if waiting.only is not None:
+        return {("begun", name) for name in waiting.only if name not in in_use and name not in waiting.done}
+    event, after = waiting.event, plan.takes(waiting.event)
+    found: set[tuple[What, str]] = set()
+    for before in (each.takes(event) for each in running):
+        names = {rule.mapping for rule in after}
+        fewer = {action for action in _actions(before) if _actions(before)[action] > _actions(after)[action]}
+        for rule in before:
+            if rule.mapping not in names:
+                found.add(("waiting" if rule.action in fewer else "moved", rule.mapping))
+    return found
+
+
+def _actions(rules: Iterable[Rule]) -> Counter[str]:
+    return Counter(rule.action for rule in rules)

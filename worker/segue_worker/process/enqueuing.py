@@ -1,0 +1,83 @@
+"""What the task `segue.enqueue` does with the events it is given: none of them is lost, and none spoils its neighbours."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from segue_producer import InvalidEvent
+from segue_producer.events import Prepared, prepare
+from segue_producer.keys import DESTINATION_NAME
+from segue_producer.refusals import Refused, id_of
+
+_NAMES: Final = "destinations must be names, as in ['loops']"
+
+
+@dataclass(slots=True)
+class Sorted:
+    """The events of a task.
+
+    Attributes:
+        destinations: names that somebody serves.
+        good: events that can be enqueued, each with what was given, which has its messageId by now.
+        refused: destination → events that never can be; "" stands for a destination that the task does not name.
+    """
+
+    destinations: tuple[str, ...]
+    good: list[tuple[Prepared, dict[str, Any]]] = field(default_factory=list)
+    refused: dict[str, list[Refused]] = field(default_factory=dict)
+
+    def owed(self, message_ids: Collection[str]) -> list[dict[str, Any]]:
+        """The events with these messageIds, as they are to be given to another task."""
+        wanted = set(message_ids)
+        return [event for prepared, event in self.good if prepared.message_id in wanted]
+
+
+def sort(task_id: str, events: Any, destinations: Any, served: Collection[str], *, besides: str = "") -> Sorted:
+    """Tell what can be enqueued from what cannot. Pure.
+
+    Args:
+        task_id: from which events without a messageId get theirs, so that a task that arrives twice has its effect once.
+        events: what the task was given as events; a single one may stand by itself.
+        destinations: what it was given as destinations; a single name may stand by itself.
+        served: names of all destinations that any worker serves.
+        besides: what else it was given that it does not know; then nothing of it is enqueued.
+    """
+    listed = list(events) if isinstance(events, list | tuple) else [events]
+    names = [destinations] if isinstance(destinations, str) else destinations
+    if not isinstance(names, list | tuple) or not names:
+        names, besides = [], besides or _NAMES
+    known = [name for name in names if isinstance(name, str) and name in served]
+    unknown = [name for name in names if name not in known]
+    outcome = Sorted(tuple(dict.fromkeys(known)))
+    for place, given in enumerate(listed):
+        event = given
+        if isinstance(given, Mapping) and not given.get("messageId"):
+            event = {**given, "messageId": f"{task_id}-{place}"}
+        wrong, word, message_id = besides, "arguments", _message_id(event, f"{task_id}-{place}")
+        if not wrong:
+            try:
+                outcome.good.append((prepare(event), dict(event)))
+            except InvalidEvent as error:
+                wrong, word = str(error), error.reason
+        for name in (known or [""]) if wrong else ():
+            outcome.refused.setdefault(name, []).append(Refused(message_id, event, wrong, word))
+        if unknown:
+            outcome.refused.setdefault("", []).append(
+                Refused(message_id, event, _not_served(unknown, served), "destination", "misaddressed")
+            )
+    return outcome
+
+
+def _message_id(event: Any, made: str) -> str:
+    given = event.get("messageId") if isinstance(event, Mapping) else None
+    return given if isinstance(given, str) else made if given is None else id_of(event)
+
+
+def _not_served(names: Sequence[Any], served: Collection[str]) -> str:
+    shown = ", ".join(
+        repr(name)
+        if isinstance(name, str) and DESTINATION_NAME.fullmatch(name)
+        else f"one of type {type(name).__name__}"
+        for name in names
+    )
+    return f"no worker serves the destination {shown}; known are {', '.join(sorted(served))}"
