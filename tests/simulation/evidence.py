@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from segue_producer.keys import Keys
+from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.log_record import Record
 from tests.simulation.loops_link import Sending
 from tests.simulation.plan import Event
@@ -91,6 +92,19 @@ class Evidence:
                 for each in self.sendings
                 if each.contact == contact
             )
+        }
+
+    @cached_property
+    def begun_otherwise(self) -> set[int]:
+        """Events that were begun with mappings which the configuration no longer had when they were to be finished."""
+        if "config" not in self.world.plan.kinds:
+            return set()
+        letters = map(DeadLetter.from_json, self.world.server.data.get(self.keys.dead.encode(), {}).values())
+        return {
+            int(message_id[1:])
+            for letter in letters
+            if letter.reason == "mapping_gone"
+            for message_id in letter.message_ids
         }
 
     def came(self, number: int) -> list[float]:

@@ -37,6 +37,8 @@ def _ended_well(case: Evidence, event: Event, endings: list[str]) -> Broken:
         yield "books", f"{told} ended {len(proper)} times: {endings}"
     if len(endings) - len(proper) >= len(case.came(number)):
         yield "books", f"{told} is a duplicate of nothing: {endings}"
+    if number in case.begun_otherwise:
+        return
     if "dead" in proper:
         if event.kind not in AT_FAULT:
             yield "died", f"{told} became a dead letter, and there was nothing wrong with it"
@@ -96,7 +98,7 @@ def keys_stay(case: Evidence) -> Broken:
         for mapping, number in sending.effects:
             if mapping == "events" and sending.key:
                 keys[number].add(sending.key)
-    may_be_apart = case.destination.coalesce == "updates_into_events" and "poison" in case.world.plan.kinds
+    may_be_apart = case.destination.coalesce == "updates_into_events" and not AT_FAULT.isdisjoint(case.world.plan.kinds)
     for number, found in keys.items():
         if len(found) > 1 + case.truth.replayed[case.name, number] + may_be_apart:
             yield "key", f"event m{number} was sent under {len(found)} Idempotency-Keys"
@@ -150,6 +152,7 @@ def contacts_end_right(case: Evidence) -> Broken:
     contacts = case.world.teams[case.name].sandbox.team(case.name).contacts
     others = {event.contact for event in case.events.values() if event.kind in AT_FAULT}
     others |= {span.contact for span in case.truth.forgets} | case.excused
+    others |= {case.events[number].contact for number in case.begun_otherwise}
     others |= {case.events[number].contact for (_, number), count in case.truth.replayed.items() if count}
     for contact in case.world.plan.contacts:
         if contact in others:

@@ -49,6 +49,7 @@ QUICK_ATTEMPTS: Final = 3
 """Attempts in a row before the contact is parked."""
 QUICK_WAIT_S: Final = 3.0
 """A longer wait is spent parked, where it holds up nobody."""
+NO_SLOT_WAIT_S: Final = 0.5
 SETTLE_PATIENCE_S: Final = 30.0
 """How long a settlement is tried while Redis is away; an unrecorded request would be sent again."""
 log = logging.getLogger(__name__)
@@ -220,8 +221,11 @@ class Delivery:
         run = self._run
         try:
             slot = await run.pacer.slot(wanted=run.may_send)
-        except (RedisError, OSError):
-            # Without the shared limiter nothing may be sent.
+        except (RedisError, OSError) as error:
+            if not is_passing(error):
+                raise
+            # Without the shared limiter nothing may be sent; and whatever is wrong with it alone, nobody asks at once again.
+            await self._nap(NO_SLOT_WAIT_S)
             return None
         if slot is None or not self._hold.good():
             return None

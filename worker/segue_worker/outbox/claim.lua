@@ -19,7 +19,7 @@
 -- ARGV[6] bytes after which no further contact is taken
 -- ARGV[7] prefix of the outbox keys (of the same hash tag)
 -- ARGV[8] for how many seconds the counters of a minute are kept
--- ARGV[9] now in ms, had nobody set the clock forward of late, as the caller counts it; 0 where it cannot
+-- ARGV[9] now in ms, had nobody set the clock of late, as the caller counts it; 0 where it cannot
 --
 -- Returns {now in ms, claim, claim, ...}, longest waiting first; each claim is {contact, parked JSON or '', number of
 -- interrupted claims that no settle has recorded yet, token of the owner of the first of them or '', ms since which the
@@ -67,7 +67,8 @@ local function claim(contact, since)
   local holder = string.format('%s:0:%d:%d', ARGV[2], #events, since)
   local unrecorded, begun_by = 0, ''
   if before then
-    interrupted = interrupted + 1
+    -- Given back without having sent anything, a claim that followed an interrupted one leaves its mark, and is none.
+    interrupted = interrupted + (string.match(before, '^[^:]*:0:') and 0 or 1)
     local earlier, owner = string.match(before, '^[^:]*:%d+:0:%d+:%d+:(%d+):?(.*)$')
     unrecorded = 1 + tonumber(earlier or 0)
     begun_by = owner or string.match(before, '^[^:]*')

@@ -6,13 +6,14 @@
 -- KEYS[4] clock      string, ms of the last claim, heartbeat or sweep
 -- KEYS[4 + i]        run number i - 1, a string: the run's owner token ':' ms of its last heartbeat
 -- ARGV[1] now in ms, or 0 for the server's clock
--- ARGV[2] ms for which a run is alive without a heartbeat
+-- ARGV[2] ms for which a run is alive without a heartbeat, and a claim lasts
+-- ARGV[3] now in ms, had nobody set the clock of late, as the caller counts it; 0 where it cannot
 --
 -- Returns {pause or '', number of contacts that may be claimed, number of runs alive, now in ms}.
 --
 -- The time must be that of this very step: one that was read earlier looks like a clock that was set back.
 
-follow_clock(KEYS[4], KEYS[2], 0, 0)
+follow_clock(KEYS[4], KEYS[2], tonumber(ARGV[3]), ARGV[2])
 local runs = 0
 for i = 5, #KEYS do
   if is_alive(redis.call('GET', KEYS[i]), tonumber(ARGV[2])) then

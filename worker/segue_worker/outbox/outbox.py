@@ -91,6 +91,8 @@ class Settlement:
         replaced: what replaces events that stay, by their place counted from the then oldest.
         next: what happens to the contact.
         park_for_ms: for `Next.PARK`, until when it waits.
+        oldest_ms: unix ms at which the oldest event that stays was enqueued, where that is known: its contact's place is no
+            older.
         parked: for `Next.PARK`, what is remembered of the attempt.
         digests: of the settled messageIds.
         counters: name → increment.
@@ -104,6 +106,7 @@ class Settlement:
     replaced: Mapping[int, bytes] = field(default_factory=dict)
     next: Next = Next.KEEP
     park_for_ms: int = 0
+    oldest_ms: int = 0
     parked: bytes | None = None
     digests: Sequence[bytes] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
@@ -332,7 +335,8 @@ def _arguments(settlement: Settlement) -> list[Any]:
     """What settle.lua is told of a settlement, behind the contact and who holds it."""
     args: list[Any] = [settlement.taken]
     args += (len(settlement.replaced), *chain.from_iterable(settlement.replaced.items()))
-    args += (settlement.next, settlement.park_for_ms, settlement.parked or b"", settlement.record)
+    args += (settlement.next, settlement.park_for_ms if settlement.next is Next.PARK else settlement.oldest_ms)
+    args += (settlement.parked or b"", settlement.record)
     args += (len(settlement.digests), *settlement.digests)
     for numbers in (settlement.counters, settlement.measures):
         args += (len(numbers), *chain.from_iterable(numbers.items()))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 STEP_MS: Final = 1000
-"""A longer way ahead of what was expected is no delay of an answer, but a clock that was set."""
+"""A larger difference from what was expected is no delay of an answer, but a clock that was set."""
 
 
 class RedisTime:
@@ -33,13 +33,13 @@ class RedisTime:
     def note(self, now_ms: int) -> None:
         """Note what Redis's clock says."""
         expected, at = self.now_ms(), self._monotonic()
-        if self._known and now_ms - expected > STEP_MS:
+        if self._known and abs(now_ms - expected) > STEP_MS:
             self._before, self._stepped = expected, at
         self._told = (now_ms, at)
         self._known = True
 
     def expected_ms(self) -> int:
-        """What Redis's clock would say had it not been set forward of late; 0 where that is not known."""
+        """What Redis's clock would say had it not been set of late; 0 where that is not known."""
         if self._before and self._monotonic() - self._stepped < self._kept_s:
             return self._before
         return self.now_ms() if self._known else 0

@@ -8,7 +8,7 @@
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] owner token
 -- ARGV[3] length of the lease in ms, of the run and of its contacts
--- ARGV[4] now in ms, had nobody set the clock forward of late, as the caller counts it; 0 where it cannot
+-- ARGV[4] now in ms, had nobody set the clock of late, as the caller counts it; 0 where it cannot
 -- ARGV[3 + 2i], ARGV[4 + 2i]   contact and token of claim i
 --
 -- Returns {now in ms, 1 or 0: whether the run is still the owner's, i, i, ...}: the claims that hold no longer.

@@ -95,7 +95,7 @@ class Engine:
 
     async def sweep(self) -> list[str]:
         """Look for destinations that have work but no run. Returns the names of those that need a hint."""
-        return await sweep(self._redis, self._config.destinations)
+        return await sweep(self._redis, self._config.destinations, self._redis_time)
 
     async def announced(self) -> list[bytes | str]:
         """The destinations that any worker serves."""

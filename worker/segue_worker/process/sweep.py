@@ -16,6 +16,7 @@ from segue_worker.observing.queue_age import record_queue_age
 from segue_worker.operating.dead_letters import trim
 from segue_worker.outbox.outbox import LOOK_SCRIPT, RECOUNT_SCRIPT
 from segue_worker.outbox.pause import Pause, PauseKind
+from segue_worker.outbox.redis_time import RedisTime
 
 FORGOTTEN_AFTER_MS = 3_600_000
 """A destination stays known to producers for an hour after the last worker that served it."""
@@ -28,7 +29,9 @@ _Result = TypeVar("_Result")
 log = logging.getLogger(__name__)
 
 
-async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str]:
+async def sweep(
+    redis: "Redis", destinations: Sequence[Destination], redis_time: RedisTime | None = None
+) -> list[str]:
     """Find the destinations that need a hint, announce the destinations to producers, and record queue ages.
 
     What fails for one destination, for instance because a key is damaged, is logged and does not affect the others.
@@ -37,6 +40,7 @@ async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str
     Args:
         redis: client that answers bytes.
         destinations: of this worker's configuration.
+        redis_time: what this process knows of Redis's clock.
 
     Returns:
         names of the enabled destinations that have due contacts and room for a run, or a pause to probe.
@@ -47,12 +51,14 @@ async def sweep(redis: "Redis", destinations: Sequence[Destination]) -> list[str
     await _attempt("note that it swept", redis.set(SWEPT, "1", px=SWEPT_MS))
     seconds, micros = await redis.time()
     now_ms = int(seconds) * 1000 + int(micros) // 1000
+    redis_time = redis_time or RedisTime(kept_s=LEASE_S)
+    redis_time.note(now_ms)
     await _attempt("announce its destinations", announce(redis, destinations, now_ms))
     reach("in_sweep")
     wanting = [
         item.name
         for item in destinations
-        if item.enabled and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item))
+        if item.enabled and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item, redis_time.expected_ms()))
     ]
     for item in destinations:
         limits = item.dead_letter
@@ -115,14 +121,14 @@ async def _has_new_key(redis: "Redis", destination: Destination, pause: Pause) -
     return destination.access.encode() not in (refused or b"").split()
 
 
-async def _wants_hint(redis: "Redis", destination: Destination) -> bool:
+async def _wants_hint(redis: "Redis", destination: Destination, expected_ms: int) -> bool:
     keys = Keys(destination.name)
     paused, due, runs, now_ms = await redis.register_script(LOOK_SCRIPT)(
         keys=[
             *(keys.due, keys.away, keys.paused, keys.clock),
             *(keys.run_number(number) for number in range(destination.parallel_runs)),
         ],
-        args=[0, int(LEASE_S * 1000)],
+        args=[0, int(LEASE_S * 1000), expected_ms],
     )
     if paused:
         pause = Pause.from_json(paused)
