@@ -14,6 +14,8 @@ from tests.simulation.plan import Event
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+_LEASE_S: Final = 6.0
+_YOUNG_S: Final = 4.0
 ENDINGS: Final = ("delivered", "filtered", "duplicate", "dead")
 
 
@@ -128,9 +130,12 @@ class Evidence:
         fields = self.world.server.data.get(key.encode(), {})
         return Counter({name.decode(): int(count) for name, count in fields.items()})
 
-    def was_forgotten(self, contact: str, by: float) -> bool:
-        """Whether somebody had a contact forgotten shortly before a time."""
+    def could_not_know_the_clock(self, sending: Sending) -> bool:
+        """Whether Redis's clock was set just before a request left, and its worker had just been started.
+
+        Such a worker cannot tell that claims seem to have lapsed because of that.
+        """
+        born = sending.process.born if sending.process else 0.0
         return any(
-            span.destination == self.name and span.contact == contact and by - 15.0 < span.began < by
-            for span in self.truth.forgets
+            at < sending.left < at + _LEASE_S + _YOUNG_S and born > at - _YOUNG_S for at in self.world.redis_clock_steps
         )

@@ -128,9 +128,10 @@ def _redis_older(world: "World") -> None:
 def _redis_clock(world: "World") -> None:
     random = world.random("faults")
     step = random.choice(HOURS) * 3600 * random.random() if random.random() < 0.7 else random.uniform(-30, 30)
-    if world.redis_clock_set and world.loop.time() < world.redis_clock_set + CLOCK_STAYS_S:
+    steps, now = world.redis_clock_steps, world.loop.time()
+    if steps and now < steps[-1] + CLOCK_STAYS_S:
         return
-    world.redis_clock_set = world.loop.time()
+    steps.append(now)
     world.redis_clock_s = step
     world.tell(f"Redis's clock is {step:.1f} s off")
 

@@ -44,6 +44,7 @@ from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.outgoing import Outgoing, Parked
 from segue_worker.outbox.pause import PauseKind
 from segue_worker.outbox.plan import Plan
+from segue_worker.pacing.pacer import Slot
 
 QUICK_ATTEMPTS: Final = 3
 """Attempts in a row before the contact is parked."""
@@ -219,14 +220,7 @@ class Delivery:
 
     async def _attempt(self, request: Outgoing) -> Decision | None:
         run = self._run
-        try:
-            slot = await run.pacer.slot(wanted=run.may_send)
-        except (RedisError, OSError) as error:
-            if not is_passing(error):
-                raise
-            # Without the shared limiter nothing may be sent; and whatever is wrong with it alone, nobody asks at once again.
-            await self._nap(NO_SLOT_WAIT_S)
-            return None
+        slot = await self._slot()
         if slot is None or not self._hold.good():
             return None
         reach("before_send")
@@ -282,6 +276,17 @@ class Delivery:
             )
         self._pending = decision if isinstance(decision, Retry) else None
         return decision
+
+    async def _slot(self) -> Slot | None:
+        """Leave to send, or None where nothing may be sent in this run, or without the shared limiter."""
+        try:
+            return await self._run.pacer.slot(wanted=self._run.may_send)
+        except (RedisError, OSError) as error:
+            if not is_passing(error):
+                raise
+            # Whatever is wrong with it alone, nobody asks again at once.
+            await self._nap(NO_SLOT_WAIT_S)
+            return None
 
     def _age_s(self) -> float:
         return (self._run.now_ms() - self._first_ms) / 1000 if self._first_ms else 0.0

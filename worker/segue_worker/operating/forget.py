@@ -87,7 +87,7 @@ def _remove(redis: "Redis", destination: str, contact: str) -> tuple[int, int]:
             *(keys.outbox + contact, keys.due, keys.lease, keys.parked, keys.pending, keys.totals, keys.away),
             keys.damaged + contact,
         ],
-        args=[0, contact],
+        args=[0, contact, int(LEASE_S * 1000)],
     )
     return int(count), int(lapses_ms)
 

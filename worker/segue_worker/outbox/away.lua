@@ -40,7 +40,7 @@ local function follow_clock(clock, away, expected, lease_ms)
     for i = 1, #all, 2 do
       redis.call('ZADD', away, all[i + 1] - (last - now), all[i])
     end
-  elseif expected > 0 and math.abs(now - expected) > 1000 and now - math.min(last, expected) > 1000 then
+  elseif expected > 0 and math.abs(now - expected) > 3000 and now - math.min(last, expected) > 3000 then
     bridge(away, math.min(last, expected), lease_ms)
   end
   redis.call('SET', clock, string.format('%d', now))

@@ -29,9 +29,7 @@ _Result = TypeVar("_Result")
 log = logging.getLogger(__name__)
 
 
-async def sweep(
-    redis: "Redis", destinations: Sequence[Destination], redis_time: RedisTime | None = None
-) -> list[str]:
+async def sweep(redis: "Redis", destinations: Sequence[Destination], redis_time: RedisTime | None = None) -> list[str]:
     """Find the destinations that need a hint, announce the destinations to producers, and record queue ages.
 
     What fails for one destination, for instance because a key is damaged, is logged and does not affect the others.
@@ -58,7 +56,8 @@ async def sweep(
     wanting = [
         item.name
         for item in destinations
-        if item.enabled and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item, redis_time.expected_ms()))
+        if item.enabled
+        and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item, redis_time.expected_ms()))
     ]
     for item in destinations:
         limits = item.dead_letter
