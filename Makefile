@@ -73,8 +73,9 @@ docs: reference
 clean:
 	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
+# `make chaos ENGINE=sentinel SEED=7`: engines are redis, sentinel, cluster and rabbitmq; both may be left out.
 chaos: $(STAMP)
-	$(BIN)/python -m tests.chaos $(SEED)
+	$(BIN)/python -m tests.chaos $(or $(ENGINE),redis) $(SEED)
 
 # `make trickle KIND=quiet,busy,slow ROUNDS=5`: both may be left out.
 trickle: $(STAMP)

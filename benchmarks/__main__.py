@@ -13,6 +13,7 @@ from benchmarks import (
     backlog,
     delivery,
     enqueueing,
+    lanes,
     latency,
     limit_share,
     mapping_rows,
@@ -33,6 +34,7 @@ DEFAULT: Final[dict[str, Measurement]] = {
     "http": tracking_api_bench.rows,
     "delivery": delivery.rows,
     "limit": limit_share.rows,
+    "lanes": lanes.rows,
     "redis": redis_memory.rows,
     "backlog": backlog.rows,
 }
@@ -40,6 +42,7 @@ QUICK: Final[dict[str, Measurement]] = {
     **DEFAULT,
     "delivery": lambda: delivery.rows(rounds=1, contacts=4000, naive=1000),
     "limit": lambda: limit_share.rows(seconds=20),
+    "lanes": lambda: lanes.rows(people=10, contacts=50),
     "enqueue": lambda: enqueueing.rows(rounds=2, events=500),
     "latency": lambda: latency.rows(samples=100),
     "backlog": lambda: backlog.rows(many=100_000, rounds=1, deliveries=10_000),

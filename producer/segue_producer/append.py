@@ -12,9 +12,11 @@ from segue_producer.entries import entry_stamp
 from segue_producer.errors import EnqueueError, InvalidEvent, OutboxFull, OutboxUnavailable, UnknownDestination
 from segue_producer.events import Identify, Prepared, Track, prepare
 from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEPT_S, Keys
-from segue_producer.lua import CLOCK, HINT, read_script
+from segue_producer.lanes import Lane
+from segue_producer.lua import CLOCK, HINT, LANES, read_script
+from segue_producer.replicated import NotReplicatedError
 
-APPEND_SCRIPT: Final = read_script("segue_producer/append", CLOCK, HINT)
+APPEND_SCRIPT: Final = read_script("segue_producer/append", CLOCK, HINT, LANES)
 BATCH: Final = 250
 """Events appended in one round trip at most, so that one script keeps Redis for a few milliseconds."""
 
@@ -76,12 +78,15 @@ def batches(events: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
         yield events[start : start + BATCH]
 
 
-def arguments(keys: Keys, events: Sequence[Prepared], *, now_ms: int = 0) -> tuple[list[str], list[Any]]:
+def arguments(
+    keys: Keys, events: Sequence[Prepared], *, lane: Lane = "live", now_ms: int = 0
+) -> tuple[list[str], list[Any]]:
     """KEYS and ARGV of append.lua; `now_ms` 0 stands for the server's clock."""
     unix_ms = now_ms or int(time.time() * 1000)
     names = [keys.due, keys.run, keys.pending, keys.settings, keys.hinted, keys.paused]
     names += [f"{keys.stats}{unix_ms // 60_000}", keys.measures, keys.away]
-    args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S, keys.outbox]
+    names += [keys.bulk, keys.live, keys.pending_bulk]
+    args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S, keys.outbox, lane]
     stamp = entry_stamp(unix_ms)
     for event in events:
         args += (event.contact, event.json + stamp if not event.source else _with_source(event) + stamp)
@@ -204,6 +209,11 @@ def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnava
         return OutboxUnavailable(
             f"{error} to Redis at {where(url)}: this process enqueues more at once than they carry; enqueue many events "
             "in one call, or spread them over time"
+        )
+    if isinstance(error, NotReplicatedError):
+        return OutboxUnavailable(
+            f"Redis at {where(url)} took the events, but no replica did in time (durability: replicated): check "
+            "replication, then enqueue again with the same messageIds"
         )
     advice = "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
     # What stops a script comes as a plain ResponseError with the reason in its text.

@@ -10,14 +10,15 @@ from weakref import WeakKeyDictionary
 
 from redis import exceptions
 
-from segue_producer import append
+from segue_producer import append, replicated
 from segue_producer.append import EventInput, Partly, Taking
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import async_redis_client, broker_url, redis_url
 from segue_producer.errors import EnqueueError, OutboxFull
 from segue_producer.events import Prepared
-from segue_producer.hints import Hints
+from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
+from segue_producer.lanes import Lane, check_lane
 from segue_producer.producer import KNOWN_FOR_S
 
 
@@ -34,11 +35,13 @@ class AsyncProducer:
         *,
         broker_url: str | None = None,
         timeout: float = 2.0,
+        lane: Lane = "live",
     ) -> None:
         self._destinations = append.check_names(destinations)
         self._redis_url = redis_url
         self._broker_url = broker_url
         self._timeout = timeout
+        self._lane = check_lane(lane)
         self._partly = Partly()
         self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = WeakKeyDictionary()
 
@@ -51,10 +54,12 @@ class AsyncProducer:
         anonymous_id: str | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
+        *,
+        lane: Lane | None = None,
     ) -> str:
         """See `Producer.identify`."""
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return (await self.enqueue([identify_event(call, traits)]))[0]
+        return (await self.enqueue([identify_event(call, traits)], lane=lane))[0]
 
     async def track(
         self,
@@ -66,22 +71,25 @@ class AsyncProducer:
         anonymous_id: str | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
+        *,
+        lane: Lane | None = None,
     ) -> str:
         """See `Producer.track`."""
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return (await self.enqueue([track_event(call, event, properties)]))[0]
+        return (await self.enqueue([track_event(call, event, properties)], lane=lane))[0]
 
-    async def enqueue(self, events: Iterable[EventInput]) -> list[str]:
+    async def enqueue(self, events: Iterable[EventInput], *, lane: Lane | None = None) -> list[str]:
         """See `Producer.enqueue`."""
-        return await self.enqueue_prepared(append.prepare_all(events))
+        return await self.enqueue_prepared(append.prepare_all(events), lane=lane)
 
-    async def enqueue_prepared(self, prepared: Sequence[Prepared]) -> list[str]:
+    async def enqueue_prepared(self, prepared: Sequence[Prepared], *, lane: Lane | None = None) -> list[str]:
         """Enqueue what `segue_producer.events.prepare` made, as `enqueue` does; for callers who check events one by one."""
+        lane = check_lane(lane or self._lane)
         connection = self._connected()
         taking = Taking(self._destinations, self._partly)
         for batch in append.batches(prepared):
             try:
-                await connection.append(batch, taking)
+                await connection.append(batch, taking, lane)
             except EnqueueError as error:
                 error.taken = tuple(taking.taken)
                 raise
@@ -121,35 +129,43 @@ class _Connection:
         self._url = url
         self._redis = async_redis_client(url, timeout=timeout)
         self._script = self._redis.register_script(append.APPEND_SCRIPT)
-        self._hints = Hints(broker, timeout=timeout)
+        self._hints = background_hints(broker, timeout=timeout)
         self._known_until = 0.0
+        self._timeout = timeout
+        self._replicated: set[str] = set()
 
-    async def append(self, events: Sequence[Prepared], taking: Taking) -> None:
+    async def append(self, events: Sequence[Prepared], taking: Taking, lane: Lane) -> None:
         try:
             await self._check_known(taking.open)
-            wanting = [name for name in taking.open if await self._append_to(name, events, taking)]
+            wanting = [name for name in taking.open if await self._append_to(name, events, taking, lane)]
         except (exceptions.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
             unavailable.uncertain = tuple(event.message_id for event in events)
             raise unavailable from None
         for name in wanting:
-            # Celery's client blocks, and a hint is rare: only when no run is alive.
-            await asyncio.to_thread(self._hints.send, name)
+            self._hints.send(name)
 
-    async def _append_to(self, destination: str, events: Sequence[Prepared], taking: Taking) -> bool:
+    async def _append_to(self, destination: str, events: Sequence[Prepared], taking: Taking, lane: Lane) -> bool:
         wanted = taking.wanted(destination, events)
         if not wanted:
             return False
-        keys, args = append.arguments(Keys(destination), wanted)
         try:
-            return append.hint_needed(await self._script(keys=keys, args=args), destination)
+            return append.hint_needed(await self._answer(destination, wanted, lane), destination)
         except OutboxFull as error:
             taking.refuse(destination, error)
             return False
 
+    async def _answer(self, destination: str, events: Sequence[Prepared], lane: Lane) -> Any:
+        keys, args = append.arguments(Keys(destination), events, lane=lane)
+        if destination in self._replicated:
+            return await replicated.append(self._redis, append.APPEND_SCRIPT, keys, args, within_s=self._timeout)
+        return await self._script(keys=keys, args=args)
+
     async def _check_known(self, destinations: Sequence[str]) -> None:
         if time.monotonic() >= self._known_until:
             append.check_known(destinations, await self._redis.hkeys(DESTINATIONS))
+            asked = [await self._redis.hget(Keys(name).settings, "replicated") for name in destinations]
+            self._replicated = {name for name, answer in zip(destinations, asked, strict=True) if answer == b"1"}
             self._known_until = time.monotonic() + KNOWN_FOR_S
 
     async def close(self) -> None:

@@ -1,9 +1,12 @@
 """Every Celery application of Segue is made here. Apart from Redis clients, because importing Celery takes half a second."""
 
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from celery import Celery
+from redis.connection import parse_url
 
+from segue_producer import urls
 from segue_producer.settings import QUEUE
 
 
@@ -15,11 +18,11 @@ def celery_app(name: str, broker: str, *, timeout: float, **options: Any) -> Cel
 
     Args:
         name: of the application.
-        broker: as `broker_url` gives it.
+        broker: as `broker_url` gives it; that of a Redis may have any form but a cluster's.
         timeout: seconds to wait for the broker's socket.
         options: further arguments of `Celery`.
     """
-    app = Celery(name, broker=broker, **options)
+    app = Celery(name, **options)
     app.conf.update(
         task_serializer="json",
         accept_content=["json"],
@@ -29,11 +32,49 @@ def celery_app(name: str, broker: str, *, timeout: float, **options: Any) -> Cel
         task_default_queue=QUEUE,
         task_store_errors_even_if_ignored=False,
         broker_connection_timeout=timeout,
-        broker_transport_options={
-            "socket_timeout": timeout,
-            "socket_connect_timeout": timeout,
-            "socket_keepalive": True,
-            "health_check_interval": 10,
-        },
+        **(_redis(broker, timeout) if on_redis(broker) else _other(broker, timeout)),
     )
     return app
+
+
+def on_redis(broker: str) -> bool:
+    """Whether a broker is a Redis."""
+    return broker.startswith(("redis", "unix:"))
+
+
+def _redis(broker: str, timeout: float) -> dict[str, Any]:
+    sockets = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "socket_keepalive": True}
+    transport: dict[str, Any] = {**sockets, "health_check_interval": 10}
+    settings: dict[str, Any] = {"broker_url": broker, "broker_transport_options": transport}
+    address = urls.parse(broker)
+    if address is not None:
+        transport["master_name"] = address.service
+        transport["sentinel_kwargs"] = {**address.sentinel_options(), **sockets}
+        settings["broker_url"] = address.sentinel_urls()
+    elif broker.startswith("unix:"):
+        settings["broker_url"] = _socket(broker)
+    if broker.startswith("rediss"):
+        found = address.options() if address is not None else parse_url(broker)
+        given = {option: value for option, value in found.items() if option.startswith("ssl_")}
+        settings["broker_use_ssl"] = {"ssl_cert_reqs": "required", **given}
+    return settings
+
+
+def _socket(broker: str) -> str:
+    """Celery's URL of a Redis that is reached by a socket."""
+    parts = urlsplit(broker)
+    query = dict(parse_qsl(parts.query))
+    query["virtual_host"] = query.pop("db", "0")
+    return f"redis+socket://{parts.netloc}{parts.path}?{urlencode(query)}"
+
+
+def _other(broker: str, timeout: float) -> dict[str, Any]:
+    """Of RabbitMQ: a message counts as sent once the broker has confirmed it.
+
+    The type of the queue is the server's choice (`default_queue_type` of the virtual host), since every client that
+    declares it must name the same.
+    """
+    return {
+        "broker_url": broker,
+        "broker_transport_options": {"confirm_publish": True, "confirm_timeout": timeout, "max_retries": 1},
+    }

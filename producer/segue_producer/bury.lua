@@ -2,9 +2,9 @@
 --
 -- KEYS[1] dead      hash  id -> letter
 -- KEYS[2] dead_at   zset  id -> ms
--- KEYS[3] totals    hash, counters since the start of data
+-- KEYS[3] totals    hash, counters of all time
 -- KEYS[4] stats     hash, counters of this minute
--- KEYS[5] measures  hash, further counters since the start of data
+-- KEYS[5] measures  hash, further counters of all time
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] for how many seconds the counters of a minute are kept
 -- ARGV[3i], ARGV[3i + 1], ARGV[3i + 2]   id and JSON of letter i, and in a word why it was refused

@@ -1,31 +1,49 @@
-"""Every Redis client of Segue is made here, and every URL read; nothing else knows how Redis and the broker are reached.
+"""Every Redis client of Segue is made here; nothing else knows how Redis is reached. `urls` says what URLs there are.
 
 Clients answer bytes. They try once more, at once, where the server has closed a connection meanwhile, and never after a
 timeout: a caller who was told "5 seconds" does not wait for 20. Each opens so many connections at most; who comes while all
-are in use waits for one.
+are in use waits for one. With Sentinel, each new connection goes to whoever is the primary then.
 """
 
 import asyncio
 import os
 import sys
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any, Final, cast
 
 import hiredis
 from redis import BlockingConnectionPool, Redis
 from redis import asyncio as async_redis
+from redis import sentinel as blocking_sentinel
+from redis.asyncio import sentinel as async_sentinel
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
+from segue_producer import urls
 from segue_producer.settings import DEFAULT_REDIS_URL
+from segue_producer.urls import where
 
-_PORTS: Final = {"amqp": 5672, "amqps": 5671}
+__all__ = [
+    "CONNECTIONS",
+    "ONCE_AGAIN",
+    "AllInUseError",
+    "async_redis_client",
+    "broker_url",
+    "every_node",
+    "redis_client",
+    "redis_url",
+    "where",
+]
+
 CONNECTIONS: Final = 64
-"""Connections of one client at most."""
+"""Connections of one client at most; with a cluster, to each of its nodes."""
 ONCE_AGAIN: Final = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+
+NO_BROKER: Final = (
+    "Celery cannot use a Redis Cluster as its broker: set SEGUE_BROKER_URL, to RabbitMQ (amqp://…) or to a single Redis"
+)
 
 
 def redis_url(given: str | None = None) -> str:
@@ -34,16 +52,12 @@ def redis_url(given: str | None = None) -> str:
 
 
 def broker_url(given: str | None = None, *, redis: str | None = None) -> str:
-    """The Celery broker URL: `given`, else `SEGUE_BROKER_URL`, else the Redis URL."""
-    return given or os.environ.get("SEGUE_BROKER_URL") or redis_url(redis)
+    """The Celery broker URL: `given`, else `SEGUE_BROKER_URL`, else the Redis URL; "" where that is a cluster's.
 
-
-def where(url: str) -> str:
-    """Host and port of a URL, for messages: without user, password and parameters."""
-    parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return parts.path
-    return f"{parts.hostname or 'localhost'}:{parts.port or _PORTS.get(parts.scheme, 6379)}"
+    Celery cannot use a cluster. Producers and commands then do without hints; workers refuse to start (`NO_BROKER`).
+    """
+    named = given or os.environ.get("SEGUE_BROKER_URL") or redis_url(redis)
+    return "" if urls.kind(named) == urls.CLUSTER else named
 
 
 class AllInUseError(RedisConnectionError):
@@ -63,14 +77,22 @@ def redis_client(url: str, *, timeout: float) -> Redis:
     Raises:
         ValueError: `url` is no URL of a Redis.
     """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=CONNECTIONS,
-        timeout=timeout,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        socket_keepalive=True,
-        retry=ONCE_AGAIN,
+    address = urls.parse(url)
+    options = {**_sockets(timeout, url), "max_connections": CONNECTIONS, "timeout": timeout}
+    if address is None:
+        return Redis.from_pool(BlockingConnectionPool.from_url(url, **options, retry=ONCE_AGAIN))
+    if address.kind == urls.CLUSTER:
+        # Imported by those alone who have a cluster.
+        from segue_producer.cluster import ClusterClient  # noqa: PLC0415
+
+        return cast("Redis", ClusterClient(address, **options))
+    managed = (
+        blocking_sentinel.SentinelManagedSSLConnection if address.tls else blocking_sentinel.SentinelManagedConnection
+    )
+    pool = _SentinelPool(  # type: ignore[no-untyped-call]
+        address.service,
+        blocking_sentinel.Sentinel(address.hosts, sentinel_kwargs={**address.sentinel_options(), **_sockets(timeout)}),
+        **{**address.options(), **options, "connection_class": managed, "retry": ONCE_AGAIN},
     )
     return Redis.from_pool(pool)
 
@@ -86,20 +108,68 @@ def async_redis_client(url: str, *, timeout: float, checked_every_s: int = 0) ->
     Raises:
         ValueError: `url` is no URL of a Redis.
     """
-    pool = _WaitingPool.from_url(
-        url,
-        wait_s=timeout,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        socket_keepalive=True,
-        health_check_interval=checked_every_s,
-        retry=AsyncRetry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-    )
+    address = urls.parse(url)
+    options: dict[str, Any] = {**_sockets(timeout, url), "health_check_interval": checked_every_s}
+    if address is not None and address.kind == urls.CLUSTER:
+        from segue_producer.cluster import AsyncClusterClient  # noqa: PLC0415 - as above
+
+        return cast("async_redis.Redis", AsyncClusterClient(address, wait_s=timeout, **options))
+    options["retry"] = AsyncRetry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+    pool: Any
+    if address is None:
+        pool = _WaitingPool.from_url(url, wait_s=timeout, **options)
+    else:
+        sentinels = {**address.sentinel_options(), **_sockets(timeout)}
+        pool = _WaitingSentinelPool(
+            wait_s=timeout,
+            service_name=address.service,
+            sentinel_manager=async_sentinel.Sentinel(address.hosts, sentinel_kwargs=sentinels),
+            ssl=address.tls,
+            **{**address.options(), **options},
+        )
     pool.connection_class = type("PackedConnection", (_Packed, pool.connection_class), {})
     return async_redis.Redis.from_pool(pool)
 
 
-class _WaitingPool(async_redis.ConnectionPool):
+def every_node(redis: Redis, url: str, *, timeout: float) -> dict[str, Redis]:
+    """Clients of every server that is behind a client, by host and port: primaries, and replicas that are up.
+
+    Args:
+        redis: of `redis_client`.
+        url: that it was made with.
+        timeout: as there.
+
+    Raises:
+        redis.RedisError: nobody says which servers there are.
+    """
+    address = urls.parse(url)
+    if address is None:
+        return {where(url): redis}
+    found: list[tuple[str, int]]
+    if address.kind == urls.CLUSTER:
+        found = [(node.host, node.port) for node in cast("Any", redis).get_nodes()]
+    else:
+        manager = cast("_SentinelPool", redis.connection_pool).sentinel_manager
+        found = [manager.discover_master(address.service), *manager.discover_slaves(address.service)]
+    return {f"{host}:{port}": redis_client(address.node_url(host, port), timeout=timeout) for host, port in found}
+
+
+def _sockets(timeout: float, url: str = "") -> dict[str, Any]:
+    kept_alive = {} if url.startswith("unix:") else {"socket_keepalive": True}
+    return {"socket_timeout": timeout, "socket_connect_timeout": timeout, **kept_alive}
+
+
+class _SentinelPool(blocking_sentinel.SentinelConnectionPool, BlockingConnectionPool):
+    """Asks the Sentinels where the primary is, and lets who comes while all connections are in use wait for one."""
+
+    def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
+        """Close connections; all of them, to the Sentinels too, unless another primary was found meanwhile."""
+        super().disconnect(inuse_connections)
+        for each in self.sentinel_manager.sentinels if inuse_connections else ():
+            each.close()
+
+
+class _Waiting(async_redis.ConnectionPool):
     """Opens `CONNECTIONS` connections at most, and lets who comes while all are in use wait for one.
 
     redis-py's own pool that waits takes two locks for each command; here who need not wait pays for a counter.
@@ -142,6 +212,20 @@ class _WaitingPool(async_redis.ConnectionPool):
             if connection in self._with_place:
                 self._with_place.discard(connection)
                 self._places.release()
+
+
+class _WaitingPool(_Waiting):
+    """Of one server."""
+
+
+class _WaitingSentinelPool(_Waiting, async_sentinel.SentinelConnectionPool):
+    """Of the primary that the Sentinels name."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
+        """Close connections; all of them, to the Sentinels too, unless another primary was found meanwhile."""
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            await self.sentinel_manager.aclose()
 
 
 class _Packed(AbstractConnection):

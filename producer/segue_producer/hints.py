@@ -1,33 +1,117 @@
-"""Hints: Celery messages that say a destination has work. Any of them may be lost or doubled without harm."""
+"""Hints: Celery messages that say a destination has work. Any of them may be lost or doubled without harm.
 
+Workers find the work by themselves within about two seconds, so nobody needs to wait for a hint, or to repeat one.
+"""
+
+import atexit
 import logging
+import os
+import queue
+import threading
+import time
+from typing import Any, Final
 
 from segue_producer.broker import celery_app
 from segue_producer.settings import DELIVER, HINT_EXPIRES_S, QUEUE
+
+FAILURES: Final = 2
+"""After so many failures in a row the broker is tried only once in a while."""
+ONCE_IN_S: Final = 3.0
+EXIT_S: Final = 1.0
+"""For how long a process that ends waits for its last hints at most."""
+_WAITING: Final = 256
 
 log = logging.getLogger(__name__)
 
 
 class Hints:
-    """Sends hints through a broker.
+    """Sends hints through a broker. While the broker is away, most are dropped at once.
 
     Args:
-        broker_url: Celery broker.
+        broker_url: as `clients.broker_url` gives it; with "" there is no broker, and every hint is dropped.
         timeout: seconds to wait for the broker at most.
     """
 
     def __init__(self, broker_url: str, *, timeout: float) -> None:
-        self._app = celery_app("segue", broker_url, timeout=timeout, set_as_current=False)
+        self._app = celery_app("segue", broker_url, timeout=timeout, set_as_current=False) if broker_url else None
+        self._timeout = timeout
+        self._failures = 0
+        self._next_try = 0.0
 
     def send(self, destination: str) -> bool:
-        """Send one hint. Returns whether it went out; a failure is logged, and the sweep repairs it within two seconds."""
-        try:
-            self._app.send_task(
-                DELIVER, args=[destination], queue=QUEUE, expires=HINT_EXPIRES_S, ignore_result=True, retry=False
-            )
-        except Exception as error:  # noqa: BLE001 - the broker may be of any kind, and the event is already durable
-            log.warning(
-                "no hint for destination %s: %s; the sweep will find the work", destination, type(error).__name__
-            )
+        """Send one hint. Returns whether it went out; the first failure of a row is logged."""
+        if self._app is None or (self._failures >= FAILURES and time.monotonic() < self._next_try):
             return False
+        # Others need not try while this one does.
+        self._next_try = time.monotonic() + ONCE_IN_S
+        options: dict[str, Any] = {"queue": QUEUE, "expires": HINT_EXPIRES_S, "confirm_timeout": self._timeout}
+        try:
+            self._app.send_task(DELIVER, args=[destination], ignore_result=True, retry=False, **options)
+        except Exception as error:  # noqa: BLE001 - the broker may be of any kind, and the event is already durable
+            self._failures += 1
+            level = logging.WARNING if self._failures == 1 else logging.DEBUG
+            name = type(error).__name__
+            log.log(level, "no hint for destination %s: %s; the workers will find the work", destination, name)
+            return False
+        self._failures = 0
         return True
+
+
+class BackgroundHints:
+    """Sends hints from a thread of its own, which starts with the first of them. Nobody waits for it.
+
+    Args:
+        broker_url: as for `Hints`.
+        timeout: as for `Hints`.
+    """
+
+    def __init__(self, broker_url: str, *, timeout: float) -> None:
+        self._hints = Hints(broker_url, timeout=timeout)
+        self._waiting: queue.Queue[str] = queue.Queue(_WAITING)
+        self._thread: threading.Thread | None = None
+
+    def send(self, destination: str) -> None:
+        """Have a hint sent soon. It is dropped where too many wait already."""
+        try:
+            self._waiting.put_nowait(destination)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="segue-hints", daemon=True)
+                self._thread.start()
+        except (queue.Full, RuntimeError):
+            # No thread can start any more where the interpreter ends.
+            log.debug("a hint for destination %s was dropped", destination)
+
+    def flush(self, within_s: float) -> None:
+        """Wait until what was asked for has been sent, or dropped, but for so many seconds at most."""
+        with self._waiting.all_tasks_done:
+            self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, within_s)
+
+    def _work(self) -> None:
+        while True:
+            destination = self._waiting.get()
+            try:
+                self._hints.send(destination)
+            finally:
+                self._waiting.task_done()
+
+
+_of_process: dict[tuple[int, str], BackgroundHints] = {}
+
+
+def background_hints(broker_url: str, *, timeout: float) -> BackgroundHints:
+    """The sender of this process for a broker; its producers share it. A forked child has one of its own.
+
+    Args:
+        broker_url: as for `Hints`.
+        timeout: as for `Hints`.
+    """
+    key = (os.getpid(), broker_url)
+    found = _of_process.get(key)
+    return found or _of_process.setdefault(key, BackgroundHints(broker_url, timeout=timeout))
+
+
+@atexit.register
+def _flush_all() -> None:
+    for (pid, _), sender in list(_of_process.items()):
+        if pid == os.getpid():
+            sender.flush(EXIT_S)

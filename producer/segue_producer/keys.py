@@ -27,8 +27,8 @@ HELD: Final = "segue:held"
 """Hash: name of each destination that holds something, or may → unix ms when a worker last served it, or 0. One that
 nobody serves stays in it until it is empty."""
 
-HOLDING_KEYS: Final = "segue:{*}:[ad][wue]*"
-"""Pattern of the keys that a destination has as long as it holds something: `away`, `due` and `dead`."""
+HOLDING_KEYS: Final = "segue:{*}:[abd][wue]*"
+"""Pattern of the keys that a destination has as long as it holds something: `away`, `bulk`, `due` and `dead`."""
 
 TEAMS: Final = "segue:teams"
 """Hash: digest of an API key → digest of the key whose limiter it shares, being a later key of the same team."""
@@ -36,7 +36,7 @@ TEAM_NAMES: Final = "segue:teams:names"
 """Hash: digest of an API key → digest of its team's name, where Loops was asked."""
 
 TRACKING_TOTALS: Final = "segue:tracking-api:totals"
-"""Hash: what the Tracking API did since the start of data. `segue_tracking_api.counters` names the fields."""
+"""Hash: what the Tracking API did in all time. `segue_tracking_api.counters` names the fields."""
 TRACKING_STATS: Final = "segue:tracking-api:stats:"
 """Prefix; the unix minute follows. The same counters, of that minute."""
 
@@ -64,6 +64,7 @@ class Keys:
         "arrived",
         "away",
         "because",
+        "bulk",
         "clock",
         "counted",
         "damaged",
@@ -72,6 +73,7 @@ class Keys:
         "due",
         "hinted",
         "lease",
+        "live",
         "log",
         "measures",
         "moving",
@@ -79,6 +81,7 @@ class Keys:
         "parked",
         "paused",
         "pending",
+        "pending_bulk",
         "plan",
         "resumed",
         "run",
@@ -90,14 +93,18 @@ class Keys:
         "windows",
     )
 
-    def __init__(self, destination: str) -> None:
+    def __init__(self, destination: str) -> None:  # noqa: PLR0915 - one line for each key
         prefix = f"segue:{{{destination}}}:"
         self.outbox = prefix + "outbox:"
         """Prefix; the contact follows. List of event JSON in enqueue order."""
         self.damaged = prefix + "damaged:"
         """Prefix; the contact follows. What was found in place of its outbox, and is no list."""
         self.due = prefix + "due"
-        """Sorted set: each contact that waits → unix ms since which it has, which is its place. None of `away`."""
+        """Sorted set: each live contact that waits → unix ms since which it has, which is its place. None of `away`."""
+        self.bulk = prefix + "bulk"
+        """The same for contacts that have only bulk events. None of `due` and `away`."""
+        self.live = prefix + "live"
+        """Hash: contact → how many events up to its last live one, where not all are (`segue_producer/lanes.lua`)."""
         self.away = prefix + "away"
         """Sorted set: each contact that is claimed or parked → unix ms at which it waits again."""
         self.clock = prefix + "clock"
@@ -115,6 +122,8 @@ class Keys:
         self.paused = prefix + "paused"
         self.pending = prefix + "pending"
         """Number of events in all outboxes of the destination."""
+        self.pending_bulk = prefix + "pending:bulk"
+        """How many of them are in bulk: behind the last live event of their contact."""
         self.moving = prefix + "moving"
         """Where everything here is being moved to, and the token of that move, as JSON; until it is finished."""
         self.arrived = prefix + "arrived:"
@@ -126,8 +135,9 @@ class Keys:
         self.resumed = prefix + "resumed"
         """Present for `RESUMED_S` after a person ended a pause: the breaker does not begin another."""
         self.settings = prefix + "settings"
-        """What others must know of the destination's configuration: `max_pending`, `rate_limit`; and of its API key: the
-        digest of the one that was last used (`key`), and of those that Loops refused since it is paused (`refused`)."""
+        """What others must know of the destination's configuration: `max_pending`, `rate_limit`, `replicated`; and of its API
+        key: the digest of the one that was last used (`key`), and of those that Loops refused since it is paused (`refused`); and
+        from which other destinations something was moved here (`moved_from`)."""
         self.settled = prefix + "settled"
         """Unix ms at which events were last settled or an attempt was recorded: the sign that events move."""
         self.hinted = prefix + "hinted"
@@ -135,9 +145,9 @@ class Keys:
         self.stats = prefix + "stats:"
         """Prefix; the unix minute follows. Counters of that minute."""
         self.totals = prefix + "totals"
-        """The same counters since the start of data."""
+        """The same counters of all time."""
         self.measures = prefix + "measures"
-        """Hash, since the start of data: `enqueued`; histograms (`segue_worker.outbox.histogram`); and how often each
+        """Hash, of all time: `enqueued`; histograms (`segue_worker.outbox.histogram`); and how often each
         mapping fired, failed, and had an event before it (`segue_worker.delivery.journal`)."""
         self.log = prefix + "log"
         """Stream: what became of events, newest last, about `LOG_ENTRIES` entries (`segue_worker.outbox.log_record`). It

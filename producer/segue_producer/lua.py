@@ -9,6 +9,8 @@ WHEN_FULL: Final = "segue_producer/when_full"
 """Lets the script through where Redis is full; KEYS[1] is any key of the destination."""
 HINT: Final = "segue_producer/hint"
 """Defines `hint_wanted`."""
+LANES: Final = "segue_producer/lanes"
+"""Defines where contacts wait; `join` needs `now`."""
 
 
 def read_script(name: str, *shared: str) -> str:

@@ -1,5 +1,6 @@
 """`Producer`: enqueue events from ordinary, blocking code."""
 
+import hashlib
 import os
 import queue
 import time
@@ -9,14 +10,15 @@ from typing import Any, Final, Self
 
 import redis
 
-from segue_producer import append
+from segue_producer import append, replicated, urls
 from segue_producer.append import EventInput, Partly, Taking
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import CONNECTIONS, ONCE_AGAIN, AllInUseError, broker_url, redis_client, redis_url
 from segue_producer.errors import EnqueueError, OutboxFull
 from segue_producer.events import Prepared
-from segue_producer.hints import Hints
+from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
+from segue_producer.lanes import Lane, check_lane
 
 KNOWN_FOR_S: Final = 30
 """Seconds for which the list of known destinations is believed."""
@@ -31,6 +33,7 @@ class Producer:
         broker_url: Celery broker for hints; `SEGUE_BROKER_URL`, else the Redis, when left out.
         timeout: seconds a call waits for Redis before it raises OutboxUnavailable. So long it waits, too, for one of 64
             connections where more threads than that enqueue at once.
+        lane: of all its events, unless a call says otherwise: `live`, or `bulk` for backfills and imports, which go behind.
 
     Every call returns only when its events are in the outbox (durable as far as Redis is), and raises an
     `EnqueueError` otherwise.
@@ -43,11 +46,13 @@ class Producer:
         *,
         broker_url: str | None = None,
         timeout: float = 2.0,
+        lane: Lane = "live",
     ) -> None:
         self._destinations = append.check_names(destinations)
         self._redis_url = redis_url
         self._broker_url = broker_url
         self._timeout = timeout
+        self._lane = check_lane(lane)
         self._partly = Partly()
         self._connection: _Connection | None = None
 
@@ -60,6 +65,8 @@ class Producer:
         anonymous_id: str | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
+        *,
+        lane: Lane | None = None,
     ) -> str:
         """Enqueue an identify event: who somebody is.
 
@@ -70,7 +77,7 @@ class Producer:
             EnqueueError: the event was not taken.
         """
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return self.enqueue([identify_event(call, traits)])[0]
+        return self.enqueue([identify_event(call, traits)], lane=lane)[0]
 
     def track(
         self,
@@ -82,6 +89,8 @@ class Producer:
         anonymous_id: str | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
+        *,
+        lane: Lane | None = None,
     ) -> str:
         """Enqueue a track event: what somebody did.
 
@@ -92,13 +101,14 @@ class Producer:
             EnqueueError: the event was not taken.
         """
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return self.enqueue([track_event(call, event, properties)])[0]
+        return self.enqueue([track_event(call, event, properties)], lane=lane)[0]
 
-    def enqueue(self, events: Iterable[EventInput]) -> list[str]:
+    def enqueue(self, events: Iterable[EventInput], *, lane: Lane | None = None) -> list[str]:
         """Enqueue many events, 250 to a round trip.
 
         Args:
             events: identify and track events, as mappings with Segment's field names or as models.
+            lane: of these events; the producer's when left out.
 
         Returns:
             their messageIds, in order.
@@ -107,15 +117,16 @@ class Producer:
             InvalidEvent: an event is malformed; none was taken.
             EnqueueError: some were not taken; `.taken` lists those that were.
         """
-        return self.enqueue_prepared(append.prepare_all(events))
+        return self.enqueue_prepared(append.prepare_all(events), lane=lane)
 
-    def enqueue_prepared(self, prepared: Sequence[Prepared]) -> list[str]:
+    def enqueue_prepared(self, prepared: Sequence[Prepared], *, lane: Lane | None = None) -> list[str]:
         """Enqueue what `segue_producer.events.prepare` made, as `enqueue` does; for callers who check events one by one."""
+        lane = check_lane(lane or self._lane)
         connection = self._connected()
         taking = Taking(self._destinations, self._partly)
         for batch in append.batches(prepared):
             try:
-                connection.append(batch, taking)
+                connection.append(batch, taking, lane)
             except EnqueueError as error:
                 error.taken = tuple(taking.taken)
                 raise
@@ -157,7 +168,7 @@ class _Connection:
         self.pid = os.getpid()
         self._url = url
         self._redis = redis_client(url, timeout=timeout)
-        self._sha = self._redis.register_script(append.APPEND_SCRIPT).sha
+        self._sha = hashlib.sha1(append.APPEND_SCRIPT.encode()).hexdigest()  # noqa: S324 - how Redis names scripts
         # redis-py's connections, whose methods it does not type.
         self._spare: list[Any] = []
         self._timeout = timeout
@@ -166,12 +177,15 @@ class _Connection:
         for _ in range(CONNECTIONS):
             self._places.put(None)
         self._keys = {name: Keys(name) for name in destinations}
-        self._hints = Hints(broker, timeout=timeout)
+        # A cluster's client knows which node a key is at, and has connections to each.
+        self._on_cluster = urls.kind(url) == urls.CLUSTER
+        self._hints = background_hints(broker, timeout=timeout)
         self._known_until = 0.0
+        self._replicated: set[str] = set()
 
-    def append(self, events: Sequence[Prepared], taking: Taking) -> None:
+    def append(self, events: Sequence[Prepared], taking: Taking, lane: Lane) -> None:
         try:
-            wanting = self._append(events, taking)
+            wanting = self._append(events, taking, lane)
         except (redis.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
             unavailable.uncertain = tuple(event.message_id for event in events)
@@ -179,7 +193,7 @@ class _Connection:
         for name in wanting:
             self._hints.send(name)
 
-    def _append(self, events: Sequence[Prepared], taking: Taking) -> list[str]:
+    def _append(self, events: Sequence[Prepared], taking: Taking, lane: Lane) -> list[str]:
         """Append to each open destination, as one of as many threads as there may be connections. Returns who wants a hint."""
         try:
             self._places.get(timeout=self._timeout)
@@ -187,49 +201,70 @@ class _Connection:
             raise AllInUseError(self._timeout) from None
         try:
             self._check_known()
-            return [name for name in taking.open if self._append_to(name, events, taking)]
+            return [name for name in taking.open if self._append_to(name, events, taking, lane)]
         finally:
             self._places.put(None)
 
-    def _append_to(self, destination: str, events: Sequence[Prepared], taking: Taking) -> bool:
+    def _append_to(self, destination: str, events: Sequence[Prepared], taking: Taking, lane: Lane) -> bool:
         wanted = taking.wanted(destination, events)
         if not wanted:
             return False
-        keys, args = append.arguments(self._keys[destination], wanted)
-        command = (len(keys), *keys, *args)
         try:
-            return append.hint_needed(
-                self._on_connection(lambda each: _evaluate(each, self._sha, command)), destination
-            )
+            return append.hint_needed(self._answer(destination, wanted, lane), destination)
         except OutboxFull as error:
             taking.refuse(destination, error)
             return False
+
+    def _answer(self, destination: str, events: Sequence[Prepared], lane: Lane) -> Any:
+        keys, args = append.arguments(self._keys[destination], events, lane=lane)
+        timeout = self._timeout if destination in self._replicated else 0
+        if not self._on_cluster:
+            command = (len(keys), *keys, *args)
+            return self._on_connection(lambda each: _evaluate(each, self._sha, command, timeout))
+        if timeout:
+            return replicated.append_on_cluster(self._redis, append.APPEND_SCRIPT, keys, args, within_s=timeout)
+        return self._redis.register_script(append.APPEND_SCRIPT)(keys, args)
 
     def _on_connection(self, converse: Callable[[Any], Any]) -> Any:
         """Send a command, and read its answer, on a connection of its own for each thread that is at it.
 
         By redis-py's connections, but past its client and its pool: those take 45 µs of the 160 a call took with them,
         to ask the socket first whether the server has closed it, among others. Here a closed one is found by using it.
+        With Sentinel `connect` asks where the primary is, which sending alone would not.
         """
         try:
             connection = self._spare.pop()
         except IndexError:
             connection = self._redis.connection_pool.make_connection()
+            connection.connect()
+
+        def connect_again(_: Exception) -> None:
+            connection.disconnect()
+            connection.connect()
+
         try:
-            return ONCE_AGAIN.call_with_retry(lambda: converse(connection), lambda _: connection.disconnect())
+            answer = ONCE_AGAIN.call_with_retry(lambda: converse(connection), connect_again)
         except redis.ResponseError:
+            self._spare.append(connection)
             raise
         except BaseException:
-            # What was on its way there must not be taken for another call's answer. It connects anew when it is used.
+            # What was on its way there must not be taken for another call's answer.
             connection.disconnect()
             raise
-        finally:
-            self._spare.append(connection)
+        self._spare.append(connection)
+        return answer
 
     def _check_known(self) -> None:
         if time.monotonic() >= self._known_until:
-            append.check_known(tuple(self._keys), self._on_connection(_destinations))
+            append.check_known(tuple(self._keys), self._ask("HKEYS", DESTINATIONS))
+            asked = {name: self._ask("HGET", keys.settings, "replicated") for name, keys in self._keys.items()}
+            self._replicated = {name for name, answer in asked.items() if answer == b"1"}
             self._known_until = time.monotonic() + KNOWN_FOR_S
+
+    def _ask(self, *command: str) -> Any:
+        if self._on_cluster:
+            return self._redis.execute_command(*command)
+        return self._on_connection(lambda each: _converse(each, *command))
 
     def close(self) -> None:
         while self._spare:
@@ -237,15 +272,16 @@ class _Connection:
         self._redis.close()
 
 
-def _destinations(connection: Any) -> Any:
-    connection.send_command("HKEYS", DESTINATIONS)
+def _converse(connection: Any, *command: Any) -> Any:
+    connection.send_command(*command)
     return connection.read_response()
 
 
-def _evaluate(connection: Any, sha: str, args: Sequence[Any]) -> Any:
-    connection.send_command("EVALSHA", sha, *args)
+def _evaluate(connection: Any, sha: str, args: Sequence[Any], replicated_within_s: float) -> Any:
     try:
-        return connection.read_response()
+        answer = _converse(connection, "EVALSHA", sha, *args)
     except redis.exceptions.NoScriptError:
-        connection.send_command("EVAL", append.APPEND_SCRIPT, *args)
-        return connection.read_response()
+        answer = _converse(connection, "EVAL", append.APPEND_SCRIPT, *args)
+    if replicated_within_s:
+        replicated.check(_converse(connection, "WAIT", 1, replicated.wait_ms(replicated_within_s)))
+    return answer

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Final
 
 from redis import asyncio as redis
@@ -21,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from segue_producer.clients import async_redis_client
 from segue_producer.clients import redis_url as effective_redis_url
+from segue_producer.lanes import Lane
 from segue_tracking_api.answers import error_response
 from segue_tracking_api.counters import Counters
 from segue_tracking_api.limits import Limits
@@ -34,9 +36,10 @@ _REDIS_TIMEOUT_S: Final = 2.0
 _PREFLIGHT_KEPT_S: Final = 600
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - what a server of it is told, once
     sources: Mapping[str, Sequence[str]],
     *,
+    lanes: Mapping[str, Lane] = MappingProxyType({}),
     redis_url: str | None = None,
     broker_url: str | None = None,
     limits: Limits | None = None,
@@ -46,6 +49,7 @@ def create_app(
 
     Args:
         sources: for each write key, the names of the destinations that its events go to.
+        lanes: write key → lane in which its events wait; `live` where left out.
         redis_url: URL of the Redis that holds the outbox; `SEGUE_REDIS_URL` when left out.
         broker_url: URL of the Celery broker for hints; when left out, `SEGUE_BROKER_URL` or the same Redis.
         limits: limits of a request and of the process.
@@ -55,7 +59,10 @@ def create_app(
     client = async_redis_client(effective_redis_url(redis_url), timeout=_REDIS_TIMEOUT_S)
     counters = Counters(client)
     handler = RequestHandler(
-        *(sources, limits, counters, client), origins=Origins(cors_origins), redis_url=redis_url, broker_url=broker_url
+        *(sources, lanes, limits, counters, client),
+        origins=Origins(cors_origins),
+        redis_url=redis_url,
+        broker_url=broker_url,
     )
 
     @asynccontextmanager

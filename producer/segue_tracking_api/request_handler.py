@@ -16,6 +16,7 @@ from starlette.responses import Response
 from segue_producer.append import BATCH
 from segue_producer.async_producer import AsyncProducer
 from segue_producer.errors import EnqueueError, OutboxFull, OutboxUnavailable, UnknownDestination
+from segue_producer.lanes import Lane
 from segue_producer.refusals import Refused, bury
 from segue_tracking_api import body, write_keys
 from segue_tracking_api.answers import RequestRefused, error_response, refusal_response, success_response
@@ -38,6 +39,7 @@ class RequestHandler:
 
     Args:
         sources: for each write key, the names of the destinations that its events go to.
+        lanes: write key → lane; `live` where left out.
         limits: limits of a request and of the process.
         counters: counts every request.
         client: client of the Redis that holds the outbox.
@@ -49,6 +51,7 @@ class RequestHandler:
     def __init__(  # noqa: PLR0913 - what a request needs, once
         self,
         sources: Mapping[str, Sequence[str]],
+        lanes: Mapping[str, Lane],
         limits: Limits,
         counters: Counters,
         client: Redis,
@@ -57,16 +60,18 @@ class RequestHandler:
         redis_url: str | None,
         broker_url: str | None,
     ) -> None:
-        self._keys = WriteKeys(sources)
+        self._keys = WriteKeys(sources, lanes)
         self._limits = limits
         self._counters = counters
         self._redis = client
         self._origins = origins
         self._in_flight = 0
         self._is_outbox_well = True
-        targets = {tuple(destinations) for destinations in sources.values()}
-        self._producers = {names: AsyncProducer(redis_url, names, broker_url=broker_url) for names in targets}
-        self._commits = {names: GroupCommit(each.enqueue_prepared) for names, each in self._producers.items()}
+        targets = {(tuple(destinations), lanes.get(key, "live")) for key, destinations in sources.items()}
+        self._producers = {
+            (names, lane): AsyncProducer(redis_url, names, broker_url=broker_url, lane=lane) for names, lane in targets
+        }
+        self._commits = {target: GroupCommit(each.enqueue_prepared) for target, each in self._producers.items()}
 
     async def take_batch(self, request: Request) -> Response:
         """Handle a batch of messages."""
@@ -126,7 +131,7 @@ class RequestHandler:
             sorter.sort(0, {**parsed, "type": call})
             intake = sorter.intake
         if intake.accepted:
-            await self._commit(intake, source.destinations)
+            await self._commit(intake, source)
         if intake.rejected:
             refused = [each.refused for each in intake.rejected]
             await self._bury(dict.fromkeys(source.destinations, refused))
@@ -144,15 +149,15 @@ class RequestHandler:
             sorter.reject_rest(MAX_EVENTS, listed[MAX_EVENTS:])
         return sorter.intake
 
-    async def _commit(self, intake: Intake, destinations: tuple[str, ...]) -> None:
+    async def _commit(self, intake: Intake, source: Source) -> None:
         """Put the events into the outboxes. What a full one is owed, while another has room, is kept for it.
 
         Were the client told to come again instead, its next events would have to wait with it, for all destinations.
         """
         try:
-            await self._commits[destinations].commit(intake.accepted)
+            await self._commits[source.destinations, source.lane].commit(intake.accepted)
         except EnqueueError as error:
-            if not error.owed or len(error.owed) == len(destinations):
+            if not error.owed or len(error.owed) == len(source.destinations):
                 raise self._trouble(error) from None
             await self._bury({name: _owed(intake, ids, str(error)) for name, ids in error.owed.items()})
         if not self._is_outbox_well:

@@ -5,9 +5,11 @@ import hmac
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from segue_producer.entries import source_of
+from segue_producer.lanes import Lane
 from segue_tracking_api.answers import RequestRefused
 
 
@@ -17,10 +19,12 @@ class Source(NamedTuple):
     Attributes:
         id: by which the outbox and the log know it (`segue_producer.entries.source_of`).
         destinations: names of those that its events go to.
+        lane: in which they wait.
     """
 
     id: str
     destinations: tuple[str, ...]
+    lane: Lane = "live"
 
 
 class WriteKeys:
@@ -28,11 +32,13 @@ class WriteKeys:
 
     Args:
         sources: for each write key, the names of the destinations that its events go to.
+        lanes: write key → lane; `live` where left out.
     """
 
-    def __init__(self, sources: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, sources: Mapping[str, Sequence[str]], lanes: Mapping[str, Lane] = MappingProxyType({})) -> None:
         self._sources = [
-            (key.encode(), Source(source_of(key), tuple(destinations))) for key, destinations in sources.items()
+            (key.encode(), Source(source_of(key), tuple(destinations), lanes.get(key, "live")))
+            for key, destinations in sources.items()
         ]
 
     def source(self, write_key: str) -> Source:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from segue_producer import EnqueueError, Producer
-from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_sandbox.worker_process import WorkerProcess
 from tests.chaos.books import judge_books
+from tests.chaos.engines import Target
 from tests.integration.stack import Stack
 
 
@@ -89,7 +89,7 @@ def make_events(scale: Scale, rng: random.Random) -> list[dict[str, Any]]:
     return events
 
 
-def run_chaos(scale: Scale, seed: int, server: EmbeddedRedis, directory: Path) -> Verdict:
+def run_chaos(scale: Scale, seed: int, target: Target, directory: Path) -> Verdict:
     """Run the scenario to its end and judge it.
 
     Raises:
@@ -99,11 +99,17 @@ def run_chaos(scale: Scale, seed: int, server: EmbeddedRedis, directory: Path) -
     began = time.monotonic()
     events = make_events(scale, rng)
     with Stack(
-        server, directory, rate_limit=scale.rate_limit, sandbox={"fail": scale.fail, "seed": seed}, coalesce="updates"
+        target,
+        directory,
+        broker_url=target.broker_url,
+        rate_limit=scale.rate_limit,
+        sandbox={"fail": scale.fail, "seed": seed},
+        coalesce="updates",
+        **target.settings,
     ) as stack:
-        feeding = threading.Thread(target=_feed, args=(server.url, events))
+        feeding = threading.Thread(target=_feed, args=(target, events))
         feeding.start()
-        _disturb(stack, scale, rng)
+        _disturb(stack, target, scale, rng)
         feeding.join()
         stack.wait_delivered(within_s=max(30.0, scale.ends_within_s - (time.monotonic() - began)))
         verdict = judge(events, stack)
@@ -111,9 +117,9 @@ def run_chaos(scale: Scale, seed: int, server: EmbeddedRedis, directory: Path) -
         return verdict
 
 
-def _feed(url: str, events: list[dict[str, Any]]) -> None:
+def _feed(target: Target, events: list[dict[str, Any]]) -> None:
     """Enqueue everything, again and again where Redis was away; a messageId takes effect once."""
-    with Producer(url, timeout=2.0) as producer:
+    with Producer(target.url, broker_url=target.broker_url, timeout=2.0) as producer:
         for start in range(0, len(events), 50):
             batch = events[start : start + 50]
             while True:
@@ -125,20 +131,16 @@ def _feed(url: str, events: list[dict[str, Any]]) -> None:
                     break
 
 
-def _disturb(stack: Stack, scale: Scale, rng: random.Random) -> None:
+def _disturb(stack: Stack, target: Target, scale: Scale, rng: random.Random) -> None:
     workers = [stack.worker(wait=False) for _ in range(scale.workers)]
     for worker in workers:
         worker.wait_ready()
     for blow in _blows(scale, rng):
         time.sleep(rng.uniform(0.2, scale.seconds_between_kills))
         if blow == "restart":
-            rng.choice([stack.server.stop, stack.server.kill])()
-            time.sleep(1.0)
-            stack.server.start()
-        elif blow == "hang" and stack.server.pid is not None:
-            os.kill(stack.server.pid, signal.SIGSTOP)
-            time.sleep(scale.redis_hangs_s)
-            os.kill(stack.server.pid, signal.SIGCONT)
+            target.restart(rng)
+        elif blow == "hang":
+            target.hang(scale.redis_hangs_s)
         else:
             _kill_one(stack, workers, rng)
 

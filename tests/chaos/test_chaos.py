@@ -4,13 +4,15 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import get_args
 
 import pytest
 
 from segue_sandbox.embedded_redis import EmbeddedRedis
-from segue_worker.delivery.fault_points import POINTS
+from segue_worker.delivery.fault_points import Point
 from tests.integration.stack import Stack, wait_until
 
+from .engines import Single
 from .scenario import SMALL, judge, make_events, run_chaos
 
 SEED = int(os.environ.get("SEGUE_CHAOS_SEED", "20261123"))
@@ -18,7 +20,7 @@ SEED = int(os.environ.get("SEGUE_CHAOS_SEED", "20261123"))
 
 def test_nothing_is_lost_doubled_or_out_of_order_whatever_is_killed(tmp_path: Path) -> None:
     with EmbeddedRedis() as server:
-        verdict = run_chaos(SMALL, SEED, server, tmp_path)
+        verdict = run_chaos(SMALL, SEED, Single(server), tmp_path)
     assert verdict.clean, f"seed {SEED}: {verdict}"
 
 
@@ -26,7 +28,7 @@ def test_nothing_is_lost_doubled_or_out_of_order_whatever_is_killed(tmp_path: Pa
 TIMES = {"after_claim": 1, "hand_over": 1}
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", get_args(Point))
 def test_a_kill_at_a_named_point_loses_and_doubles_nothing(
     redis_server: EmbeddedRedis, tmp_path: Path, point: str
 ) -> None:

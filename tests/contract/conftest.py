@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from segue_sandbox.server import SandboxServer
 from segue_sandbox.switches import Switches
+from tests.sandbox_server import SandboxServer
 
 LOOPS_KEY = os.environ.get("LOOPS_API_KEY")
 LOOPS_URL = os.environ.get("LOOPS_BASE_URL", "https://app.loops.so/api/v1")

@@ -142,3 +142,19 @@ def test_delete(api: httpx.Client, email: str, user_id: str) -> None:
     assert_refused(api.post("/contacts/delete", json={"email": email, "userId": user_id}))
     assert api.post("/contacts/delete", json={"userId": user_id}).status_code == 200
     assert_refused(api.post("/contacts/delete", json={"userId": user_id}), 404)
+
+
+def test_no_lists_are_no_change(api: httpx.Client, email: str) -> None:
+    for none in (dict[str, bool](), None):
+        assert update(api, email=email, mailingLists=none).status_code == 200
+    assert find(api, email=email)["mailingLists"] == {}
+
+
+def test_suppression_of_a_contact_that_is_not(api: httpx.Client, email: str, user_id: str) -> None:
+    update(api, email=email, userId=user_id)
+    found = api.get("/contacts/suppression", params={"email": email}).json()
+    assert (found["contact"]["email"], found["contact"]["userId"], found["isSuppressed"]) == (email, user_id, False)
+    assert set(found["removalQuota"]) == {"limit", "remaining"}
+    assert_refused(api.delete("/contacts/suppression", params={"userId": user_id}))
+    assert_refused(api.get("/contacts/suppression"))
+    assert_refused(api.get("/contacts/suppression", params={"userId": f"{user_id}-nobody"}), 404)

@@ -57,3 +57,17 @@ def test_the_event_is_listed_under_its_exact_name(api: httpx.Client, email: str)
     send(api, email=email)
     assert api.get(f"/event-patterns/by-name/{EVENT}").status_code == 200
     assert api.get(f"/event-patterns/by-name/{EVENT.upper()}").status_code == 404
+
+
+def test_an_event_pattern_tells_its_properties(api: httpx.Client, email: str) -> None:
+    send(api, email=email, eventProperties={"amount": 1})
+    pattern = api.get(f"/event-patterns/by-name/{EVENT}").json()
+    assert set(pattern) == {"id", "eventName", "incomingWebhookPlatform", "eventProperties"}
+    assert (pattern["eventName"], pattern["incomingWebhookPlatform"] in {None, "null"}) == (EVENT, True)
+    assert api.get(f"/event-patterns/{pattern['id']}").json() == pattern
+    page = api.get("/event-patterns", params={"perPage": 50}).json()
+    assert set(page["pagination"]) == {
+        *("totalResults", "returnedResults", "perPage", "totalPages", "nextCursor", "nextPage"),
+    }
+    assert all(set(each) == {"id", "eventName", "incomingWebhookPlatform"} for each in page["data"])
+    assert api.get("/event-patterns", params={"perPage": 9}).status_code == 400

@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-import redis
 from ruamel.yaml import YAML
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from segue_producer import Producer
+from segue_producer.clients import redis_client
 from segue_producer.keys import Keys
-from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_sandbox.spawn import SandboxProcess
 from segue_sandbox.worker_process import WorkerProcess
 from segue_worker.outbox.pause import Pause
@@ -21,29 +20,40 @@ API_KEY = "sandbox-key"
 KEYS = Keys("loops")
 
 
+class HasUrl(Protocol):
+    """A Redis that is running, of whatever kind."""
+
+    @property
+    def url(self) -> str:
+        """Its URL."""
+
+
 class Stack:
     """One destination, `loops`, at a sandbox of its own, with any number of workers.
 
     Args:
-        server: Redis; it is emptied first.
+        server: Redis, or more than one; it is emptied first.
         directory: for configuration and logs.
         rate_limit: of the sandbox and, unless `settings` say otherwise, of the destination.
+        broker_url: of the workers' broker; the Redis when left out.
         sandbox: options of the sandbox.
         settings: further keys of the destination.
     """
 
     def __init__(
         self,
-        server: EmbeddedRedis,
+        server: HasUrl,
         directory: Path,
         *,
+        broker_url: str | None = None,
         rate_limit: int = 1000,
         sandbox: dict[str, Any] | None = None,
         **settings: Any,
     ) -> None:
         self.server = server
         self.directory = directory
-        self.redis = redis.Redis.from_url(server.url)
+        self.redis = redis_client(server.url, timeout=5)
+        self.broker_url = broker_url or server.url
         self.redis.flushall()
         self._exit = ExitStack()
         self._workers = 0
@@ -58,7 +68,7 @@ class Stack:
         self._destinations = [destination]
         self.config = directory / "segue.yaml"
         self.add_destinations(())
-        self.producer = self._exit.enter_context(Producer(server.url))
+        self.producer = self._exit.enter_context(Producer(server.url, broker_url=self.broker_url))
 
     def add_destinations(self, names: Iterable[str]) -> None:
         """Configure more destinations, each a team of its own at the same sandbox; before workers start."""
@@ -76,7 +86,7 @@ class Stack:
             directory=self.directory,
             name=f"worker{self._workers}",
             beat=beat,
-            environ=environ,
+            environ={"SEGUE_BROKER_URL": self.broker_url, **environ},
         )
         self._exit.callback(worker.kill)
         if wait:

@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from segue_producer import Producer
 from segue_sandbox.embedded_redis import EmbeddedRedis
 
@@ -13,8 +11,7 @@ from .stack import API_KEY, Stack
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def rules() -> list[str]:
+def documented_rules() -> list[str]:
     """The ACL rules of SECURITY.md."""
     text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     found = re.search(r"`(~segue\S* [^`]*)`", text)
@@ -22,9 +19,10 @@ def rules() -> list[str]:
     return found[1].split()
 
 
-def test_a_redis_user_with_the_documented_rights_can_do_everything(tmp_path: Path, rules: list[str]) -> None:
+def test_a_redis_user_with_the_documented_rights_can_do_everything(tmp_path: Path) -> None:
+    rules = documented_rules()
     with EmbeddedRedis() as server, Stack(server, tmp_path) as stack:
-        stack.redis.execute_command("ACL", "SETUSER", "segue", "on", ">secret-password", *rules)  # type: ignore[no-untyped-call]
+        stack.redis.execute_command("ACL", "SETUSER", "segue", "on", ">secret-password", *rules)
         url = server.url.replace("redis://", "redis://segue:secret-password@")
         worker = stack.worker(SEGUE_REDIS_URL=url, SEGUE_BROKER_URL=url)
         with Producer(url) as producer:

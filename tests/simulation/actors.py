@@ -12,6 +12,7 @@ from segue_producer import append
 from segue_producer.errors import OutboxFull
 from segue_producer.events import Prepared, prepare
 from segue_producer.keys import SWEPT, SWEPT_MS, Keys
+from segue_producer.lanes import Lane
 from segue_worker.config import Destination
 from segue_worker.loops import LoopsClient
 from segue_worker.operating import pause as operating
@@ -192,12 +193,12 @@ class Sender:
             await asyncio.sleep(max(0.0, batch.at - world.since_start()))
             prepared = [prepare(event.fields) for event in batch.events]
             for name in world.names:
-                await self._enqueue(script, name, prepared)
+                await self._enqueue(script, name, prepared, batch.lane)
                 world.acknowledged(name, batch)
 
-    async def _enqueue(self, script: Any, name: str, prepared: list[Prepared]) -> None:
+    async def _enqueue(self, script: Any, name: str, prepared: list[Prepared], lane: Lane) -> None:
         while True:
-            keys, args = append.arguments(Keys(name), prepared)
+            keys, args = append.arguments(Keys(name), prepared, lane=lane)
             try:
                 if append.hint_needed(await script(keys=keys, args=args), name):
                     self._world.broker.send(name)

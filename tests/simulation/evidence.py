@@ -79,8 +79,14 @@ class Evidence:
 
     @cached_property
     def excused(self) -> set[str]:
-        """Contacts of which Redis has forgotten something."""
-        return {
+        """Contacts of which Redis has forgotten something, or Loops has spent a key on what it refused, and nobody heard it."""
+        spent = {
+            each.contact
+            for each in self.sendings
+            if each.key and not each.applied and each.fault.endswith("after")
+            if self.world.plan.key_spent_on == "any_authenticated"
+        }
+        return spent | {
             contact
             for began, ended in self.truth.lost
             for contact in self.world.plan.contacts

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from segue_producer.lanes import Lane
 from segue_worker.config import Config, Destination, load_config
 
 KINDS: Final = (
@@ -81,6 +82,7 @@ class Event:
     contact: str
     kind: str
     fields: dict[str, Any]
+    lane: Lane = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,11 @@ class Batch:
     at: float
     producer: int
     events: tuple[Event, ...]
+
+    @property
+    def lane(self) -> Lane:
+        """The lane of all of them."""
+        return self.events[0].lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +159,16 @@ def draw(seed: int, choice: Choice = Choice()) -> Plan:
     fault_s = random.uniform(5, 20)
     producers = random.randint(1, 3)
     destinations = _destinations(random, kinds)
+    batches = _batches(random, contacts, producers, fault_s, kinds)
+    batches = _in_lanes(Random(f"{seed}:lane"), batches, fault_s, kinds)
     return Plan(
         seed=seed,
         kinds=kinds,
         config=replace(CONFIG, destinations=destinations),
         workers=random.randint(1, 3),
         producers=producers,
-        contacts=contacts,
-        batches=tuple(_batches(random, contacts, producers, fault_s, kinds)),
+        contacts=tuple(dict.fromkeys([*contacts, *(event.contact for batch in batches for event in batch.events)])),
+        batches=tuple(batches),
         blows=tuple(_blows(random, kinds, fault_s)),
         fault_s=fault_s,
         step_s=random.choice((0.0, 0.0, 0.0001, 0.0005)),
@@ -219,6 +228,25 @@ def _batches(
             events.append(_event(random, number, random.choice(contacts), kinds))
         batches.append(Batch(at, random.randrange(producers), tuple(events)))
     return batches
+
+
+def _in_lanes(random: Random, batches: list[Batch], fault_s: float, kinds: frozenset[str]) -> list[Batch]:
+    """The same batches, some of them in bulk, and in some seeds a backfill of people who do nothing else."""
+    share = random.choice((0.0, 0.0, 0.2, 0.6))
+    batches = [
+        replace(batch, events=tuple(replace(event, lane=lane) for event in batch.events))
+        for batch in batches
+        for lane in ("bulk" if random.random() < share else "live",)
+    ]
+    number = max(event.number for batch in batches for event in batch.events)
+    # A small outbox would hold up its producers for longer than is waited for.
+    people = 0 if "full" in kinds else random.choice((0, 0, 30, 100))
+    backfill = [
+        replace(_event(random, number + place, f"b{place}", frozenset()), lane="bulk") for place in range(1, people + 1)
+    ]
+    for start in range(0, people, 5):
+        batches.append(Batch(random.uniform(0.2, fault_s), 0, tuple(backfill[start : start + 5])))
+    return sorted(batches, key=lambda batch: batch.at)
 
 
 def _event(random: Random, number: int, contact: str, kinds: frozenset[str]) -> Event:

@@ -170,17 +170,23 @@ def contacts_end_right(case: Evidence) -> Broken:
 
 
 def nobody_waits_for_others(case: Evidence) -> Broken:
-    """A destination, and a contact, that no fault was meant for is served as if there were none."""
+    """A destination, and a contact, that no fault was meant for is served as if there were none.
+
+    What is live does not wait for people of whom nothing is; what is in bulk waits for all others.
+    """
     team = case.world.teams[case.name]
     if team.struck or case.world.plan.kinds - _LOOPS_ALONE:
         return
     start = case.world.unix() - case.world.loop.time()
+    live_ones = {event.contact for event in case.events.values() if event.lane == "live"}
     for at, record in case.logged:
         for part in record.events:
             number = int(part.message_id[1:])
-            if part.outcome == "delivered" and case.events[number].contact not in team.sick_ones:
+            event = case.events[number]
+            if part.outcome == "delivered" and event.contact not in team.sick_ones and event.lane == "live":
                 came = case.came(number)[0]
-                ahead = sum(1 for other in case.events for time in case.came(other)[:1] if came - 60 < time <= came)
+                others = (other for other, each in case.events.items() if each.contact in live_ones)
+                ahead = sum(1 for other in others for time in case.came(other)[:1] if came - 60 < time <= came)
                 if at - start - came > 10 + 3 * ahead / case.destination.rate_limit:
                     yield "isolated", f"m{number} of {case.events[number].contact} took {at - start - came:.1f} s"
 
@@ -188,11 +194,12 @@ def nobody_waits_for_others(case: Evidence) -> Broken:
 def nothing_is_left_behind(case: Evidence) -> Broken:
     """When nothing waits, nothing says that something does."""
     data = case.world.server.data
-    for key in (case.keys.due, case.keys.away, case.keys.lease, case.keys.parked):
+    for key in (case.keys.due, case.keys.bulk, case.keys.live, case.keys.away, case.keys.lease, case.keys.parked):
         if left := data.get(key.encode()):
             yield "books", f"nothing waits, and {key} holds {dict(left)}"
-    if pending := int(data.get(case.keys.pending.encode(), 0)):
-        yield "books", f"nothing waits, and pending says {pending}"
+    for key in (case.keys.pending, case.keys.pending_bulk):
+        if pending := int(data.get(key.encode(), 0)):
+            yield "books", f"nothing waits, and {key} says {pending}"
 
 
 def the_books_agree(case: Evidence) -> Broken:

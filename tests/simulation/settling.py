@@ -90,7 +90,7 @@ def _overdue(world: "World", name: str, contact: str, began: float) -> str:
     if now <= owed:
         return ""
     keys, data = Keys(name), world.server.data
-    times = [(key, data.get(key.encode(), {}).get(contact.encode())) for key in (keys.due, keys.away)]
+    times = [(key, data.get(key.encode(), {}).get(contact.encode())) for key in (keys.due, keys.bulk, keys.away)]
     ahead = ", ".join(
         f"{key.rpartition(':')[2]} in {at / 1000 - world.unix() - world.redis_clock_s:.1f} s" for key, at in times if at
     )

@@ -3,6 +3,6 @@
 It behaves as docs/loops.md says: as Loops documents, as was measured, and as is assumed. Every assumption is a switch
 (`switches.Switches`), so that a client can be tested under each possibility.
 
-There are three ways to use it: `segue sandbox` on the command line, `spawn.SandboxProcess` (a process of its own) and
-`server.SandboxServer` (a thread of this process). `core.Sandbox` is the same without HTTP.
+There are two ways to use it: `segue sandbox` on the command line, and `spawn.SandboxProcess` (a process of its own).
+`core.Sandbox` is the same without HTTP.
 """

@@ -83,6 +83,10 @@ class SandboxClient:
         """Let a contact leave a list in the Preference Center."""
         self._post("leave-list", {"list": list_id, "email": email, "userId": user_id, "team": team})
 
+    def suppress(self, *, email: str | None = None, user_id: str | None = None, team: str | None = None) -> None:
+        """Put a contact on the suppression list."""
+        self._post("suppress", {"email": email, "userId": user_id, "team": team})
+
     def move_clock(self, seconds: float) -> None:
         """Let time pass for idempotency keys."""
         self._post("clock", {"seconds": seconds})

@@ -48,6 +48,12 @@ class _LeaveList(_Command):
     team: str | None = None
 
 
+class _Suppress(_Command):
+    email: str | None = None
+    user_id: Annotated[str | None, Field(alias="userId")] = None
+    team: str | None = None
+
+
 class _NewList(_Command):
     id: str
     name: str
@@ -80,6 +86,7 @@ def control_app(sandbox: Sandbox) -> Starlette:
             route("switches", "POST", control.set_switches),
             route("lists", "POST", control.add_lists),
             route("leave-list", "POST", control.leave_list),
+            route("suppress", "POST", control.suppress),
             route("clock", "POST", control.move_clock),
             route("revoke", "POST", control.revoke),
             route("restore", "POST", control.restore),
@@ -138,6 +145,10 @@ class _Control:
     async def leave_list(self, request: HttpRequest) -> Response:
         command = _LeaveList.model_validate(await _read(request))
         self._sandbox.leave_list(command.list, email=command.email, user_id=command.user_id, team=command.team)
+        return _json({})
+
+    async def suppress(self, request: HttpRequest) -> Response:
+        self._sandbox.suppress(**_Suppress.model_validate(await _read(request)).model_dump())
         return _json({})
 
     async def move_clock(self, request: HttpRequest) -> Response:

@@ -15,7 +15,7 @@ from segue_sandbox.limits import Admission
 from segue_sandbox.processing import Incoming, process
 from segue_sandbox.request import ApiRequest
 from segue_sandbox.routes import EVENTS_SEND, find_route
-from segue_sandbox.store import DEFAULT_LISTS, AcceptedEvent, MailingList, Team
+from segue_sandbox.store import DEFAULT_LISTS, AcceptedEvent, LoopsContact, MailingList, Team
 from segue_sandbox.switches import Switches
 
 
@@ -99,12 +99,23 @@ class Sandbox:
         Raises:
             LookupError: there is no such contact.
         """
+        contact = self._contact(email, user_id, team)
+        contact.lists.discard(list_id)
+        contact.left_lists.add(list_id)
+
+    def suppress(self, *, email: str | None = None, user_id: str | None = None, team: str | None = None) -> None:
+        """Put a contact on the suppression list, as after a hard bounce or a complaint.
+
+        Raises:
+            LookupError: there is no such contact.
+        """
+        self._contact(email, user_id, team).suppressed = True
+
+    def _contact(self, email: str | None, user_id: str | None, team: str | None) -> LoopsContact:
         for owner in tuple(self.teams.values()):
             contact = owner.contacts.by_email(email, folded=True) if email else owner.contacts.by_user_id(user_id or "")
             if contact is not None and team in (None, owner.name):
-                contact.lists.discard(list_id)
-                contact.left_lists.add(list_id)
-                return
+                return contact
         raise LookupError("no contact has that email or userId")
 
     def handle(self, request: ApiRequest) -> Handled:

@@ -18,7 +18,9 @@ _FIXED: dict[str, dict[str, Handler]] = {
     "/contacts/find": {"GET": contacts.find},
     "/contacts/delete": {"POST": contacts.delete},
     "/contacts/properties": {"GET": reading.properties, "POST": reading.create_property},
+    "/contacts/suppression": {"GET": contacts.suppression, "DELETE": contacts.remove_suppression},
     "/lists": {"GET": reading.lists},
+    "/dedicated-sending-ips": {"GET": reading.dedicated_sending_ips},
     EVENTS_SEND: {"POST": events.send},
     "/event-patterns": {"GET": reading.event_patterns},
 }

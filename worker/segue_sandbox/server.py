@@ -1,11 +1,8 @@
-"""The sandbox over HTTP: in the calling thread for the command, in a thread of this process for tests."""
+"""The sandbox over HTTP."""
 
 import gc
 import socket
-import threading
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 import uvicorn
 
@@ -13,11 +10,8 @@ from segue_producer.serving import ReadyServer, bind
 from segue_sandbox.address import API_PREFIX
 from segue_sandbox.app import SandboxApp
 from segue_sandbox.core import Sandbox
-from segue_sandbox.ledger import Ledger
 from segue_sandbox.protocol import WitnessProtocol
-from segue_sandbox.switches import Switches
 
-_START_TIMEOUT_S = 30.0
 _BACKLOG = 2048
 
 
@@ -65,56 +59,3 @@ def serve(sandbox: Sandbox, host: str, port: int, on_ready: Callable[[str], None
     # A full collection walks the whole ledger (278 ms at 300,000 requests), and nobody is answered meanwhile.
     gc.disable()
     make_server(sandbox, lambda: on_ready(url)).run_until_stopped(listener)
-
-
-class SandboxServer:
-    """A sandbox served by a thread of this process, as a context manager.
-
-    Attributes:
-        sandbox: the state itself, to look at and to change directly.
-    """
-
-    def __init__(
-        self,
-        switches: Switches | None = None,
-        *,
-        api_keys: tuple[str, ...] = (),
-        seed: int = 0,
-        host: str = "127.0.0.1",
-        port: int = 0,
-    ) -> None:
-        self.sandbox = Sandbox(switches, api_keys=api_keys, seed=seed)
-        self._listener = bind(host, port)
-        self.base_url = base_url(self._listener)
-        self._ready = threading.Event()
-        self._server = make_server(self.sandbox, self._ready.set)
-        self._thread = threading.Thread(target=self._run, name="segue-sandbox", daemon=True)
-
-    @property
-    def ledger(self) -> Ledger:
-        """Every request so far."""
-        return self.sandbox.ledger
-
-    def start(self) -> Self:
-        """Begin to answer; returns when that is so."""
-        self._thread.start()
-        if not self._ready.wait(_START_TIMEOUT_S):
-            raise TimeoutError("the sandbox did not start in time")
-        return self
-
-    def stop(self) -> None:
-        """Stop answering and close every connection; returns when that is done."""
-        self._server.should_exit = True
-        self._thread.join()
-        self._listener.close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _run(self) -> None:
-        self._server.run(sockets=[self._listener])

@@ -9,6 +9,7 @@ from segue_sandbox.limits import RateLimiter
 
 PropertyType = Literal["string", "number", "boolean", "date"]
 IDEMPOTENCY_WINDOW_S = 24 * 60 * 60.0
+REMOVALS_WINDOW_S = 30 * IDEMPOTENCY_WINDOW_S
 
 DEFAULT_PROPERTY_TYPES: dict[str, PropertyType] = {
     "email": "string",
@@ -40,6 +41,7 @@ class LoopsContact:
     properties: dict[str, Any] = field(default_factory=dict)
     lists: set[str] = field(default_factory=set)
     left_lists: set[str] = field(default_factory=set)
+    suppressed: bool = False
 
 
 class ContactStore:
@@ -143,6 +145,24 @@ class AcceptedEvent:
     mailed: bool
 
 
+class SuppressionRemovals:
+    """Removals from the suppression list, of which a team has so many in 30 days."""
+
+    LIMIT = 100
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+
+    def remaining(self, now: float) -> int:
+        """How many are left at a time in unix seconds."""
+        self._times = [time for time in self._times if now - time < REMOVALS_WINDOW_S]
+        return self.LIMIT - len(self._times)
+
+    def add(self, now: float) -> None:
+        """Count one."""
+        self._times.append(now)
+
+
 class IdempotencyKeys:
     """Keys spent within the past 24 h."""
 
@@ -172,6 +192,7 @@ class Team:
         self.property_types: dict[str, PropertyType] = dict(DEFAULT_PROPERTY_TYPES)
         self.patterns: dict[str, EventPattern] = {}
         self.idempotency = IdempotencyKeys()
+        self.removals = SuppressionRemovals()
         self.limiter = RateLimiter()
 
     def custom_properties(self) -> Iterable[tuple[str, PropertyType]]:

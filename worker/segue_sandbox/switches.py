@@ -82,6 +82,10 @@ class Switches(BaseModel):
         description="two requests at once with one key: the second gets 409 at once, or after the first",
     )
 
+    webhook_platform: Literal["text", "none"] = Field(
+        "text",
+        description='incomingWebhookPlatform of an event of the API: the text "null", which the OpenAPI file lists, or null',
+    )
     text_409_create: Literal["on_list", "already_exists"] = Field(
         "on_list", description="which text creating an existing contact is answered with"
     )

@@ -13,21 +13,18 @@ import threading
 from typing import Any, Final
 
 from billiard import active_children
-from celery import signals
+from celery import bootsteps, signals
 from kombu import Exchange, Queue
 from redis import RedisError
 
-from segue_producer.broker import celery_app
-from segue_producer.clients import broker_url, redis_client, redis_url, where
+from segue_producer.broker import celery_app, on_redis
+from segue_producer.clients import NO_BROKER, broker_url, redis_client, redis_url, where
 from segue_producer.settings import ENQUEUE_QUEUE, QUEUE, SWEEP
 from segue_worker import logs
 from segue_worker.config import Config, load_config
-from segue_worker.delivery.context import unix_ms
 from segue_worker.delivery.run import RUN_S
 from segue_worker.errors import SegueError
 from segue_worker.observing.redis_check import check_redis
-from segue_worker.observing.workers import WorkerAbout
-from segue_worker.process.consumer import SignOfLife, SpareSweep
 from segue_worker.process.enqueue_queue import ReadsEnqueue
 from segue_worker.process.runtime import Runtime
 from segue_worker.process.task_json import read_leniently
@@ -43,6 +40,7 @@ CONCURRENT_RUNS: Final = 32
 log = logging.getLogger(__name__)
 
 app = celery_app("segue_worker", broker_url(), timeout=10.0, include=["segue_worker.tasks"])
+_ON_REDIS: Final = on_redis(broker_url())
 app.conf.update(
     worker_consumer="segue_worker.process.consumer:QuickConsumer",
     # A run mostly waits: for a slot, or for Loops. Threads that share one event loop let one process serve many
@@ -50,7 +48,7 @@ app.conf.update(
     worker_pool="threads",
     worker_concurrency=CONCURRENT_RUNS,
     worker_prefetch_multiplier=1,
-    worker_disable_prefetch=True,
+    worker_disable_prefetch=_ON_REDIS,
     worker_soft_shutdown_timeout=SHUTDOWN_S,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_retry_on_startup=True,
@@ -59,15 +57,16 @@ app.conf.update(
     beat_scheduler="celery.beat:Scheduler",
     beat_schedule={"sweep": {"task": SWEEP, "schedule": SWEEP_S, "options": {"queue": QUEUE, "expires": 2 * SWEEP_S}}},
 )
-app.conf.broker_transport_options.update(
-    # A message whose worker was killed comes back within seconds of its timeout; by default it may take 100 more.
-    visibility_timeout=LONGEST_TASK_S + 60,
-    unacked_restore_interval=1,
-    unacked_restore_throttle=1,
-)
+if _ON_REDIS:
+    app.conf.broker_transport_options.update(
+        # A message whose worker was killed comes back within seconds of its timeout; by default it may take 100 more.
+        visibility_timeout=LONGEST_TASK_S + 60,
+        unacked_restore_interval=1,
+        unacked_restore_throttle=1,
+    )
 
 app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in (QUEUE, ENQUEUE_QUEUE)]
-app.steps["consumer"].update({SignOfLife, SpareSweep, ReadsEnqueue})
+app.steps["consumer"].add(ReadsEnqueue)
 read_leniently()
 
 _process: dict[str, Any] = {}
@@ -98,13 +97,40 @@ def runtime() -> Runtime:
         return made
 
 
+class UnaskedStep(bootsteps.StartStopStep):
+    """Works without being asked, from before the broker has answered until all else has stopped."""
+
+    requires = ("celery.worker.components:Pool", "celery.worker.components:Beat")
+
+    def start(self, parent: Any) -> None:
+        """Begin."""
+        runtime().start(parent.hostname)
+
+    def stop(self, parent: Any) -> None:
+        """End."""
+        del parent
+        runtime().stop()
+
+
+app.steps["worker"].add(UnaskedStep)
+
+
+@signals.beat_init.connect
+@signals.worker_init.connect
+def _check_broker(**_: object) -> None:
+    """Refuse to start without a broker: a message and exit code 2."""
+    if not broker_url():
+        sys.stderr.write(f"{NO_BROKER}\n")
+        raise SystemExit(2)
+
+
 @signals.worker_init.connect
 def _check(**_: object) -> None:
     """Refuse to start with a faulty configuration or a Redis that may lose events: a message and exit code 2."""
     try:
-        SignOfLife.about = WorkerAbout.of(config(), unix_ms()).to_json()
+        config()
         with redis_client(redis_url(), timeout=5) as redis:
-            for warning in check_redis(redis):
+            for warning in check_redis(redis, redis_url()):
                 log.warning(warning)
     except SegueError as error:
         sys.stderr.write(f"{error}\n")

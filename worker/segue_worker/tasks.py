@@ -12,8 +12,9 @@ from redis.exceptions import RedisError
 
 from segue_producer import OutboxFull, OutboxUnavailable, Producer
 from segue_producer.clients import redis_url
+from segue_producer.lanes import LANE_NAMES, Lane
 from segue_producer.settings import DELIVER, ENQUEUE, ENQUEUE_QUEUE, SWEEP
-from segue_worker.celery import app, config, runtime, stopping
+from segue_worker.celery import app, config, runtime
 from segue_worker.process.enqueue_queue import ENQUEUE as ENQUEUE_READING
 from segue_worker.process.enqueuing import Sorted, sort
 
@@ -22,35 +23,17 @@ log = logging.getLogger(__name__)
 
 @app.task(name=DELIVER)
 def deliver(destination: str) -> None:
-    """Do one run for a destination, and send another hint if work is left."""
-    try:
-        found = config().destination(destination)
-    except KeyError:
-        log.warning("got a hint for destination %r, which is not in this worker's configuration", destination)
-        return
-    try:
-        # Work must not stop because the broker accepts no message: then this process does the next run itself.
-        while found.enabled and runtime().deliver(found) and not runtime().hints.send(destination):
-            if stopping():
-                return
-            log.warning("no hint for %s could be sent to other workers; this worker continues with it", destination)
-    except (RedisError, OSError) as error:
-        log.warning(
-            "the run for %s ended early: Redis does not answer (%s); the sweep will start another",
-            *(destination, type(error).__name__),
-        )
+    """Do a run for a destination, and send another hint if work is left."""
+    runtime().serve(destination)
 
 
 @app.task(name=SWEEP)
 def sweep() -> None:
     """Send a hint for every destination that has work but no run."""
     try:
-        wanting = runtime().sweep()
+        runtime().sweep()
     except (RedisError, OSError) as error:
         log.warning("the sweep failed: Redis does not answer (%s)", type(error).__name__)
-        return
-    for destination in wanting:
-        runtime().hints.send(destination)
 
 
 class PrivateRequest(Request):
@@ -69,35 +52,46 @@ class PrivateRequest(Request):
 
 
 @app.task(name=ENQUEUE, bind=True, acks_late=True, Request=PrivateRequest)
-def enqueue(self: Task[Any, Any], events: Any = (), destinations: Any = ("loops",), *more: Any, **unknown: Any) -> None:
+def enqueue(
+    self: Task[Any, Any],
+    events: Any = (),
+    destinations: Any = ("loops",),
+    lane: Any = "live",
+    *more: Any,
+    **unknown: Any,
+) -> None:
     """Enqueue events for services that have a Celery client but not `segue_producer`.
 
     What can never be enqueued becomes a dead letter; the rest is enqueued, or waits until the outbox has room. A message
     that is delivered twice has its effect once.
 
-    `events` are what `Producer.enqueue` takes; `destinations` are names.
+    `events` are what `Producer.enqueue` takes; `destinations` are names; `lane` is `live` or `bulk`.
     """
     task_id, besides = str(self.request.id), ""
     if more or unknown:
-        besides = f"the task takes events and destinations, and was given {len(more) + len(unknown)} more arguments"
+        besides = (
+            f"the task takes events, destinations and lane, and was given {len(more) + len(unknown)} more arguments"
+        )
+    elif lane not in LANE_NAMES:
+        besides = "lane must be 'live' or 'bulk'"
     try:
         served = {destination.name for destination in config().destinations} | runtime().announced()
-        _enqueue(task_id, sort(task_id, events, destinations, served, besides=besides))
+        _enqueue(task_id, sort(task_id, events, destinations, served, besides=besides), lane)
     except (OutboxUnavailable, RedisError, OSError, KombuError) as error:
         if ENQUEUE_READING.failed(all_would=True):
             log.warning("enqueue messages go back to the queue, which is read again later: %s", error)
         raise Reject(str(error), requeue=True) from None
 
 
-def _enqueue(task_id: str, found: Sorted) -> None:
+def _enqueue(task_id: str, found: Sorted, lane: Lane) -> None:
     """Enqueue the events of a task. Those for which a destination has no room are sent to the end of the queue again."""
     if found.good and found.destinations:
         try:
-            _producer(found.destinations).enqueue_prepared([prepared for prepared, _ in found.good])
+            _producer(found.destinations, lane).enqueue_prepared([prepared for prepared, _ in found.good])
             ENQUEUE_READING.done()
         except OutboxFull as error:
             for name, message_ids in error.owed.items():
-                arguments = [found.owed(message_ids), [name]]
+                arguments = [found.owed(message_ids), [name], lane]
                 app.send_task(ENQUEUE, arguments, task_id=task_id, queue=ENQUEUE_QUEUE, retry=False)
             if ENQUEUE_READING.failed():
                 log.warning("events of enqueue messages wait in the queue, which is read again later: %s", error)
@@ -107,5 +101,5 @@ def _enqueue(task_id: str, found: Sorted) -> None:
 
 
 @lru_cache(maxsize=64)
-def _producer(destinations: tuple[str, ...]) -> Producer:
-    return Producer(redis_url(), destinations)
+def _producer(destinations: tuple[str, ...], lane: Lane) -> Producer:
+    return Producer(redis_url(), destinations, lane=lane)

@@ -21,11 +21,13 @@ class Sdk:
 
     Attributes:
         name: of the package, with its version, or of the npm package.
-        script: run with URL, write key, user and number of track events; ends with 0 if the SDK reports no error.
+        script: run with URL, key, user and further arguments; ends with 0 if all is well.
+        pip: further options for pip.
     """
 
     name: str
     script: str
+    pip: tuple[str, ...] = ()
 
     @property
     def is_python(self) -> bool:
@@ -49,6 +51,18 @@ NODE_SDKS: Final = (
 )
 
 
+LOOPS_CLIENTS: Final = (
+    Sdk("loops", "loops_node.mjs"),
+    Sdk("loops-sdk==0.3.3", "loops_sdk_client.py"),
+    # It asks for Python 3.12, and runs on 3.11.
+    Sdk(
+        "pyloops==1.22.6",
+        "pyloops_client.py",
+        ("--python-version=3.12", "--only-binary=:all:", "--ignore-requires-python"),
+    ),
+)
+
+
 class Installed:
     """The SDKs in folders of their own.
 
@@ -59,15 +73,15 @@ class Installed:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         with ThreadPoolExecutor() as pool:
-            steps = [pool.submit(self._install_python, sdk) for sdk in PYTHON_SDKS]
+            sdks = (*PYTHON_SDKS, *(client for client in LOOPS_CLIENTS if client.is_python))
+            steps = [pool.submit(self._install_python, sdk) for sdk in sdks]
             if HAS_NODE:
                 steps.append(pool.submit(self._install_node))
             for step in steps:
                 step.result()
 
-    def start(self, sdk: Sdk, url: str, write_key: str, user: str, count: int) -> "subprocess.Popen[str]":
+    def start(self, sdk: Sdk, *arguments: str) -> "subprocess.Popen[str]":
         """Start the script of an SDK."""
-        arguments = [url, write_key, user, str(count)]
         if sdk.is_python:
             path = {"PYTHONPATH": str(self._directory / sdk.slug)}
             return _started([sys.executable, str(HERE / sdk.script), *arguments], path)
@@ -80,7 +94,9 @@ class Installed:
     def _install_python(self, sdk: Sdk) -> None:
         target = self._directory / sdk.slug
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--target", str(target), sdk.name], check=True, capture_output=True, timeout=120)
+        subprocess.run(
+            [*pip, *sdk.pip, "--target", str(target), sdk.name], check=True, capture_output=True, timeout=120
+        )
 
     def _install_node(self) -> None:
         for file in (HERE / "package.json", *HERE.glob("*.mjs")):

@@ -68,7 +68,7 @@ def route(tmp_path_factory: pytest.TempPathFactory, installed: Installed) -> Ite
 @each_sdk
 def test_what_an_sdk_sends_arrives(route: Route, sdk: Sdk) -> None:
     user = f"{sdk.slug}-gzip"
-    finish(route.installed.start(sdk, route.api.url, WRITE_KEY, user, COUNT))
+    finish(route.installed.start(sdk, route.api.url, WRITE_KEY, user, str(COUNT)))
     route.assert_arrived(user, COUNT)
 
 
@@ -78,7 +78,7 @@ def test_an_outage_loses_and_doubles_nothing(route: Route, sdk: Sdk) -> None:
     # One of its own, since it says only once in a while that events are refused.
     with TrackingApiProcess(route.config, route.redis.url) as api:
         route.redis.kill()
-        process = route.installed.start(sdk, api.url, WRITE_KEY, user, COUNT)
+        process = route.installed.start(sdk, api.url, WRITE_KEY, user, str(COUNT))
         try:
             wait_until(lambda: any("Refusing events" in line for line in api.said))
         finally:

@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner, Result
+from tests.sandbox_server import SandboxServer
 
 from segue_sandbox.client import SandboxClient
-from segue_sandbox.server import SandboxServer
 from segue_worker.cli import segue
 from segue_worker.loops import LoopsClient
 

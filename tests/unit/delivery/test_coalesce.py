@@ -1,6 +1,7 @@
 """Merging: fewer requests, the same effect."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import httpx
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from segue_sandbox.core import Sandbox
 from segue_sandbox.switches import Switches
-from segue_worker.delivery.coalesce import Group, Mode, Piece, apart, coalesce
+from segue_worker.config.model import Coalesce
+from segue_worker.delivery.coalesce import Group, Piece, apart, coalesce
 from segue_worker.mapping import Request
 from segue_worker.mapping.values import repair
 from tests.unit.sandbox.in_process import SandboxTransport
@@ -40,7 +42,7 @@ def event(name: str = "E", **body: Any) -> Request:
     return as_kept(Request("events", "sendEvent", "POST", "/events/send", fields))
 
 
-def grouped(*requests: Request, mode: Mode = "updates") -> list[Group]:
+def grouped(*requests: Request, mode: Coalesce = "updates") -> list[Group]:
     return coalesce([Piece(place, request) for place, request in enumerate(requests)], mode)
 
 
@@ -81,6 +83,9 @@ def test_what_the_event_says_of_the_contact_counts_more_than_the_update_before()
         (update(email="a@example.com"), update(email="b@example.com")),
         (update(mailingLists={"x": True}), update(subscribed=False)),
         (update(mailingLists={"x": False}), update(mailingLists={"x": True})),
+        (update(mailingLists={"x": True}), update(mailingLists={"x": "yes"})),
+        (update(mailingLists={"x": True}), update(mailingLists="none")),
+        (update(email=1)._replace(kept=()), update(email=True)._replace(kept=())),
         (update(eventName="a property of this name"), event()),
         (update(eventProperties="a property of this name"), event()),
     ],
@@ -100,24 +105,47 @@ def test_a_later_email_that_says_nothing_leaves_the_earlier_one(absent: str | No
         assert group.request.body["email"] == "new@example.com"
 
 
-@pytest.mark.parametrize(
-    ("earlier", "later"),
-    [
-        (5, "five"),
-        (1, True),
-        ("2024-01-02", "soon"),
-        ("2024-01-02T03:04:05.678Z", "2024-13-45"),
-        ("12", "twelve"),
-        (1700000000000, 0.5),
-        (None, "back"),
-        ("gone", None),
-        ({"x": 1}, "flat"),
-        ("short", "x" * 600),
-        ("x" * 600, "short"),
-    ],
-)
-def test_values_that_loops_may_not_take_alike_are_not_merged(earlier: object, later: object) -> None:
-    assert len(grouped(update(email="a@example.com", p=earlier), update(email="a@example.com", p=later))) == 2
+def test_what_the_lists_say_is_merged_where_nobody_comes_back_to_a_list_that_was_left() -> None:
+    (group,) = grouped(update(mailingLists={"x": True, "y": False}), update(mailingLists={"x": True, "z": True}))
+    assert group.request.body["mailingLists"] == {"x": True, "y": False, "z": True}
+
+
+def test_an_event_keeps_the_order_of_its_own_keys() -> None:
+    email = {"email": "a@example.com"}
+    (group,) = grouped(update(**email, plan="free", x=1), event(**email, plan="pro"), mode="updates_into_events")
+    assert list(group.request.body) == ["eventName", "userId", "eventProperties", "email", "plan", "x"]
+
+
+def test_at_most_a_hundred_are_merged() -> None:
+    assert [len(group.pieces) for group in grouped(*(update(a=place) for place in range(201)))] == [100, 100, 1]
+
+
+KINDS: list[tuple[object, ...]] = [
+    (None,),
+    (True, False),
+    (5, 6.0, -5, 99_999_999_999_999),
+    (0.5, 1e14, 10**15),
+    ("some text", "five", "2024-13-45", "2024-1-2", "TRUE", ""),
+    ("true", "false"),
+    ("2024-01-02", "2024-01-02T03:04:05.678Z", "2024-01-02 03:04"),
+    ("5", "1700000000000"),
+    ("0.5", "-5", "100000000000000"),
+    ({"x": 1}, {"x": "text"}),
+    ([1], ["text"]),
+]
+"""Of each kind some values."""
+
+
+def test_only_values_that_loops_takes_alike_are_merged() -> None:
+    for kind, another in product(KINDS, repeat=2):
+        for values in product(kind, another):
+            requests = [update(email="a@example.com", p=value)._replace(kept=()) for value in values]
+            assert len(grouped(*requests)) == (1 if kind is another else 2), values
+
+
+@pytest.mark.parametrize(("earlier", "later"), [("short", "x" * 600), ("x" * 600, "short"), ({"x": 1}, {"x": 2})])
+def test_what_has_a_value_that_loops_refuses_is_not_merged(earlier: object, later: object) -> None:
+    assert len(grouped(update(p=earlier), update(p=later))) == 2
 
 
 def test_one_bad_value_among_fifty_updates_costs_three_requests() -> None:
@@ -226,7 +254,12 @@ async def effect(groups: list[Group], settings: dict[str, Any], *, known: bool) 
     known=st.booleans(),
 )
 async def test_the_merged_requests_always_have_the_effect_of_the_single_ones(
-    requests: list[Request], values: Callable[[Request], Request], mode: Mode, settings: dict[str, Any], *, known: bool
+    requests: list[Request],
+    values: Callable[[Request], Request],
+    mode: Coalesce,
+    settings: dict[str, Any],
+    *,
+    known: bool,
 ) -> None:
     pieces = [Piece(place, values(request)) for place, request in enumerate(requests)]
     groups = coalesce(pieces, mode)

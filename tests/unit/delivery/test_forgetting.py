@@ -80,7 +80,7 @@ async def test_what_comes_after_waits_until_the_old_claim_has_lapsed(bench: Benc
     await bench.enqueue({**TRACK, "event": "After"})
     await bench.run()
     assert bench.bodies == []
-    assert await bench.outbox("another").renew([claimed]) == (True, {0})
+    assert (await bench.outbox("another").renew([claimed]))[:2] == (True, {0})
     bench.now_ms += 8000
     await bench.run()
     assert [body["eventName"] for body in bench.bodies] == ["After"]
@@ -108,4 +108,4 @@ async def test_nothing_is_recorded_of_a_delivery_that_was_under_way(bench: Bench
     settlement = Settlement(taken=1, next=Next.RELEASE, dead=[letter], record=b"record", counters={"dead": 1})
     assert await holder.settle(claimed, settlement, step=0) is None
     assert await bench.redis.exists(KEYS.log, KEYS.dead) == 0
-    assert await holder.renew([claimed]) == (True, {0})
+    assert (await holder.renew([claimed]))[:2] == (True, {0})

@@ -23,7 +23,7 @@ class Heartbeats:
         self.beating = asyncio.Event()
         self._swallowing = swallowing
 
-    async def renew(self, claims: Sequence[Claimed]) -> tuple[bool, set[int]]:
+    async def renew(self, claims: Sequence[Claimed]) -> tuple[bool, set[int], set[int]]:
         del claims
         self.count += 1
         self.beating.set()
@@ -32,7 +32,7 @@ class Heartbeats:
                 await asyncio.sleep(60)
             except asyncio.CancelledError:
                 await asyncio.sleep(0)
-        return True, set()
+        return True, set(), set()
 
 
 async def test_a_heartbeat_whose_cancellation_is_swallowed_ends_all_the_same() -> None:
@@ -83,7 +83,7 @@ async def test_a_heartbeat_that_is_late_does_not_bring_an_ended_run_back(
     renew = Outbox.renew
     beating = asyncio.Event()
 
-    async def late(self: Outbox, claims: Sequence[Claimed]) -> tuple[bool, set[int]]:
+    async def late(self: Outbox, claims: Sequence[Claimed]) -> tuple[bool, set[int], set[int]]:
         beating.set()
         await asyncio.sleep(0.05)
         return await renew(self, claims)

@@ -4,7 +4,8 @@ from itertools import product
 
 import pytest
 
-from segue_worker.delivery.coalesce import Mode, Piece, coalesce
+from segue_worker.config.model import Coalesce
+from segue_worker.delivery.coalesce import Piece, coalesce
 from segue_worker.delivery.requests import idempotency_key, outgoing
 from segue_worker.mapping import Request
 from segue_worker.outbox.outgoing import Outgoing, Ref
@@ -20,7 +21,7 @@ def update(**body: object) -> Request:
 TRACK = Request("events", "sendEvent", "POST", "/events/send", {"eventName": "E", "userId": "u1"})
 
 
-def made(*pieces: Piece, mode: Mode = "updates_into_events") -> list[Outgoing]:
+def made(*pieces: Piece, mode: Coalesce = "updates_into_events") -> list[Outgoing]:
     return [outgoing(group, [("loops", *each) for each in EVENTS]) for group in coalesce(pieces, mode)]
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue_sandbox.faults import InjectedFault
+from segue_worker.config.model import Coalesce
 from segue_worker.delivery.backlog import Backlog
-from segue_worker.delivery.coalesce import Mode
 from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.journal import Journal
 from segue_worker.outbox import Next
@@ -55,7 +55,7 @@ def places(request: Outgoing) -> list[int]:
     mode=st.sampled_from(["updates", "updates_into_events"]),
 )
 def test_the_updates_at_fault_are_found_with_few_requests_whoever_plans_them(
-    count: int, at_fault: set[int], coming: int, mode: Mode
+    count: int, at_fault: set[int], coming: int, mode: Coalesce
 ) -> None:
     """Each request is planned anew from what lies in the outbox, as by a run that was handed over to."""
     guilty = {number for number in at_fault if number < count}

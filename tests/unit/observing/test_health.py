@@ -15,7 +15,7 @@ from segue_producer.keys import DESTINATIONS, WORKERS, Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
 from segue_worker.cli import segue
 from segue_worker.observing.health import stalled, unswept
-from segue_worker.observing.status import Status
+from segue_worker.observing.status import LaneStatus, Status
 from segue_worker.outbox.pause import Pause
 
 KEYS = Keys("loops")
@@ -62,13 +62,11 @@ def health(environ: dict[str, str], *arguments: str) -> Result:
 
 def status(*, idle_s: float, settled_s_ago: float | None, paused: Pause | None = None) -> Status:
     return Status(
-        pending=1,
-        due=1,
+        lanes={"live": LaneStatus(1, 1, idle_s), "bulk": LaneStatus(0, 0, 0.0)},
         in_flight=0,
         parked=0,
         dead=0,
         paused=paused,
-        oldest_pending_s=idle_s,
         idle_s=idle_s,
         settled_s_ago=settled_s_ago,
         counters={},

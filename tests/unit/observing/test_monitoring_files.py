@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from segue_worker.observing.metrics.registry import BY_NAME
+from segue_worker.observing.metrics.registry import METRICS
 
 from .series import series_names
 
 ROOT = Path(__file__).parents[3]
+BY_NAME = {metric.name: metric for metric in METRICS}
 MONITORING = ROOT / "deploy" / "monitoring"
 DASHBOARD: dict[str, Any] = json.loads((MONITORING / "grafana/dashboards/segue.json").read_text(encoding="utf-8"))
 RULES: dict[str, Any] = YAML(typ="safe").load(MONITORING / "rules.yml")

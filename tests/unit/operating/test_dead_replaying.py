@@ -75,7 +75,8 @@ def test_a_letter_whose_contact_has_no_list_stays_and_the_others_go(redis: FakeR
     redis.set(KEYS.outbox + "u1", "no list")
     assert replay_all(redis)[0] == [(damaged.id, "refused"), (other.id, "replayed")]
     assert redis.hkeys(KEYS.dead) == redis.zrange(KEYS.dead_at, 0, -1) == [damaged.id.encode()]
-    assert redis.zrange(KEYS.due, 0, -1) == [b"u2"]
+    assert redis.zrange(KEYS.bulk, 0, -1) == [b"u2"]
+    assert redis.exists(KEYS.due) == 0
     assert redis.get(KEYS.pending) == b"1"
 
 
@@ -144,6 +145,7 @@ def test_no_hint_goes_out_to_a_live_run_or_a_paused_destination(redis: FakeRedis
 
 def test_a_parked_contact_keeps_its_time(redis: FakeRedis, bury: Bury) -> None:
     later = NOW_MS + 10_000_000_000_000
+    enqueue(redis, "before")
     redis.zadd(KEYS.due, {"u1": later})
     bury()
     replay_all(redis)

@@ -12,6 +12,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from segue_producer import append
 from segue_producer.events import prepare
 from segue_producer.keys import Keys
+from segue_producer.lanes import LANE_NAMES, Lane
+from segue_worker.operating.dead_letters import replaying
 from segue_worker.outbox import Claimed, Next, Outbox, Settlement
 from segue_worker.outbox.entry import partial_entry, read_entry
 from segue_worker.outbox.outbox import digest
@@ -27,6 +29,8 @@ class Contact:
     """What the model knows of a contact: `due_ms`, since when it waits for its turn; `back_ms`, when it will again."""
 
     waiting: list[str] = field(default_factory=list)
+    bulk: set[str] = field(default_factory=set)
+    emptied_live: bool = True
     due_ms: int | None = None
     back_ms: int | None = None
     owner: str | None = None
@@ -34,11 +38,24 @@ class Contact:
     parked: bytes | None = None
     claimed: int = 0
 
-    def add(self, message_id: str, now_ms: int) -> None:
-        """An append; a contact that is known, claimed or parked keeps its time."""
+    def add(self, message_id: str, now_ms: int, lane: Lane) -> None:
+        """An append; a contact that is known, claimed or parked keeps its time, unless it waits and changes its lane."""
+        changes = self.is_live != (lane == "live" or self.live > 0) and self.back_ms is None
         self.waiting.append(message_id)
-        if self.due_ms is None:
+        if lane == "bulk":
+            self.bulk.add(message_id)
+        if self.due_ms is None or changes:
             self.due_ms = now_ms
+
+    @property
+    def live(self) -> int:
+        """How many events there are up to the last live one."""
+        return max((place for place, name in enumerate(self.waiting, 1) if name not in self.bulk), default=0)
+
+    @property
+    def is_live(self) -> bool:
+        """The lane; one that has nothing left stays where it was until a claim finds out."""
+        return self.live > 0 if self.waiting else self.emptied_live
 
     def waits(self, now_ms: int) -> bool:
         """Whether it may be claimed."""
@@ -76,34 +93,31 @@ class OutboxMachine(RuleBasedStateMachine):
         self.do(self.redis.aclose())
         self.loop.close()
 
-    @rule(names=st.lists(st.sampled_from(CONTACTS), min_size=1, max_size=4))
-    def append(self, names: list[str]) -> None:
+    @rule(names=st.lists(st.sampled_from(CONTACTS), min_size=1, max_size=4), lane=st.sampled_from(LANE_NAMES))
+    def append(self, names: list[str], lane: Lane) -> None:
         events = []
         for name in names:
             self.numbers += 1
             event = {"type": "track", "userId": name, "event": "E", "messageId": f"m{self.numbers}"}
             events.append(prepare(event))
-            self.contacts[name].add(f"m{self.numbers}", self.clock.ms)
-        keys, args = append.arguments(KEYS, events, now_ms=self.clock.ms)
+            self.contacts[name].add(f"m{self.numbers}", self.clock.ms, lane)
+        keys, args = append.arguments(KEYS, events, lane=lane, now_ms=self.clock.ms)
         self.do(self.redis.register_script(append.APPEND_SCRIPT)(keys=keys, args=args))
 
-    @rule(name=st.sampled_from(CONTACTS))
-    def replay(self, name: str) -> None:
+    @rule(name=st.sampled_from(CONTACTS), lane=st.sampled_from(LANE_NAMES))
+    def replay(self, name: str, lane: Lane) -> None:
         self.numbers += 1
         event = prepare({"type": "track", "userId": name, "event": "E", "messageId": f"m{self.numbers}"})
-        entry = partial_entry(event.json.decode(), replay="letter")
-        self.contacts[name].add(f"m{self.numbers}", self.clock.ms)
+        letter = f"letter {self.numbers}"
+        entry = partial_entry(event.json.decode(), replay=letter)
+        self.contacts[name].add(f"m{self.numbers}", self.clock.ms, lane)
+        self.do(self.redis.hset(KEYS.dead, letter, "{}"))
+        keys, (_, *args) = replaying._arguments("loops", replaying.Replay(letter, name, (entry,)), lane)
+        done, _ = self.do(self.redis.register_script(replaying._SCRIPT)(keys=keys, args=[self.clock.ms, *args]))
+        assert done == 1
 
-        async def push() -> None:
-            await self.redis.rpush(KEYS.outbox + name, entry)
-            if await self.redis.zscore(KEYS.away, name) is None:
-                await self.redis.zadd(KEYS.due, {name: self.clock.ms}, nx=True)
-            await self.redis.incr(KEYS.pending)
-
-        self.do(push())
-
-    @rule(target=claims, owner=st.sampled_from(["a", "b"]), most=st.integers(1, 3))
-    def claim(self, owner: str, most: int) -> list[tuple[Claimed, str, int]]:
+    @rule(target=claims, owner=st.sampled_from(["a", "b"]), most=st.integers(0, 3), bulk=st.integers(0, 3))
+    def claim(self, owner: str, most: int, bulk: int) -> list[tuple[Claimed, str, int]]:
         self.claim_count += 1
         token = f"{owner}{self.claim_count}"
         due = sorted((contact.due_ms, name) for name, contact in self.contacts.items() if contact.waits(self.clock.ms))
@@ -111,8 +125,9 @@ class OutboxMachine(RuleBasedStateMachine):
             # A claim first lets all come back whose time has come.
             if contact.back_ms is not None and contact.back_ms <= self.clock.ms:
                 contact.back_ms = None
-        claimed = self.do(self.outbox(token).claim(most))
-        names = [name for _, name in due[:most]]
+        claimed = self.do(self.outbox(token).claim(most, bulk))
+        names = [name for _, name in due if self.contacts[name].is_live][:most]
+        names += [name for _, name in due if not self.contacts[name].is_live][:bulk]
         assert [item.contact.decode() for item in claimed] == [name for name in names if self.contacts[name].waiting]
         for name in names:
             if not self.contacts[name].waiting:
@@ -126,6 +141,7 @@ class OutboxMachine(RuleBasedStateMachine):
             contact.claimed = max(1, contact.claimed)
             assert [read_entry(entry).message_id for entry in item.entries] == contact.waiting[: contact.claimed]
             assert item.parked == contact.parked
+            assert min(item.live, contact.claimed) == min(contact.live, contact.claimed)
             if contact.owner is not None:
                 contact.interrupted += 1
                 self.interrupted += 1
@@ -156,6 +172,8 @@ class OutboxMachine(RuleBasedStateMachine):
                 assert left is None
                 continue
             contact.interrupted = 0
+            if contact.waiting:
+                contact.emptied_live = contact.live == len(contact.waiting)
             contact.waiting = contact.waiting[len(gone) :]
             contact.claimed -= len(gone)
             assert left == len(contact.waiting)
@@ -176,12 +194,13 @@ class OutboxMachine(RuleBasedStateMachine):
         if not held:
             return
         token = held[0][1]
-        _, lost = self.do(self.outbox(token).renew([item for item, _, _ in held]))
+        _, lost, live = self.do(self.outbox(token).renew([item for item, _, _ in held]))
         for place, (item, _, _) in enumerate(held):
             contact = self.contacts[item.contact.decode()]
             assert (place in lost) == (contact.owner != token)
             if contact.owner == token:
                 contact.back_ms = self.clock.ms + LEASE_MS
+                assert (place in live) == (contact.live >= contact.claimed)
 
     @rule(ms=st.sampled_from([1, 4999, 5000, LEASE_MS - 1, LEASE_MS, 60_000]))
     def time_passes(self, ms: int) -> None:
@@ -190,17 +209,33 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_and_order_holds(self) -> None:
-        total = 0
+        total = in_bulk = 0
         for name, contact in self.contacts.items():
             entries = self.do(self.redis.lrange(KEYS.outbox + name, 0, -1))
             assert [read_entry(entry).message_id for entry in entries] == contact.waiting
-            waits = self.do(self.redis.zscore(KEYS.due, name))
-            assert (waits, self.do(self.redis.zscore(KEYS.away, name))) == (
-                (None, contact.back_ms) if contact.back_ms is not None else (contact.due_ms, None)
-            )
+            waits = [self.do(self.redis.zscore(key, name)) for key in (KEYS.due, KEYS.bulk, KEYS.away)]
+            lane = 2 if contact.back_ms is not None else 0 if contact.is_live else 1
+            expected: list[int | None] = [None, None, None]
+            expected[lane] = contact.due_ms if contact.back_ms is None else contact.back_ms
+            assert waits == expected
             total += len(contact.waiting)
+            in_bulk += len(contact.waiting) - contact.live
         assert int(self.do(self.redis.get(KEYS.pending)) or 0) == total
+        assert int(self.do(self.redis.get(KEYS.pending_bulk)) or 0) == in_bulk
         assert total + len(self.settled) == self.numbers
+
+    @invariant()
+    def what_is_kept_of_lanes_goes_with_the_contact(self) -> None:
+        counts = self.do(self.redis.hgetall(KEYS.live))
+        known = {
+            name: contact.live
+            for name, contact in self.contacts.items()
+            if contact.live < len(contact.waiting) and (contact.live or contact.back_ms is not None)
+        }
+        kept = {name.decode(): int(count) for name, count in counts.items()}
+        assert {name: count for name, count in kept.items() if self.contacts[name].waiting} == known
+        # Of one that is away and has nothing left.
+        assert all(self.contacts[name].back_ms is not None for name in kept.keys() - known.keys())
 
     @invariant()
     def what_is_settled_is_settled_once_and_remembered(self) -> None:

@@ -8,7 +8,7 @@ from fakeredis import FakeAsyncRedis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue_worker.pacing.pacer import PACE_SCRIPT, RECOVERY_PER_S, SLOWER, WINDOW_MS
+from segue_worker.pacing.pacer import BULK_SHARE, PACE_SCRIPT, RECOVERY_PER_S, SLOWER, WINDOW_MS
 
 START_MS = 1_700_000_000_000
 JITTER_MS = 1.0
@@ -22,22 +22,25 @@ class Limiter:
         self._slots = slots
 
     async def take(
-        self, now_ms: float, late: Sequence[tuple[int, float]] = (), said: dict[int, str] | None = None
+        self,
+        now_ms: float,
+        late: Sequence[tuple[int, float]] = (),
+        said: dict[int, str] | None = None,
     ) -> tuple[int, float]:
         """Number of the slot, and the time at which it opens; `said` is what Loops said of the slots used."""
         uses = dict(late) | {number: dict(late).get(number, 0.0) for number in said or {}}
         parts = [part for number, ms in uses.items() for part in (number, ms, (said or {}).get(number, ""))]
-        number, wait_us = await self._call(now_ms, "take", *parts)
+        number, wait_us, _ = await self._call(now_ms, "take", "live", BULK_SHARE, *parts)
         return number, now_ms + wait_us / 1000
 
     async def slow(self, now_ms: float, hold_ms: float) -> None:
         await self._call(now_ms, "slow", hold_ms, SLOWER)
 
-    async def _call(self, now_ms: float, *args: str | float) -> tuple[int, int]:
-        number, wait_us = await self._script(
+    async def _call(self, now_ms: float, *args: str | float) -> tuple[int, int, int]:
+        number, wait_us, bulk_first = await self._script(
             keys=["segue:rate:test"], args=[now_ms, self._slots, WINDOW_MS, RECOVERY_PER_S, *args]
         )
-        return int(number), int(wait_us)
+        return int(number), int(wait_us), int(bulk_first)
 
 
 @pytest.fixture

@@ -156,3 +156,67 @@ async def test_what_was_used_late_is_told_to_the_others_before_they_take_a_slot(
     assert 195 <= after - before <= 215
     await other.report()
     assert json.loads(await redis.get(rate_key("key")) or b"{}")["ring"][-1] == after, "nothing to report"
+
+
+class Asking:
+    """Everybody who asks a pacer again and again, as deliveries do, and in which order they get slots."""
+
+    def __init__(self, most: int) -> None:
+        self.given: list[str] = []
+        self.enough = asyncio.Event()
+        self._most = most
+
+    async def ask(self, pacer: Pacer, name: str, *, live: bool, overdue: bool = False) -> None:
+        while await pacer.slot(live=lambda: live, overdue=overdue):
+            self.given.append(name)
+            if len(self.given) >= self._most:
+                self.enough.set()
+
+
+async def given(most: int, *askers: tuple[Pacer, bool, bool]) -> list[str]:
+    """The lanes of the first slots that many askers get; each is a pacer, whether it is live, and whether overdue."""
+    asking = Asking(most)
+    tasks = [
+        asyncio.create_task(asking.ask(pacer, "live" if live else "bulk", live=live, overdue=overdue))
+        for pacer, live, overdue in askers
+    ]
+    async with asyncio.timeout(30):
+        await asking.enough.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return asking.given[:most]
+
+
+async def test_live_requests_get_the_slots_and_bulk_every_tenth(redis: FakeAsyncRedis) -> None:
+    pacer = Pacer(redis, "key", 50)
+    lanes = await given(60, *[(pacer, False, False)] * 3, *[(pacer, True, False)] * 3)
+    assert lanes[10:].count("bulk") == 5
+
+
+async def test_bulk_that_is_a_day_old_gets_a_third(redis: FakeAsyncRedis) -> None:
+    pacer = Pacer(redis, "key", 50)
+    lanes = await given(60, (pacer, False, True), (pacer, True, False), (pacer, True, False))
+    assert lanes[10:40].count("bulk") == 10
+
+
+async def test_bulk_in_another_process_leaves_the_slots_to_live_requests_too(redis: FakeAsyncRedis) -> None:
+    live, bulk = Pacer(redis, "key", 50), Pacer(redis, "key", 50)
+    lanes = await given(80, *[(bulk, False, False)] * 3, *[(live, True, False)] * 3)
+    assert 4 <= lanes[10:].count("bulk") <= 14
+
+
+async def test_a_request_that_becomes_live_while_it_waits_goes_first(redis: FakeAsyncRedis) -> None:
+    pacer, order, live, began = Pacer(redis, "key", 10), list[int](), False, asyncio.Event()
+
+    async def ask(number: int) -> None:
+        await pacer.slot(live=lambda: live and number == 4)
+        order.append(number)
+        began.set()
+
+    async with asyncio.timeout(20):
+        tasks = [asyncio.create_task(ask(number)) for number in range(5)]
+        await began.wait()
+        live = True
+        await asyncio.gather(*tasks)
+    assert order == [0, 4, 1, 2, 3]

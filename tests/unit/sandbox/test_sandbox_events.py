@@ -12,7 +12,7 @@ from .calls import ADA, Json, answer, find, refused, send, update
 def test_7_2_names_are_case_sensitive_and_created(api: httpx.Client) -> None:
     for name in ("Signed Up", "signed up", "Signed Up"):
         send(api, email=ADA, eventName=name)
-    assert [each["name"] for each in api.get("/event-patterns").json()["data"]] == ["Signed Up", "signed up"]
+    assert [each["eventName"] for each in api.get("/event-patterns").json()["data"]] == ["Signed Up", "signed up"]
 
 
 def test_7_3_colon_is_accepted(api: httpx.Client) -> None:

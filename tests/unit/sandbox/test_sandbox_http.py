@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from segue_sandbox.client import SandboxClient, SandboxControlError
-from segue_sandbox.server import SandboxServer
 from segue_sandbox.switches import Switches
+from tests.sandbox_server import SandboxServer
 
 from .calls import ADA, NEWS, find, send, update
 

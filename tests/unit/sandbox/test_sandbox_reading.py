@@ -22,10 +22,10 @@ def test_8_6_event_patterns_are_paged(api: httpx.Client) -> None:
     for name in names:
         send(api, email=ADA, eventName=name, eventProperties={"amount": 1})
     first = api.get("/event-patterns").json()
-    assert [each["name"] for each in first["data"]] == names[:20]
+    assert [each["eventName"] for each in first["data"]] == names[:20]
     assert (first["pagination"]["totalResults"], first["pagination"]["totalPages"]) == (25, 2)
     second = api.get("/event-patterns", params={"perPage": 20, "cursor": first["pagination"]["nextCursor"]}).json()
-    assert [each["name"] for each in second["data"]] == names[20:]
+    assert [each["eventName"] for each in second["data"]] == names[20:]
     assert second["pagination"]["nextCursor"] is None
 
 
@@ -37,7 +37,18 @@ def test_8_6_bad_paging(api: httpx.Client, query: str) -> None:
 def test_8_6_one_event_pattern(api: httpx.Client) -> None:
     send(api, email=ADA, eventName="a/b Paid", eventProperties={"amount": 1})
     found = api.get("/event-patterns/by-name/a/b Paid").json()
-    assert (found["name"], found["eventProperties"]) == ("a/b Paid", [{"name": "amount", "type": "number"}])
+    assert found == {
+        "id": found["id"],
+        "eventName": "a/b Paid",
+        "incomingWebhookPlatform": "null",
+        "eventProperties": [{"name": "amount", "type": "number"}],
+    }
+    summary = {name: value for name, value in found.items() if name != "eventProperties"}
+    assert api.get("/event-patterns").json()["data"] == [summary]
     assert api.get(f"/event-patterns/{found['id']}").json() == found
     assert api.get("/event-patterns/by-name/a/b paid").status_code == 404
     assert api.get("/event-patterns/nope").status_code == 404
+
+
+def test_dedicated_sending_ips(api: httpx.Client) -> None:
+    assert all(address.startswith("192.0.2.") for address in api.get("/dedicated-sending-ips").json())

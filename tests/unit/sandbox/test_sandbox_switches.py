@@ -78,6 +78,12 @@ def leave_and_return(api: httpx.Client, sandbox: Sandbox) -> Any:
     return update(api, email=ADA, plan="pro", mailingLists={NEWS: True}).status_code, "plan" in find(api, email=ADA)
 
 
+def webhook_platform(api: httpx.Client, _: Sandbox) -> Json:
+    send(api, email=ADA, eventName="E")
+    (pattern,) = api.get("/event-patterns").json()["data"]
+    return pattern["incomingWebhookPlatform"]
+
+
 def create_twice(api: httpx.Client, _: Sandbox) -> Any:
     return [api.post("/contacts/create", json={"email": ADA}).json().get("message") for _ in range(2)][-1]
 
@@ -235,6 +241,8 @@ POSITIONS = [
     Position("key_spent_on", "any_authenticated", retry_after_500, [500, 409]),
     Position("concurrent_key", "conflict", second_answer_delay, 0),
     Position("concurrent_key", "wait", second_answer_delay, 1),
+    Position("webhook_platform", "text", webhook_platform, "null"),
+    Position("webhook_platform", "none", webhook_platform, None),
     Position("text_409_create", "on_list", create_twice, "Email or userId is already on list."),
     Position("text_409_create", "already_exists", create_twice, "A contact with this email or userId already exists."),
     Position("delete_user_id_array", "400", delete_as_array, 400),

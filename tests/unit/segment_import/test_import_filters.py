@@ -15,7 +15,8 @@ from segue_worker.config import load_config
 from segue_worker.mapping import compile_trigger
 from segue_worker.observing.preview import preview
 from segue_worker.segment_import import Conversion, Export, convert, read_export
-from segue_worker.segment_import.filters import UnreadableError, without
+from segue_worker.segment_import.filter_language import UnreadableError
+from segue_worker.segment_import.filters import without
 from tests.unit.segment_import.exports import HCL, TRACK_FIELDS, destination, in_terraform, page, subscription
 
 TRACK, IDENTIFY = 'type = "track"', 'type = "identify"'
@@ -47,9 +48,15 @@ def filters(*listed: dict[str, Any], total: int | None = None) -> str:
     return json.dumps({"data": {"filters": listed, "pagination": pagination}})
 
 
+def a_newer_filter(condition: str, **changes: Any) -> dict[str, Any]:
+    """What the Public API answers at /filters."""
+    fields = {"id": "n1", "workspaceId": "w", "integrationId": LOOPS, "name": "No tests", "drop": True, "enabled": True}
+    return {**fields, "if": condition, "createdAt": "2026-01-02T03:04:05.000Z", **changes}
+
+
 def a_function(**changes: Any) -> dict[str, Any]:
     """An instance of an insert function as the Public API spells it."""
-    fields = {"id": "f1", "name": "Mask", "functionId": "x", "integrationId": LOOPS, "enabled": True, "settings": {}}
+    fields = {"id": "f1", "name": "Mask", "classId": "x", "integrationId": LOOPS, "enabled": True, "settings": {}}
     return {**fields, **changes}
 
 
@@ -277,8 +284,10 @@ def test_preview_of_an_import_sends_what_segment_sends(tmp_path: Path) -> None:
         (filters(a_filter("type = 'track'", "DROP_PROPERTIES")), 'destination filter "No tests" is not carried over: it removes'),
         (filters(a_filter("type = 'track'", "ALLOW_PROPERTIES")), "it removes properties"),
         (filters(a_filter("type = 'track'", "SAMPLE")), "it lets through only part of the events"),
-        (filters(a_filter("type = 'track'", "FUTURE")), "it FUTURE"),
+        (filters(a_filter("type = 'track'", "FUTURE")), "it does FUTURE, which"),
         (filters(a_filter("type = 'track'", "DROP", "SAMPLE")), "it lets through only part of the events"),
+        (filters(a_newer_filter("type = 'track'", drop=False, propertyDrops=["card"])), "it does PROPERTYDROPS, which"),
+        (filters(a_newer_filter("type = 'track'", drop=False)), "actions is missing or not what Segment exports"),
         (filters(a_filter("x", enabled="maybe")), "enabled is missing or not what Segment exports"),
         (filters(a_filter("x", actions=[])), "actions is missing or not what Segment exports"),
         (json.dumps({"data": {"insertFunctionInstances": [a_function()]}}), 'insert function "Mask" is not carried over: it changes'),
@@ -307,6 +316,12 @@ def test_a_function_of_the_source_counts_too() -> None:
     texts = BOTH, json.dumps(destination()), json.dumps(a_function(integrationId="rh5BDZp6QDHvXFCkibm1pR"))
     (problem,) = converted(*texts).problems
     assert problem.startswith('loops: insert function "Mask" is not carried over')
+
+
+def test_filters_of_the_newer_kind_drop_too() -> None:
+    conversion = converted(BOTH, filters(a_newer_filter("event = 'Test'")))
+    assert conversion.problems == ()
+    assert conversion.destinations[0].mappings[1].entry["trigger"] == f'{TRACK} and event != "Test"'
 
 
 def test_only_the_mapping_is_left_out_that_a_filter_cannot_be_put_into() -> None:

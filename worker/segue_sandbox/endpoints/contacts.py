@@ -1,4 +1,4 @@
-"""contacts/update, create, delete, find (docs/loops.md#finding-the-contact, docs/loops.md#other-endpoints)."""
+"""contacts/update, create, delete, find and suppression (docs/loops.md#finding-the-contact, docs/loops.md#other-endpoints)."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from segue_sandbox.endpoints.call import ApiCall
 from segue_sandbox.endpoints.upsert import apply_upsert, keep_allowed_lists, read_upsert
 from segue_sandbox.rules.body import JsonObject, read_object
 from segue_sandbox.rules.identity import Identifiers, find_contact, read_email
-from segue_sandbox.store import LoopsContact
+from segue_sandbox.store import LoopsContact, SuppressionRemovals
 
 _CREATE_409 = {
     "on_list": "Email or userId is already on list.",
@@ -57,6 +57,37 @@ def find(call: ApiCall) -> HttpAnswer:
     return json_answer([show(contact)], contact_id=contact.id)
 
 
+def suppression(call: ApiCall) -> HttpAnswer:
+    """GET /contacts/suppression: whether mail to a contact is suppressed, and how many removals the team has left."""
+    contact = _of_suppression(call)
+    about = {"id": contact.id, "email": contact.email, "userId": contact.user_id}
+    return json_answer({"contact": about, "isSuppressed": contact.suppressed, "removalQuota": _quota(call)})
+
+
+def remove_suppression(call: ApiCall) -> HttpAnswer:
+    """DELETE /contacts/suppression. What an exhausted quota is answered is assumed."""
+    contact = _of_suppression(call)
+    if not contact.suppressed:
+        raise ApiRefusal(400, "This contact is not suppressed.")
+    if not call.team.removals.remaining(call.now):
+        raise ApiRefusal(400, "The quota of suppression removals is used up.")
+    call.team.removals.add(call.now)
+    contact.suppressed = False
+    said = {"success": True, "message": "Email removed from suppression list.", "removalQuota": _quota(call)}
+    return json_answer(said, applied=True, contact_id=contact.id)
+
+
+def _of_suppression(call: ApiCall) -> LoopsContact:
+    contact = _find_by_one(dict(call.request.parameters), call, none="An email or userId is required.")
+    if contact is None:
+        raise ApiRefusal(404, "This contact was not found.")
+    return contact
+
+
+def _quota(call: ApiCall) -> JsonObject:
+    return {"limit": SuppressionRemovals.LIMIT, "remaining": call.team.removals.remaining(call.now)}
+
+
 def show(contact: LoopsContact) -> JsonObject:
     """A contact as contacts/find gives it; a default property that is unset is null or empty, a custom one is left out."""
     custom = {name: value for name, value in contact.properties.items() if name not in _SHOWN}
@@ -89,10 +120,15 @@ def _deletion_target(body: JsonObject, call: ApiCall) -> JsonObject:
     return body
 
 
-def _find_by_one(fields: dict[str, Any], call: ApiCall) -> LoopsContact | None:
+_EXACTLY_ONE = "Exactly one of email and userId is required."
+
+
+def _find_by_one(fields: dict[str, Any], call: ApiCall, *, none: str = _EXACTLY_ONE) -> LoopsContact | None:
     email, user_id = fields.get("email") or None, fields.get("userId") or None
-    if (email is None) == (user_id is None):
-        raise ApiRefusal(400, "Exactly one of email and userId is required.")
+    if email is None and user_id is None:
+        raise ApiRefusal(400, none)
+    if email is not None and user_id is not None:
+        raise ApiRefusal(400, _EXACTLY_ONE)
     if email is not None:
         return find_contact(call.team.contacts, Identifiers(read_email(email, call.switches), None), call.switches)
     if not isinstance(user_id, str):

@@ -41,7 +41,9 @@ def send(call: ApiCall) -> HttpAnswer:
     upsert = read_upsert(body, call, skip=EVENT_KEYS)
     pattern = call.team.patterns.get(name)
     types = pattern.property_types if pattern else {}
-    properties = read_event_properties(body.get("eventProperties", {}), types, call.switches)
+    # The client loops-sdk sends null where none were given.
+    sent = body.get("eventProperties")
+    properties = read_event_properties({} if sent is None else sent, types, call.switches)
     found = find_contact(call.team.contacts, upsert.identity, call.switches)
     if found is None and upsert.identity.email is None:
         raise ApiRefusal(400, "Contact not found.")

@@ -19,6 +19,11 @@ def api_key(call: ApiCall) -> HttpAnswer:
     return json_answer({"success": True, "teamName": call.team.name})
 
 
+def dedicated_sending_ips(_: ApiCall) -> HttpAnswer:
+    """GET /dedicated-sending-ips: addresses that belong to nobody."""
+    return json_answer(["192.0.2.10", "192.0.2.11"])
+
+
 def lists(call: ApiCall) -> HttpAnswer:
     """GET /lists."""
     return json_answer(
@@ -67,28 +72,30 @@ def event_patterns(call: ApiCall) -> HttpAnswer:
         "nextCursor": page[-1].id if more else None,
         "nextPage": f"/api/v1/event-patterns?cursor={page[-1].id}&perPage={size}" if more else None,
     }
-    return json_answer({"pagination": paging, "data": [_show_pattern(pattern) for pattern in page]})
+    return json_answer({"pagination": paging, "data": [_summary(pattern, call) for pattern in page]})
 
 
 def event_pattern_by_name(call: ApiCall) -> HttpAnswer:
     """GET /event-patterns/by-name/{eventName}; the case counts."""
-    return _one_pattern(call.team.patterns.get(call.argument))
+    return _one_pattern(call.team.patterns.get(call.argument), call)
 
 
 def event_pattern_by_id(call: ApiCall) -> HttpAnswer:
     """GET /event-patterns/{id}."""
-    return _one_pattern(next((known for known in call.team.patterns.values() if known.id == call.argument), None))
+    return _one_pattern(next((known for known in call.team.patterns.values() if known.id == call.argument), None), call)
 
 
-def _one_pattern(pattern: EventPattern | None) -> HttpAnswer:
+def _one_pattern(pattern: EventPattern | None, call: ApiCall) -> HttpAnswer:
     if pattern is None:
         raise ApiRefusal(404, "Event not found.")
-    return json_answer(_show_pattern(pattern))
-
-
-def _show_pattern(pattern: EventPattern) -> JsonObject:
     shown = [{"name": name, "type": kind} for name, kind in pattern.property_types.items()]
-    return {"id": pattern.id, "name": pattern.name, "eventProperties": shown}
+    return json_answer({**_summary(pattern, call), "eventProperties": shown})
+
+
+def _summary(pattern: EventPattern, call: ApiCall) -> JsonObject:
+    # The sandbox has no incoming webhooks, of which the last would name the sender.
+    platform = "null" if call.switches.webhook_platform == "text" else None
+    return {"id": pattern.id, "eventName": pattern.name, "incomingWebhookPlatform": platform}
 
 
 def _page_size(text: str | None) -> int:

@@ -16,9 +16,10 @@ def read_lists(body: JsonObject, known: dict[str, MailingList], switches: Switch
     Raises:
         Refusal: 400, for a wrong shape or an unknown list.
     """
-    if "mailingLists" not in body:
+    sent = body.get("mailingLists")
+    if sent is None:
+        # As the client loops-sdk sends it where no lists were given.
         return {}
-    sent = body["mailingLists"]
     if not isinstance(sent, dict):
         raise ApiRefusal(400, "mailingLists must be an object of booleans")
     wanted = {list_id: _read_choice(list_id, value, switches) for list_id, value in sent.items()}

@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from segue_producer.clients import broker_url
 from segue_producer.hints import Hints
+from segue_producer.lanes import LANE_NAMES, Lane
 from segue_worker.cli.dead_options import Selection, Wanted, filter_options, locate, select, split_names
 from segue_worker.cli.dead_output import COLUMNS, details, page, row, summary
 from segue_worker.cli.group import CommandFailure
@@ -127,11 +128,19 @@ def _selecting(command: Any) -> Any:
     short_help="Send the events of dead letters again.",
     epilog="Example: segue dead replay loops --reason refused --since 2h --dry-run",
 )
+@click.option(
+    "--lane",
+    type=click.Choice(LANE_NAMES),
+    default="bulk",
+    show_default=True,
+    help="live: before all bulk; bulk: behind what is live.",
+)
 @_selecting
 def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
     arguments: Sequence[str],
     *,
     wanted: Wanted,
+    lane: Lane,
     dry_run: bool,
     yes: bool,
     config: Path,
@@ -140,8 +149,9 @@ def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
 ) -> None:
     """Send the events of dead letters again: by id, by filter, or with --all every one of DESTINATION.
 
-    The events go to the end of their contact's outbox, oldest first, with new Idempotency-Keys. They are sent for the
-    mappings that failed, as those are configured now. If such a mapping is gone, because it was renamed, they are sent
+    The events go to the end of their contact's outbox, oldest first, with new Idempotency-Keys, and wait behind all that is
+    live unless --lane says otherwise. They are sent for the mappings that failed, as those are configured now. If such a
+    mapping is gone, because it was renamed, they are sent
     for the mappings that match now and have not delivered them. --mapping chooses: of letters whose mapping is gone,
     which mapping is to take them; with ids, for whichever letters. What stays a dead letter is named, with the reason.
 
@@ -158,7 +168,8 @@ def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
         hints = None if dry_run else Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
         try:
             # One by one, so that it is known how far it came.
-            for result in _with_progress(_replaying(redis, known, selections, hints, chosen), _count(selections)):
+            replaying = _replaying(redis, known, selections, hints, chosen, lane=lane)
+            for result in _with_progress(replaying, _count(selections)):
                 results.append(result)  # noqa: PERF402 - see above
         except KeyboardInterrupt:
             left = sum(len(in_order(redis, each.destination, each.ids)) for each in selections)
@@ -203,8 +214,14 @@ def drop_letters(  # noqa: PLR0913 - one parameter per option is click's shape
     _fail_for(missing)
 
 
-def _replaying(
-    redis: "Redis", known: KnownDestinations, selections: Iterable[Selection], hints: Hints | None, chosen: str | None
+def _replaying(  # noqa: PLR0913 - what a replay is
+    redis: "Redis",
+    known: KnownDestinations,
+    selections: Iterable[Selection],
+    hints: Hints | None,
+    chosen: str | None,
+    *,
+    lane: Lane = "bulk",
 ) -> Iterator[Replayed]:
     """Replay what was selected, or only find out what would become of it where there are no hints to send."""
     for selection in selections:
@@ -212,7 +229,7 @@ def _replaying(
         letters = read_letters(redis, name, selection.ids)
         chooser = Chooser(_mappings(known.config, name), History(redis, name), chosen)
         if hints is not None:
-            yield from replay(redis, name, letters, send_hint=hints.send, chooser=chooser)
+            yield from replay(redis, name, letters, send_hint=hints.send, chooser=chooser, lane=lane)
             continue
         for letter in letters:
             item = prepare_replay(letter, chooser)

@@ -15,7 +15,7 @@ from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import counted, emit_json, remark
 from segue_worker.cli.store import TIMEOUT_S, opened
-from segue_worker.observing.destinations import KnownDestinations, known_destinations
+from segue_worker.observing.destinations import KnownDestinations, former_names, known_destinations
 from segue_worker.operating.forget import forget_at_loops, forget_here
 
 
@@ -49,7 +49,8 @@ def forget(  # noqa: PLR0913 - one argument for each option
         if loops and known.config is None:
             raise UsageFailure(f"--loops needs the configuration: {known.remark}")
         removed: dict[str, dict[str, Any]] = {
-            name: asdict(forget_here(redis, name, person, wait=_wait)) for name in known.forget_order
+            name: asdict(forget_here(redis, name, person, wait=_wait))
+            for name in (*known.forget_order, *former_names(redis, known.names))
         }
     if loops:
         for name, deleted in asyncio.run(_at_loops(known, redis_url, person)).items():

@@ -79,7 +79,7 @@ def sandbox(  # noqa: PLR0913  one parameter per option is click's shape
     """Serve a stand-in for the Loops API at /api/v1, and what it received at /_sandbox.
 
     It answers as Loops does, limits included, and can be told to fail. GET /_sandbox/requests, contacts, events and
-    summary show what arrived; POST /_sandbox/faults, switches, lists, leave-list, clock, revoke, restore and reset
+    summary show what arrived; POST /_sandbox/faults, switches, lists, leave-list, suppress, clock, revoke, restore and reset
     change how it behaves.
     """
     from segue_sandbox.server import serve  # noqa: PLC0415  needs the extra `http`, --help does not

@@ -58,5 +58,6 @@ def _nothing_known(known: KnownDestinations) -> str:
 def _has_data(redis: "Redis", name: str) -> bool:
     keys = Keys(name)
     return bool(
-        DESTINATION_NAME.fullmatch(name) and redis.exists(keys.settings, keys.totals, keys.dead, keys.due, keys.away)
+        DESTINATION_NAME.fullmatch(name)
+        and redis.exists(keys.settings, keys.totals, keys.dead, keys.due, keys.bulk, keys.away)
     )

@@ -11,7 +11,7 @@ from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import counted, emit_json
 from segue_worker.cli.store import choose, opened
 from segue_worker.mapping.why_filtered import EVERY_MAPPING
-from segue_worker.observing.destinations import known_destinations
+from segue_worker.observing.destinations import former_names, known_destinations
 from segue_worker.observing.preview import DISABLED
 from segue_worker.observing.trace import Trail, TrailStep, What, read_trails
 from segue_worker.printable import visible
@@ -33,9 +33,12 @@ def trace(message_id: str, *, destination: str | None, config: Path, redis_url: 
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         names = (choose(redis, known, destination),) if destination else known.names
+        names = (*former_names(redis, names), *names)
         trails = [
             trail for name in names for trail in read_trails(redis, name, message_id, standstill=known.standstill(name))
         ]
+        # What another destination had settled is remembered where it was moved to, but not how.
+        trails = [trail for trail in trails if trail.outcome != "settled"] or trails
     if as_json:
         emit_json([trail.to_dict() for trail in trails])
     if not trails:

@@ -69,6 +69,7 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
     limits = Limits(batch_bytes=max_batch_bytes)
     app = create_app(
         sources,
+        lanes={source.write_key.get_secret_value(): source.lane for source in read.sources},
         redis_url=redis_url,
         broker_url=broker_url(redis=redis_url),
         limits=limits,

@@ -16,11 +16,13 @@ def parse_duration(text: object) -> timedelta:
     """Read a duration.
 
     Args:
-        text: a number with its unit (s, m, h, d or w), or several of these in a row.
+        text: a number with its unit (s, m, h, d or w), or several of these in a row; nothing needs no unit: 0.
 
     Raises:
         ValueError: it is not a duration; the message says what to write instead.
     """
+    if text == "0" or (text == 0 and not isinstance(text, bool)):
+        return timedelta()
     if not isinstance(text, str):
         reason = (
             _UNITLESS

@@ -84,7 +84,7 @@ def inspect_config(
             _destination(each, credentials["destinations", index]) for index, each in enumerate(shape.destinations)
         ),
         sources=tuple(
-            Source(write_key=credentials["sources", index], destinations=tuple(each.destinations))
+            Source(write_key=credentials["sources", index], destinations=tuple(each.destinations), lane=each.lane)
             for index, each in enumerate(shape.sources)
             if ("sources", index) in credentials
         ),
@@ -114,6 +114,7 @@ def _destination(shape: DestinationShape, api_key: SecretStr) -> Destination:
         retry=RetryLimits(max_age=shape.retry.max_age),
         dedupe_window=shape.dedupe_window,
         max_pending=shape.max_pending,
+        replicated=shape.durability == "replicated",
         parallel_runs=shape.parallel_runs,
         timeout=shape.timeout,
         dead_letter=DeadLetterLimits(keep=shape.dead_letter.keep, max=shape.dead_letter.max),

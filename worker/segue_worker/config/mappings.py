@@ -1,6 +1,7 @@
 """Compiles the mappings of the configuration, and reports what is wrong with their triggers and fields."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from segue_worker.config.document import Document
@@ -31,10 +32,13 @@ def check_mappings(document: Document) -> None:
 
 def compiled(destination: DestinationShape) -> tuple[CompiledMapping, ...]:
     """Compile the mappings of a destination that has no problems."""
-    return tuple(_compile(mapping, destination.values) for mapping in destination.mappings)
+    return tuple(_compile(mapping, destination.values, destination.max_wait) for mapping in destination.mappings)
 
 
-def _compile(mapping: MappingShape, values: Values = "repair") -> CompiledMapping:
+def _compile(mapping: MappingShape, values: Values = "repair", events_wait: timedelta = timedelta()) -> CompiledMapping:
+    max_wait = mapping.max_wait
+    if max_wait is None:
+        max_wait = events_wait if mapping.action == "sendEvent" else timedelta()
     return compile_destination_mapping(
         name=mapping.name,
         action=mapping.action,
@@ -43,6 +47,7 @@ def _compile(mapping: MappingShape, values: Values = "repair") -> CompiledMappin
         defaults=mapping.defaults,
         fields=mapping.fields,
         values=values,
+        max_wait_ms=int(max_wait.total_seconds() * 1000),
     )
 
 

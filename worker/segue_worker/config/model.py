@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
+from segue_producer.lanes import Lane
 from segue_worker.mapping import CompiledMapping
 from segue_worker.mapping.values import Values
 
@@ -53,6 +54,7 @@ class Destination:
         retry: how long requests are retried.
         dedupe_window: for how long a messageId that comes again has no effect.
         max_pending: how many events may wait before further ones are refused.
+        replicated: whether an event counts as enqueued only once a replica of Redis has it.
         parallel_runs: how many runs there may be at once.
         timeout: how long one request may take.
         dead_letter: how many dead letters are kept, and for how long.
@@ -69,6 +71,7 @@ class Destination:
     retry: RetryLimits
     dedupe_window: timedelta
     max_pending: int
+    replicated: bool = False
     parallel_runs: int
     timeout: timedelta
     dead_letter: DeadLetterLimits
@@ -83,10 +86,11 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A write key of the Tracking API, and the names of the destinations that its events go to."""
+    """A write key of the Tracking API, and the names of the destinations that its events go to, in which lane."""
 
     write_key: SecretStr
     destinations: tuple[str, ...]
+    lane: Lane = "live"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

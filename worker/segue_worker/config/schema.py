@@ -6,7 +6,7 @@ Rules that involve several keys are in `segue_worker.config.rules` and `segue_wo
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
+from segue_producer.lanes import Lane
 from segue_worker.config.durations import between, duration_text
 from segue_worker.config.model import Coalesce
 from segue_worker.mapping import ACTIONS
@@ -128,6 +129,11 @@ class MappingShape(Shape):
     defaults: Boolean = Field(
         default=True, description="Start from the action's default fields; false: only the fields listed here."
     )
+    max_wait: Annotated[timedelta, *between("0s", "365d")] | None = Field(
+        default=None,
+        description="An event whose turn comes later than this after it was enqueued becomes a dead letter; 0s: never. "
+        "When left out, the destination's for sendEvent, and 0s for createOrUpdateContact.",
+    )
     fields: dict[str, Any] = Field(
         default_factory=dict,
         description="The action's fields, each a value or a mapping-kit directive; null removes a default field. "
@@ -198,8 +204,17 @@ class DestinationShape(Shape):
     dedupe_window: Annotated[timedelta, *between("1m", "365d")] = Field(
         default=timedelta(hours=24), description="For how long a messageId that comes again has no effect."
     )
+    max_wait: Annotated[timedelta, *between("0s", "365d")] = Field(
+        default=timedelta(days=7),
+        description="For mappings with the action sendEvent: an event whose turn comes later than this after it was "
+        "enqueued becomes a dead letter; 0s: never.",
+    )
     max_pending: Annotated[int, *whole(1, 1_000_000_000)] = Field(
         default=1_000_000, description="Events waiting at most; beyond, enqueuing is refused."
+    )
+    durability: Literal["normal", "replicated"] = Field(
+        default="normal",
+        description="replicated: enqueueing fails unless a replica of Redis has the event, too; producers heed it within 30 s.",
     )
     parallel_runs: Annotated[int, *whole(1, 32)] = Field(
         default=1, description="Runs at once: more than one only pays when Loops raised the team's limit."
@@ -229,6 +244,7 @@ class SourceShape(Shape):
         default=None, description="A file that holds the write key; relative to the configuration file."
     )
     destinations: Annotated[list[str], Field(min_length=1)] = Field(description="Names of destinations.")
+    lane: Lane = Field(default="live", description="bulk: what this source sends goes behind all that is live.")
 
 
 class FileShape(Shape):

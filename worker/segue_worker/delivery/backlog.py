@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from itertools import takewhile
 from typing import Any, Final, Unpack, cast
 
-from segue_worker.delivery.coalesce import Mode, Piece, coalesce
+from segue_worker.config.durations import duration_text
+from segue_worker.config.model import Coalesce
+from segue_worker.delivery.coalesce import Piece, coalesce
 from segue_worker.delivery.journal import Journal, event_name
 from segue_worker.delivery.requests import outgoing
 from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
+from segue_worker.mapping.request import Request
 from segue_worker.mapping.why_filtered import filter_reasons
 from segue_worker.outbox.counters import Counts
 from segue_worker.outbox.dead_letter import DeadLetter, sources_of
@@ -63,7 +67,7 @@ class Backlog:
         mappings: Sequence[CompiledMapping],
         *,
         destination: str,
-        mode: Mode,
+        mode: Coalesce,
         seen: set[str],
         frozen: Outgoing | None = None,
         begun_with: Plan | None = None,
@@ -85,7 +89,7 @@ class Backlog:
             DamagedError: the oldest entry cannot be read.
         """
         if begun_with and not frozen:
-            self._keep_to(begun_with)
+            self._keep_to(begun_with, destination)
         taken = set(seen)
         pieces: list[Piece] = []
         held = set(frozen.refs) if frozen else set()
@@ -102,9 +106,18 @@ class Backlog:
             taken.add(waiting.identity)
         first = [frozen] if frozen else []
         key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]
-        return first + [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
+        planned = [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
+        if self.journal.interrupted and planned and not frozen:
+            self._may_be_sent(planned[0].refs, destination)
+        return first + planned
 
-    def _keep_to(self, plan: Plan) -> None:
+    def _may_be_sent(self, refs: Sequence[Ref], destination: str) -> None:
+        """Note with the next settlement that a request may have been sent: by which mappings, and under which keys."""
+        for waiting in {ref.event: self._events[ref.event] for ref in refs}.values():
+            waiting.origin = waiting.origin or destination
+            waiting.changed = True
+
+    def _keep_to(self, plan: Plan, destination: str) -> None:
         """Keep the events that an unrecorded request may have stood for to the mappings that took them by then.
 
         Everything behind the first request was recorded before it was sent, or not sent. That request may be a merge, of
@@ -114,6 +127,7 @@ class Backlog:
             rules = plan.takes(waiting.event) if waiting.event and waiting.only is None else []
             if rules:
                 waiting.only = tuple(rule.mapping for rule in rules)
+                waiting.origin = waiting.origin or destination
                 waiting.changed = True
             if any(rule.action == "sendEvent" for rule in rules):
                 return
@@ -131,20 +145,7 @@ class Backlog:
         for name, mapping in self._wanted(waiting, event, mappings):
             if name in waiting.done or name in waiting.left:
                 continue
-            if mapping is None:
-                self._bury(waiting, "mapping_gone", f"the configuration no longer has the mapping {name!r}", name)
-                continue
-            try:
-                request = mapping.render(event) if waiting.only is None else mapping.request(event)
-            except PayloadError as error:
-                self._bury(waiting, "payload", str(error), name)
-                continue
-            except MappingError as error:
-                self._bury(waiting, "mapping", str(error), name)
-                continue
-            except Exception as error:  # noqa: BLE001 - whatever an event does to a mapping, its neighbours go on
-                self._bury(waiting, "mapping", f"the mapping failed with {type(error).__name__}", name)
-                continue
+            request = self._request(waiting, name, mapping)
             if request is not None:
                 waiting.left.add(name)
                 if request.repairs:
@@ -159,6 +160,33 @@ class Backlog:
             for letter in waiting.dead
         ]
         return pieces
+
+    def _request(self, waiting: Waiting, name: str, mapping: CompiledMapping | None) -> Request | None:
+        """What a mapping makes of an event; None where it does not fire, or where there is a dead letter instead."""
+        event = waiting.event or {}
+        if mapping is None:
+            self._bury(waiting, "mapping_gone", f"the configuration no longer has the mapping {name!r}", name)
+            return None
+        try:
+            request = mapping.render(event) if waiting.only is None else mapping.request(event)
+        except PayloadError as error:
+            self._bury(waiting, "payload", str(error), name)
+        except MappingError as error:
+            self._bury(waiting, "mapping", str(error), name)
+        except Exception as error:  # noqa: BLE001 - whatever an event does to a mapping, its neighbours go on
+            self._bury(waiting, "mapping", f"the mapping failed with {type(error).__name__}", name)
+        else:
+            if request is None or not self._is_late(waiting, mapping):
+                return request
+            waited = duration_text(timedelta(seconds=(self._now_ms() - waiting.enqueued) // 1000))
+            most = duration_text(timedelta(milliseconds=mapping.max_wait_ms))
+            self._bury(waiting, "late", f"its turn came {waited} after it was enqueued, and max_wait is {most}", name)
+        return None
+
+    def _is_late(self, waiting: Waiting, mapping: CompiledMapping) -> bool:
+        """Whether an event's turn comes too late; never that of a replay, which somebody asked for."""
+        most = mapping.max_wait_ms
+        return bool(most and waiting.enqueued and not waiting.replay and self._now_ms() - waiting.enqueued > most)
 
     @staticmethod
     def _wanted(

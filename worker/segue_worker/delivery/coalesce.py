@@ -19,11 +19,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from segue_worker.config.model import Coalesce
 from segue_worker.mapping.request import Request
-
-Mode = Literal["off", "updates", "updates_into_events"]
 
 _EVENT_FIELDS: Final = frozenset({"eventName", "eventProperties"})
 _MERGED_AT_MOST: Final = 100
@@ -53,7 +52,7 @@ class Group(NamedTuple):
     pieces: tuple[Piece, ...]
 
 
-def coalesce(pieces: Iterable[Piece], mode: Mode) -> list[Group]:
+def coalesce(pieces: Iterable[Piece], mode: Coalesce = "updates") -> list[Group]:
     """Group the pieces of one contact, in order.
 
     Args:
@@ -79,9 +78,9 @@ def apart(group: Group) -> list[Group]:
     pieces = group.pieces
     if group.request.action == "sendEvent":
         event = pieces[-1]
-        return [*coalesce(pieces[:-1], "updates"), Group(event.request, (event._replace(apart="event"),))]
+        return [*coalesce(pieces[:-1]), Group(event.request, (event._replace(apart="event"),))]
     half = len(pieces) // 2
-    return [*coalesce(pieces[:half], "updates"), *coalesce(pieces[half:], "updates")]
+    return [*coalesce(pieces[:half]), *coalesce(pieces[half:])]
 
 
 @dataclass(slots=True)
@@ -98,7 +97,7 @@ class _Growing:
     body: dict[str, Any]
     pieces: list[Piece]
 
-    def takes(self, piece: Piece, mode: Mode) -> bool:
+    def takes(self, piece: Piece, mode: Coalesce) -> bool:
         """Take one more piece, if it may be merged. Returns whether it was."""
         if mode == "off" or self.request.action != "createOrUpdateContact" or len(self.pieces) >= _MERGED_AT_MOST:
             return False
@@ -129,7 +128,7 @@ class _Growing:
         """The group, when nothing more is to come."""
         request = self.request
         if len(self.pieces) > 1:
-            request = Request(request.mapping, request.action, request.method, request.path, self.body)
+            request = request._replace(body=self.body)
         return Group(request, tuple(self.pieces))
 
 
@@ -142,12 +141,8 @@ def _same_contact(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
     if earlier.get("userId") != later.get("userId"):
         return False
     one, other = earlier.get("email"), later.get("email")
-    return _equal(one, other) if other else bool(earlier.get("userId"))
-
-
-def _equal(one: Any, other: Any) -> bool:
-    # By their texts where they are no strings, because in Python True is 1.
-    return one == other if type(one) is type(other) is str else repr(one) == repr(other)
+    # In Python True is 1.
+    return one == other and type(one) is type(other) if other else bool(earlier.get("userId"))
 
 
 def _same_kinds(earlier: dict[str, Any], later: dict[str, Any]) -> bool:

@@ -53,6 +53,9 @@ QUICK_WAIT_S: Final = 3.0
 NO_SLOT_WAIT_S: Final = 0.5
 SETTLE_PATIENCE_S: Final = 30.0
 """How long a settlement is tried while Redis is away; an unrecorded request would be sent again."""
+OVERDUE_MS: Final = 24 * 3_600_000
+"""Bulk that has waited for longer keeps a larger part of the limit."""
+
 log = logging.getLogger(__name__)
 
 
@@ -118,7 +121,9 @@ class Delivery:
             log.info("a contact of %s was taken over by another run", self._run.destination.name)
         except Exception as error:  # noqa: BLE001 - see above
             if is_passing(error):
-                log.warning("Redis is away (%s); a contact's last request may be repeated", type(error).__name__)
+                log.warning(
+                    "Redis does not answer (%s); a contact's last request may be repeated", type(error).__name__
+                )
             else:
                 await self._fail(error)
         finally:
@@ -279,14 +284,23 @@ class Delivery:
 
     async def _slot(self) -> Slot | None:
         """Leave to send, or None where nothing may be sent in this run, or without the shared limiter."""
+        run = self._run
         try:
-            return await self._run.pacer.slot(wanted=self._run.may_send)
+            return await run.pacer.slot(wanted=run.may_send, live=self._is_live, overdue=self._is_overdue())
         except (RedisError, OSError) as error:
             if not is_passing(error):
                 raise
             # Whatever is wrong with it alone, nobody asks again at once.
             await self._nap(NO_SLOT_WAIT_S)
             return None
+
+    def _is_live(self) -> bool:
+        """Whether a live event waits for what is to be sent now."""
+        return self._hold.live or self._taken < self._claimed.live
+
+    def _is_overdue(self) -> bool:
+        """Whether the contact has waited for so long in bulk that it keeps a larger part of the limit."""
+        return not self._is_live() and self._run.now_ms() - self._claimed.since > OVERDUE_MS
 
     def _age_s(self) -> float:
         return (self._run.now_ms() - self._first_ms) / 1000 if self._first_ms else 0.0
@@ -385,7 +399,7 @@ class Delivery:
                 return
             except Exception as another:
                 if is_passing(another):
-                    log.warning("Redis is away (%s); a contact's claim lapses", type(another).__name__)
+                    log.warning("Redis does not answer (%s); a contact's claim lapses", type(another).__name__)
                     return
                 log.exception("a contact of %s cannot be given back so", name)
             else:

@@ -6,18 +6,9 @@ costs one comparison.
 
 import os
 import signal
-from typing import Final, Literal
+from typing import Literal
 
 Point = Literal["after_claim", "before_send", "after_send", "before_settle", "after_settle", "hand_over", "in_sweep"]
-POINTS: Final[tuple[Point, ...]] = (
-    "after_claim",
-    "before_send",
-    "after_send",
-    "before_settle",
-    "after_settle",
-    "hand_over",
-    "in_sweep",
-)
 
 _armed, _, _times = os.environ.get("SEGUE_FAULT_POINT", "").partition(":")
 _left = int(_times or 1)

@@ -34,13 +34,15 @@ class Hold:
 
     Attributes:
         ended: set when the claim's delivery has ended.
+        live: whether all its events are live by now.
     """
 
-    __slots__ = ("_guards", "_loop", "_until", "claimed", "ended")
+    __slots__ = ("_guards", "_loop", "_until", "claimed", "ended", "live")
 
     def __init__(self, claimed: Claimed, until: float) -> None:
         self.claimed = claimed
         self.ended = asyncio.Event()
+        self.live = claimed.live >= len(claimed.entries)
         self._loop = asyncio.get_running_loop()
         self._until = until
         self._guards: set[asyncio.Timeout] = set()
@@ -116,10 +118,11 @@ class Lease:
         try:
             # A heartbeat that hangs must not keep the next one from being tried.
             async with asyncio.timeout(self._seconds / _BEATS_PER_LEASE):
-                alive, lost = await self._outbox.renew([hold.claimed for hold in holds])
+                alive, lost, live = await self._outbox.renew([hold.claimed for hold in holds])
         except (RedisError, OSError, TimeoutError) as error:
             log.debug("heartbeat failed: %s", type(error).__name__)
             return
         self.run_lost = self.run_lost or not alive
         for place, hold in enumerate(holds):
+            hold.live = hold.live or place in live
             hold.lasts(self._loop.time() if place in lost else began + self._seconds - _MARGIN_S)

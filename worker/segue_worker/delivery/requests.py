@@ -50,6 +50,6 @@ def outgoing(group: Group, events: Sequence[tuple[str, str, str]]) -> Outgoing:
 
     def updates() -> tuple[Outgoing, ...]:
         folded = group.pieces[:-1] if request.path == EVENTS_PATH else ()
-        return tuple(outgoing(part, events) for part in coalesce(folded, "updates"))
+        return tuple(outgoing(part, events) for part in coalesce(folded))
 
     return replace(whole, apart=parts, updates=updates)

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from redis.exceptions import RedisError, ResponseError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
 
+from segue_producer.lanes import LANE_NAMES, Lane
 from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.delivery import Delivery
 from segue_worker.delivery.fault_points import reach
@@ -23,7 +25,7 @@ from segue_worker.outbox.plan import Plan, version_in
 RUN_S: Final = 5.0
 """How long a run goes on before it hands over, so that runs of other destinations get their turn."""
 IDLE_POLL_S: Final = 0.02
-"""How often a run with free places looks for contacts that became due: no append sends it a hint."""
+"""How often a run with free places in a lane looks for contacts that became due: no append sends it a hint."""
 STOP_POLL_S: Final = 0.05
 REDIS_PATIENCE_S: Final = 10.0
 LEAVE_S: Final = 60.0
@@ -37,6 +39,11 @@ log = logging.getLogger(__name__)
 def concurrency(rate_limit: int) -> int:
     """Contacts delivered at once: enough to use the limit while answers take up to two seconds."""
     return min(64, max(8, 2 * rate_limit))
+
+
+def lane_of(claimed: Claimed) -> Lane:
+    """The lane in which a contact had waited."""
+    return "live" if claimed.live else "bulk"
 
 
 async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
@@ -93,55 +100,82 @@ async def _watch(context: RunContext, seconds: float) -> None:
 
 async def _deliver_due(context: RunContext) -> bool:
     """Deliver until nothing is due, or the run must leave. Returns whether the run has ended for want of work."""
-    places = concurrency(context.destination.rate_limit)
-    deliveries = _Deliveries()
+    deliveries = _Deliveries(concurrency(context.destination.rate_limit))
     ended = False
     try:
         while context.may_send() and not ended:
-            free = places - len(deliveries)
             since = asyncio.get_running_loop().time()
-            claimed = await _claim(context, free) if 2 * free >= places else []
+            room = deliveries.room(since)
+            claimed = await _claim(context, room) if any(room.values()) else []
+            deliveries.note_look(since, room, claimed)
             if claimed:
                 reach("after_claim")
                 await _begin(claimed, context, deliveries, since=since)
             elif not deliveries:
                 ended = await _finish(context, leave=False) == "ended"
             else:
-                await deliveries.one_ends(within_s=IDLE_POLL_S if 2 * free >= places else None)
+                await deliveries.one_ends()
     finally:
         await deliveries.all_end(within_s=LEAVE_S + context.destination.timeout.total_seconds())
     return ended
 
 
 class _Deliveries:
-    """The deliveries under way. Waiting for the next to end costs the same however many there are."""
+    """The deliveries under way. Waiting for the next to end costs the same however many there are.
 
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+    Each lane has its own places, so that bulk takes none from live. A lane in which nothing was found is looked at again
+    after a while, and not whenever a delivery of the other one ends.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._tasks: dict[asyncio.Task[None], Lane] = {}
+        self._under_way = Counter[Lane]()
+        self._look_at: dict[Lane, float] = dict.fromkeys(LANE_NAMES, 0.0)
         self._ended = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def add(self, delivery: Coroutine[Any, Any, None]) -> None:
+    def add(self, delivery: Coroutine[Any, Any, None], lane: Lane) -> None:
         task = asyncio.create_task(delivery)
-        self._tasks.add(task)
+        self._tasks[task] = lane
+        self._under_way[lane] += 1
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._under_way[self._tasks.pop(task)] -= 1
         self._ended.set()
 
-    async def one_ends(self, *, within_s: float | None) -> None:
+    def _has_room(self, lane: Lane) -> bool:
+        return 2 * self._under_way[lane] <= self._places
+
+    def room(self, now: float) -> dict[Lane, int]:
+        """How many contacts of each lane are to be claimed; none before it is time to look."""
+        lanes = [lane for lane in LANE_NAMES if self._has_room(lane)]
+        if self._tasks and all(self._look_at[lane] > now for lane in lanes):
+            lanes = []
+        return {lane: self._places - self._under_way[lane] if lane in lanes else 0 for lane in LANE_NAMES}
+
+    def note_look(self, now: float, room: Mapping[Lane, int], claimed: Sequence[Claimed]) -> None:
+        """Note what a look at the lanes has brought."""
+        found = {lane_of(item) for item in claimed}
+        for lane in LANE_NAMES:
+            if room[lane]:
+                self._look_at[lane] = 0.0 if lane in found else now + IDLE_POLL_S
+
+    async def one_ends(self) -> None:
+        """Wait until one ends, or it is time to look at a lane that has room."""
+        looks = [self._look_at[lane] for lane in LANE_NAMES if self._has_room(lane)]
         with suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout_at(min(looks, default=None)):
                 await self._ended.wait()
         self._ended.clear()
 
     async def all_end(self, *, within_s: float) -> None:
         """Wait for all, and cancel what has not ended in time."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=within_s)
+            await asyncio.wait(tuple(self._tasks), timeout=within_s)
         if hanging := tuple(self._tasks):
             log.error("%d deliveries hang and are cancelled; their contacts are tried again", len(hanging))
             for task in hanging:
@@ -149,11 +183,11 @@ class _Deliveries:
             await asyncio.wait(hanging, timeout=CANCEL_S)
 
 
-async def _claim(context: RunContext, places: int) -> list[Claimed]:
+async def _claim(context: RunContext, room: Mapping[Lane, int]) -> list[Claimed]:
     try:
-        return await context.outbox.claim(places)
+        return await context.outbox.claim(room["live"], room["bulk"])
     except (RedisError, OSError) as error:
-        log.warning("Redis is away (%s); the run waits", type(error).__name__)
+        log.warning("Redis does not answer (%s); the run waits", type(error).__name__)
         with suppress(TimeoutError):
             await asyncio.wait_for(context.leaving.wait(), 0.2)
         return []
@@ -176,8 +210,8 @@ async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _D
         for delivery in begun:
             delivery.end()
         raise
-    for delivery in begun:
-        deliveries.add(delivery.deliver(seen))
+    for item, delivery in zip(claimed, begun, strict=True):
+        deliveries.add(delivery.deliver(seen), lane_of(item))
 
 
 async def _begun_with(claimed: Claimed, context: RunContext) -> Plan | None:
@@ -237,7 +271,9 @@ async def _held(context: RunContext) -> bool:
         if answer is not None and answer.delivered:
             if await context.outbox.replace_pause(pause, None):
                 name = context.destination.name
-                log.warning("destination %s goes on: the probe succeeded", name, extra=facts(destination=name))
+                log.warning(
+                    "the pause of destination %s has ended: the probe succeeded", name, extra=facts(destination=name)
+                )
                 return False
         else:
             if refused and not await context.outbox.is_refused(access):

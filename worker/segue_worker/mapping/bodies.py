@@ -8,8 +8,6 @@ from segue_worker.mapping.mailing_lists import chosen, subscriptions
 from segue_worker.mapping.payload import PASSED_THROUGH
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["BODIES"]
-
 MakeBody = Callable[[dict[str, Any]], dict[str, Any]]
 """Takes a payload, which it may change, and returns the body."""
 

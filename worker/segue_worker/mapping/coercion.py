@@ -10,8 +10,6 @@ from segue_worker.mapping.mailing_lists import as_object
 from segue_worker.mapping.segment_dates import is_date_like
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["Coerce", "ValueRefused", "compile_coercion", "is_address"]
-
 Coerce = Callable[[Any], Any]
 """Takes a field's value (not missing, null or ""), and returns what to send. Raises `ValueRefused`."""
 

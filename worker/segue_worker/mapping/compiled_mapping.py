@@ -12,8 +12,6 @@ from segue_worker.mapping.transform import Transform, compile_with_faults
 from segue_worker.mapping.trigger import Trigger, compile_trigger
 from segue_worker.mapping.values import RULES, Repair, Values, repair
 
-__all__ = ["CompiledMapping", "compile_destination_mapping"]
-
 
 class CompiledMapping:
     """A mapping of a destination, ready to turn events into requests.
@@ -23,9 +21,10 @@ class CompiledMapping:
         action: the name of the Loops action that it performs.
         trigger: decides which events it applies to.
         enabled: whether it applies to any event at all.
+        max_wait_ms: for how long an event may have waited for its turn; 0 for any time.
     """
 
-    __slots__ = ("_body", "_check", "_transform", "_values", "action", "enabled", "name", "trigger")
+    __slots__ = ("_body", "_check", "_transform", "_values", "action", "enabled", "max_wait_ms", "name", "trigger")
 
     def __init__(  # noqa: PLR0913 - what a mapping is put together from
         self,
@@ -37,8 +36,10 @@ class CompiledMapping:
         transform: Transform,
         email_only: bool = False,
         values: Values = "keep",
+        max_wait_ms: int = 0,
     ) -> None:
         self.name = name
+        self.max_wait_ms = max_wait_ms
         self.action = action.name
         self.trigger = trigger
         self.enabled = enabled
@@ -115,6 +116,7 @@ def compile_destination_mapping(  # noqa: PLR0913 - the keys of a mapping's conf
     defaults: bool,
     fields: Mapping[str, Any],
     values: Values = "keep",
+    max_wait_ms: int = 0,
 ) -> CompiledMapping:
     """Compile a mapping from the keys of its configuration.
 
@@ -127,6 +129,7 @@ def compile_destination_mapping(  # noqa: PLR0913 - the keys of a mapping's conf
         fields: the mapping-kit value of each field. Unknown fields are dropped, as by Segment: see `unknown_fields`. With a
             `userId` of None and an `email`, the contact is found by its email alone.
         values: what is done about values that Loops refuses; see `segue_worker.mapping.values`.
+        max_wait_ms: for how long an event may have waited for its turn; 0 for any time.
 
     Raises:
         TriggerError: the trigger is refused.
@@ -150,4 +153,5 @@ def compile_destination_mapping(  # noqa: PLR0913 - the keys of a mapping's conf
         transform=transform,
         email_only="userId" in fields and fields["userId"] is None and mapping.get("email") is not None,
         values=values,
+        max_wait_ms=max_wait_ms,
     )

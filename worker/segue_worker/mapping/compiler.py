@@ -14,19 +14,6 @@ from segue_worker.mapping.javascript import type_name
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = [
-    "CompileDirective",
-    "Compiler",
-    "Keep",
-    "Resolve",
-    "Scope",
-    "charge_size",
-    "clean",
-    "constant",
-    "failing",
-    "is_directive",
-]
-
 Resolve = Callable[[Any, Meter], Any]
 
 

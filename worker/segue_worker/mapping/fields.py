@@ -6,17 +6,6 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-__all__ = [
-    "ACTIONS",
-    "Action",
-    "ActionName",
-    "Field",
-    "FieldType",
-    "default_fields",
-    "is_segments_own",
-    "unknown_fields",
-]
-
 ActionName = Literal["createOrUpdateContact", "sendEvent"]
 FieldType = Literal["string", "email", "boolean", "object", "datetime", "mailing lists"]
 

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-__all__ = ["civil_from_days", "days_from_civil"]
-
 _MARCH: Final = 3
 _ERA_YEARS: Final = 400
 _ERA_DAYS: Final = 146_097

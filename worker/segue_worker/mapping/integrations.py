@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-__all__ = ["lets_through"]
-
 _NAMES: Final = ("Loops (Actions)", "Actions Loops", "Loops")
 
 

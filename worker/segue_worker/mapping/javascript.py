@@ -8,22 +8,6 @@ from typing import Any, Final
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = [
-    "WHITESPACE",
-    "array_index",
-    "article",
-    "has_lone_surrogate",
-    "is_falsy",
-    "number_text",
-    "own_entries",
-    "paired",
-    "text",
-    "type_name",
-    "utf16_length",
-    "utf16_unit",
-    "utf16_units",
-]
-
 WHITESPACE: Final = "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 """The characters that `String.prototype.trim` removes; Python's `str.strip` removes others."""
 

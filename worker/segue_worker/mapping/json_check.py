@@ -7,8 +7,6 @@ from segue_worker.errors import MappingError
 from segue_worker.mapping.javascript import article, has_lone_surrogate
 from segue_worker.mapping.limits import MAX_MAPPING_DEPTH, MAX_MAPPING_NODES, MAX_MAPPING_TEXT
 
-__all__ = ["check_json"]
-
 _Pending = list[tuple[Any, str, int]]
 
 

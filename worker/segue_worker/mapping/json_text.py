@@ -11,8 +11,6 @@ import orjson
 from segue_worker.mapping.javascript import number_text, own_entries, paired
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["decode", "encode", "encode_bytes"]
-
 _EXACT_DIGITS: Final = 15
 _STRICT: Final = orjson.OPT_STRICT_INTEGER
 _INTEGER_KEY: Final = re.compile(rb'"(?:0|[1-9][0-9]{0,9})":').search

@@ -8,17 +8,6 @@ from typing import Final
 
 from segue_worker.errors import MappingError
 
-__all__ = [
-    "MAX_DEPTH",
-    "MAX_MAPPING_DEPTH",
-    "MAX_MAPPING_NODES",
-    "MAX_MAPPING_TEXT",
-    "MAX_PATTERN_LENGTH",
-    "MAX_REPLACEMENT_LENGTH",
-    "MAX_TRIGGER_LENGTH",
-    "Meter",
-]
-
 MAX_MAPPING_DEPTH: Final = 100
 """Levels of nesting a mapping may have."""
 

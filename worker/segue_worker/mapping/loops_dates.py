@@ -6,8 +6,6 @@ from typing import Any, Final
 
 from segue_worker.mapping.v8_dates import parse_v8_date
 
-__all__ = ["RECENT_SECONDS", "as_date", "in_documented_form", "is_documented", "may_be_seconds"]
-
 _DAY: Final = r"\d{4}-\d{2}-\d{2}"
 _DOCUMENTED: Final = re.compile(
     rf"{_DAY}([T ]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d{{3}})?)?(Z|[+-]\d{{2}}:\d{{2}})?)?\Z", re.ASCII

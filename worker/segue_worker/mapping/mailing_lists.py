@@ -5,8 +5,6 @@ from typing import Any
 
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["as_object", "chosen", "subscriptions"]
-
 
 def as_object(value: Any) -> Any:
     """Turn `[{"listId": id, "subscribed": bool}, …]` into `{id: bool, …}`; any other value is returned as it is.

@@ -7,8 +7,6 @@ from typing import Any, Final
 from segue_worker.mapping.javascript import array_index, is_falsy, utf16_length, utf16_unit
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["Lookup", "compile_keys", "compile_lookup", "look_up", "split_path", "without_root"]
-
 Lookup = Callable[[Any], Any]
 
 _SEPARATORS: Final = re.compile(r"\[(?=[\"'0-9])|\.|(?<=[\"'0-9])\]+")

@@ -9,8 +9,6 @@ from segue_worker.mapping.fields import Action
 from segue_worker.mapping.javascript import type_name
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["PASSED_THROUGH", "CheckPayload", "compile_check"]
-
 PASSED_THROUGH: Final = "dynamicAuthSettings"
 """The only unknown field that Segment does not drop."""
 

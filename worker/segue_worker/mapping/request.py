@@ -6,8 +6,6 @@ from segue_worker.mapping import json_text
 from segue_worker.mapping.fields import ActionName
 from segue_worker.mapping.values import Repair
 
-__all__ = ["Request", "encode_body"]
-
 
 class Request(NamedTuple):
     """The request that a mapping makes of an event, before it is given an Idempotency-Key.

@@ -6,8 +6,6 @@ from typing import Final
 from segue_worker.mapping.javascript import number_text
 from segue_worker.mapping.v8_dates import parse_v8_date
 
-__all__ = ["is_date_like"]
-
 _LATEST_SECOND: Final = 8.64e12
 _LONGEST_NUMBER: Final = 25
 _LONGEST: Final = 500

@@ -9,8 +9,6 @@ from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.path import compile_lookup, look_up
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["compile_template", "render"]
-
 _DOUBLE: Final = 2
 _TRIPLE: Final = 3
 

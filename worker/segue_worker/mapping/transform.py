@@ -10,8 +10,6 @@ from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.undefined import UNDEFINED
 from segue_worker.mapping.validate import validated
 
-__all__ = ["Transform", "compile_mapping", "compile_with_faults"]
-
 Transform = Callable[..., Any]
 """Takes an event (`{}` when left out) and returns the mapping's result, or `UNDEFINED`."""
 

@@ -2,8 +2,6 @@
 
 from typing import Final, Literal
 
-__all__ = ["UNDEFINED", "Undefined"]
-
 
 class Undefined:
     """The type of `UNDEFINED`, which is its only instance."""

@@ -6,8 +6,6 @@ from typing import Final
 from segue_worker.mapping.gregorian import days_from_civil
 from segue_worker.mapping.v8_lenient_dates import SIGNIFICANT_DIGITS, parse_leniently, read_milliseconds
 
-__all__ = ["parse_v8_date"]
-
 _LONGEST: Final = 500
 _LATEST_MS: Final = 8.64e15
 _DAY_MS: Final = 86_400_000

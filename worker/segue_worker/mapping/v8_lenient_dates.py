@@ -12,8 +12,6 @@ from typing import Final, Literal, NamedTuple
 from segue_worker.mapping.gregorian import days_from_civil
 from segue_worker.mapping.javascript import WHITESPACE
 
-__all__ = ["SIGNIFICANT_DIGITS", "parse_leniently", "read_milliseconds"]
-
 SIGNIFICANT_DIGITS: Final = 9
 """How many digits of a number V8 reads; it skips the rest."""
 

@@ -9,8 +9,6 @@ from segue_worker.mapping.javascript import article, type_name, utf16_length
 from segue_worker.mapping.limits import MAX_PATTERN_LENGTH, MAX_REPLACEMENT_LENGTH
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["validated"]
-
 _ROOT: Final = "__segment_internal_directive"
 
 MappingPath = tuple[str, ...]

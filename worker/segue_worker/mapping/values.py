@@ -22,8 +22,6 @@ from segue_worker.mapping.loops_dates import (
 from segue_worker.mapping.mailing_lists import subscriptions
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["RULES", "Repair", "Rule", "Values", "repair", "why_of"]
-
 Values = Literal["repair", "refuse", "keep"]
 """What a destination does with values that Loops refuses. `refuse`: what would be left out makes a dead letter."""
 Fate = Literal["repaired", "left out", "noticed"]

@@ -85,6 +85,15 @@ def _served(workers: Workers, seen: dict[str, int], configured: Collection[str])
     return workers.served | announced
 
 
+def former_names(redis: "Redis", names: Collection[str]) -> list[str]:
+    """The destinations from which something was moved to these, which are no longer among them: their logs know more."""
+    found: list[str] = []
+    for name in names:
+        former: Any = redis.hget(Keys(name).settings, "moved_from")
+        found += (former or b"").decode().split()
+    return [name for name in dict.fromkeys(found) if name not in names]
+
+
 def orphan_text(name: str) -> str:
     """What is said of an orphaned destination, with what to do."""
     return (
@@ -98,7 +107,7 @@ def holding(redis: "Redis", names: Collection[str]) -> set[str]:
     with redis.pipeline(transaction=False) as pipe:
         for name in names:
             keys = Keys(name)
-            pipe.exists(keys.due, keys.away, keys.parked, keys.dead)
+            pipe.exists(keys.due, keys.bulk, keys.away, keys.parked, keys.dead)
         return {name for name, found in zip(names, pipe.execute(), strict=True) if found}
 
 

@@ -7,14 +7,15 @@ from typing import Final
 from redis import Redis, RedisError
 
 from segue_producer.broker import celery_app
-from segue_producer.clients import where
+from segue_producer.clients import NO_BROKER, where
 from segue_producer.keys import DESTINATIONS, HELD, Keys
 from segue_producer.settings import QUEUE
 from segue_worker.config import Config, Inspection
 from segue_worker.observing.api_keys import check_keys, note_teams
 from segue_worker.observing.destinations import find_held, known_beside, orphan_text
 from segue_worker.observing.finding import Finding, Level
-from segue_worker.observing.redis_check import inspect_redis
+from segue_worker.observing.orphaned_mappings import gone_mappings
+from segue_worker.observing.redis_check import inspect_all
 from segue_worker.observing.workers import read_workers
 
 WAIT_S: Final = 3
@@ -37,7 +38,7 @@ def examine(redis: "Redis", redis_url: str, broker_url: str, inspection: Inspect
     try:
         redis.ping()
         yield Finding("redis", Level.OK, f"{where(redis_url)} answers")
-        yield from inspect_redis(redis)
+        yield from inspect_all(redis, redis_url)
         redis_answers = True
     except (RedisError, OSError) as error:
         said = f"{where(redis_url)} does not answer ({type(error).__name__})"
@@ -62,6 +63,9 @@ def _configuration(inspection: Inspection) -> Iterator[Finding]:
 
 
 def _broker(url: str) -> Iterator[Finding]:
+    if not url:
+        yield Finding("broker", Level.FAULT, NO_BROKER)
+        return
     app = celery_app("segue", url, timeout=WAIT_S, set_as_current=False)
     try:
         with app.connection_for_write() as connection:
@@ -132,8 +136,14 @@ def _orphans(redis: "Redis", config: Config | None) -> Iterator[Finding]:
     found = find_held(redis)
     if found:
         redis.hset(HELD, mapping=dict.fromkeys(found, 0))
-    for name in sorted(known_beside(redis, config).orphaned):
+    known = known_beside(redis, config)
+    for name in sorted(known.orphaned):
         yield Finding("orphaned destination", Level.FAULT, orphan_text(name))
+    for name, mappings in gone_mappings(redis, known).items():
+        for mapping, held in mappings.items():
+            kept = f"{held['parked']} parked requests and {held['dead']} dead letters"
+            said = f"{name} has no mapping {mapping!r} any more, but {kept} of it"
+            yield Finding("orphaned mapping", Level.WARNING, said, f"segue dead replay {name} --mapping {mapping!r}")
 
 
 def _api_keys(redis: "Redis | None", config: Config) -> Iterator[Finding]:

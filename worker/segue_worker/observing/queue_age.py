@@ -7,16 +7,16 @@ from typing import Final
 from redis.asyncio import Redis
 
 from segue_producer.keys import STATS_KEPT_S, Keys
-from segue_producer.lua import CLOCK, read_script
+from segue_producer.lua import CLOCK, LANES, read_script
 from segue_worker.observing.status import PARKED_LOOKED_AT, WAITS_SINCE
-from segue_worker.outbox.counters import OLDEST
+from segue_worker.outbox.counters import OLDEST, OLDEST_BULK
 
 log = logging.getLogger(__name__)
-_SCRIPT: Final = read_script("segue_worker/observing/queue_age", CLOCK, WAITS_SINCE)
+_SCRIPT: Final = read_script("segue_worker/observing/queue_age", CLOCK, LANES, WAITS_SINCE)
 
 
 async def record_queue_age(redis: "Redis", destinations: Sequence[str], now_ms: int) -> None:
-    """Record how long the longest waiting contact of each destination has waited, in one round trip.
+    """Record how long the longest waiting contact of each destination and lane has waited, in one round trip.
 
     The figure is that of `status.read_statuses`. If one of a destination's keys is damaged, an error is logged.
 
@@ -33,8 +33,8 @@ async def record_queue_age(redis: "Redis", destinations: Sequence[str], now_ms: 
         for name in destinations:
             keys = Keys(name)
             await script(
-                keys=[keys.due, keys.parked, f"{keys.stats}{now_ms // 60_000}", keys.lease],
-                args=[now_ms, PARKED_LOOKED_AT, OLDEST, STATS_KEPT_S],
+                keys=[keys.due, keys.parked, f"{keys.stats}{now_ms // 60_000}", keys.lease, keys.bulk, keys.live],
+                args=[now_ms, PARKED_LOOKED_AT, STATS_KEPT_S, OLDEST, OLDEST_BULK],
                 client=pipe,
             )
         ages = await pipe.execute(raise_on_error=False)

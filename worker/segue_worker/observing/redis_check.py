@@ -1,22 +1,28 @@
 """Checks that Redis loses nothing: that it is new enough, does not evict, and keeps its data on disk."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
-from redis import Redis, ResponseError
+from redis import Redis, RedisError, ResponseError
 
+from segue_producer.clients import every_node
+from segue_producer.urls import kind
 from segue_worker.errors import RedisSetupError
 from segue_worker.observing.finding import Finding, Level
 
+NODE_TIMEOUT_S: Final = 5.0
 OLDEST: Final = (6, 2)
 """The oldest Redis that has all the commands that are used. Valkey reports 7.2 or later as its Redis version."""
 
 
-def check_redis(redis: "Redis") -> list[str]:
+def check_redis(redis: "Redis", url: str = "") -> list[str]:
     """Check that Redis keeps what it is given (docs/running.md#redis-settings).
 
     Args:
         redis: a connected client.
+        url: that it was made with; with those of Sentinels and of a cluster every server is asked.
 
     Returns:
         warnings, for people.
@@ -25,11 +31,40 @@ def check_redis(redis: "Redis") -> list[str]:
         RedisSetupError: it is too old, or an eviction policy could drop events.
         redis.RedisError: Redis does not answer.
     """
-    findings = inspect_redis(redis)
+    findings = inspect_all(redis, url)
     faults = [str(each) for each in findings if each.level is Level.FAULT]
     if faults:
         raise RedisSetupError("\n".join(faults))
     return [str(each) for each in findings if each.level is Level.WARNING]
+
+
+def inspect_all(redis: "Redis", url: str) -> list[Finding]:
+    """`inspect_redis` for every server behind a client; what is said of each names it.
+
+    Raises:
+        redis.RedisError: nobody says which servers there are, or the only one does not answer.
+    """
+    if not kind(url):
+        return inspect_redis(redis)
+    findings = []
+    for name, node in every_node(redis, url, timeout=NODE_TIMEOUT_S).items():
+        with node:
+            try:
+                found = [*inspect_redis(node), *_replication(node)]
+            except (RedisError, OSError) as error:
+                found = [Finding("redis", Level.WARNING, f"it does not answer ({type(error).__name__})", "start it")]
+        findings += [replace(each, text=f"{name}: {each.text}") for each in found]
+    return findings
+
+
+def _replication(redis: "Redis") -> list[Finding]:
+    with suppress(ResponseError):
+        facts: Mapping[str, Any] = redis.info("replication")
+        if facts["role"] == "master" and "min_slaves_good_slaves" not in facts:
+            said = "a primary that is cut off from its replicas goes on accepting events, which are lost when another takes over"
+            advice = "set min-replicas-to-write 1 and min-replicas-max-lag 10"
+            return [Finding("redis replication", Level.WARNING, said, advice)]
+    return []
 
 
 def inspect_redis(redis: "Redis") -> list[Finding]:

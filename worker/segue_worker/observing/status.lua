@@ -1,7 +1,7 @@
 -- The state of a destination and its counters. Only reads. `waits_since` is that of waits_since.lua.
 --
 -- KEYS[1] pending    string, number of events in all outboxes
--- KEYS[2] due        zset  contact that waits -> ms since which it has
+-- KEYS[2] due        zset  live contact that waits -> ms since which it has
 -- KEYS[3] lease      hash  contact -> who holds it, see outbox/claim.lua
 -- KEYS[4] parked     hash  contact -> JSON
 -- KEYS[5] dead       hash  id -> JSON
@@ -9,15 +9,19 @@
 -- KEYS[7] totals     hash, counters of all time
 -- KEYS[8] away       zset  contact that is claimed or parked -> ms at which it waits again
 -- KEYS[9] settled    string, ms at which something was last settled
+-- KEYS[10] bulk      zset  bulk contact that waits -> ms since which it has
+-- KEYS[11] live      hash, see lanes.lua
+-- KEYS[12] pending_bulk   string, number of those events that are in bulk
 -- ARGV[1] now in ms, or 0 for the server's clock
--- ARGV[2] about how many parked contacts are looked at for the oldest
+-- ARGV[2] about how many parked contacts are looked at
 --
--- Returns {pending, due, in flight, parked, dead, ms since the oldest that is due or claimed began to wait, ms since
---          something was last settled or -1, ms since the oldest began to wait, paused or '',
---          {counter, count, counter, count, ...}}.
+-- Returns {in flight, parked, dead, ms since the oldest that is due or claimed began to wait, ms since something was last
+--          settled or -1, paused or '', {counter, count, counter, count, ...}, live, bulk}; of each lane {pending, due,
+--          ms since the oldest began to wait}.
 
 -- A killed run leaves its leases behind; they are over once their contacts may be claimed again. Of those that are
 -- parked or claimed, the ones whose time has come wait already, though no claim has moved them yet.
+local lanes = {due = KEYS[2], bulk = KEYS[10], live = KEYS[11]}
 local in_flight = 0
 local parked = redis.call('HLEN', KEYS[4])
 for _, contact in ipairs(redis.call('HKEYS', KEYS[3])) do
@@ -27,17 +31,27 @@ for _, contact in ipairs(redis.call('HKEYS', KEYS[3])) do
   end
 end
 
-local settled = tonumber(redis.call('GET', KEYS[9]) or '')
+-- Where many come back at once, as behind a long pause, not each of them is asked for its lane.
+local due = {live = redis.call('ZCARD', KEYS[2]) + redis.call('ZCOUNT', KEYS[8], '-inf', now), bulk = redis.call('ZCARD', KEYS[10])}
+for _, contact in ipairs(redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', now, 'LIMIT', 0, ARGV[2])) do
+  if live_events(lanes, contact) == 0 then
+    due.live, due.bulk = due.live - 1, due.bulk + 1
+  end
+end
 
+local settled = tonumber(redis.call('GET', KEYS[9]) or '')
+local idle = idle_since(lanes, KEYS[3])
+local oldest = waits_since(lanes, KEYS[3], KEYS[4], ARGV[2])
+local pending = tonumber(redis.call('GET', KEYS[1]) or 0)
+local pending_bulk = math.max(0, math.min(pending, tonumber(redis.call('GET', KEYS[12]) or 0) or 0))
 return {
-  tonumber(redis.call('GET', KEYS[1]) or 0),
-  redis.call('ZCARD', KEYS[2]) + redis.call('ZCOUNT', KEYS[8], '-inf', now),
   in_flight,
   parked,
   redis.call('HLEN', KEYS[5]),
-  now - idle_since(KEYS[2], KEYS[3]),
+  now - math.min(idle.live, idle.bulk),
   settled and math.max(0, now - settled) or -1,
-  now - waits_since(KEYS[2], KEYS[3], KEYS[4], ARGV[2]),
   redis.call('GET', KEYS[6]) or '',
   redis.call('HGETALL', KEYS[7]),
+  {pending - pending_bulk, due.live, now - oldest.live},
+  {pending_bulk, due.bulk, now - oldest.bulk},
 }

@@ -3,18 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from redis import Redis
 
 from segue_producer.keys import Keys
-from segue_producer.lua import CLOCK, read_script
+from segue_producer.lanes import LANE_NAMES, Lane
+from segue_producer.lua import CLOCK, LANES, read_script
 from segue_worker.outbox.counters import COUNTERS
 from segue_worker.outbox.pause import Pause
 
 WAITS_SINCE: Final = "segue_worker/observing/waits_since"
 """Lua that defines `waits_since`, to be put before a script."""
-STATUS_SCRIPT: Final = read_script("segue_worker/observing/status", CLOCK, WAITS_SINCE)
+STATUS_SCRIPT: Final = read_script("segue_worker/observing/status", CLOCK, LANES, WAITS_SINCE)
 PARKED_LOOKED_AT: Final = 1000
 """Parked contacts looked at for the oldest, about: a parked value holds a whole request, and a status is read each
 second. With more of them `oldest_pending_s` is a lower bound."""
@@ -25,34 +26,60 @@ COUNTED_AS: Final = {
 """Counter → its name in `segue status --json`, where `dead` says how many dead letters are kept now."""
 
 
+class LaneStatus(NamedTuple):
+    """One lane of a destination.
+
+    Attributes:
+        pending: events in outboxes: in bulk those that wait behind the last live event of their contact.
+        due: contacts that may be claimed now.
+        oldest_pending_s: for how long the contact that waits longest has waited, claimed and parked ones included; 0
+            where none waits.
+    """
+
+    pending: int
+    due: int
+    oldest_pending_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """One destination.
 
     Attributes:
-        pending: events in outboxes.
-        due: contacts that may be claimed now.
+        lanes: what waits in each lane.
         in_flight: contacts claimed by a run.
         parked: contacts that wait for a later attempt.
         dead: dead letters kept.
         paused: the pause in force, or None.
-        oldest_pending_s: for how long the contact that waits longest has waited, claimed and parked ones included; 0
-            where none waits.
-        idle_s: the same without the parked ones: of contacts whose events should be delivered; 0 where there are none.
+        idle_s: for how long the contact that waits longest, without the parked ones, has waited: of those whose events
+            should be delivered; 0 where there are none.
         settled_s_ago: seconds since events were last settled or an attempt was recorded; None if never.
         counters: name → count over all time.
     """
 
-    pending: int
-    due: int
+    lanes: Mapping[Lane, LaneStatus]
     in_flight: int
     parked: int
     dead: int
     paused: Pause | None
-    oldest_pending_s: float
     idle_s: float
     settled_s_ago: float | None
     counters: Mapping[str, int]
+
+    @property
+    def pending(self) -> int:
+        """Events in outboxes."""
+        return sum(lane.pending for lane in self.lanes.values())
+
+    @property
+    def due(self) -> int:
+        """Contacts that may be claimed now."""
+        return sum(lane.due for lane in self.lanes.values())
+
+    @property
+    def oldest_pending_s(self) -> float:
+        """For how long the contact that waits longest has waited, in any lane."""
+        return max(lane.oldest_pending_s for lane in self.lanes.values())
 
     def to_dict(self) -> dict[str, Any]:
         """The form of `segue status --json`. Other programs read it, so the names must stay as they are.
@@ -67,6 +94,7 @@ class Status:
             "dead": self.dead,
             "paused": None if self.paused is None else _pause_details(self.paused),
             "oldest_pending_s": self.oldest_pending_s,
+            "lanes": {name: lane._asdict() for name, lane in self.lanes.items()},
             **{name: self.counters.get(counter, 0) for counter, name in COUNTED_AS.items()},
         }
 
@@ -84,23 +112,26 @@ def arguments(destination: str, *, now_ms: int = 0) -> tuple[list[str], list[int
         keys.totals,
         keys.away,
         keys.settled,
+        keys.bulk,
+        keys.live,
+        keys.pending_bulk,
     ]
     return names, [now_ms, PARKED_LOOKED_AT]
 
 
 def read_answer(answer: Sequence[Any]) -> Status:
     """Read the answer of status.lua."""
-    *numbers, waited_ms, paused, totals = answer
-    pending, due, in_flight, parked, dead, idle_ms, settled_ms = (int(number) for number in numbers)
+    in_flight, parked, dead, idle_ms, settled_ms, paused, totals, *lanes = answer
     names, counts = totals[::2], totals[1::2]
     return Status(
-        pending=pending,
-        due=due,
+        lanes={
+            lane: LaneStatus(pending, due, waited_ms / 1000)
+            for lane, (pending, due, waited_ms) in zip(LANE_NAMES, lanes, strict=True)
+        },
         in_flight=in_flight,
         parked=parked,
         dead=dead,
         paused=Pause.from_json(paused) if paused else None,
-        oldest_pending_s=waited_ms / 1000,
         idle_s=idle_ms / 1000,
         settled_s_ago=None if settled_ms < 0 else settled_ms / 1000,
         counters={name.decode(): int(count) for name, count in zip(names, counts, strict=True)},

@@ -58,8 +58,8 @@ def _may_hold(raw: bytes, message_id: str) -> bool:
 
 
 def outboxes(redis: "Redis", keys: Keys) -> Iterator[tuple[bytes, float, list[bytes]]]:
-    """Each contact with its due time and its entries: those that are claimed or parked, then the longest waiting."""
-    for key in (keys.away, keys.due):
+    """Each contact with its due time and its entries: those that are claimed or parked, then the longest waiting of each lane."""
+    for key in (keys.away, keys.due, keys.bulk):
         yield from _outboxes_of(redis, keys, key)
 
 

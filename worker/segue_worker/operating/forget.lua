@@ -1,13 +1,16 @@
 -- Remove a contact's pending events from one destination, whoever may hold them.
 --
 -- KEYS[1] outbox     list of the contact
--- KEYS[2] due        zset  contact that waits -> ms since which it has
+-- KEYS[2] due        zset  live contact that waits -> ms since which it has
 -- KEYS[3] lease      hash  contact -> who holds it, see outbox/claim.lua
 -- KEYS[4] parked     hash  contact -> JSON
 -- KEYS[5] pending    string, number of events in all outboxes
--- KEYS[6] totals     hash, counters since the start of data
+-- KEYS[6] totals     hash, counters of all time
 -- KEYS[7] away       zset  contact that is claimed or parked -> ms at which it waits again
 -- KEYS[8] damaged    what was found in place of the outbox
+-- KEYS[9] bulk       zset  bulk contact that waits -> ms since which it has
+-- KEYS[10] live      hash, see lanes.lua
+-- KEYS[11] pending_bulk   string, number of those events that are in bulk
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] contact
 -- ARGV[3] length of a lease in ms
@@ -20,6 +23,7 @@
 local contact = ARGV[2]
 local length = redis.pcall('LLEN', KEYS[1])
 local count = type(length) == 'number' and length or 0
+local in_bulk = count - math.min(count, live_events({bulk = KEYS[9], live = KEYS[10]}, contact) or count)
 local holder = redis.call('HGET', KEYS[3], contact)
 redis.call('HDEL', KEYS[3], contact)
 -- A move that holds it sends nothing.
@@ -38,8 +42,11 @@ if (parked or holder) and not claimed or lapses == 0 then
 end
 redis.call('DEL', KEYS[1], KEYS[8])
 redis.call('ZREM', KEYS[2], contact)
+redis.call('ZREM', KEYS[9], contact)
+redis.call('HDEL', KEYS[10], contact)
 if count > 0 then
   redis.pcall('DECRBY', KEYS[5], count)
+  redis.pcall('DECRBY', KEYS[11], in_bulk)
   redis.pcall('HINCRBY', KEYS[6], 'forgotten', count)
 end
 return {count, math.ceil(lapses)}

@@ -15,7 +15,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from segue_producer.keys import Keys
-from segue_producer.lua import CLOCK, read_script
+from segue_producer.lua import CLOCK, LANES, read_script
 from segue_worker.config import Destination
 from segue_worker.delivery.lease import LEASE_S
 from segue_worker.loops import LoopsClient, LoopsRefusedError
@@ -26,7 +26,7 @@ from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import read_entry
 from segue_worker.pacing import Pacer
 
-_SCRIPT: Final = read_script("segue_worker/operating/forget", CLOCK)
+_SCRIPT: Final = read_script("segue_worker/operating/forget", CLOCK, LANES)
 _PASSES: Final = 3
 """What a replay moved from where was not looked yet to where was, the next pass finds."""
 _CONTACTS_AT_ONCE: Final = 200
@@ -85,7 +85,7 @@ def _remove(redis: "Redis", destination: str, contact: str) -> tuple[int, int]:
     count, lapses_ms = redis.register_script(_SCRIPT)(
         keys=[
             *(keys.outbox + contact, keys.due, keys.lease, keys.parked, keys.pending, keys.totals, keys.away),
-            keys.damaged + contact,
+            *(keys.damaged + contact, keys.bulk, keys.live, keys.pending_bulk),
         ],
         args=[0, contact, int(LEASE_S * 1000)],
     )
@@ -116,10 +116,9 @@ def _waiting_events_of(redis: "Redis", destination: str, person: Person) -> Iter
 
 def _entries(redis: "Redis", keys: Keys) -> Iterator[tuple[bytes, bytes]]:
     """Every entry that waits, with its contact."""
-    # In this order, so that a contact that is claimed or comes back meanwhile is found in one of them.
-    names = (
-        name for key in (keys.due, keys.away, keys.due) for name, _ in redis.zscan_iter(key, count=_CONTACTS_AT_ONCE)
-    )
+    # In this order, so that a contact that is claimed, comes back or changes its lane meanwhile is found in one of them.
+    order = (keys.bulk, keys.due, keys.away, keys.bulk, keys.due)
+    names = (name for key in order for name, _ in redis.zscan_iter(key, count=_CONTACTS_AT_ONCE))
     seen: set[bytes] = set()
     fresh = (name for name in names if name not in seen and not seen.add(name))  # type: ignore[func-returns-value]
     while some := list(islice(fresh, _CONTACTS_AT_ONCE)):

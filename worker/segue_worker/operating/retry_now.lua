@@ -1,12 +1,14 @@
 -- Bring a parked contact's next attempt forward to now.
 --
--- KEYS[1] due        zset  contact that waits -> ms since which it has
+-- KEYS[1] due        zset  live contact that waits -> ms since which it has
 -- KEYS[2] lease      hash  contact -> who holds it, see outbox/claim.lua
 -- KEYS[3] parked     hash  contact -> JSON
 -- KEYS[4] run        string, present while a run is alive
 -- KEYS[5] hinted     string, present for a moment after a hint
 -- KEYS[6] paused     string, present while the destination is held
 -- KEYS[7] away       zset  contact that is claimed or parked -> ms at which it waits again
+-- KEYS[8] bulk       zset  bulk contact that waits -> ms since which it has
+-- KEYS[9] live       hash, see lanes.lua
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] contact
 --
@@ -23,7 +25,8 @@ if back > now and redis.call('HEXISTS', KEYS[2], contact) == 1 then
   return {'claimed', 0}
 end
 if back > 0 then
-  redis.call('ZADD', KEYS[1], since_of(contact, KEYS[2], KEYS[3]), contact)
+  local lanes = {due = KEYS[1], bulk = KEYS[8], live = KEYS[9]}
+  let_wait(lanes, contact, since_of(contact, KEYS[2], KEYS[3]), live_events(lanes, contact))
   redis.call('ZREM', KEYS[7], contact)
 end
 return {'now', hint_wanted(KEYS[4], KEYS[6], KEYS[5])}

@@ -8,14 +8,14 @@ from typing import Any, Final, Literal, cast
 from redis import Redis
 
 from segue_producer.keys import Keys
-from segue_producer.lua import CLOCK, HINT, read_script
+from segue_producer.lua import CLOCK, HINT, LANES, read_script
 from segue_worker.outbox.outbox import AWAY
 from segue_worker.outbox.outgoing import Parked
 
 LOOKED_AT: Final = 2000
-"""How many due contacts are searched, and how many that are away: a page is rendered each second."""
+"""How many contacts of each lane are searched, and how many that are away: a page is rendered each second."""
 _AT_ONCE: Final = 200
-_RETRY_NOW: Final = read_script("segue_worker/operating/retry_now", CLOCK, HINT, AWAY)
+_RETRY_NOW: Final = read_script("segue_worker/operating/retry_now", CLOCK, HINT, LANES, AWAY)
 
 RetryNowResult = Literal["now", "claimed", "gone"]
 
@@ -55,9 +55,10 @@ def _waiting(redis: "Redis", destination: str) -> Iterator[ParkedContact]:
     keys = Keys(destination)
     seconds, microseconds = redis.time()
     now = seconds * 1000 + microseconds // 1000
-    waiting: Any = redis.zrange(keys.due, 0, LOOKED_AT - 1, withscores=True)
-    away: Any = redis.zrange(keys.away, 0, LOOKED_AT - 1, withscores=True)
-    for some in _few_at_once(waiting + away):
+    found: list[Any] = []
+    for key in (keys.due, keys.bulk, keys.away):
+        found += redis.zrange(key, 0, LOOKED_AT - 1, withscores=True)
+    for some in _few_at_once(found):
         names = [name for name, _ in some]
         with redis.pipeline(transaction=False) as pipe:
             pipe.hmget(keys.parked, names)
@@ -80,11 +81,12 @@ def find_retry(redis: "Redis", destination: str, contact: str) -> ParkedContact 
     with redis.pipeline(transaction=False) as pipe:
         pipe.hget(keys.parked, contact)
         pipe.zscore(keys.due, contact)
+        pipe.zscore(keys.bulk, contact)
         pipe.zscore(keys.away, contact)
         pipe.hexists(keys.lease, contact)
         pipe.time()
-        raw, waiting, away, leased, (seconds, _) = pipe.execute()
-    due = waiting or away
+        raw, *times, leased, (seconds, _) = pipe.execute()
+    due = next(filter(None, times), None)
     if raw is None or due is None:
         return None
     return ParkedContact(contact, Parked.from_json(raw), int(due), bool(leased) and due > seconds * 1000)
@@ -112,6 +114,6 @@ def retry_now(redis: "Redis", destination: str, contact: str, *, now_ms: int = 0
     """
     keys = Keys(destination)
     script = redis.register_script(_RETRY_NOW)
-    names = [keys.due, keys.lease, keys.parked, keys.run, keys.hinted, keys.paused, keys.away]
+    names = [keys.due, keys.lease, keys.parked, keys.run, keys.hinted, keys.paused, keys.away, keys.bulk, keys.live]
     outcome, hint = script(keys=names, args=[now_ms, contact])
     return cast("RetryNowResult", outcome.decode()), bool(hint)

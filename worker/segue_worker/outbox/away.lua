@@ -1,4 +1,4 @@
--- Contacts that are away: claimed by a run, or parked. Stands before the scripts that bring them back.
+-- Contacts that are away: claimed by a run, or parked. Stands before the scripts that bring them back, behind lanes.lua.
 
 -- Since when a contact has been waiting for what it is away for: that is its place when it comes back.
 local function since_of(contact, lease, parked)
@@ -12,9 +12,9 @@ local function since_of(contact, lease, parked)
 end
 
 -- Lets contacts wait again whose claim has lapsed, or whose pause is over; some of them, where there are many.
-local function return_ripe(due, away, lease, parked)
+local function return_ripe(lanes, away, lease, parked)
   for _, contact in ipairs(redis.call('ZRANGEBYSCORE', away, '-inf', now, 'LIMIT', 0, 500)) do
-    redis.call('ZADD', due, since_of(contact, lease, parked), contact)
+    let_wait(lanes, contact, since_of(contact, lease, parked), live_events(lanes, contact))
     redis.call('ZREM', away, contact)
   end
 end

@@ -1,6 +1,6 @@
 -- Claim waiting contacts for one owner, until its lease ends.
 --
--- KEYS[1] due        zset  contact that waits -> ms since which it has
+-- KEYS[1] due        zset  live contact that waits -> ms since which it has
 -- KEYS[2] lease      hash  contact -> token of the claim ':' number of settles since ':' how many of the events claimed
 --                    are not settled yet ':' ms since which the contact had waited; before the first settle also, where
 --                    there were any, ':' number of interrupted claims that no settle has recorded yet ':' token of the owner
@@ -8,22 +8,26 @@
 -- KEYS[3] parked     hash  contact -> JSON
 -- KEYS[4] paused     string, present while the destination is held
 -- KEYS[5] stats      hash, counters of this minute
--- KEYS[6] totals     hash, counters since the start of data
+-- KEYS[6] totals     hash, counters of all time
 -- KEYS[7] away       zset  contact that is claimed or parked -> ms at which it waits again
 -- KEYS[8] clock      string, ms of the last claim, heartbeat or sweep
+-- KEYS[9] bulk       zset  bulk contact that waits -> ms since which it has
+-- KEYS[10] live      hash, see lanes.lua
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] token of the claim: owner token ':' a number that tells the owner's claims apart
 -- ARGV[3] length of the lease in ms
--- ARGV[4] contacts at most
+-- ARGV[4] live contacts at most
 -- ARGV[5] events at most, of each contact
 -- ARGV[6] bytes after which no further contact is taken
 -- ARGV[7] prefix of the outbox keys (of the same hash tag)
 -- ARGV[8] for how many seconds the counters of a minute are kept
--- ARGV[9] now in ms, had nobody set the clock of late, as the caller counts it; 0 where it cannot
+-- ARGV[9] bulk contacts at most
+-- ARGV[10] now in ms, had nobody set the clock of late, as the caller counts it; 0 where it cannot
 --
--- Returns {now in ms, claim, claim, ...}, longest waiting first; each claim is {contact, parked JSON or '', number of
--- interrupted claims that no settle has recorded yet, token of the owner of the first of them or '', ms since which the
--- contact had waited, '' or why its outbox cannot be read, event, event, ...}.
+-- Returns {now in ms, claim, claim, ...}, live ones first, and longest waiting first; each claim is {contact, parked JSON or
+-- '', number of interrupted claims that no settle has recorded yet, token of the owner of the first of them or '', ms since
+-- which the contact had waited, how many of its oldest events are live, '' or why its outbox cannot be read, {event, event,
+-- ...}}.
 --
 -- A contact that waits while it has an owner was claimed before, and no settle has ended that claim: it was
 -- interrupted, and is counted. A repeat, after an answer that was lost, finds that the contacts of the first time are away.
@@ -35,8 +39,9 @@
 if redis.call('EXISTS', KEYS[4]) == 1 then
   return {now}
 end
-follow_clock(KEYS[8], KEYS[7], tonumber(ARGV[9]), ARGV[3])
-return_ripe(KEYS[1], KEYS[7], KEYS[2], KEYS[3])
+follow_clock(KEYS[8], KEYS[7], tonumber(ARGV[10]), ARGV[3])
+local lanes = {due = KEYS[1], bulk = KEYS[9], live = KEYS[10]}
+return_ripe(lanes, KEYS[7], KEYS[2], KEYS[3])
 
 local answer = {now}
 local interrupted = 0
@@ -57,8 +62,9 @@ local function claim(contact, since)
   end
   -- An outbox that is no list is the fault of its own contact, and the others go on.
   local events = redis.pcall('LRANGE', ARGV[7] .. contact, 0, most - 1)
-  redis.call('ZREM', KEYS[1], contact)
+  wait_no_more(lanes, contact)
   if #events == 0 and not events.err then
+    redis.call('HDEL', KEYS[10], contact)
     redis.call('HDEL', KEYS[2], contact)
     redis.call('HDEL', KEYS[3], contact)
     return
@@ -75,27 +81,40 @@ local function claim(contact, since)
     holder = holder .. ':' .. unrecorded .. ':' .. begun_by
   end
   redis.call('HSET', KEYS[2], contact, holder)
-  local item = {contact, redis.call('HGET', KEYS[3], contact) or '', unrecorded, begun_by, since, events.err or ''}
-  for i, event in ipairs(events) do
-    item[6 + i] = event
+  local item = {
+    contact,
+    redis.call('HGET', KEYS[3], contact) or '',
+    unrecorded,
+    begun_by,
+    since,
+    live_events(lanes, contact) or #events,
+    events.err or '',
+    events.err and {} or events,
+  }
+  for _, event in ipairs(events) do
     bytes = bytes + #event
   end
   answer[#answer + 1] = item
 end
 
-local first = ARGV[4] == '0' and {} or redis.call('ZRANGE', KEYS[1], 0, ARGV[4] - 1, 'WITHSCORES')
-for i = 1, #first, 2 do
-  local contact, score = first[i], first[i + 1]
-  if bytes >= tonumber(ARGV[6]) then
-    break
-  end
-  if is_away(contact, score) then
-    redis.call('ZREM', KEYS[1], contact)
-    redis.call('ZADD', KEYS[7], math.min(score, now + 900000), contact)
-  else
-    claim(contact, math.min(math.floor(score), now))
+local function claim_first(waiting, most)
+  local first = most == '0' and {} or redis.call('ZRANGE', waiting, 0, most - 1, 'WITHSCORES')
+  for i = 1, #first, 2 do
+    local contact, score = first[i], first[i + 1]
+    if bytes >= tonumber(ARGV[6]) then
+      break
+    end
+    if waiting == KEYS[1] and is_away(contact, score) then
+      redis.call('ZREM', waiting, contact)
+      redis.call('ZADD', KEYS[7], math.min(score, now + 900000), contact)
+    else
+      claim(contact, math.min(math.floor(score), now))
+    end
   end
 end
+
+claim_first(KEYS[1], ARGV[4])
+claim_first(KEYS[9], ARGV[9])
 if interrupted > 0 then
   redis.call('HINCRBY', KEYS[5], 'interrupted', interrupted)
   redis.call('EXPIRE', KEYS[5], ARGV[8])

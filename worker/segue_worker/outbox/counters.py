@@ -86,7 +86,9 @@ REJECTED: Final = "rejected"
 """In `measures`, before a colon and a reason: events that became dead letters because no outbox took them
 (`segue_producer/bury.lua`)."""
 OLDEST: Final = "oldest_ms"
-"""In `stats`: the longest that a contact had waited at any sweep of the minute, in ms."""
+"""In `stats`: the longest that a live contact had waited at any sweep of the minute, in ms."""
+OLDEST_BULK: Final = "oldest_bulk_ms"
+"""The same of bulk."""
 
 
 def title(name: str) -> str:

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from segue_producer.keys import EXPLANATIONS, EXPLANATIONS_KEPT_S, LOG_ENTRIES, STATS_KEPT_S, Keys
-from segue_producer.lua import CLOCK, WHEN_FULL, read_script
+from segue_producer.lua import CLOCK, LANES, WHEN_FULL, read_script
 from segue_worker.errors import DamagedError
 from segue_worker.outbox.batching import Batched
 from segue_worker.outbox.dead_letter import DeadLetter
@@ -28,21 +28,21 @@ _LASTING: Final = ("WRONGTYPE", "attempt to", "not an integer", "not a valid flo
 """What Redis says of a key that holds something else than it should."""
 
 AWAY: Final = "segue_worker/outbox/away"
-"""Lua that brings contacts back which were claimed or parked, to be put before a script; see `read_script`."""
+"""Lua that brings contacts back which were claimed or parked, to be put before a script, behind `LANES`."""
 _ALIVE: Final = "segue_worker/outbox/alive"
 WINDOWS: Final = "segue_worker/outbox/windows"
 """Lua that knows where the digests of settled messageIds are, to be put before a script."""
 _SHARED: Final = {
     "start": (CLOCK, WHEN_FULL, _ALIVE),
-    "claim": (CLOCK, WHEN_FULL, AWAY),
-    "renew": (CLOCK, WHEN_FULL, AWAY, _ALIVE),
-    "settle": (CLOCK, WHEN_FULL, WINDOWS),
+    "claim": (CLOCK, WHEN_FULL, LANES, AWAY),
+    "renew": (CLOCK, WHEN_FULL, LANES, AWAY, _ALIVE),
+    "settle": (CLOCK, WHEN_FULL, LANES, WINDOWS),
     "seen": (CLOCK, WINDOWS),
     "finish": (CLOCK, WHEN_FULL),
     "replace_pause": (),
 }
-LOOK_SCRIPT: Final = read_script("segue_worker/outbox/look", CLOCK, WHEN_FULL, AWAY, _ALIVE)
-RECOUNT_SCRIPT: Final = read_script("segue_worker/outbox/recount")
+LOOK_SCRIPT: Final = read_script("segue_worker/outbox/look", CLOCK, WHEN_FULL, LANES, AWAY, _ALIVE)
+RECOUNT_SCRIPT: Final = read_script("segue_worker/outbox/recount", LANES)
 _TEXTS: Final = {name: read_script(f"segue_worker/outbox/{name}", *shared) for name, shared in _SHARED.items()}
 
 
@@ -57,6 +57,7 @@ class Claimed(NamedTuple):
         interrupted: how many earlier claims of it were interrupted since something was last recorded of it: no settle
             ended them, and the last request of each may have been sent without being recorded.
         since: unix ms since which it had been waiting.
+        live: how many of its oldest events are live; the rest goes at the pace of bulk.
         damage: why its outbox cannot be read, or "".
         begun_by: token of the owner of the first of those claims, or "".
     """
@@ -67,6 +68,7 @@ class Claimed(NamedTuple):
     token: str
     interrupted: int
     since: int = 0
+    live: int = 0
     damage: str = ""
     begun_by: str = ""
 
@@ -181,8 +183,8 @@ class Outbox:
         self._run_key = runs[number]
         return True
 
-    async def claim(self, contacts: int) -> list[Claimed]:
-        """Claim up to `contacts` due contacts, longest waiting first; none while the destination is paused."""
+    async def claim(self, live: int, bulk: int = 0) -> list[Claimed]:
+        """Claim due contacts, so many of each lane at most, longest waiting first; none while the destination is paused."""
         keys = self.keys
         # Of its own, so that a settlement that is repeated late, when this run has claimed the contact again, is not
         # taken for one of the new claim.
@@ -191,21 +193,20 @@ class Outbox:
         now_ms, *found = await self._scripts["claim"](
             keys=[
                 *(keys.due, keys.lease, keys.parked, keys.paused, self._stats_key(), keys.totals),
-                *(keys.away, keys.clock),
+                *(keys.away, keys.clock, keys.bulk, keys.live),
             ],
             args=[
-                *(self._clock_ms(), token, self._lease_ms, contacts),
-                *(EVENTS_PER_CLAIM, BYTES_PER_CLAIM, keys.outbox, STATS_KEPT_S),
-                self._redis_time.expected_ms(),
+                *(self._clock_ms(), token, self._lease_ms, live),
+                *(EVENTS_PER_CLAIM, BYTES_PER_CLAIM, keys.outbox, STATS_KEPT_S, bulk, self._redis_time.expected_ms()),
             ],
         )
         self._note_time(now_ms)
         return [
             Claimed(
-                *(contact, parked or None, entries, token, interrupted, int(since)),
+                *(contact, parked or None, entries, token, interrupted, since, live),
                 *(damage.decode("utf-8", "replace"), begun_by.decode()),
             )
-            for contact, parked, interrupted, begun_by, since, damage, *entries in found
+            for contact, parked, interrupted, begun_by, since, live, damage, entries in found
         ]
 
     async def keep_plan(self, plan: Plan) -> None:
@@ -237,16 +238,22 @@ class Outbox:
         )
         return [bool(flag) for flag in flags]
 
-    async def renew(self, claims: Sequence[Claimed]) -> tuple[bool, set[int]]:
-        """Heartbeat. Returns whether the run is still this owner's, and the places of the claims that hold no longer."""
+    async def renew(self, claims: Sequence[Claimed]) -> tuple[bool, set[int], set[int]]:
+        """Heartbeat.
+
+        Returns:
+            whether the run is still this owner's; the places of the claims that hold no longer; and those of the others
+            whose events are all live by now.
+        """
         args: list[Any] = [self._clock_ms(), self._owner, self._lease_ms, self._redis_time.expected_ms()]
         for claimed in claims:
             args += (claimed.contact, claimed.token)
-        now_ms, alive, *lost = await self._scripts["renew"](
-            keys=[self._run_key, self.keys.away, self.keys.lease, self.keys.due, self.keys.clock], args=args
+        keys = self.keys
+        now_ms, alive, lost, live = await self._scripts["renew"](
+            keys=[self._run_key, keys.away, keys.lease, keys.due, keys.bulk, keys.live, keys.clock], args=args
         )
         self._note_time(now_ms)
-        return bool(alive), {int(place) - 1 for place in lost}
+        return bool(alive), set(lost), set(live)
 
     async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int) -> int | None:
         """Record a settlement.
@@ -281,7 +288,7 @@ class Outbox:
             keys=[
                 *(keys.due, keys.lease, keys.parked, keys.pending, keys.dead, keys.dead_at),
                 *(self._stats_key(), keys.totals, keys.measures, keys.log, keys.because, keys.away, keys.settled),
-                keys.windows,
+                *(keys.windows, keys.bulk, keys.live, keys.pending_bulk),
             ],
             args=args,
         )
@@ -295,7 +302,7 @@ class Outbox:
         """End the run: `"ended"`; `"hint"`, ended with work due; or `"go on"`, which `leave` rules out."""
         keys = self.keys
         answer = await self._scripts["finish"](
-            keys=[self._run_key, keys.due, keys.paused, keys.hinted, keys.away],
+            keys=[self._run_key, keys.due, keys.paused, keys.hinted, keys.away, keys.bulk],
             args=[self._clock_ms(), self._owner, int(leave)],
         )
         return ("ended", "hint", "go on")[answer]

@@ -1,19 +1,22 @@
 -- Record what became of the oldest events of claimed contacts, and say what happens to each contact next.
 --
--- KEYS[1] due        zset  contact that waits -> ms since which it has
+-- KEYS[1] due        zset  live contact that waits -> ms since which it has
 -- KEYS[2] lease      hash  contact -> who holds it, see claim.lua
 -- KEYS[3] parked     hash  contact -> JSON
 -- KEYS[4] pending    string, number of events in all outboxes
 -- KEYS[5] dead       hash  id -> JSON
 -- KEYS[6] dead_at    zset  id -> ms, to the microsecond
 -- KEYS[7] stats      hash, counters of this minute
--- KEYS[8] totals     hash, counters since the start of data
--- KEYS[9] measures   hash, further counters since the start of data
+-- KEYS[8] totals     hash, counters of all time
+-- KEYS[9] measures   hash, further counters of all time
 -- KEYS[10] log       stream of what became of events
 -- KEYS[11] because   hash  digest -> why events were filtered
 -- KEYS[12] away      zset  contact that is claimed or parked -> ms at which it waits again
 -- KEYS[13] settled   string, ms at which something was last settled: events taken, or an attempt recorded
 -- KEYS[14] windows   hash, see windows.lua
+-- KEYS[15] bulk      zset  bulk contact that waits -> ms since which it has
+-- KEYS[16] live      hash, see lanes.lua
+-- KEYS[17] pending_bulk   string, number of those events that are in bulk
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] prefix of the outbox keys (of the same hash tag)
 -- ARGV[3] prefix of the seen keys (of the same hash tag)
@@ -49,6 +52,8 @@
 -- Each settlement is checked before anything of it is written, so that none is recorded in part; and what is wrong with
 -- one changes nothing for the others.
 
+local lanes = {due = KEYS[1], bulk = KEYS[15], live = KEYS[16]}
+local mixed = redis.call('EXISTS', KEYS[15], KEYS[16]) > 0
 local window_ms = tonumber(ARGV[4])
 local window = math.floor(now / window_ms)
 local seen = ARGV[3] .. ARGV[4] .. ':' .. window .. ':'
@@ -119,7 +124,7 @@ local function explain(digest, why)
   end
 end
 
-local gone = 0
+local gone, gone_in_bulk = 0, 0
 local moved = false
 local counters, measures = {}, {}
 
@@ -148,7 +153,8 @@ local function settle()
     return string.sub(holder, 1, #will_hold) == will_hold and length or -1
   end
 
-  local damage = wrong(KEYS[1], 'zset') or wrong(KEYS[12], 'zset') or wrong(KEYS[3], 'hash')
+  local damage = wrong(KEYS[1], 'zset') or wrong(KEYS[12], 'zset') or wrong(KEYS[15], 'zset')
+    or wrong(KEYS[16], 'hash') or wrong(KEYS[3], 'hash')
     or dead_first <= dead_last and (wrong(KEYS[5], 'hash') or wrong(KEYS[6], 'zset'))
     or entry ~= '' and wrong(KEYS[10], 'stream')
     or because_first <= because_last and wrong(KEYS[11], 'hash')
@@ -165,6 +171,12 @@ local function settle()
     return damage
   end
 
+  -- Of a claim that has lapsed the set in which the contact waits says the lane.
+  local live = mixed and live_events(lanes, contact) or nil
+  if live and taken > 0 then
+    gone_in_bulk = gone_in_bulk + math.max(0, taken - live)
+    live = math.max(0, live - taken)
+  end
   moved = moved or taken > 0 or following == 'park'
   if taken > 0 then
     redis.call('LTRIM', outbox, taken, -1)
@@ -197,26 +209,40 @@ local function settle()
     since = string.format('%d', math.max(since, math.min(now, park_ms)))
   end
   if following == 'park' then
-    redis.call('ZREM', KEYS[1], contact)
-    redis.call('ZADD', KEYS[12], now + park_ms, contact)
+    if redis.call('ZADD', KEYS[12], now + park_ms, contact) == 1 then
+      wait_no_more(lanes, contact)
+    end
+    if live then
+      redis.call('HSET', KEYS[16], contact, live)
+    end
     redis.call('HSET', KEYS[3], contact, parked)
     redis.call('HDEL', KEYS[2], contact)
     return left
   end
   redis.call('HDEL', KEYS[3], contact)
   if following == 'keep' then
+    if live == 0 and redis.call('ZREM', KEYS[1], contact) == 1 then
+      let_wait(lanes, contact, since or now, live)
+    elseif live and redis.call('HEXISTS', KEYS[16], contact) == 1 then
+      redis.call('HSET', KEYS[16], contact, live)
+    end
     redis.call('HSET', KEYS[2], contact, string.format('%s%d:%s', will_hold, (claimed or length) - taken, since or now))
     return left
   end
   if not readable then
     redis.call('RENAME', outbox, ARGV[9] .. contact)
   end
-  redis.call('ZREM', KEYS[12], contact)
+  if redis.call('ZREM', KEYS[12], contact) == 0 then
+    -- Its claim has lapsed, or is of a version from before there was `away`.
+    wait_no_more(lanes, contact)
+  end
   if left > 0 then
-    redis.call('ZADD', KEYS[1], following == 'return' and since or now, contact)
-  elseif not since then
-    -- A version from before there was `away` claimed it, and left it among those that wait.
-    redis.call('ZREM', KEYS[1], contact)
+    if live then
+      redis.call('HSET', KEYS[16], contact, live)
+    end
+    let_wait(lanes, contact, following == 'return' and since or now, live)
+  elseif mixed then
+    redis.call('HDEL', KEYS[16], contact)
   end
   -- Given back with nothing recorded, a contact stays one whose last request may have been sent by an interrupted claim.
   local settles, unrecorded, begun_by = string.match(holder, '^[^:]*:%d+:(%d+):%d+:%d+:(%d+):(.*)$')
@@ -241,6 +267,9 @@ if moved then
 end
 if gone > 0 then
   redis.pcall('DECRBY', KEYS[4], gone)
+end
+if gone_in_bulk > 0 then
+  redis.pcall('DECRBY', KEYS[17], gone_in_bulk)
 end
 for name, increment in pairs(counters) do
   redis.pcall('HINCRBY', KEYS[7], name, increment)

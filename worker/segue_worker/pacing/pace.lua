@@ -10,20 +10,22 @@
 -- KEYS[1] state      JSON: ring (ms of use, oldest first, of two windows), seq (number of the newest), factor (share of
 --                    the speed, 0..1), at (ms when factor was last raised), block (ms before which nobody sends),
 --                    others (slots left to others), seen (ms when that was last known), refused (numbers of slots
---                    whose requests Loops refused, and so does not count)
+--                    whose requests Loops refused, and so does not count), streak (slots in a row for live, while it
+--                    waited), pressed (ms until which live waits somewhere)
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] slots in a window
 -- ARGV[3] window in ms
 -- ARGV[4] by how much of the full speed the factor recovers in a second
 -- ARGV[5] 'take', 'report' or 'slow'
--- for 'take' and 'report': ARGV[6], ... three for each slot used: its number, by how many ms it was used late, and how many slots
+-- for 'take': ARGV[6] who waits for it: 'live', 'bulk' or 'both'; ARGV[7] bulk keeps one of so many slots if live takes all
+-- for 'take' and 'report': ARGV[8], ... three for each slot used: its number, by how many ms it was used late, and how many slots
 --             of its window Loops then called used; 'refused' for a 429; '' where it said nothing
 -- for 'slow': ARGV[6] ms for which nobody sends, ARGV[7] by how many slots a window
 --             becomes poorer
 --
--- Returns for 'take' {number of the slot, us from now until it opens}, or {-1, us from now} where none opens within
--- LONGEST_WAIT_MS: then none is taken, and the caller asks again; for 'report' and
--- 'slow' {0, 0}.
+-- Returns for 'take' {number of the slot, us from now until it opens, 1 if bulk goes first this time or 0}, or {-1, us from
+-- now, 0} where none opens within LONGEST_WAIT_MS, or only bulk asks while live waits elsewhere, or for a slot that is not
+-- the next one: then none is taken, and the caller asks again; for 'report' and 'slow' {0, 0, 0}.
 
 local LEAST_FACTOR = 0.1
 -- Nobody sits and waits for longer: whoever is told to leave meanwhile would have taken a slot in vain.
@@ -70,11 +72,12 @@ if state.at > now then
     state.ring[place] = at - back
   end
   state.block, state.seen = state.block - back, state.seen - back
+  state.pressed = state.pressed and state.pressed - back
   state.at = now
 end
 state.factor = math.min(1, state.factor + math.max(0, now - state.at) / 1000 * ARGV[4])
 state.at = now
-local answer = {0, 0}
+local answer = {0, 0, 0}
 
 -- How many slots were used in the second up to the one at a place, less those refused.
 local function own_until(place)
@@ -102,7 +105,7 @@ if ARGV[5] == 'slow' then
 else
   local ring = state.ring
   local known = {}
-  for i = 6, #ARGV, 3 do
+  for i = 8, #ARGV, 3 do
     local number = tonumber(ARGV[i])
     local place = #ring - (state.seq - number)
     if place >= 1 and place <= #ring then
@@ -131,9 +134,21 @@ else
     if #ring >= room then
       slot = math.max(slot, ring[#ring - room + 1] + pace)
     end
+    local others_live = ARGV[6] == 'bulk' and now < (state.pressed or 0)
+    local bulk_first = ARGV[6] ~= 'live' and (state.streak or 0) >= ARGV[7] - 1
     if slot - now > LONGEST_WAIT_MS then
-      answer = {-1, math.floor((slot - now) * 1000)}
+      answer = {-1, math.floor((slot - now) * 1000), 0}
+    elseif ARGV[6] == 'bulk' and slot - now > 1.2 * pace / room then
+      -- Bulk of several processes must not stand in a row before what becomes live meanwhile.
+      answer = {-1, math.ceil((slot - now - pace / room) * 1000), 0}
+    elseif others_live and not bulk_first then
+      answer = {-1, math.ceil((state.pressed - now) * 1000), 0}
     else
+      state.streak = (bulk_first or ARGV[6] == 'bulk') and 0 or math.min((state.streak or 0) + 1, 1000)
+      if ARGV[6] ~= 'bulk' then
+        -- Whoever still waits asks again once this one has opened.
+        state.pressed = slot + pace / room / 2
+      end
       ring[#ring + 1] = slot
       while #ring > 2 * slots do
         table.remove(ring, 1)
@@ -142,7 +157,7 @@ else
       while #state.refused > 0 and state.refused[1] <= state.seq - #ring do
         table.remove(state.refused, 1)
       end
-      answer = {state.seq, math.floor((slot - now) * 1000)}
+      answer = {state.seq, math.floor((slot - now) * 1000), bulk_first and 1 or 0}
     end
   end
 end

@@ -14,7 +14,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from redis.asyncio import Redis
 
@@ -31,9 +31,15 @@ SLOWER: Final = 2
 MAX_SLOTS: Final = 64
 """Above this many requests a second, a slot stands for several, so that the shared state stays small."""
 
+BULK_SHARE: Final = 10
+"""Bulk keeps one of so many slots where live requests would take all."""
+OVERDUE_SHARE: Final = 3
+"""The same where bulk has waited for longer than a day."""
+
 LONGEST_HOLD_S: Final = 3600.0
 """A longer `Retry-After` counts as this: after an hour one request asks again, whatever Loops wrote."""
 
+_LANES: Final = {frozenset({True}): "live", frozenset({False}): "bulk", frozenset({True, False}): "both"}
 _ASK_AGAIN_S = 0.5
 """How soon somebody who waits for a slot in vain asks again, and notices that it is no longer wanted."""
 _MANY = 10
@@ -53,11 +59,22 @@ class Slot:
         number: which slot of the team's.
         opened: time of the clock at which it opened, in seconds.
         unsure: seconds by which Redis may have meant an earlier time: its answer took so much longer than usual.
+        bulk_first: whether it is the turn of bulk.
     """
 
     number: int
     opened: float
     unsure: float = 0.0
+    bulk_first: bool = False
+
+
+class _Waiter(NamedTuple):
+    """Somebody who waits for a slot; see `Pacer.slot`."""
+
+    wanted: Callable[[], bool]
+    live: Callable[[], bool]
+    overdue: bool
+    slot: asyncio.Future[Slot | None]
 
 
 @dataclass(slots=True)
@@ -123,18 +140,30 @@ class Pacer:
         self._ahead_at = self._per_slot // 4 if many else -1
         self._ahead: asyncio.Task[Slot] | None = None
         self._clock = clock or asyncio.get_running_loop().time
-        self._turn = asyncio.Lock()
+        self._waiting: list[_Waiter] = []
+        self._giving: asyncio.Task[None] | None = None
         self._slot = Slot(0, 0.0)
         self._left = 0
         self._uses: dict[int, _Use] = {}
         self._to_loops = _RoundTrips()
         self._to_redis = _RoundTrips()
 
-    async def slot(self, *, wanted: Callable[[], bool] = lambda: True) -> Slot | None:
+    async def slot(
+        self,
+        *,
+        wanted: Callable[[], bool] = lambda: True,
+        live: Callable[[], bool] = lambda: True,
+        overdue: bool = False,
+    ) -> Slot | None:
         """Wait for leave to send one request.
+
+        Who gets a slot is decided when it opens: live requests first, in the order in which they came; but if they would
+        take all, bulk keeps a part, over all workers of the team.
 
         Args:
             wanted: asked when this caller's turn comes and before a slot is taken, so that none is taken in vain.
+            live: asked whenever a slot opens: whether the request is live by now, or bulk.
+            overdue: whether bulk has waited for so long that it keeps a larger part.
 
         Returns:
             the slot, or None where it was no longer wanted.
@@ -142,24 +171,69 @@ class Pacer:
         Raises:
             redis.RedisError: the shared state cannot be reached; nothing may be sent.
         """
-        if self._has_left() and not self._turn.locked():
+        if not self._waiting and self._has_left():
             return self._take_left() if wanted() else None
-        async with self._turn:
-            while wanted():
+        waiter = _Waiter(wanted, live, overdue, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiter)
+        if self._giving is None:
+            self._giving = asyncio.create_task(self._give())
+        return await waiter.slot
+
+    async def _give(self) -> None:
+        """Give slots to those who wait, as long as anybody does."""
+        try:
+            while self._dismiss():
                 if not self._has_left():
-                    ahead, self._ahead = self._ahead, None
-                    slot = await ahead if ahead else await self._take()
-                    if self._is_old(slot):
-                        slot = await self._take()
-                    wait = slot.opened - self._clock()
-                    if slot.number < 0:
-                        await asyncio.sleep(max(0.0, min(wait, _ASK_AGAIN_S)))
-                        continue
-                    if wait > 0:
-                        await asyncio.sleep(wait)
-                    self._slot, self._left = slot, self._per_slot
-                return self._take_left()
-            return None
+                    await self._open_next()
+                while self._has_left() and (waiter := self._next_waiter()):
+                    waiter.slot.set_result(self._take_left())
+                if self._per_slot == 1:
+                    # Used by whoever comes next it would be late, and that would be known too late.
+                    self._left = 0
+        except Exception as error:  # noqa: BLE001 - whoever waits for a slot must hear of it
+            for waiter in self._waiting:
+                if not waiter.slot.done():
+                    waiter.slot.set_exception(error)
+        finally:
+            self._giving = None
+            for waiter in self._waiting:
+                waiter.slot.cancel()
+            self._waiting.clear()
+
+    async def _open_next(self) -> None:
+        """Take the next slot and wait until it opens; where none opens soon, only wait for a while."""
+        ahead, self._ahead = self._ahead, None
+        slot = await ahead if ahead else await self._take()
+        if self._is_old(slot):
+            slot = await self._take()
+        wait = slot.opened - self._clock()
+        if slot.number < 0:
+            await asyncio.sleep(max(0.0, min(wait, _ASK_AGAIN_S)))
+            return
+        if wait > 0:
+            await asyncio.sleep(wait)
+        self._slot, self._left = slot, self._per_slot
+
+    def _dismiss(self) -> bool:
+        """Let those go who no longer want a slot. Returns whether any are left."""
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.slot.done():
+                if waiter.wanted():
+                    self._waiting.append(waiter)
+                else:
+                    waiter.slot.set_result(None)
+        return bool(self._waiting)
+
+    def _next_waiter(self) -> "_Waiter | None":
+        """Who gets the slot that has opened, and waits no longer; None where nobody wants it."""
+        bulk_first = self._slot.bulk_first and self._left == self._per_slot
+        while self._waiting:
+            chosen = next((waiter for waiter in self._waiting if waiter.live() != bulk_first), self._waiting[0])
+            self._waiting.remove(chosen)
+            if not chosen.slot.done():
+                return chosen
+        return None
 
     async def report(self) -> None:
         """Report what was used late, where no further slot is taken soon: others of the team cannot know it otherwise.
@@ -168,7 +242,7 @@ class Pacer:
             redis.RedisError: the shared state cannot be reached.
         """
         if any(use.late_ms or use.said == "refused" for use in self._uses.values()):
-            await self._call("report", *self._used())
+            await self._call("report", "", 0, *self._used())
 
     def _used(self) -> list[Any]:
         uses = [part for number, use in self._uses.items() for part in (number, round(use.late_ms, 1), use.said)]
@@ -177,12 +251,12 @@ class Pacer:
 
     async def _take(self) -> Slot:
         """Take the team's next slot, and report how those before it were used; its number is -1 where none opens soon."""
-        uses = [part for number, use in self._uses.items() for part in (number, round(use.late_ms, 1), use.said)]
-        self._uses.clear()
+        lanes = {waiter.live() for waiter in self._waiting} or {True}
+        share = OVERDUE_SHARE if any(waiter.overdue for waiter in self._waiting) else BULK_SHARE
         asked = self._clock()
-        number, wait_us = await self._call("take", *uses)
+        number, wait_us, bulk_first = await self._call("take", _LANES[frozenset(lanes)], share, *self._used())
         given = self._clock()
-        return Slot(number, given + wait_us / 1e6, self._to_redis.beyond_shortest(given - asked))
+        return Slot(number, given + wait_us / 1e6, self._to_redis.beyond_shortest(given - asked), bool(bulk_first))
 
     def _is_old(self, slot: Slot) -> bool:
         """Whether a slot opened so long ago that what is left of it is not worth its lateness."""
@@ -237,8 +311,10 @@ class Pacer:
         hold = min(retry_after, LONGEST_HOLD_S) if retry_after is not None else 2 / self._slots
         await self._call("slow", round(hold * 1000), SLOWER)
 
-    async def _call(self, *args: Any) -> tuple[int, int]:
+    async def _call(self, *args: Any) -> tuple[int, int, int]:
         if not self._key:
             self._key = await limiter_key(self._redis, self._destination, self._api_key)
-        number, wait_us = await self._script(keys=[self._key], args=[0, self._slots, WINDOW_MS, RECOVERY_PER_S, *args])
-        return int(number), int(wait_us)
+        number, wait_us, bulk_first = await self._script(
+            keys=[self._key], args=[0, self._slots, WINDOW_MS, RECOVERY_PER_S, *args]
+        )
+        return int(number), int(wait_us), int(bulk_first)

@@ -1,20 +1,11 @@
-"""The Celery consumer, but quick to start and to find a broker that is back, and with a sweep of its own."""
+"""The Celery consumer, but quick to start and to find a broker that is back."""
 
 import logging
-from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
-from celery import bootsteps
 from celery.worker.consumer import Consumer
 from kombu import Connection
-from kombu.exceptions import KombuError
 from redis import RedisError
-
-from segue_producer.clients import redis_client, redis_url
-from segue_producer.keys import ABOUT_WORKERS, SWEPT, SWEPT_MS, WORKERS, WORKERS_SAY_S
-from segue_producer.settings import QUEUE, SWEEP
-
-_REDIS_TIMEOUT_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +35,10 @@ class QuickConsumer(Consumer):
         _drop_what_is_no_message(conn.transport)
         # On this one connection object, because Celery passes the waits to nobody.
         vars(conn)["ensure_connection"] = ensure_quickly
-        return super().ensure_connected(conn)
+        connected = super().ensure_connected(conn)
+        # RabbitMQ's quorum queues refuse a limit for a whole channel; one for each consumer does as well for all queues.
+        vars(connected.transport)["qos_semantics_matches_spec"] = lambda _: True
+        return connected
 
 
 def _drop_what_is_no_message(transport: Any) -> None:
@@ -67,77 +61,3 @@ class _Tolerant:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.error("threw away an element of the queue that is no message of Celery's (%s)", type(error).__name__)  # noqa: TRY400 - its text would quote it
             return True
-
-
-class SignOfLife(bootsteps.StartStopStep):
-    """Says in Redis, every few seconds, that the worker lives; and when it stops, that it no longer does."""
-
-    requires = ("celery.worker.consumer.tasks:Tasks",)
-    about: ClassVar[bytes] = b""
-    """What the worker says of itself besides (`WorkerAbout`); set before it starts."""
-
-    def __init__(self, parent: Any, **options: Any) -> None:
-        super().__init__(parent, **options)
-        self._timer: Any = None
-        self._redis = redis_client(redis_url(), timeout=_REDIS_TIMEOUT_S)
-
-    def start(self, parent: Any) -> None:
-        """Say so now, and again and again."""
-        self._say(parent.hostname)
-        self._timer = parent.timer.call_repeatedly(WORKERS_SAY_S, self._say, (parent.hostname,))
-
-    def stop(self, parent: Any) -> None:
-        """Take it back."""
-        if self._timer is not None:
-            self._timer.cancel()
-        with suppress(RedisError, OSError):
-            self._redis.zrem(WORKERS, parent.hostname)
-            self._redis.hdel(ABOUT_WORKERS, parent.hostname)
-
-    def _say(self, name: str) -> None:
-        try:
-            seconds, micros = self._redis.time()
-            now_ms = int(seconds) * 1000 + int(micros) // 1000
-            with self._redis.pipeline(transaction=False) as pipe:
-                pipe.hset(ABOUT_WORKERS, name, self.about)
-                pipe.zadd(WORKERS, {name: now_ms})
-                pipe.zrangebyscore(WORKERS, "-inf", now_ms - 3_600_000)
-                _, _, gone = pipe.execute()
-            if gone:
-                self._redis.hdel(ABOUT_WORKERS, *gone)
-                self._redis.zrem(WORKERS, *gone)
-        except (RedisError, OSError) as error:
-            log.debug("no sign of life: %s", type(error).__name__)
-
-
-class SpareSweep(bootsteps.StartStopStep):
-    """Asks for a sweep when nobody has swept of late: beat was killed, or never started.
-
-    Only one of all the workers asks, because the mark in Redis is set by the first.
-    """
-
-    requires = ("celery.worker.consumer.tasks:Tasks",)
-
-    def __init__(self, parent: Any, **options: Any) -> None:
-        super().__init__(parent, **options)
-        self._timer: Any = None
-        self._redis = redis_client(redis_url(), timeout=_REDIS_TIMEOUT_S)
-
-    def start(self, parent: Any) -> None:
-        """Begin to look, each second and a half."""
-        self._timer = parent.timer.call_repeatedly(SWEPT_MS / 1000, self._look, (parent.app,))
-
-    def stop(self, parent: Any) -> None:
-        """Stop looking."""
-        del parent
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _look(self, app: Any) -> None:
-        try:
-            # A mark that lives for longer was set before the server's clock was set back.
-            if self._redis.set(SWEPT, "1", nx=True, px=SWEPT_MS) or self._redis.pttl(SWEPT) > SWEPT_MS:
-                self._redis.set(SWEPT, "1", px=SWEPT_MS)
-                app.send_task(SWEEP, queue=QUEUE, expires=2 * SWEPT_MS / 1000, ignore_result=True, retry=False)
-        except (RedisError, OSError, KombuError) as error:
-            log.debug("no spare sweep: %s", type(error).__name__)

@@ -27,7 +27,9 @@ class EnqueueQueue:
     def attach(self, consumer: Any) -> None:
         """Read by a consumer, which has just connected."""
         self._consumer = consumer
-        self._go_on()
+        if self._held:
+            # Once it is ready for messages: RabbitMQ would send the first of them at once.
+            consumer.call_soon(self._go_on)
 
     def failed(self, *, all_would: bool = False) -> bool:
         """Note that a task could not be done. After some of them nothing is read for a while, longer each time.

@@ -4,21 +4,28 @@ Made when first used and kept for the life of the process.
 """
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 import uvloop
+from redis.exceptions import RedisError
 
 from segue_producer.append import as_names
 from segue_producer.clients import async_redis_client, broker_url, redis_url
 from segue_producer.hints import Hints
 from segue_producer.refusals import Refused
-from segue_worker.config import Config, Destination
+from segue_worker.config import Config
+from segue_worker.delivery.context import unix_ms
+from segue_worker.observing.workers import WorkerAbout
 from segue_worker.process.engine import Engine
+from segue_worker.process.unasked import Unasked
 
 REDIS_TIMEOUT_S: Final = 5.0
 _Result = TypeVar("_Result")
+
+log = logging.getLogger(__name__)
 
 
 class Runtime:
@@ -34,6 +41,9 @@ class Runtime:
         self.hints = Hints(broker_url(), timeout=2.0)
         redis = async_redis_client(redis_url(), timeout=REDIS_TIMEOUT_S, checked_every_s=10)
         self._engine = Engine(config, redis, stopping=stopping)
+        self._stopping = stopping
+        about = WorkerAbout.of(config, unix_ms()).to_json()
+        self._unasked = Unasked(redis, about, self._engine.sweep, self._serve)
         self._loop = uvloop.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
 
@@ -41,13 +51,23 @@ class Runtime:
         """Make clients and pacers now, so that the first request need not wait for them."""
         self._call(self._engine.warm_up())
 
-    def deliver(self, destination: Destination) -> bool:
-        """Do one run, in the thread of the event loop. Returns whether a hint must be sent."""
-        return self._call(self._engine.deliver(destination))
+    def start(self, worker: str) -> None:
+        """Begin to work without being asked, under the name of this worker."""
+        self._call(self._unasked.start(worker))
 
-    def sweep(self) -> list[str]:
-        """Look for destinations that have work but no run. Returns the names of those that need a hint."""
-        return self._call(self._engine.sweep())
+    def stop(self) -> None:
+        """End that, and wait for its runs."""
+        self._call(self._unasked.stop())
+
+    def serve(self, destination: str) -> None:
+        """Do runs for a destination, in the thread of the event loop, until nothing is left or a hint was sent."""
+        self._call(self._serve(destination))
+
+    def sweep(self) -> None:
+        """Look for destinations that have work but no run, and send hints for them, or do the runs here."""
+        for name in self._call(self._engine.sweep()):
+            if not self.hints.send(name):
+                self._loop.call_soon_threadsafe(self._unasked.serve, name)
 
     def announced(self) -> set[str]:
         """The destinations that any worker serves."""
@@ -56,6 +76,21 @@ class Runtime:
     def bury(self, destination: str, refused: Sequence[Refused]) -> None:
         """Make dead letters of events that can never be enqueued."""
         self._call(self._engine.bury(destination, refused))
+
+    async def _serve(self, name: str) -> None:
+        try:
+            destination = self.config.destination(name)
+        except KeyError:
+            log.warning("got a hint for destination %r, which is not in this worker's configuration", name)
+            return
+        try:
+            # Work must not stop because the broker accepts no message: then this process does the next run itself.
+            while destination.enabled and await self._engine.deliver(destination):
+                if await asyncio.to_thread(self.hints.send, name) or self._stopping():
+                    return
+        except (RedisError, OSError) as error:
+            said = "the run for %s ended early: Redis does not answer (%s); the sweep will start another"
+            log.warning(said, name, type(error).__name__)
 
     def _call(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

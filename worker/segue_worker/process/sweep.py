@@ -83,7 +83,7 @@ async def _recount(redis: "Redis", name: str) -> None:
     """Put the number of waiting events right, where it is not, once in a while for each destination."""
     keys = Keys(name)
     kept, found = await redis.register_script(RECOUNT_SCRIPT)(
-        keys=[keys.pending, keys.due, keys.away, keys.counted],
+        keys=[keys.pending, keys.due, keys.away, keys.counted, keys.bulk, keys.live, keys.pending_bulk],
         args=[keys.outbox, RECOUNTED_AFTER_MS, RECOUNTED_CONTACTS],
     )
     if kept != found:
@@ -98,7 +98,11 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
     known = await redis.hgetall(DESTINATIONS)
     stale = [name for name, at in known.items() if int(at) < now_ms - FORGOTTEN_AFTER_MS]
     for item in destinations:
-        settings: dict[Any, Any] = {"max_pending": item.max_pending, "rate_limit": item.rate_limit}
+        settings: dict[Any, Any] = {
+            "max_pending": item.max_pending,
+            "rate_limit": item.rate_limit,
+            "replicated": int(item.replicated),
+        }
         await _attempt(f"announce {item.name}", redis.hset(Keys(item.name).settings, mapping=settings))
     await redis.hset(DESTINATIONS, mapping={item.name: now_ms for item in destinations})
     await redis.hset(HELD, mapping={item.name: now_ms for item in destinations})
@@ -108,7 +112,7 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
     held: set[Any] = set(await redis.hkeys(HELD))
     for name in held - known.keys() - {item.name.encode() for item in destinations}:
         keys = Keys(name.decode())
-        if not await redis.exists(keys.due, keys.away, keys.parked, keys.dead):
+        if not await redis.exists(keys.due, keys.bulk, keys.away, keys.parked, keys.dead):
             await redis.hdel(HELD, name)
 
 
@@ -124,7 +128,7 @@ async def _wants_hint(redis: "Redis", destination: Destination, expected_ms: int
     keys = Keys(destination.name)
     paused, due, runs, now_ms = await redis.register_script(LOOK_SCRIPT)(
         keys=[
-            *(keys.due, keys.away, keys.paused, keys.clock),
+            *(keys.due, keys.away, keys.paused, keys.clock, keys.bulk),
             *(keys.run_number(number) for number in range(destination.parallel_runs)),
         ],
         args=[0, int(LEASE_S * 1000), expected_ms],

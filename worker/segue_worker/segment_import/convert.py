@@ -11,7 +11,8 @@ from segue_worker.errors import MappingError, TriggerError
 from segue_worker.mapping import ACTIONS, compile_destination_mapping, compile_trigger, point_out, unknown_fields
 from segue_worker.mapping.fields import is_segments_own
 from segue_worker.segment_import.export import Export, ExportedDestination, ExportedFilter, ExportedSubscription
-from segue_worker.segment_import.filters import UnreadableError, without
+from segue_worker.segment_import.filter_language import UnreadableError
+from segue_worker.segment_import.filters import without
 
 _SEGUE_ONLY: Final = {"sendEvent": "mailingLists"}
 """Fields that Segment's action drops, whereas Segue sends them."""
@@ -189,7 +190,10 @@ def _changes(filters: Iterable[ExportedFilter]) -> list[str]:
     return [
         f"{each.name} is not carried over: {reason}"
         for each in filters
-        for reason in (*each.obstacles, *(f"it {_DOES.get(kind, kind)}" for kind in each.does if kind != "DROP"))
+        for reason in (
+            *each.obstacles,
+            *(f"it {_DOES.get(kind, f'does {kind}, which is not known here')}" for kind in each.does if kind != "DROP"),
+        )
     ]
 
 

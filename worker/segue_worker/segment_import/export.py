@@ -16,6 +16,9 @@ from segue_worker.extras import not_installed
 from segue_worker.segment_import.expression import TerraformExpression
 
 _REFERENCE: Final = re.compile(r"(?:\$\{\s*)?segment_destination\.([\w-]+)(?:\[[^\]]*\])?\.id(?:\s*\})?")
+_OF_A_FILTER: Final = frozenset(
+    {"id", "workspaceId", "integrationId", "enabled", "name", "description", "if", "drop", "createdAt", "updatedAt"}
+)
 _REPEATING: Final = {"forEach": "for_each", "count": "count"}
 
 
@@ -202,9 +205,9 @@ def _add(found: dict[str, Any], export: Export) -> bool:
         export.add_subscription(found)
     elif "sourceId" in found and isinstance(found.get("metadata"), dict):
         export.add_destination(found)
-    elif {"if", "actions"} <= found.keys():
+    elif "if" in found and {"actions", "integrationId"} & found.keys():
         export.add_filter(found)
-    elif {"functionId", "integrationId"} <= found.keys():
+    elif "integrationId" in found and {"functionId", "classId"} & found.keys():
         export.add_function(found)
     else:
         return False
@@ -234,7 +237,11 @@ def _destination(found: dict[str, Any], keys: frozenset[str]) -> ExportedDestina
 
 
 def _filter(found: dict[str, Any]) -> ExportedFilter:
+    """Read a destination filter, or one of the newer kind, which has `drop` in place of actions."""
     condition, actions, enabled = found.get("if"), found.get("actions"), found.get("enabled")
+    if "actions" not in found:
+        further = [name for name, value in found.items() if value and name not in _OF_A_FILTER]
+        actions = [{"type": kind} for kind in (["DROP"] if found.get("drop") is True else []) + further]
     obstacles = [f"Terraform creates it more than once ({name})" for key, name in _REPEATING.items() if key in found]
     if not isinstance(condition, str):
         obstacles.append(_unknown("if", condition))
@@ -248,8 +255,8 @@ def _filter(found: dict[str, Any]) -> ExportedFilter:
     if not all(does) or not does:
         obstacles.append(_unknown("actions", actions or None))
     return ExportedFilter(
-        name=f'destination filter "{_text(found, "title") or "(not named)"}"',
-        destination=_reference(found.get("destinationId")),
+        name=f'destination filter "{_text(found, "title") or _text(found, "name") or "(not named)"}"',
+        destination=_reference(found.get("destinationId") or found.get("integrationId")),
         condition=str(condition),
         does=tuple(does),
         obstacles=tuple(obstacles),

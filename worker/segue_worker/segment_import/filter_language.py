@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["Atom", "Group", "Node", "Not", "UnreadableError", "read_condition"]
-
 Test = Literal["=", "<", "<=", ">", ">=", "contains", "starts", "ends"]
 
 

@@ -15,8 +15,6 @@ from segue_worker.mapping.trigger.conditions import Condition, ConditionGroup
 from segue_worker.mapping.trigger.parser import parse
 from segue_worker.segment_import.filter_language import Atom, Group, Node, Not, UnreadableError, read_condition
 
-__all__ = ["UnreadableError", "without"]
-
 Literal_ = tuple[Atom, bool]
 """A comparison, and whether it must hold or must not."""
 Clause = tuple[Literal_, ...]

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from segue_producer.keys import Keys, contact_names
 from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import render
-from segue_worker.observing.destinations import KnownDestinations
+from segue_worker.observing.destinations import KnownDestinations, former_names
 from segue_worker.observing.trace import Trail, read_trails
 from segue_worker.operating.dead_letters import Filter
 from segue_worker.operating.retry_now import ParkedContact, find_retry
@@ -60,7 +60,9 @@ def answer(call: PageRequest) -> Response:
     """What was found. The form is sent by POST, so that no email address gets into a URL or a log."""
     query = call.field("query")
     known = call.dashboard.known()
-    results = [_find(call.dashboard.redis, known, name, query) for name in known.names] if query else None
+    redis = call.dashboard.redis
+    names = (*known.names, *former_names(redis, known.names))
+    results = [_find(redis, known, name, query) for name in names] if query else None
     return render(
         call,
         "lookup.html",

@@ -8,8 +8,6 @@ from segue_worker.mapping.javascript import is_falsy, text
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["compile_case", "compile_if"]
-
 
 def compile_if(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
     """`@if`: `then` where a value exists (or is not blank), otherwise `else`, which is ignored if it is falsy."""

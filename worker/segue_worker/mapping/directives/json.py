@@ -9,8 +9,6 @@ from segue_worker.mapping.javascript import is_falsy
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["compile_json"]
-
 
 def compile_json(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
     """`@json`: encodes a value as compact JSON text, or decodes a text if it is JSON."""

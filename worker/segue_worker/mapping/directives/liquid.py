@@ -7,8 +7,6 @@ from segue_worker.mapping.compiler import Compiler, Resolve, Scope, constant
 from segue_worker.mapping.javascript import utf16_length
 from segue_worker.mapping.liquid import compile_liquid
 
-__all__ = ["compile_liquid_directive"]
-
 _MAX_LENGTH: Final = 1000
 
 

@@ -11,8 +11,6 @@ from segue_worker.mapping.path import compile_lookup, look_up, without_root
 from segue_worker.mapping.template import compile_template, render
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["compile_array_path", "compile_literal", "compile_path", "compile_template_directive"]
-
 
 def compile_path(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
     """`@path`: returns what the data has at a path."""

@@ -9,8 +9,6 @@ from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.undefined import UNDEFINED
 from segue_worker.mapping.validate import validated
 
-__all__ = ["compile_exclude_when_null", "compile_flatten", "compile_merge", "compile_transform"]
-
 
 def compile_flatten(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
     """`@flatten`: makes an object with a single level, whose keys are joined by a separator."""

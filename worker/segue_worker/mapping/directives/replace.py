@@ -11,8 +11,6 @@ from segue_worker.mapping.javascript import is_falsy, text, utf16_length
 from segue_worker.mapping.limits import MAX_PATTERN_LENGTH, MAX_REPLACEMENT_LENGTH, Meter
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["compile_replace"]
-
 Replace = Callable[[str, Meter], str]
 
 _REFERENCES: Final = re.compile(r"\$([$&`'])")

@@ -11,8 +11,6 @@ from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.liquid.values import plain, read, shown
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["EventContext", "MeteredText"]
-
 
 class MeteredText(StringIO):
     """Text that charges the event's meter for everything written to it."""

@@ -25,8 +25,6 @@ from segue_worker.mapping.liquid.expressions import with_liquidjs_meaning
 from segue_worker.mapping.liquid.quoting import protect_quotes, restore_quotes
 from segue_worker.mapping.liquid.values import plain, shown
 
-__all__ = ["compile_liquid"]
-
 _TAGS: Final = frozenset(
     [
         "#",

@@ -32,8 +32,6 @@ from segue_worker.mapping.liquid.filters.dates import CURRENT_TIME, CURRENT_TIME
 from segue_worker.mapping.liquid.quoting import unescape
 from segue_worker.mapping.liquid.values import Drop, compare, contains, equals, is_falsy, to_number
 
-__all__ = ["with_liquidjs_meaning"]
-
 _DROPS: Final[Mapping[type[Expression], Drop]] = {Nil: Drop.NIL, Empty: Drop.EMPTY, Blank: Drop.BLANK}
 
 _OPERATORS: Final[Mapping[type[Expression], Callable[[Any, Any, Meter], bool]]] = {

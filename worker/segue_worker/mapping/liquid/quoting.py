@@ -5,8 +5,6 @@ from typing import Final
 
 from segue_worker.errors import MappingError
 
-__all__ = ["protect_quotes", "restore_quotes", "unescape"]
-
 _DOUBLE, _SINGLE, _END = "\ue000", "\ue001", "\ue002"
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _PROTECTED: Final = {'\\"': f"\\{_DOUBLE}", "\\'": f"\\{_SINGLE}"}

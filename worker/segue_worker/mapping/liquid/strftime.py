@@ -8,8 +8,6 @@ from typing import Final
 from segue_worker.mapping.gregorian import civil_from_days, days_from_civil
 from segue_worker.mapping.limits import Meter
 
-__all__ = ["Moment", "strftime"]
-
 _DAY_SECONDS: Final = 86_400
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June",

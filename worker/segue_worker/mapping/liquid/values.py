@@ -9,22 +9,6 @@ from segue_worker.mapping.javascript import WHITESPACE, array_index, text, utf16
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = [
-    "NAN",
-    "SPACES",
-    "Drop",
-    "as_list",
-    "compare",
-    "contains",
-    "equals",
-    "is_falsy",
-    "is_nil",
-    "plain",
-    "read",
-    "shown",
-    "to_number",
-]
-
 NAN: Final = float("nan")
 SPACES: Final = re.compile(f"[{re.escape(WHITESPACE)}]+")
 _RADIX: Final = {"0x": 16, "0b": 2, "0o": 8}

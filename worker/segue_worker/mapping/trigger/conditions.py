@@ -10,8 +10,6 @@ import orjson
 from segue_worker.mapping.path import Lookup, compile_keys
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["Condition", "ConditionGroup", "Match", "Test", "compile_condition", "compile_unmet", "explain"]
-
 Match = Callable[[dict[str, Any]], bool]
 
 Test = Literal[

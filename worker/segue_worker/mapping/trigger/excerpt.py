@@ -4,8 +4,6 @@ from typing import Final
 
 from segue_worker.errors import TriggerError
 
-__all__ = ["point_out"]
-
 _WIDTH: Final = 72
 _BEFORE: Final = 48
 

@@ -7,8 +7,6 @@ from segue_worker.errors import TriggerError
 from segue_worker.mapping.trigger.conditions import Condition, ConditionGroup, Test
 from segue_worker.mapping.trigger.tokens import Kind, Token, tokenize
 
-__all__ = ["parse"]
-
 _TEXT_FIELDS: Final = ("type", "event", "name", "userId")
 _OBJECT_FIELDS: Final = ("properties", "traits", "context")
 _FIELDS: Final = "type, event, name, userId, properties.…, traits.… or context.…"

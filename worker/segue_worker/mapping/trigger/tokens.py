@@ -8,8 +8,6 @@ from typing import Final
 
 from segue_worker.errors import TriggerError
 
-__all__ = ["Kind", "Token", "tokenize"]
-
 
 class Kind(Enum):
     """The kinds of tokens."""

@@ -8,8 +8,6 @@ from segue_worker.mapping.limits import MAX_TRIGGER_LENGTH
 from segue_worker.mapping.trigger.conditions import Condition, ConditionGroup, compile_condition, compile_unmet, explain
 from segue_worker.mapping.trigger.parser import parse
 
-__all__ = ["Trigger", "compile_trigger"]
-
 
 class Trigger:
     """A compiled trigger. Called with an event, it tells whether the event matches.

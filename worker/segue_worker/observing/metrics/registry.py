@@ -119,4 +119,3 @@ METRICS: Final = (
         measure="took",
     ),
 )
-BY_NAME: Final = {metric.name: metric for metric in METRICS}

@@ -17,7 +17,8 @@ from redis.exceptions import ResponseError
 from segue_producer import InvalidEvent
 from segue_producer.events import contact_of, prepare
 from segue_producer.keys import LOG_ENTRIES, STATS_KEPT_S, Keys, contact_digest
-from segue_producer.lua import CLOCK, HINT, read_script
+from segue_producer.lanes import Lane
+from segue_producer.lua import CLOCK, HINT, LANES, read_script
 from segue_worker.delivery.journal import event_name
 from segue_worker.operating.dead_letters.choosing import Chooser, History, NotChosenError
 from segue_worker.outbox.dead_letter import DeadLetter
@@ -26,7 +27,7 @@ from segue_worker.outbox.log_record import EventPart, Record
 
 BATCH: Final = 100
 """Letters replayed in one round trip."""
-_SCRIPT: Final = read_script("segue_worker/operating/dead_letters/replay", CLOCK, HINT)
+_SCRIPT: Final = read_script("segue_worker/operating/dead_letters/replay", CLOCK, HINT, LANES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,14 @@ def prepare_replay(letter: DeadLetter, chooser: Chooser) -> Replay | NotReplayab
     return Replay(letter.id, contact, tuple(entries), chooser.is_outdated(letter, chosen))
 
 
-def replay(
+def replay(  # noqa: PLR0913 - what a replay is
     redis: "Redis",
     destination: str,
     letters: Iterable[DeadLetter],
     *,
     send_hint: Callable[[str], object],
     chooser: Chooser | None = None,
+    lane: Lane = "bulk",
 ) -> Iterator[Replayed]:
     """Replay letters in the order given; oldest first keeps the order of each contact.
 
@@ -111,6 +113,7 @@ def replay(
         letters: to be replayed.
         send_hint: is called with the destination's name if a worker has to be told of the work.
         chooser: chooses the mappings for them; where left out, it is those that failed.
+        lane: in which their events wait.
 
     Yields:
         what became of each letter, in order.
@@ -125,7 +128,7 @@ def replay(
         with redis.pipeline(transaction=False) as pipe:
             for item in batch:
                 if isinstance(item, Replay):
-                    keys, args = _arguments(destination, item)
+                    keys, args = _arguments(destination, item, lane)
                     script(keys=keys, args=args, client=pipe)
             answers = iter(pipe.execute(raise_on_error=False))
         hint = False
@@ -148,14 +151,15 @@ def replay(
         yield from results
 
 
-def _arguments(destination: str, item: Replay) -> tuple[list[str], list[Any]]:
+def _arguments(destination: str, item: Replay, lane: Lane) -> tuple[list[str], list[Any]]:
     keys = Keys(destination)
     minute = int(time.time()) // 60
     names = [
         *(keys.dead, keys.dead_at, keys.outbox + item.contact, keys.due, keys.pending),
         *(keys.run, keys.hinted, keys.paused, f"{keys.stats}{minute}", keys.totals, keys.log, keys.away),
+        *(keys.bulk, keys.live, keys.pending_bulk),
     ]
-    return names, [0, item.id, item.contact, STATS_KEPT_S, _record(item), LOG_ENTRIES, *item.entries]
+    return names, [0, item.id, item.contact, STATS_KEPT_S, _record(item), LOG_ENTRIES, lane, *item.entries]
 
 
 def _record(item: Replay) -> bytes:

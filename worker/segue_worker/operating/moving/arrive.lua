@@ -1,6 +1,6 @@
 -- Put what a move has taken from a contact's outbox elsewhere among what waits for the contact here: once.
 --
--- KEYS[1]  due       zset  contact that waits -> ms since which it has
+-- KEYS[1]  due       zset  live contact that waits -> ms since which it has
 -- KEYS[2]  lease     hash  contact -> who holds it, see outbox/claim.lua
 -- KEYS[3]  parked    hash  contact -> JSON
 -- KEYS[4]  away      zset  contact that is claimed or parked -> ms at which it waits again
@@ -11,6 +11,9 @@
 -- KEYS[9]  run       string, present while a run is alive
 -- KEYS[10] paused    string, present while the destination is held
 -- KEYS[11] hinted    string, present for a moment after a hint
+-- KEYS[12] bulk      zset  bulk contact that waits -> ms since which it has
+-- KEYS[13] live      hash, see lanes.lua
+-- KEYS[14] pending_bulk   string, number of those events that are in bulk
 -- ARGV[1]  now in ms, or 0 for the server's clock
 -- ARGV[2]  contact
 -- ARGV[3]  token under which its events arrive
@@ -26,7 +29,8 @@
 -- ARGV[13] how many events arrive
 -- ARGV[14] entry of the log
 -- ARGV[15] entries it keeps, about
--- ARGV[15 + i]  entry i of the outbox, of those in place of ARGV[7]
+-- ARGV[16] lane from which they come: 'live' or 'bulk'
+-- ARGV[16 + i]  entry i of the outbox, of those in place of ARGV[7]
 --
 -- Returns {1, hint}: they are there, now or by an earlier call, and whether the caller is to send a hint; or {0, 0}:
 -- something has changed meanwhile, nothing was done, look again.
@@ -47,10 +51,19 @@ end
 local first = stay > 0 and redis.call('LRANGE', KEYS[5], 0, stay - 1) or {}
 redis.call('ZCARD', KEYS[1])
 redis.call('ZCARD', KEYS[4])
+local lanes = {due = KEYS[1], bulk = KEYS[12], live = KEYS[13]}
+local before, come = redis.call('LLEN', KEYS[5]), #ARGV - 16
+local after = before - replaced + come
+-- How many events there are up to the last live one: among those that come, where none behind them is.
+local live_before = live_events(lanes, contact) or before
+local live = ARGV[16] == 'live' and stay + come or live_before
+if live_before > stay then
+  live = math.max(live, live_before - replaced + come)
+end
 if stay + replaced > 0 then
   redis.call('LTRIM', KEYS[5], stay + replaced, -1)
 end
-for i = #ARGV, 16, -1 do
+for i = #ARGV, 17, -1 do
   redis.call('LPUSH', KEYS[5], ARGV[i])
 end
 for i = stay, 1, -1 do
@@ -58,6 +71,12 @@ for i = stay, 1, -1 do
 end
 redis.call('HSET', KEYS[7], contact, ARGV[3])
 redis.pcall('INCRBY', KEYS[6], ARGV[13])
+redis.pcall('INCRBY', KEYS[14], after - live - (before - live_before))
+if live < after then
+  redis.call('HSET', KEYS[13], contact, live)
+else
+  redis.call('HDEL', KEYS[13], contact)
+end
 redis.pcall('XADD', KEYS[8], 'MAXLEN', '~', ARGV[15], '*', 'e', ARGV[14])
 if stay > 0 then
   -- The run that has claimed it gives it back.
@@ -72,9 +91,13 @@ for key, value in pairs({[KEYS[2]] = ARGV[9], [KEYS[3]] = ARGV[10]}) do
 end
 if tonumber(ARGV[11]) > now then
   redis.call('ZREM', KEYS[1], contact)
+  redis.call('ZREM', KEYS[12], contact)
   redis.call('ZADD', KEYS[4], ARGV[11], contact)
   return {1, 0}
 end
+local since = math.min(ARGV[12], redis.call('ZSCORE', KEYS[1], contact) or ARGV[12],
+  redis.call('ZSCORE', KEYS[12], contact) or ARGV[12])
 redis.call('ZREM', KEYS[4], contact)
-redis.call('ZADD', KEYS[1], 'LT', ARGV[12], contact)
+redis.call('ZREM', live == 0 and KEYS[1] or KEYS[12], contact)
+let_wait(lanes, contact, since, live)
 return {1, hint_wanted(KEYS[9], KEYS[10], KEYS[11])}

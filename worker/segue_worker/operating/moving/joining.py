@@ -23,19 +23,21 @@ class Held(NamedTuple):
         entries: the oldest, as they lie in the outbox.
         begun: what was begun of them.
         since: unix ms since which the contact has been waiting.
+        lane: in which.
     """
 
     lease: str
     entries: Sequence[bytes]
     begun: Begun
     since: int
+    lane: str = "live"
 
     @classmethod
-    def read(cls, lease: str, parked: str, entries: Sequence[bytes]) -> "Held":
+    def read(cls, lane: str, lease: str, parked: str, entries: Sequence[bytes]) -> "Held":
         """Read the answer of hold.lua."""
         _, _, _, _, since, *claims = lease.split(":")
         interrupted, by, left = claims or ("0", "", "0")
-        return cls(lease, entries, Begun(parked, int(interrupted), by, int(left)), int(since))
+        return cls(lease, entries, Begun(parked, int(interrupted), by, int(left)), int(since), lane)
 
 
 class There(NamedTuple):

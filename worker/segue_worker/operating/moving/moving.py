@@ -17,7 +17,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from segue_producer.keys import LOG_ENTRIES, Keys, contact_digest
-from segue_producer.lua import CLOCK, HINT, WHEN_FULL, read_script
+from segue_producer.lua import CLOCK, HINT, LANES, WHEN_FULL, read_script
 from segue_worker.delivery.journal import event_name
 from segue_worker.errors import SegueError
 from segue_worker.operating.moving.joining import Arrival, Held, There, join, reaches_beyond
@@ -38,9 +38,9 @@ BEHIND_AFTER_S: Final = 8.0
 """How long to wait for a run of the new destination to give a contact back; then what arrives comes behind what it has."""
 _POLL_S: Final = 0.05
 _DIRECTORY: Final = "segue_worker/operating/moving"
-_HOLD: Final = read_script(f"{_DIRECTORY}/hold", CLOCK, WHEN_FULL, AWAY)
-_ARRIVE: Final = read_script(f"{_DIRECTORY}/arrive", CLOCK, HINT)
-_LEAVE: Final = read_script(f"{_DIRECTORY}/leave", CLOCK, WHEN_FULL)
+_HOLD: Final = read_script(f"{_DIRECTORY}/hold", CLOCK, WHEN_FULL, LANES, AWAY)
+_ARRIVE: Final = read_script(f"{_DIRECTORY}/arrive", CLOCK, HINT, LANES)
+_LEAVE: Final = read_script(f"{_DIRECTORY}/leave", CLOCK, WHEN_FULL, LANES)
 _LETTERS: Final = read_script(f"{_DIRECTORY}/letters")
 _REMEMBER: Final = read_script(f"{_DIRECTORY}/remember")
 
@@ -117,7 +117,7 @@ class _Move:
         self._remember()
         waited = 0.0
         while True:
-            before = self._moved.events + self._moved.dead_letters
+            before = self._moved.events
             contacts = self._contacts()
             for start in range(0, len(contacts), CONTACTS_AT_ONCE):
                 self._move_contacts(contacts[start : start + CONTACTS_AT_ONCE], behind=waited >= BEHIND_AFTER_S)
@@ -126,7 +126,7 @@ class _Move:
             yield self._moved
             if not contacts and not letters:
                 break
-            if self._moved.events + self._moved.dead_letters > before:
+            if self._moved.events > before or letters:
                 waited = 0.0
             elif waited >= PATIENCE_S or set(contacts) <= self._moved.left.keys():
                 self._moved.left = dict.fromkeys(contacts, "a run has claimed it, and does not give it back")
@@ -156,6 +156,9 @@ class _Move:
 
     def _end(self) -> None:
         """Forget the move, in an order in which a repeat finds nothing that it could take for undone."""
+        former: Any = self._redis.hget(self._to.settings, "moved_from")
+        names = [each for each in (former or b"").decode().split() if each != self._old]
+        self._redis.hset(self._to.settings, "moved_from", " ".join([*names, self._old]))
         self._redis.delete(self._arrived)
         self._redis.delete(self._from.moving)
         raw = self._redis.get(self._from.paused)
@@ -166,6 +169,7 @@ class _Move:
         """Those that have something at the old destination, longest waiting first."""
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.zrange(self._from.due, 0, -1)
+            pipe.zrange(self._from.bulk, 0, -1)
             pipe.zrange(self._from.away, 0, -1)
             return list(dict.fromkeys(chain.from_iterable(pipe.execute())))
 
@@ -187,7 +191,10 @@ class _Move:
         with self._redis.pipeline(transaction=False) as pipe:
             for contact in contacts:
                 self._scripts["hold"](
-                    keys=[keys.due, keys.lease, keys.parked, keys.away, keys.outbox.encode() + contact],
+                    keys=[
+                        *(keys.due, keys.lease, keys.parked, keys.away, keys.outbox.encode() + contact),
+                        *(keys.bulk, keys.live),
+                    ],
                     args=[0, contact, prefix, prefix + uuid4().hex, ENTRIES_AT_ONCE, _HELD_MS],
                     client=pipe,
                 )
@@ -197,8 +204,8 @@ class _Move:
                 continue
             state, *rest = answer
             if state == b"held":
-                lease, parked, *entries = rest
-                held[contact] = Held.read(lease.decode(), parked.decode(), entries)
+                lane, lease, parked, *entries = rest
+                held[contact] = Held.read(lane.decode(), lease.decode(), parked.decode(), entries)
         return held
 
     def _failed(self, contact: bytes, answer: object) -> bool:
@@ -242,6 +249,7 @@ class _Move:
         names: list[Any] = [
             *(keys.due, keys.lease, keys.parked, keys.away, keys.outbox.encode() + contact),
             *(keys.pending, self._arrived, keys.log, keys.run, keys.paused, keys.hinted),
+            *(keys.bulk, keys.live, keys.pending_bulk),
         ]
         try:
             done, hint = self._scripts["arrive"](keys=names, args=self._arguments(contact, held, there, arrival))
@@ -256,7 +264,7 @@ class _Move:
         return [
             *(0, contact, held.lease, there.lease, there.parked, there.stay),
             *(arrival.replaced, arrival.known, arrival.lease, arrival.parked, arrival.until, held.since),
-            *(len(held.entries), _record(contact, held.entries, "arrived", self._old), LOG_ENTRIES),
+            *(len(held.entries), _record(contact, held.entries, "arrived", self._old), LOG_ENTRIES, held.lane),
             *arrival.entries,
         ]
 
@@ -268,7 +276,7 @@ class _Move:
                 self._scripts["leave"](
                     keys=[
                         *(keys.due, keys.lease, keys.parked, keys.away, keys.outbox.encode() + contact),
-                        *(keys.pending, keys.log),
+                        *(keys.pending, keys.log, keys.bulk, keys.live, keys.pending_bulk),
                     ],
                     args=[0, contact, held.lease, len(held.entries), record, LOG_ENTRIES],
                     client=pipe,
@@ -315,5 +323,5 @@ class _Move:
 def _record(contact: bytes, entries: Sequence[bytes], outcome: EventOutcome, other: str) -> bytes:
     """What the log says of a move."""
     read = map(read_entry, entries)
-    parts = [EventPart(each.message_id, event_name(each.event), outcome, each.enqueued, other) for each in read]
+    parts = [EventPart(each.identity, event_name(each.event), outcome, each.enqueued, other) for each in read]
     return Record(contact_digest(contact), parts).to_json()

@@ -14,8 +14,6 @@ from segue_worker.mapping.liquid.values import is_nil, plain, shown
 from segue_worker.mapping.undefined import UNDEFINED
 from segue_worker.mapping.v8_dates import parse_v8_date
 
-__all__ = ["CURRENT_TIME", "CURRENT_TIME_PROBLEM", "DATES"]
-
 CURRENT_TIME: Final = frozenset({"now", "today"})
 CURRENT_TIME_PROBLEM: Final = (
     "the current time would differ from attempt to attempt, so format a field of the event such as timestamp"

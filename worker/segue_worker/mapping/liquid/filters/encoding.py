@@ -13,8 +13,6 @@ from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.liquid.values import Drop, plain, shown, to_number
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["ENCODINGS"]
-
 _BASE64_SPACES: Final = re.compile(r"[\t\n\f\r ]")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]*\Z")
 _QUANTUM: Final = 4

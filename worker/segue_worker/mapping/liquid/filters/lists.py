@@ -9,8 +9,6 @@ from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.liquid.values import as_list, equals, is_falsy, is_nil, plain, read, shown, to_number
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["LISTS"]
-
 
 def _items(meter: Meter, value: Any) -> list[Any]:
     items = as_list(value)

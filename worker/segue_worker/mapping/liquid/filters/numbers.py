@@ -9,8 +9,6 @@ from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.liquid.values import NAN, to_number
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["NUMBERS"]
-
 _SAFE_INTEGER: Final = 2**53 - 1
 
 

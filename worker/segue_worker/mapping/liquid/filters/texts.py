@@ -9,8 +9,6 @@ from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.liquid.values import SPACES, is_nil, plain, shown, to_number
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["TEXTS"]
-
 _LINE_BREAK: Final = re.compile(r"\r?\n")
 _IDEOGRAPHS: Final = r"\u4E00-\u9FFF\uF900-\uFAFF\u3400-\u4DBF\u3040-\u309F\u30A0-\u30FF\uAC00-\uD7AF"
 _IDEOGRAPH: Final = re.compile(f"[{_IDEOGRAPHS}]")

@@ -10,8 +10,6 @@ from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.liquid.values import SPACES, plain, shown
 from segue_worker.mapping.undefined import UNDEFINED
 
-__all__ = ["WEB"]
-
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;"}
 _ESCAPES: Final = str.maketrans(_ENTITIES)
 _CHARACTERS: Final = {entity: character for character, entity in _ENTITIES.items()}

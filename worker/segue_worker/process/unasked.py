@@ -1,0 +1,96 @@
+"""What a worker does without being asked by the broker: it says that it lives, and it looks for work that nobody does.
+
+A worker sweeps where nobody has swept of late: beat was killed or never started, or the broker is away. What it finds it does
+itself. So delivery needs no broker, and a hint only saves the two seconds until then.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from segue_producer.keys import ABOUT_WORKERS, SWEPT, SWEPT_MS, WORKERS, WORKERS_SAY_S
+
+LOOK_S: Final = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class Unasked:
+    """Belongs to the event loop of its client.
+
+    Args:
+        redis: client that answers bytes.
+        about: what the worker says of itself besides (`WorkerAbout`).
+        sweep: gives the names of the destinations that have work but no run.
+        serve: does runs for a destination, until nothing is left to do for this process.
+    """
+
+    def __init__(
+        self,
+        redis: "Redis",
+        about: bytes,
+        sweep: Callable[[], Awaitable[list[str]]],
+        serve: Callable[[str], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._redis = redis
+        self._about = about
+        self._sweep = sweep
+        self._serve = serve
+        self._worker = ""
+        self._ending = False
+        self._loops: list[asyncio.Task[None]] = []
+        self._runs: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self, worker: str) -> None:
+        """Begin, under the name of a worker."""
+        self._worker = worker
+        for work, seconds in ((self._say, WORKERS_SAY_S), (self._look, LOOK_S)):
+            self._loops.append(asyncio.create_task(self._again_and_again(work, seconds)))
+
+    async def stop(self) -> None:
+        """End, wait for the runs, and take back that the worker lives."""
+        self._ending = True
+        for each in self._loops:
+            each.cancel()
+        await asyncio.gather(*self._loops, *self._runs.values(), return_exceptions=True)
+        try:
+            await self._redis.zrem(WORKERS, self._worker)
+            await self._redis.hdel(ABOUT_WORKERS, self._worker)
+        except (RedisError, OSError) as error:
+            log.debug("the worker could not say that it ends: %s", type(error).__name__)
+
+    def serve(self, name: str) -> None:
+        """Do runs for a destination, unless that is under way here."""
+        if name not in self._runs:
+            self._runs[name] = asyncio.create_task(self._serve(name))
+            self._runs[name].add_done_callback(lambda _: self._runs.pop(name))
+
+    async def _say(self) -> None:
+        seconds, micros = await self._redis.time()
+        now_ms = int(seconds) * 1000 + int(micros) // 1000
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hset(ABOUT_WORKERS, self._worker, self._about)
+            pipe.zadd(WORKERS, {self._worker: now_ms})
+            pipe.zrangebyscore(WORKERS, "-inf", now_ms - 3_600_000)
+            _, _, gone = await pipe.execute()
+        if gone:
+            await self._redis.hdel(ABOUT_WORKERS, *gone)
+            await self._redis.zrem(WORKERS, *gone)
+
+    async def _look(self) -> None:
+        # A mark that lives for longer was set before the server's clock was set back.
+        if await self._redis.set(SWEPT, "1", nx=True, px=SWEPT_MS) or await self._redis.pttl(SWEPT) > SWEPT_MS:
+            for name in await self._sweep():
+                self.serve(name)
+
+    async def _again_and_again(self, work: Callable[[], Awaitable[Any]], seconds: float) -> None:
+        while not self._ending:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next time may go well
+                log.debug("a worker's own look failed: %s", type(error).__name__)
+            await asyncio.sleep(seconds)
