@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
+from redis.exceptions import OutOfMemoryError
 
 from segue_producer import OutboxUnavailable, Producer
 from segue_producer.keys import Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
+from segue_worker.operating.pause import pause, resume
 
 from .stack import MakeStack, Stack, wait_until
 
@@ -260,3 +263,18 @@ def _set_trouble(stack: Stack, trouble: str, *, on: bool) -> None:
         stack.redis.config_set("maxmemory", "1" if on else "0")
     else:
         stack.redis.replicaof(*(("127.0.0.1", "9") if on else ("NO", "ONE")))
+
+
+def test_a_destination_is_resumed_though_redis_is_full() -> None:
+    # What the pause holds back may be what fills it.
+    with EmbeddedRedis() as server, Redis.from_url(server.url) as client:
+        pause(client, "loops", "by hand", 1)
+        client.config_set("maxmemory", "1")
+        try:
+            with pytest.raises(OutOfMemoryError):
+                client.set("anything", "1")
+            assert resume(client, "loops")
+        finally:
+            client.config_set("maxmemory", "0")
+        assert not client.exists(KEYS.paused)
+        assert client.ttl(KEYS.resumed) > 0

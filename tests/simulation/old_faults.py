@@ -12,6 +12,7 @@ from segue_worker.delivery.delivery import Delivery
 from segue_worker.delivery.lease import Lease
 from segue_worker.outbox import Claimed
 from segue_worker.outbox.outgoing import Outgoing
+from tests.simulation import actors
 
 
 def _surviving_heartbeat() -> Any:
@@ -58,10 +59,16 @@ def _claims_by_contact() -> Any:
     return patch.multiple(Delivery, __init__=begin, deliver=deliver, end=end)
 
 
+def _forget_race() -> Any:
+    """Forgetting returned at once; a request of theirs that waited for its slot left afterwards."""
+    return patch.object(actors, "sleep", lambda _seconds: None)
+
+
 OLD_FAULTS: Final[dict[str, Callable[[], Any]]] = {
     "surviving-heartbeat": _surviving_heartbeat,
     "apart-key": _apart_key,
     "claims-by-contact": _claims_by_contact,
+    "forget-race": _forget_race,
 }
 
 

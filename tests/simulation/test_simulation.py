@@ -23,6 +23,7 @@ PUT_BACK = {
     "surviving-heartbeat": {"swallow"},
     "apart-key": {"poison"},
     "claims-by-contact": {"redis slow", "redis lossy"},
+    "forget-race": {"forget", "loops slow"},
 }
 """Old fault → the kinds of faults that bring it to light."""
 

@@ -358,7 +358,9 @@ class Backlog:
                 if faults := _faults(waiting):
                     parts.append(EventPart(waiting.identity, event_name(waiting.event), "begun", 0, faults=faults))
                 waiting.dead = []
-        if not parts and self.journal.wants_event and self.head < len(self._events):
+        # Where nothing is recorded an interruption is not either: the next claim knows of it, and tells.
+        records = bool(gone or replaced) or then is not Next.RETURN
+        if not parts and records and self.journal.wants_event and self.head < len(self._events):
             head = self._events[self.head]
             parts.append(EventPart(head.identity, event_name(head.event), "interrupted", head.enqueued))
         counters["dead"] = len(dead)
@@ -368,6 +370,7 @@ class Backlog:
             replaced=replaced,
             next=then,
             park_for_ms=park_for_ms,
+            oldest_ms=self.oldest_ms,
             digests=[
                 self.digests[place] for place in range(self.head - len(gone), self.head) if self.message_ids[place]
             ],
@@ -377,6 +380,11 @@ class Backlog:
             measures=measures,
             explanations=explanations,
         )
+
+    @property
+    def oldest_ms(self) -> int:
+        """Unix ms at which the oldest event that is left was enqueued; 0 where that is not known."""
+        return self._events[self.head].enqueued if self.head < len(self._events) else 0
 
     def _part(self, waiting: Waiting, outcome: EventOutcome, now_ms: int) -> EventPart:
         """What the log says of an event that leaves the outbox."""

@@ -46,11 +46,13 @@ from segue_worker.outbox.outbox import FORGET
 from segue_worker.outbox.outgoing import Outgoing, Parked
 from segue_worker.outbox.pause import PauseKind
 from segue_worker.outbox.plan import Plan
+from segue_worker.pacing.pacer import Slot
 
 QUICK_ATTEMPTS: Final = 3
 """Attempts in a row before the contact is parked."""
 QUICK_WAIT_S: Final = 3.0
 """A longer wait is spent parked, where it holds up nobody."""
+NO_SLOT_WAIT_S: Final = 0.5
 SETTLE_PATIENCE_S: Final = 30.0
 """How long a settlement is tried while Redis is away; an unrecorded request would be sent again."""
 OVERDUE_MS: Final = 24 * 3_600_000
@@ -237,11 +239,7 @@ class Delivery:
 
     async def _attempt(self, request: Outgoing) -> Decision | None:
         run = self._run
-        try:
-            slot = await run.pacer.slot(wanted=run.may_send, live=self._is_live, overdue=self._is_overdue())
-        except (RedisError, OSError):
-            # Without the shared limiter nothing may be sent.
-            return None
+        slot = await self._slot()
         if slot is None or not self._hold.good():
             return None
         reach("before_send")
@@ -299,6 +297,18 @@ class Delivery:
             )
         self._pending = decision if isinstance(decision, Retry) else None
         return decision
+
+    async def _slot(self) -> Slot | None:
+        """Leave to send, or None where nothing may be sent in this run, or without the shared limiter."""
+        run = self._run
+        try:
+            return await run.pacer.slot(wanted=run.may_send, live=self._is_live, overdue=self._is_overdue())
+        except (RedisError, OSError) as error:
+            if not is_passing(error):
+                raise
+            # Whatever is wrong with it alone, nobody asks again at once.
+            await self._nap(NO_SLOT_WAIT_S)
+            return None
 
     def _is_live(self) -> bool:
         """Whether a live event waits for what is to be sent now."""

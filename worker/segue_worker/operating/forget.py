@@ -88,7 +88,7 @@ def _remove(redis: "Redis", destination: str, contact: str) -> tuple[int, int]:
             *(keys.outbox + contact, keys.due, keys.lease, keys.parked, keys.pending, keys.totals, keys.away),
             *(keys.damaged + contact, keys.bulk, keys.live, keys.pending_bulk),
         ],
-        args=[0, contact, keys.confirmed],
+        args=[0, contact, keys.confirmed, int(LEASE_S * 1000)],
     )
     return int(count), int(lapses_ms)
 

@@ -1,7 +1,6 @@
 """One destination's outbox, over the Lua scripts beside this module. Each method is one atomic step in Redis."""
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +17,7 @@ from segue_worker.outbox.batching import Batched
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.pause import Pause
 from segue_worker.outbox.plan import Plan
+from segue_worker.outbox.redis_time import RedisTime
 
 EVENTS_PER_CLAIM: Final = 100
 """Events taken of one contact at a time: enough for any merge worth having, and a bound on memory."""
@@ -37,7 +37,7 @@ CONFIRMED: Final = "segue_worker/outbox/confirmed"
 _SHARED: Final = {
     "start": (CLOCK, WHEN_FULL, _ALIVE),
     "claim": (CLOCK, WHEN_FULL, LANES, AWAY, CONFIRMED),
-    "renew": (CLOCK, WHEN_FULL, LANES, _ALIVE),
+    "renew": (CLOCK, WHEN_FULL, LANES, AWAY, _ALIVE),
     "settle": (CLOCK, WHEN_FULL, LANES, WINDOWS, CONFIRMED),
     "seen": (CLOCK, WINDOWS),
     "finish": (CLOCK, WHEN_FULL),
@@ -101,6 +101,8 @@ class Settlement:
         replaced: what replaces events that stay, by their place counted from the then oldest.
         next: what happens to the contact.
         park_for_ms: for `Next.PARK`, until when it waits.
+        oldest_ms: unix ms at which the oldest event that stays was enqueued, where that is known: its contact's place is no
+            older.
         parked: for `Next.PARK`, what is remembered of the attempt.
         digests: of the settled messageIds.
         counters: name → increment.
@@ -116,6 +118,7 @@ class Settlement:
     replaced: Mapping[int, bytes] = field(default_factory=dict)
     next: Next = Next.KEEP
     park_for_ms: int = 0
+    oldest_ms: int = 0
     parked: bytes | None = None
     digests: Sequence[bytes] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
@@ -152,6 +155,7 @@ class Outbox:
         lease_ms: how long a claim holds without a heartbeat.
         unchanged_ms: for how long an update that Loops confirmed is not sent again; 0: it is.
         clock_ms: unix ms, or 0 for the server's clock; tests move it.
+        redis_time: what is known of the server's clock; best shared by all outboxes of a process.
 
     Every method raises redis.RedisError where Redis does not answer.
     """
@@ -166,6 +170,7 @@ class Outbox:
         lease_ms: int,
         unchanged_ms: int = 0,
         clock_ms: Callable[[], int] = lambda: 0,
+        redis_time: RedisTime | None = None,
     ) -> None:
         self._redis = redis
         self.keys = Keys(destination)
@@ -176,7 +181,7 @@ class Outbox:
         self._clock_ms = clock_ms
         self._run_key = self.keys.run
         self._claims = 0
-        self._told = (int(time.time() * 1000), time.monotonic())
+        self._redis_time = redis_time or RedisTime(kept_s=lease_ms / 1000)
         self._scripts = {name: redis.register_script(text) for name, text in _TEXTS.items()}
         self._settle = Batched(self._settle_all)
 
@@ -207,7 +212,7 @@ class Outbox:
             args=[
                 *(self._clock_ms(), token, self._lease_ms, live),
                 *(EVENTS_PER_CLAIM, BYTES_PER_CLAIM, keys.outbox, STATS_KEPT_S, bulk),
-                *(keys.confirmed, self._unchanged_ms),
+                *(keys.confirmed, self._unchanged_ms, self._redis_time.expected_ms()),
             ],
         )
         self._note_time(now_ms)
@@ -233,11 +238,11 @@ class Outbox:
 
         All workers compare times that others have written; their own clocks need not agree.
         """
-        told_ms, at = self._told
-        return self._clock_ms() or told_ms + int((time.monotonic() - at) * 1000)
+        return self._clock_ms() or self._redis_time.now_ms()
 
     def _note_time(self, now_ms: int) -> None:
-        self._told = (int(now_ms), time.monotonic())
+        if not self._clock_ms():
+            self._redis_time.note(int(now_ms))
 
     async def seen(self, digests: Sequence[bytes]) -> list[bool]:
         """Which of the messageIds were settled within the dedupe window."""
@@ -255,13 +260,14 @@ class Outbox:
             whether the run is still this owner's; the places of the claims that hold no longer; and those of the others
             whose events are all live by now.
         """
-        args: list[Any] = [self._clock_ms(), self._owner, self._lease_ms]
+        args: list[Any] = [self._clock_ms(), self._owner, self._lease_ms, self._redis_time.expected_ms()]
         for claimed in claims:
             args += (claimed.contact, claimed.token)
         keys = self.keys
-        alive, lost, live = await self._scripts["renew"](
-            keys=[self._run_key, keys.away, keys.lease, keys.due, keys.bulk, keys.live], args=args
+        now_ms, alive, lost, live = await self._scripts["renew"](
+            keys=[self._run_key, keys.away, keys.lease, keys.due, keys.bulk, keys.live, keys.clock], args=args
         )
+        self._note_time(now_ms)
         return bool(alive), set(lost), set(live)
 
     async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int) -> int | None:
@@ -352,7 +358,8 @@ def _arguments(settlement: Settlement) -> list[Any]:
     """What settle.lua is told of a settlement, behind the contact and who holds it."""
     args: list[Any] = [settlement.taken]
     args += (len(settlement.replaced), *chain.from_iterable(settlement.replaced.items()))
-    args += (settlement.next, settlement.park_for_ms, settlement.parked or b"", settlement.record, settlement.confirms)
+    args += (settlement.next, settlement.park_for_ms if settlement.next is Next.PARK else settlement.oldest_ms)
+    args += (settlement.parked or b"", settlement.record, settlement.confirms)
     args += (len(settlement.digests), *settlement.digests)
     for numbers in (settlement.counters, settlement.measures):
         args += (len(numbers), *chain.from_iterable(numbers.items()))

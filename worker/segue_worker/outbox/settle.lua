@@ -36,7 +36,9 @@
 --          number of events then replaced, then place, counted from the new head, and entry of each
 --          next: 'keep' the contact claimed; 'release' it, behind all that wait by now; 'return' it to the place it
 --          had; or 'park' it; when a contact is released or returned whose outbox is no list, what is there is set aside
---          for 'park': ms from now until it waits again
+--          for 'park': ms from now until it waits again; for 'keep' and 'return': ms at which the oldest event left was
+--          enqueued, or 0. Once events were taken the contact's place is no older than that, so that one with ever new
+--          events does not stay before all others
 --          for 'park': JSON of the parked hash
 --          entry of the log, or ''
 --          digest of the update that Loops confirmed last, 8 bytes; '-' to forget that of before; or ''
@@ -210,6 +212,9 @@ local function settle()
 
   local left = length - taken
   local _, _, claimed, since = string.find(holder, '^(%d+):(%d+)', #holds + 1)
+  if following ~= 'park' and taken > 0 and since then
+    since = string.format('%d', math.max(since, math.min(now, park_ms)))
+  end
   if following == 'park' then
     if redis.call('ZADD', KEYS[12], now + park_ms, contact) == 1 then
       wait_no_more(lanes, contact)
@@ -246,7 +251,14 @@ local function settle()
   elseif mixed then
     redis.call('HDEL', KEYS[16], contact)
   end
-  redis.call('HDEL', KEYS[2], contact)
+  -- Given back with nothing recorded, a contact stays one whose last request may have been sent by an interrupted claim.
+  local settles, unrecorded, begun_by = string.match(holder, '^[^:]*:%d+:(%d+):%d+:%d+:(%d+):(.*)$')
+  if following == 'return' and settles == '0' and left > 0 and replaced_first > replaced_last and taken == 0 then
+    local earlier = unrecorded == '1' and '' or string.format(':%d:%s', unrecorded - 1, begun_by)
+    redis.call('HSET', KEYS[2], contact, string.format('%s:0:0:%d:%s%s', begun_by, claimed, since, earlier))
+  else
+    redis.call('HDEL', KEYS[2], contact)
+  end
   return left
 end
 

@@ -24,6 +24,7 @@ from segue_worker.loops import LoopsClient
 from segue_worker.loops.client import tls_context
 from segue_worker.outbox import Outbox
 from segue_worker.outbox.plan import Plan, owner_token
+from segue_worker.outbox.redis_time import RedisTime
 from segue_worker.pacing import Pacer
 from segue_worker.process.sweep import Rounds, sweep
 
@@ -66,6 +67,7 @@ class Engine:
         self._watches: dict[str, Watch] = {}
         self._pacers: dict[str, Pacer] = {}
         self._clients: dict[str, LoopsClient] = {}
+        self._redis_time = RedisTime(kept_s=LEASE_S)
         self._running: set[str] = set()
         self._passed_on: dict[str, float] = {}
         self._finding: asyncio.Task[None] | None = None
@@ -77,11 +79,13 @@ class Engine:
         self._finding = asyncio.create_task(self._find_held())
 
     async def _find_held(self) -> None:
-        """Note the plans of this configuration, and which destinations hold something though nobody announces them.
+        """Note Redis's clock, the plans of this configuration, and which destinations hold something though nobody announces them.
 
         A version of Segue from before there was `HELD` forgot them after an hour; others were named only by a producer.
         """
         try:
+            seconds, micros = await self._redis.time()
+            self._redis_time.note(int(seconds) * 1000 + int(micros) // 1000)
             for destination in self._config.destinations:
                 await self._outbox(destination.name, window_ms=1).keep_plan(Plan.of(destination.mappings))
             async for key in self._redis.scan_iter(match=HOLDING_KEYS, count=1000):
@@ -91,7 +95,7 @@ class Engine:
 
     async def sweep(self) -> list[str]:
         """Look for destinations that have work but no run. Returns the names of those that need a hint."""
-        return await sweep(self._redis, self._config.destinations, self._rounds)
+        return await sweep(self._redis, self._config.destinations, self._rounds, self._redis_time)
 
     async def announced(self) -> list[bytes | str]:
         """The destinations that any worker serves."""
@@ -131,14 +135,14 @@ class Engine:
         return True
 
     def _outbox(self, destination: str, *, window_ms: int, owner: str = "", unchanged_ms: int = 0) -> Outbox:
-        lease_ms = int(LEASE_S * 1000)
         return Outbox(
             self._redis,
             destination,
             owner=owner,
             window_ms=window_ms,
-            lease_ms=lease_ms,
+            lease_ms=int(LEASE_S * 1000),
             unchanged_ms=unchanged_ms,
+            redis_time=self._redis_time,
         )
 
     def _context(self, destination: Destination) -> RunContext:

@@ -18,6 +18,7 @@ from segue_worker.observing.queue_age import record_queue_age
 from segue_worker.operating.dead_letters import trim
 from segue_worker.outbox.outbox import LOOK_SCRIPT, RECOUNT_SCRIPT
 from segue_worker.outbox.pause import Pause, PauseKind
+from segue_worker.outbox.redis_time import RedisTime
 
 FORGOTTEN_AFTER_MS = 3_600_000
 """A destination stays known to producers for an hour after the last worker that served it."""
@@ -54,7 +55,12 @@ class Rounds:
         return True
 
 
-async def sweep(redis: "Redis", destinations: Sequence[Destination], rounds: Rounds | None = None) -> list[str]:
+async def sweep(
+    redis: "Redis",
+    destinations: Sequence[Destination],
+    rounds: Rounds | None = None,
+    redis_time: RedisTime | None = None,
+) -> list[str]:
     """Find the destinations that need a hint, announce the destinations to producers, and record queue ages.
 
     A destination that has nothing to do costs one EXISTS; what else is done for it is done now and then. What fails for one
@@ -65,6 +71,7 @@ async def sweep(redis: "Redis", destinations: Sequence[Destination], rounds: Rou
         redis: client that answers bytes.
         destinations: of this worker's configuration.
         rounds: of this process; without them everything is done.
+        redis_time: what this process knows of Redis's clock.
 
     Returns:
         names of the enabled destinations that have due contacts and room for a run, or a pause to probe.
@@ -76,6 +83,8 @@ async def sweep(redis: "Redis", destinations: Sequence[Destination], rounds: Rou
     await _attempt("note that it swept", redis.set(SWEPT, "1", px=SWEPT_MS))
     seconds, micros = await redis.time()
     now_ms = int(seconds) * 1000 + int(micros) // 1000
+    redis_time = redis_time or RedisTime(kept_s=LEASE_S)
+    redis_time.note(now_ms)
     settings = rounds.is_time_for("settings", SETTINGS_EVERY_S)
     await _attempt("announce its destinations", announce(redis, destinations, now_ms, settings=settings))
     reach("in_sweep")
@@ -83,7 +92,8 @@ async def sweep(redis: "Redis", destinations: Sequence[Destination], rounds: Rou
     wanting = [
         item.name
         for item in active
-        if item.enabled and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item))
+        if item.enabled
+        and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item, redis_time.expected_ms()))
     ]
     all_of_them = rounds.is_time_for("tidying", TIDIED_EVERY_S)
     if all_of_them:
@@ -163,14 +173,14 @@ async def _has_new_key(redis: "Redis", destination: Destination, pause: Pause) -
     return destination.access.encode() not in (refused or b"").split()
 
 
-async def _wants_hint(redis: "Redis", destination: Destination) -> bool:
+async def _wants_hint(redis: "Redis", destination: Destination, expected_ms: int) -> bool:
     keys = Keys(destination.name)
     paused, due, runs, now_ms = await redis.register_script(LOOK_SCRIPT)(
         keys=[
             *(keys.due, keys.away, keys.paused, keys.clock, keys.bulk),
             *(keys.run_number(number) for number in range(destination.parallel_runs)),
         ],
-        args=[0, int(LEASE_S * 1000)],
+        args=[0, int(LEASE_S * 1000), expected_ms],
     )
     if paused:
         pause = Pause.from_json(paused)
