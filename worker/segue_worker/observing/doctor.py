@@ -120,7 +120,7 @@ def _compared(redis: "Redis", config: Config, served: set[str]) -> Iterator[Find
                 same = False
                 said = f"{each.name}: {name} is {value} in {config.path}, but the workers have {int(theirs)}"
                 yield Finding(subject, Level.FAULT, said, restart)
-    if outdated := read_workers(redis).outdated(config):
+    if same and (outdated := read_workers(redis).outdated(config)):
         same = False
         yield Finding(subject, Level.FAULT, outdated)
     for name in sorted(served - {each.name for each in config.destinations}):
