@@ -27,7 +27,7 @@ HELD: Final = "segue:held"
 """Hash: name of each destination that holds something, or may → unix ms when a worker last served it, or 0. One that
 nobody serves stays in it until it is empty."""
 
-HOLDING_KEYS: Final = "segue:{*}:[abd][wue]*"
+HOLDING_KEYS: Final = "segue:{*}:[abd][wue][aelu]*"
 """Pattern of the keys that a destination has as long as it holds something: `away`, `bulk`, `due` and `dead`."""
 
 TEAMS: Final = "segue:teams"

@@ -37,11 +37,11 @@ def record(
 
 
 def test_the_same_warning_passes_once_in_half_a_minute(damper: Damper, clock: Clock) -> None:
-    assert damper.filter(record("Redis is away (%s)", "TimeoutError"))
-    assert not damper.filter(record("Redis is away (%s)", "TimeoutError"))
-    assert damper.filter(record("Redis is away (%s)", "ConnectionError"))
+    assert damper.filter(record("Redis does not answer (%s)", "TimeoutError"))
+    assert not damper.filter(record("Redis does not answer (%s)", "TimeoutError"))
+    assert damper.filter(record("Redis does not answer (%s)", "ConnectionError"))
     clock.now += REPEATED_AFTER_S
-    assert damper.filter(record("Redis is away (%s)", "TimeoutError"))
+    assert damper.filter(record("Redis does not answer (%s)", "TimeoutError"))
 
 
 def test_information_always_passes(damper: Damper) -> None:

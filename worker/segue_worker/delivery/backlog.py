@@ -89,7 +89,7 @@ class Backlog:
             DamagedError: the oldest entry cannot be read.
         """
         if begun_with and not frozen:
-            self._keep_to(begun_with)
+            self._keep_to(begun_with, destination)
         taken = set(seen)
         pieces: list[Piece] = []
         held = set(frozen.refs) if frozen else set()
@@ -106,9 +106,18 @@ class Backlog:
             taken.add(waiting.identity)
         first = [frozen] if frozen else []
         key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]
-        return first + [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
+        planned = [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
+        if self.journal.interrupted and planned and not frozen:
+            self._may_be_sent(planned[0].refs, destination)
+        return first + planned
 
-    def _keep_to(self, plan: Plan) -> None:
+    def _may_be_sent(self, refs: Sequence[Ref], destination: str) -> None:
+        """Note with the next settlement that a request may have been sent: by which mappings, and under which keys."""
+        for waiting in {ref.event: self._events[ref.event] for ref in refs}.values():
+            waiting.origin = waiting.origin or destination
+            waiting.changed = True
+
+    def _keep_to(self, plan: Plan, destination: str) -> None:
         """Keep the events that an unrecorded request may have stood for to the mappings that took them by then.
 
         Everything behind the first request was recorded before it was sent, or not sent. That request may be a merge, of
@@ -118,6 +127,7 @@ class Backlog:
             rules = plan.takes(waiting.event) if waiting.event and waiting.only is None else []
             if rules:
                 waiting.only = tuple(rule.mapping for rule in rules)
+                waiting.origin = waiting.origin or destination
                 waiting.changed = True
             if any(rule.action == "sendEvent" for rule in rules):
                 return
@@ -131,7 +141,7 @@ class Backlog:
         event = waiting.event or {}
         pieces = []
         waiting.state = "sending"
-        waiting.left = {ref.mapping for ref in held if ref.event == place} if held else set()
+        waiting.left = {ref.mapping for ref in held if ref.event == place}
         for name, mapping in self._wanted(waiting, event, mappings):
             if name in waiting.done or name in waiting.left:
                 continue
@@ -351,7 +361,7 @@ class Backlog:
         if not parts and self.journal.wants_event and self.head < len(self._events):
             head = self._events[self.head]
             parts.append(EventPart(head.identity, event_name(head.event), "interrupted", head.enqueued))
-        counters["dead"] = counters.get("dead", 0) + len(dead)
+        counters["dead"] = len(dead)
         record, measures, explanations = self.journal.take(parts)
         return Settlement(
             taken=len(gone),
@@ -370,9 +380,7 @@ class Backlog:
 
     def _part(self, waiting: Waiting, outcome: EventOutcome, now_ms: int) -> EventPart:
         """What the log says of an event that leaves the outbox."""
-        because = ""
-        if outcome == "filtered" and waiting.because:
-            because = self.journal.explanation(waiting.because)
+        because = self.journal.explanation(waiting.because) if waiting.because else ""
         if outcome == "delivered" and not waiting.replay:
             self.journal.waited(waiting.enqueued, now_ms)
         if waiting.event is not None and outcome != "duplicate" and not waiting.replay:

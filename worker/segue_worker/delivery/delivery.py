@@ -126,7 +126,9 @@ class Delivery:
             log.info("a contact of %s was taken over by another run", self._run.destination.name)
         except Exception as error:  # noqa: BLE001 - see above
             if is_passing(error):
-                log.warning("Redis is away (%s); a contact's last request may be repeated", type(error).__name__)
+                log.warning(
+                    "Redis does not answer (%s); a contact's last request may be repeated", type(error).__name__
+                )
             else:
                 await self._fail(error)
         finally:
@@ -406,7 +408,7 @@ class Delivery:
                 return
             except Exception as another:
                 if is_passing(another):
-                    log.warning("Redis is away (%s); a contact's claim lapses", type(another).__name__)
+                    log.warning("Redis does not answer (%s); a contact's claim lapses", type(another).__name__)
                     return
                 log.exception("a contact of %s cannot be given back so", name)
             else:

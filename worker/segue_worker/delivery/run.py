@@ -194,7 +194,7 @@ async def _claim(context: RunContext, room: Mapping[Lane, int]) -> list[Claimed]
     try:
         return await context.outbox.claim(room["live"], room["bulk"])
     except (RedisError, OSError) as error:
-        log.warning("Redis is away (%s); the run waits", type(error).__name__)
+        log.warning("Redis does not answer (%s); the run waits", type(error).__name__)
         with suppress(TimeoutError):
             await asyncio.wait_for(context.leaving.wait(), 0.2)
         return []
@@ -278,7 +278,9 @@ async def _held(context: RunContext) -> bool:
         if answer is not None and answer.delivered:
             if await context.outbox.replace_pause(pause, None):
                 name = context.destination.name
-                log.warning("destination %s goes on: the probe succeeded", name, extra=facts(destination=name))
+                log.warning(
+                    "the pause of destination %s has ended: the probe succeeded", name, extra=facts(destination=name)
+                )
                 return False
         else:
             if refused and not await context.outbox.is_refused(access):
