@@ -22,7 +22,6 @@ from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_worker.outbox.entry import read_entry
-from tests.integration.stack import wait_until
 
 KEYS = Keys("loops")
 
