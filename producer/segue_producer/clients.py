@@ -78,7 +78,7 @@ def redis_client(url: str, *, timeout: float) -> Redis:
         ValueError: `url` is no URL of a Redis.
     """
     address = urls.parse(url)
-    options = {**_sockets(timeout), "max_connections": CONNECTIONS, "timeout": timeout}
+    options = {**_sockets(timeout, url), "max_connections": CONNECTIONS, "timeout": timeout}
     if address is None:
         return Redis.from_pool(BlockingConnectionPool.from_url(url, **options, retry=ONCE_AGAIN))
     if address.kind == urls.CLUSTER:
@@ -109,7 +109,7 @@ def async_redis_client(url: str, *, timeout: float, checked_every_s: int = 0) ->
         ValueError: `url` is no URL of a Redis.
     """
     address = urls.parse(url)
-    options: dict[str, Any] = {**_sockets(timeout), "health_check_interval": checked_every_s}
+    options: dict[str, Any] = {**_sockets(timeout, url), "health_check_interval": checked_every_s}
     if address is not None and address.kind == urls.CLUSTER:
         from segue_producer.cluster import AsyncClusterClient  # noqa: PLC0415 - as above
 
@@ -154,12 +154,19 @@ def every_node(redis: Redis, url: str, *, timeout: float) -> dict[str, Redis]:
     return {f"{host}:{port}": redis_client(address.node_url(host, port), timeout=timeout) for host, port in found}
 
 
-def _sockets(timeout: float) -> dict[str, Any]:
-    return {"socket_timeout": timeout, "socket_connect_timeout": timeout, "socket_keepalive": True}
+def _sockets(timeout: float, url: str = "") -> dict[str, Any]:
+    kept_alive = {} if url.startswith("unix:") else {"socket_keepalive": True}
+    return {"socket_timeout": timeout, "socket_connect_timeout": timeout, **kept_alive}
 
 
 class _SentinelPool(blocking_sentinel.SentinelConnectionPool, BlockingConnectionPool):
     """Asks the Sentinels where the primary is, and lets who comes while all connections are in use wait for one."""
+
+    def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
+        """Close connections; all of them, to the Sentinels too, unless another primary was found meanwhile."""
+        super().disconnect(inuse_connections)
+        for each in self.sentinel_manager.sentinels if inuse_connections else ():
+            each.close()
 
 
 class _Waiting(async_redis.ConnectionPool):
@@ -213,6 +220,12 @@ class _WaitingPool(_Waiting):
 
 class _WaitingSentinelPool(_Waiting, async_sentinel.SentinelConnectionPool):
     """Of the primary that the Sentinels name."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
+        """Close connections; all of them, to the Sentinels too, unless another primary was found meanwhile."""
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            await self.sentinel_manager.aclose()
 
 
 class _Packed(AbstractConnection):

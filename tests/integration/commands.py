@@ -11,7 +11,12 @@ from .stack import API_KEY, Stack
 
 def start(stack: Stack, *arguments: str) -> "subprocess.Popen[str]":
     """Start `segue` against a stack."""
-    environ = {"SEGUE_REDIS_URL": stack.server.url, "SEGUE_CONFIG": str(stack.config), "LOOPS_API_KEY": API_KEY}
+    environ = {
+        "SEGUE_REDIS_URL": stack.server.url,
+        "SEGUE_BROKER_URL": stack.broker_url,
+        "SEGUE_CONFIG": str(stack.config),
+        "LOOPS_API_KEY": API_KEY,
+    }
     return subprocess.Popen(
         [sys.executable, "-m", "segue_worker.cli", *arguments],
         env={**os.environ, **environ},

@@ -26,9 +26,11 @@ class Sentinels:
     Args:
         directory: for their data.
         options: further ones of both servers.
+        password: of the servers; the Sentinels have none.
     """
 
-    def __init__(self, directory: Path, options: tuple[str, ...] = ()) -> None:
+    def __init__(self, directory: Path, options: tuple[str, ...] = (), password: str = "") -> None:
+        self._password = password
         self._exit = ExitStack()
         self.servers: list[EmbeddedRedis] = []
         self.sentinel_ports: list[int] = []
@@ -39,7 +41,8 @@ class Sentinels:
     def url(self) -> str:
         """The URL of all."""
         hosts = ",".join(f"127.0.0.1:{port}" for port in self.sentinel_ports)
-        return f"redis+sentinel://{hosts}/{SERVICE}/0"
+        user, own = (f":{self._password}@", "?sentinel_password=") if self._password else ("", "")
+        return f"redis+sentinel://{user}{hosts}/{SERVICE}/0{own}"
 
     def start(self) -> None:
         """Start all of them, and wait until the replica follows and each Sentinel knows the others."""
@@ -49,6 +52,10 @@ class Sentinels:
             follows = ("--replicaof", f"127.0.0.1 {self.servers[0].port}") if number else ()
             server = EmbeddedRedis(folder, (*self._options, *follows, "--repl-diskless-sync-delay", "0"))
             self.servers.append(self._exit.enter_context(server))
+        for server in self.servers if self._password else ():
+            with redis.Redis(port=server.port) as client:
+                client.config_set("masterauth", self._password)
+                client.config_set("requirepass", self._password)
         for number in range(3):
             port = free_port()
             config = self._directory / f"sentinel{number}.conf"
@@ -56,7 +63,8 @@ class Sentinels:
                 f"port {port}\nbind 127.0.0.1\ndir {self._directory}\n"
                 f"sentinel monitor {SERVICE} 127.0.0.1 {self.servers[0].port} 2\n"
                 f"sentinel down-after-milliseconds {SERVICE} 1000\n"
-                f"sentinel failover-timeout {SERVICE} 5000\nsentinel parallel-syncs {SERVICE} 1\n"
+                + (f"sentinel auth-pass {SERVICE} {self._password}\n" if self._password else "")
+                + f"sentinel failover-timeout {SERVICE} 5000\nsentinel parallel-syncs {SERVICE} 1\n"
             )
             self._exit.enter_context(process([str(find_server()), str(config), "--sentinel"], self._directory))
             self.sentinel_ports.append(port)

@@ -53,7 +53,7 @@ class Stack:
         self.server = server
         self.directory = directory
         self.redis = redis_client(server.url, timeout=5)
-        self._broker_url = broker_url or server.url
+        self.broker_url = broker_url or server.url
         self.redis.flushall()
         self._exit = ExitStack()
         self._workers = 0
@@ -68,7 +68,7 @@ class Stack:
         self._destinations = [destination]
         self.config = directory / "segue.yaml"
         self.add_destinations(())
-        self.producer = self._exit.enter_context(Producer(server.url, broker_url=self._broker_url))
+        self.producer = self._exit.enter_context(Producer(server.url, broker_url=self.broker_url))
 
     def add_destinations(self, names: Iterable[str]) -> None:
         """Configure more destinations, each a team of its own at the same sandbox; before workers start."""
@@ -86,7 +86,7 @@ class Stack:
             directory=self.directory,
             name=f"worker{self._workers}",
             beat=beat,
-            environ={"SEGUE_BROKER_URL": self._broker_url, **environ},
+            environ={"SEGUE_BROKER_URL": self.broker_url, **environ},
         )
         self._exit.callback(worker.kill)
         if wait:

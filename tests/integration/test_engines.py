@@ -1,29 +1,44 @@
 """Redis as people run it, with real workers: what was acknowledged is delivered, once and in order, whoever is killed."""
 
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from celery import Celery
 
-from segue_producer import EnqueueError, Producer
+from segue_producer import AsyncProducer, EnqueueError, OutboxUnavailable, Producer
+from segue_producer.clients import redis_client
 from segue_producer.keys import Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis
-from tests.needs import rabbitmq
+from tests.needs import RABBITMQ_SERVER, rabbitmq
 
 from .commands import segue
 from .engines import Cluster, RabbitMQ, Sentinels
-from .stack import Stack, wait_until
+from .programs import use_every_program
+from .stack import HasUrl, Stack, wait_until
 
 CONTACTS = 200
+PASSWORD = "secret-password"  # noqa: S105 - of servers of these tests
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     with RabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as server:
+        yield server
+
+
+@pytest.fixture
+def other_redis() -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis() as server:
         yield server
 
 
@@ -102,16 +117,16 @@ def test_a_sentinel_promotes_while_producers_and_workers_are_busy(tmp_path: Path
 
 @rabbitmq
 def test_a_node_of_a_cluster_and_a_worker_die_while_three_destinations_are_busy(
-    tmp_path: Path, broker: RabbitMQ
+    tmp_path: Path, rabbit: RabbitMQ
 ) -> None:
     names = ("loops", "second", "third")
     with (
         Cluster(tmp_path) as engine,
-        Stack(engine, tmp_path, rate_limit=100, broker_url=broker.url) as stack,
+        Stack(engine, tmp_path, rate_limit=100, broker_url=rabbit.url) as stack,
     ):
         stack.add_destinations(names[1:])
         workers = stack.workers(2)
-        feeders = feed(stack, broker.url, names, 500)
+        feeders = feed(stack, rabbit.url, names, 500)
         wait_until(lambda: events_so_far(stack) >= 150)
         workers[0].kill()
         engine.primary_of(Keys("second").due).kill()
@@ -122,9 +137,117 @@ def test_a_node_of_a_cluster_and_a_worker_die_while_three_destinations_are_busy(
         assert not workers[1].ended
 
 
-@rabbitmq
+class BySocket:
+    """One server, reached by a socket."""
+
+    def __init__(self, path: Path) -> None:
+        self.url = f"unix://{path}?db=0"
+
+
+@contextmanager
+def engine_of(kind: str, directory: Path) -> Iterator[tuple[HasUrl, str | None]]:
+    """A Redis of a kind, and its broker where that must be another."""
+    if kind == "sentinel with a password":
+        with Sentinels(directory, password=PASSWORD) as sentinels:
+            yield sentinels, None
+    elif kind == "cluster":
+        with Cluster(directory) as cluster, EmbeddedRedis() as broker:
+            yield cluster, broker.url
+    else:
+        # Paths of sockets are short.
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "redis.sock"
+            with EmbeddedRedis(options=("--unixsocket", str(path))):
+                yield BySocket(path), None
+
+
+@pytest.mark.parametrize("kind", ["socket", "sentinel with a password", "cluster"])
+def test_every_program_takes_the_url(tmp_path: Path, kind: str) -> None:
+    with engine_of(kind, tmp_path) as (engine, broker_url):
+        with Stack(engine, tmp_path, rate_limit=100, broker_url=broker_url) as stack:
+            use_every_program(tmp_path, stack)
+        assert PASSWORD not in (tmp_path / "worker1.log").read_text()
+
+
+def test_workers_and_beat_refuse_a_cluster_without_a_broker(tmp_path: Path) -> None:
+    for program in ("worker", "beat"):
+        done = subprocess.run(
+            [sys.executable, "-m", "celery", "-A", "segue_worker", program],
+            env={**os.environ, "SEGUE_REDIS_URL": "redis+cluster://127.0.0.1:1", "SEGUE_BROKER_URL": ""},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert "SEGUE_BROKER_URL" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_durability_replicated_takes_nothing_that_no_replica_has(tmp_path: Path) -> None:
+    """From both producers; and what a call that failed left at the primary takes effect once."""
+    with Sentinels(tmp_path) as engine, Stack(engine, tmp_path, rate_limit=100, durability="replicated") as stack:
+        stack.worker()
+        event = {"type": "track", "userId": "u1", "event": "E", "properties": {"email": "u1@example.com"}}
+        with Producer(engine.url) as producer:
+            producer.enqueue([{**event, "messageId": "m1"}])
+            replica = next(server for server in engine.servers if server is not engine.primary)
+            replica.kill()
+            with pytest.raises(OutboxUnavailable, match="no replica") as caught:
+                producer.enqueue([{**event, "messageId": "m2"}])
+            assert caught.value.uncertain == ("m2",)
+
+            async def enqueue(message_id: str) -> None:
+                async with AsyncProducer(engine.url) as asynchronous:
+                    await asynchronous.enqueue([{**event, "messageId": message_id}])
+
+            with pytest.raises(OutboxUnavailable, match="no replica"):
+                asyncio.run(enqueue("m3"))
+            replica.start()
+            wait_until(lambda: engine.follows(replica))
+            asyncio.run(enqueue("m3"))
+            producer.enqueue([{**event, "messageId": "m2"}])
+        stack.wait_delivered()
+        assert events_so_far(stack) == 3
+
+
+@pytest.mark.parametrize("kind", ["producer", "async"])
+def test_durability_replicated_on_a_cluster(tmp_path: Path, kind: str) -> None:
+    with Cluster(tmp_path) as engine, redis_client(engine.url, timeout=2) as client:
+        client.hset(Keys("loops").settings, "replicated", 1)
+        event = {"type": "track", "userId": "u1", "event": "E"}
+
+        async def enqueue() -> None:
+            async with AsyncProducer(engine.url) as asynchronous:
+                await asynchronous.enqueue([event])
+
+        def enqueue_one() -> None:
+            if kind == "async":
+                asyncio.run(enqueue())
+            else:
+                with Producer(engine.url) as producer:
+                    producer.enqueue([event])
+
+        enqueue_one()
+        for server in engine.servers[3:]:
+            server.kill()
+        with pytest.raises(OutboxUnavailable, match="no replica"):
+            enqueue_one()
+
+
+@pytest.fixture(params=["rabbitmq", "redis"])
+def broker(request: pytest.FixtureRequest) -> RabbitMQ | EmbeddedRedis:
+    """A broker apart from the Redis of the events."""
+    if request.param == "redis":
+        return request.getfixturevalue("other_redis")  # type: ignore[no-any-return]
+    if not RABBITMQ_SERVER:
+        pytest.skip("needs rabbitmq-server (Debian's package of that name)")
+    return request.getfixturevalue("rabbit")  # type: ignore[no-any-return]
+
+
 def test_delivery_goes_on_without_its_broker_and_messages_flow_when_it_is_back(
-    tmp_path: Path, redis_server: EmbeddedRedis, broker: RabbitMQ
+    tmp_path: Path, redis_server: EmbeddedRedis, broker: RabbitMQ | EmbeddedRedis
 ) -> None:
     with Stack(redis_server, tmp_path, rate_limit=200, broker_url=broker.url) as stack:
         worker = stack.worker()

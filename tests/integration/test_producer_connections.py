@@ -23,10 +23,12 @@ GEVENT = """
 from gevent import monkey; monkey.patch_all()
 import gevent, sys
 from segue_producer import Producer
+from segue_producer.hints import background_hints
 producer = Producer(sys.argv[1], timeout=20.0)
 jobs = [gevent.spawn(producer.track, f"u{number}", "E") for number in range(1000)]
 gevent.joinall(jobs, raise_error=True)
 print(len({job.value for job in jobs}))
+background_hints(sys.argv[1], timeout=2.0).flush(10)
 """
 
 
@@ -171,3 +173,4 @@ def test_a_thousand_greenlets_share_a_producer(redis_server: EmbeddedRedis, clie
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.returncode) == ("1000\n", 0), done.stderr
     assert client.get(KEYS.pending) == b"1000"
+    assert client.llen("segue") == 1, "the thread that sends hints is a greenlet"

@@ -14,6 +14,8 @@ from segue_worker.cli import segue
 from segue_worker.config import Config, load_config
 from segue_worker.observing.destinations import find_held
 from segue_worker.observing.workers import WorkerAbout
+from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.outgoing import Outgoing, Parked, Ref
 
 OLD = Keys("old")
 HOUR_MS = 3_600_000
@@ -99,8 +101,10 @@ def test_what_an_older_version_has_forgotten_is_found_by_a_search(redis: "Redis"
     leave_an_event(redis)
     redis.delete(HELD)
     redis.hset(Keys("letters").dead, "id", "{}")
+    redis.zadd(Keys("bulky").bulk, {"u1": 1})
+    redis.hset(Keys("empty").because, "digest", "{}")
     redis.set(Keys("empty").pending, 0)
-    assert find_held(redis) == {"old", "letters"}
+    assert find_held(redis) == {"old", "letters", "bulky"}
 
 
 def test_workers_with_another_configuration_are_told_of(run: Run, redis: "Redis", config: Path) -> None:
@@ -122,3 +126,19 @@ def test_comments_and_layout_make_no_other_version(config: Path) -> None:
     before = load_config(config).version
     config.write_text("# a remark\n" + config.read_text(encoding="utf-8"), encoding="utf-8")
     assert load_config(config).version == before
+
+
+def test_a_mapping_that_is_gone_is_named_as_long_as_something_of_it_is_kept(
+    run: Run, redis: "Redis", config: Path
+) -> None:
+    serve(redis, load_config(config))
+    new = Keys("new")
+    letter = DeadLetter("refused", "", "u1", ("Old",), ("m1",), ("{}",), at=1)
+    redis.hset(new.dead, letter.id, letter.to_json())
+    redis.zadd(new.dead_at, {letter.id: 1})
+    request = Outgoing("PUT", "/contacts/update", b"{}", None, (Ref(0, "Gone"),))
+    redis.hset(new.parked, "u1", Parked(1, 1, 1, "", request).to_json())
+    found = json.loads(run("status", "--json").stdout)["destinations"]["new"]["orphaned_mappings"]
+    assert found == {"Gone": {"parked": 1, "dead": 0}, "Old": {"parked": 0, "dead": 1}}
+    assert "new has no mapping 'Old' any more" in " ".join(run("status").stdout.split())
+    assert "segue dead replay new --mapping 'Old'" in run("doctor").stdout

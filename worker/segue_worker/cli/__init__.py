@@ -32,6 +32,10 @@ segue = CommandGroup(
             "segue_worker.cli.doctor:doctor",
             "Find out what keeps events from being delivered, and what to do.",
         ),
+        "enqueue": (
+            "segue_worker.cli.enqueue:enqueue",
+            "Put the events of a file into the outbox, behind those of today.",
+        ),
         "init": ("segue_worker.cli.init:init", "Write a first configuration."),
         "import": (
             "segue_worker.cli.import_:import_",

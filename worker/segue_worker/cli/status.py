@@ -26,6 +26,7 @@ from segue_worker.observing.destinations import (
 )
 from segue_worker.observing.health import swept_s_ago
 from segue_worker.observing.metrics.speed import Speed, read_speeds
+from segue_worker.observing.orphaned_mappings import gone_mappings
 from segue_worker.observing.status import Status, read_statuses, utc_text
 from segue_worker.outbox.pause import Pause
 from segue_worker.printable import visible
@@ -68,7 +69,7 @@ def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
         def read() -> StatusReading:
             known = known_beside(redis, first.config)
             statuses, speeds = read_statuses(redis, known.names), read_speeds(redis, known.names)
-            return StatusReading(statuses, speeds, known, swept_s_ago(redis))
+            return StatusReading(statuses, speeds, known, swept_s_ago(redis), gone_mappings(redis, known))
 
         if watch:
             # Ctrl-C is the usual way to end it.
@@ -89,12 +90,14 @@ class StatusReading:
         speeds: of each destination.
         known: which destinations and workers there are.
         swept_s_ago: seconds since the last sweep, or None where there never was one.
+        gone: destination → mappings that are gone and still have something (`orphaned_mappings`).
     """
 
     statuses: Mapping[str, Status]
     speeds: Mapping[str, Speed]
     known: KnownDestinations
     swept_s_ago: float | None
+    gone: Mapping[str, Mapping[str, Mapping[str, int]]]
 
     def since(self, earlier: Self, seconds: float) -> Self:
         """The same, with the requests per second counted from an earlier reading."""
@@ -116,6 +119,7 @@ def as_data(reading: StatusReading) -> dict[str, Any]:
                 **each.to_dict(),
                 **reading.speeds[name].to_dict(),
                 "orphaned": name in reading.known.orphaned,
+                "orphaned_mappings": reading.gone.get(name, {}),
             }
             for name, each in reading.statuses.items()
         },
@@ -139,6 +143,11 @@ def as_tables(reading: StatusReading) -> RenderableType:
     pauses = [Text(visible(f"{name} is paused {_explained(pause)}")) for name, pause in paused]
     known = reading.known
     remarks = [*map(orphan_text, sorted(known.orphaned)), known.workers.outdated(known.config)]
+    remarks += [
+        f"{name} has no mapping {mapping!r} any more: {held['parked']} parked requests, {held['dead']} dead letters of it"
+        for name, mappings in reading.gone.items()
+        for mapping, held in mappings.items()
+    ]
     lines = [Text(visible(each)) for each in remarks if each]
     return Group(now, *pauses, *lines, Text(), speed, Text(), since)
 

@@ -119,4 +119,5 @@ def _destination(shape: DestinationShape, api_key: SecretStr) -> Destination:
         timeout=shape.timeout,
         dead_letter=DeadLetterLimits(keep=shape.dead_letter.keep, max=shape.dead_letter.max),
         mappings=compiled(shape),
+        skip_unchanged=shape.skip_unchanged,
     )

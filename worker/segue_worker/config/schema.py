@@ -204,6 +204,10 @@ class DestinationShape(Shape):
     dedupe_window: Annotated[timedelta, *between("1m", "365d")] = Field(
         default=timedelta(hours=24), description="For how long a messageId that comes again has no effect."
     )
+    skip_unchanged: Annotated[timedelta, *between("0s", "30d")] = Field(
+        default=timedelta(minutes=10),
+        description="A contact update equal to the contact's last request is not sent again for this long; 0s: it is.",
+    )
     max_wait: Annotated[timedelta, *between("0s", "365d")] = Field(
         default=timedelta(days=7),
         description="For mappings with the action sendEvent: an event whose turn comes later than this after it was "

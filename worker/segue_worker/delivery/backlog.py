@@ -89,7 +89,7 @@ class Backlog:
             DamagedError: the oldest entry cannot be read.
         """
         if begun_with and not frozen:
-            self._keep_to(begun_with)
+            self._keep_to(begun_with, destination)
         taken = set(seen)
         pieces: list[Piece] = []
         held = set(frozen.refs) if frozen else set()
@@ -106,9 +106,18 @@ class Backlog:
             taken.add(waiting.identity)
         first = [frozen] if frozen else []
         key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]
-        return first + [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
+        planned = [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
+        if self.journal.interrupted and planned and not frozen:
+            self._may_be_sent(planned[0].refs, destination)
+        return first + planned
 
-    def _keep_to(self, plan: Plan) -> None:
+    def _may_be_sent(self, refs: Sequence[Ref], destination: str) -> None:
+        """Note with the next settlement that a request may have been sent: by which mappings, and under which keys."""
+        for waiting in {ref.event: self._events[ref.event] for ref in refs}.values():
+            waiting.origin = waiting.origin or destination
+            waiting.changed = True
+
+    def _keep_to(self, plan: Plan, destination: str) -> None:
         """Keep the events that an unrecorded request may have stood for to the mappings that took them by then.
 
         Everything behind the first request was recorded before it was sent, or not sent. That request may be a merge, of
@@ -118,6 +127,7 @@ class Backlog:
             rules = plan.takes(waiting.event) if waiting.event and waiting.only is None else []
             if rules:
                 waiting.only = tuple(rule.mapping for rule in rules)
+                waiting.origin = waiting.origin or destination
                 waiting.changed = True
             if any(rule.action == "sendEvent" for rule in rules):
                 return
@@ -207,6 +217,12 @@ class Backlog:
             waiting.left.discard(ref.mapping)
             waiting.done[ref.mapping] = fate
             waiting.changed = True
+
+    def leave_unchanged(self, request: Outgoing) -> None:
+        """Note that an update need not be sent, because it is the last that Loops has confirmed of the contact."""
+        self.note(request, "unchanged", sent=0)
+        self.count(unchanged=len({ref.event for ref in request.refs}))
+        self.record(request.refs, "delivered")
 
     def begin(self, request: Outgoing) -> None:
         """Note that a request was attempted: with the next settlement its events keep the mappings they were begun with."""

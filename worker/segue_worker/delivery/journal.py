@@ -64,6 +64,11 @@ class Journal:
         return noted
 
     @property
+    def interrupted(self) -> bool:
+        """Whether a request may have been sent that no entry tells of."""
+        return bool(self._interrupted)
+
+    @property
     def wants_event(self) -> bool:
         """Whether an interruption is to be noted, and there is no request to note it with."""
         return bool(self._interrupted and self._request is None)

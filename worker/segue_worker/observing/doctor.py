@@ -14,6 +14,7 @@ from segue_worker.config import Config, Inspection
 from segue_worker.observing.api_keys import check_keys, note_teams
 from segue_worker.observing.destinations import find_held, known_beside, orphan_text
 from segue_worker.observing.finding import Finding, Level
+from segue_worker.observing.orphaned_mappings import gone_mappings
 from segue_worker.observing.redis_check import inspect_all
 from segue_worker.observing.workers import read_workers
 
@@ -107,6 +108,9 @@ def _compared(redis: "Redis", config: Config, served: set[str]) -> Iterator[Find
     subject = "configuration of the workers"
     restart = f"restart them with {config.path}"
     same = True
+    if outdated := read_workers(redis).outdated(config):
+        same = False
+        yield Finding(subject, Level.FAULT, outdated)
     for each in config.destinations:
         if each.name not in served:
             same = False
@@ -119,9 +123,6 @@ def _compared(redis: "Redis", config: Config, served: set[str]) -> Iterator[Find
                 same = False
                 said = f"{each.name}: {name} is {value} in {config.path}, but the workers have {int(theirs)}"
                 yield Finding(subject, Level.FAULT, said, restart)
-    if outdated := read_workers(redis).outdated(config):
-        same = False
-        yield Finding(subject, Level.FAULT, outdated)
     for name in sorted(served - {each.name for each in config.destinations}):
         same = False
         said = f"workers serve {name}, which is not in {config.path}"
@@ -135,8 +136,14 @@ def _orphans(redis: "Redis", config: Config | None) -> Iterator[Finding]:
     found = find_held(redis)
     if found:
         redis.hset(HELD, mapping=dict.fromkeys(found, 0))
-    for name in sorted(known_beside(redis, config).orphaned):
+    known = known_beside(redis, config)
+    for name in sorted(known.orphaned):
         yield Finding("orphaned destination", Level.FAULT, orphan_text(name))
+    for name, mappings in gone_mappings(redis, known).items():
+        for mapping, held in mappings.items():
+            kept = f"{held['parked']} parked requests and {held['dead']} dead letters"
+            said = f"{name} has no mapping {mapping!r} any more, but {kept} of it"
+            yield Finding("orphaned mapping", Level.WARNING, said, f"segue dead replay {name} --mapping {mapping!r}")
 
 
 def _api_keys(redis: "Redis | None", config: Config) -> Iterator[Finding]:

@@ -13,6 +13,7 @@
 -- KEYS[11] pending_bulk   string, number of those events that are in bulk
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] contact
+-- ARGV[3] prefix of what was confirmed (of the same hash tag)
 --
 -- Returns {number of events there were, ms until a claim of the contact would have lapsed; 0 where none is in force}.
 -- A run that holds the contact finds its claim gone with its next heartbeat, and believes in it until it would have
@@ -35,6 +36,7 @@ if (parked or holder) and not claimed or lapses == 0 then
   lapses = 0
 end
 redis.call('DEL', KEYS[1], KEYS[8])
+confirm(ARGV[3], contact, '', 0)
 redis.call('ZREM', KEYS[2], contact)
 redis.call('ZREM', KEYS[9], contact)
 redis.call('HDEL', KEYS[10], contact)

@@ -22,11 +22,13 @@
 -- ARGV[7] prefix of the outbox keys (of the same hash tag)
 -- ARGV[8] for how many seconds the counters of a minute are kept
 -- ARGV[9] bulk contacts at most
+-- ARGV[10] prefix of what was confirmed (of the same hash tag)
+-- ARGV[11] ms for which that counts
 --
 -- Returns {now in ms, claim, claim, ...}, live ones first, and longest waiting first; each claim is {contact, parked JSON or
 -- '', number of interrupted claims that no settle has recorded yet, token of the owner of the first of them or '', ms since
--- which the contact had waited, how many of its oldest events are live, '' or why its outbox cannot be read, {event, event,
--- ...}}.
+-- which the contact had waited, how many of its oldest events are live, what was confirmed of it (confirmed.lua), '' or why
+-- its outbox cannot be read, {event, event, ...}}.
 --
 -- A contact that waits while it has an owner was claimed before, and no settle has ended that claim: it was
 -- interrupted, and is counted. A repeat, after an answer that was lost, finds that the contacts of the first time are away.
@@ -86,6 +88,7 @@ local function claim(contact, since)
     begun_by,
     since,
     live_events(lanes, contact) or #events,
+    confirmed(ARGV[10], contact, tonumber(ARGV[11])),
     events.err or '',
     events.err and {} or events,
   }

@@ -136,7 +136,7 @@ def with_origin(raw: bytes, destination: str) -> bytes:
     if waiting.event is None or waiting.origin:
         return raw
     options: dict[str, Any] = {"done": waiting.done, "only": waiting.only, "replay": waiting.replay}
-    part = partial_entry(waiting.text, **options, apart=waiting.apart, origin=destination)
+    part = partial_entry(waiting.text, waiting.source, **options, apart=waiting.apart, origin=destination)
     return begun_entry(part, split_entry(raw)[1])
 
 

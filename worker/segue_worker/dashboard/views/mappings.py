@@ -12,6 +12,7 @@ from segue_worker.dashboard.pages import render
 from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.observing.metrics.exposition import mapping_counts
 from segue_worker.observing.metrics.minutes import read_counts
+from segue_worker.observing.orphaned_mappings import gone_mappings
 from segue_worker.observing.preview import NotAnEventError, preview, read_event, refused_because, remarks
 from segue_worker.observing.workers import read_plans
 from segue_worker.outbox.plan import Plan, Rule
@@ -99,6 +100,7 @@ def _page(call: PageRequest, *, event: str, destination: str, **result: Any) -> 
         destinations=destinations,
         counts={each.name: _counts(call, each) for each in destinations},
         others=_others(call, known),
+        gone=gone_mappings(call.dashboard.redis, known),
         outdated=known.workers.outdated(known.config),
         remark=known.remark,
         event=event,

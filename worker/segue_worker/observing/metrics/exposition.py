@@ -19,6 +19,7 @@ from segue_worker.outbox.counters import FAILED, FIRED, MAPPED, REJECTED
 from segue_worker.outbox.histogram import BOUNDS_MS, Histogram
 from segue_worker.outbox.pause import PauseKind
 
+_SETTINGS: Final = ("max_pending", "rate_limit")
 _REJECTED: Final = f"{REJECTED}:"
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 """Of what `render` returns."""
@@ -64,6 +65,10 @@ def render(redis: "Redis", destinations: Sequence[str], orphaned: Collection[str
     return generate_latest(registry)
 
 
+def _settings(answer: Iterable[Any]) -> dict[str, int]:
+    return {name: int(value) for name, value in zip(_SETTINGS, answer, strict=True) if value is not None}
+
+
 def read(redis: "Redis", destinations: Sequence[str], orphaned: Collection[str] = ()) -> dict[str, MetricsReading]:
     """Read what the metrics are made of. Raises redis.RedisError where Redis does not answer."""
     statuses = read_statuses(redis, destinations)
@@ -71,12 +76,12 @@ def read(redis: "Redis", destinations: Sequence[str], orphaned: Collection[str] 
         for name in destinations:
             keys = Keys(name)
             pipe.hgetall(keys.measures)
-            pipe.hgetall(keys.settings)
+            pipe.hmget(keys.settings, *_SETTINGS)
             pipe.xlen(keys.log)
         answers = iter(pipe.execute())
     return {
         name: MetricsReading(
-            *(statuses[name], read_counts(next(answers)), read_counts(next(answers)), int(next(answers))),
+            *(statuses[name], read_counts(next(answers)), _settings(next(answers)), int(next(answers))),
             name in orphaned,
         )
         for name in destinations

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from redis import Redis
 
+from segue_producer.entries import identity
 from segue_producer.keys import contact_digest
 from segue_worker.mapping import ACTIONS, CompiledMapping, lets_through
 from segue_worker.observing.log import entries
@@ -117,8 +118,8 @@ class Chooser:
 
     def _instead(self, letter: DeadLetter, place: int, gone: Sequence[str], matching: Sequence[str]) -> list[str]:
         """The mappings that take an event in place of those that are gone."""
-        message_id = _message_id(letter, place)
-        delivered = self.history.delivered(message_id)
+        event_id = _identity(letter, place)
+        delivered = self.history.delivered(event_id)
         names = ", ".join(map(repr, gone))
         if letter.beside is None and delivered is None:
             raise NotChosenError(
@@ -131,18 +132,18 @@ class Chooser:
         found = [
             name
             for name in matching
-            if name not in others and path in (None, actions[name]) and (message_id, name) not in self._taken
+            if name not in others and path in (None, actions[name]) and (event_id, name) not in self._taken
         ]
         if not found:
             raise NotChosenError(
                 f"the configuration has no mapping {names}, and none that takes it instead; add one, choose one with "
                 "--mapping, or delete the letter"
             )
-        self._taken.update((message_id, name) for name in found)
+        self._taken.update((event_id, name) for name in found)
         return found
 
     def _not_twice(self, letter: DeadLetter, place: int, name: str) -> str:
-        delivered = self.history.delivered(_message_id(letter, place)) or set()
+        delivered = self.history.delivered(_identity(letter, place)) or set()
         if name in delivered and name not in _failed(letter, place):
             raise NotChosenError(f"{name!r} delivered it already")
         return name
@@ -155,8 +156,9 @@ def _failed(letter: DeadLetter, place: int) -> list[str]:
     return [mapping for event, mapping in letter.refs if event == place]
 
 
-def _message_id(letter: DeadLetter, place: int) -> str:
-    return letter.message_ids[place] if place < len(letter.message_ids) else ""
+def _identity(letter: DeadLetter, place: int) -> str:
+    """What the log knows an event of a letter by."""
+    return identity(letter.source(place), letter.message_ids[place]) if place < len(letter.message_ids) else ""
 
 
 def _takes(mapping: CompiledMapping, event: dict[str, Any]) -> bool:

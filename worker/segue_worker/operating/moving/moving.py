@@ -117,7 +117,7 @@ class _Move:
         self._remember()
         waited = 0.0
         while True:
-            before = self._moved.events + self._moved.dead_letters
+            before = self._moved.events
             contacts = self._contacts()
             for start in range(0, len(contacts), CONTACTS_AT_ONCE):
                 self._move_contacts(contacts[start : start + CONTACTS_AT_ONCE], behind=waited >= BEHIND_AFTER_S)
@@ -126,7 +126,7 @@ class _Move:
             yield self._moved
             if not contacts and not letters:
                 break
-            if self._moved.events + self._moved.dead_letters > before:
+            if self._moved.events > before or letters:
                 waited = 0.0
             elif waited >= PATIENCE_S or set(contacts) <= self._moved.left.keys():
                 self._moved.left = dict.fromkeys(contacts, "a run has claimed it, and does not give it back")
@@ -323,5 +323,5 @@ class _Move:
 def _record(contact: bytes, entries: Sequence[bytes], outcome: EventOutcome, other: str) -> bytes:
     """What the log says of a move."""
     read = map(read_entry, entries)
-    parts = [EventPart(each.message_id, event_name(each.event), outcome, each.enqueued, other) for each in read]
+    parts = [EventPart(each.identity, event_name(each.event), outcome, each.enqueued, other) for each in read]
     return Record(contact_digest(contact), parts).to_json()

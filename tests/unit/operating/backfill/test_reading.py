@@ -1,0 +1,136 @@
+"""Files of events: what becomes of each line, and that it is known again."""
+
+import csv
+import io
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segue_worker.operating.backfill import ColumnsError, EventFile, Record
+
+IDENTIFY = {"type": "identify"}
+
+
+def read(
+    text: str | bytes, *, as_csv: bool = True, types: dict[str, str] | None = None, **defaults: str
+) -> list[Record]:
+    raw = text if isinstance(text, bytes) else text.encode()
+    return list(EventFile(io.BytesIO(raw), as_csv=as_csv, defaults=IDENTIFY | defaults, types=types))
+
+
+def events(records: list[Record]) -> list[dict[str, Any]]:
+    found = [json.loads(record.event.json) for record in records if record.event]
+    return [{name: value for name, value in event.items() if name not in {"timestamp", "messageId"}} for event in found]
+
+
+def test_a_row_is_an_identify_event() -> None:
+    records = read("userId,email,firstName\nu1,ada@example.com,Ada\n")
+    assert events(records) == [
+        {"type": "identify", "userId": "u1", "traits": {"email": "ada@example.com", "firstName": "Ada"}}
+    ]
+
+
+def test_a_row_is_a_track_event_of_its_person() -> None:
+    text = "userId,email,plan,event\nu1,ada@example.com,pro,\nu2,,free,Left\n"
+    first, second = events(read(text, type="track", event="Joined"))
+    assert first == {
+        "type": "track",
+        "event": "Joined",
+        "userId": "u1",
+        "properties": {"plan": "pro"},
+        "context": {"traits": {"email": "ada@example.com"}},
+    }
+    assert second == {"type": "track", "event": "Left", "userId": "u2", "properties": {"plan": "free"}}
+
+
+def test_a_file_of_a_spreadsheet_is_read_as_it_is_meant() -> None:
+    text = '\ufeffuserId,note,empty\r\nu1,"two\r\nlines, and ""quotes""",\r\n\r\nu2,one\r\n'
+    records = read(text)
+    assert [record.line for record in records] == [2, 5], "as an editor numbers them"
+    assert events(records) == [
+        {"type": "identify", "userId": "u1", "traits": {"note": 'two\r\nlines, and "quotes"'}},
+        {"type": "identify", "userId": "u2", "traits": {"note": "one"}},
+    ]
+
+
+def test_columns_have_types() -> None:
+    text = "userId,age:number,vip,createdAt,code\nu1,41,yes,2026-01-31T09:30:00.5Z,007\nu2,1.5,0,2026-01-31,\n"
+    assert [event["traits"] for event in events(read(text, types={"vip": "boolean", "createdAt": "date"}))] == [
+        {"age": 41, "vip": True, "createdAt": "2026-01-31T09:30:00.500Z", "code": "007"},
+        {"age": 1.5, "vip": False, "createdAt": "2026-01-31"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "wrong"),
+    [
+        ("u1,x", "age: must be a number"),
+        ("u1,inf", "age: must be a finite number"),
+        ("u1,1,2", "it has 3 cells, and the header names 2"),
+        (",1", "has no userId, email or anonymousId"),
+        ('u1,"1', "unexpected end of data"),
+    ],
+)
+def test_a_row_at_fault_is_named_and_its_neighbours_are_read(row: str, wrong: str) -> None:
+    first, second, *_ = read(f"userId,age:number\nu0,1\n{row}\n")
+    assert (first.line, first.wrong) == (2, "")
+    assert second.line == 3
+    assert wrong in second.wrong
+
+
+@pytest.mark.parametrize(
+    ("header", "types", "wrong"),
+    [
+        ("userId,a,a", {}, "'a' is there twice"),
+        ("userId,,b", {}, "has no name"),
+        ("userId,a", {"b": "number"}, "no column 'b'"),
+        ("userId,a", {"a": "money"}, "a=money"),
+    ],
+)
+def test_a_header_at_fault_refuses_the_file(header: str, types: dict[str, str], wrong: str) -> None:
+    with pytest.raises(ColumnsError, match=wrong):
+        read(f"{header}\n", types=types)
+
+
+def test_a_line_is_an_event() -> None:
+    lines = ['{"userId": 123456789012345678901, "traits": {"a": 1}}', "", "nonsense", "[1]", '{"userId": "u2"}']
+    records = read("\n".join(lines), as_csv=False)
+    assert [(record.line, bool(record.wrong)) for record in records] == [(1, False), (3, True), (4, True), (5, False)]
+    assert events(records)[0] == {"type": "identify", "userId": "123456789012345678901", "traits": {"a": 1}}
+
+
+def test_a_file_without_lines_is_refused() -> None:
+    with pytest.raises(ColumnsError, match="line 1: longer than 1024 KB"):
+        read(bytes(3 * 1024 * 1024), as_csv=False)
+
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), max_size=10))
+def test_what_csv_writes_is_read(rows: list[tuple[str, str]]) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([("userId", "note"), *(("u1", note + second) for note, second in rows)])
+    assert [event["traits"].get("note", "") for event in events(read(file.getvalue()))] == [a + b for a, b in rows]
+
+
+@given(raw=st.binary(max_size=300), as_csv=st.booleans())
+def test_any_bytes_are_read_to_their_end_or_refused_with_a_reason(*, raw: bytes, as_csv: bool) -> None:
+    records = []
+    with suppress(ColumnsError):
+        records = read(raw, as_csv=as_csv)
+    assert all(record.event or record.wrong for record in records)
+
+
+def test_a_line_is_known_by_its_content_and_by_what_it_was_made_into() -> None:
+    text = '{"userId": "u1"}\n{"userId": "u1"}\n{"userId": "u2"}\n{"userId": "u3", "messageId": "mine"}'
+    ids = [record.event.message_id for record in read(text, as_csv=False) if record.event]
+    assert ids[0] == ids[1] != ids[2]
+    assert ids[3] == "mine"
+    assert ids == [record.event.message_id for record in read(text, as_csv=False) if record.event]
+    other = [record.event.message_id for record in read(text, as_csv=False, type="track", event="E") if record.event]
+    assert not set(ids[:3]) & set(other)
