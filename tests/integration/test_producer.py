@@ -22,6 +22,7 @@ from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_worker.outbox.entry import read_entry
+from tests.integration.stack import wait_until
 
 KEYS = Keys("loops")
 
@@ -71,9 +72,10 @@ def test_an_event_goes_to_every_destination(redis_server: EmbeddedRedis, client:
 
 
 def test_a_malformed_event_takes_nothing_of_its_batch(producer: Producer, client: redis.Redis) -> None:
-    good = {"type": "track", "userId": "u1", "event": "E"}
+    good: Any = {"type": "track", "userId": "u1", "event": "E"}
+    bad: Any = {**good, "userId": []}
     with pytest.raises(InvalidEvent, match=r"events\[1\]: userId"):
-        producer.enqueue([good, {**good, "userId": []}, good])
+        producer.enqueue([good, bad, good])
     assert client.keys() == []
 
 
@@ -105,7 +107,7 @@ def test_a_destination_that_fills_up_within_a_call_gets_no_later_batch(
 ) -> None:
     client.hset(Keys("second").settings, "max_pending", 300)
     ids = [str(number) for number in range(600)]
-    events = [{"type": "track", "userId": "u1", "event": "E", "messageId": each} for each in ids]
+    events: Any = [{"type": "track", "userId": "u1", "event": "E", "messageId": each} for each in ids]
     producer = Producer(redis_server.url, ("loops", "second"))
     with pytest.raises(OutboxFull) as caught:
         producer.enqueue(events)

@@ -88,11 +88,19 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A write key of the Tracking API, and the names of the destinations that its events go to, in which lane."""
+    """A write key of the Tracking API, and the names of the destinations that its events go to.
+
+    Attributes:
+        write_key: what clients send.
+        destinations: names.
+        lane: in which they wait.
+        public: whether everybody can read the key.
+    """
 
     write_key: SecretStr
     destinations: tuple[str, ...]
     lane: Lane = "live"
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -248,7 +248,15 @@ class SourceShape(Shape):
         default=None, description="A file that holds the write key; relative to the configuration file."
     )
     destinations: Annotated[list[str], Field(min_length=1)] = Field(description="Names of destinations.")
-    lane: Lane = Field(default="live", description="bulk: what this source sends goes behind all that is live.")
+    public: Boolean = Field(
+        default=False,
+        description="Whether the key stands in web pages, where everybody can read it: only identify and track are taken, "
+        "and of what is no valid event only a little is kept as dead letters.",
+    )
+    lane: Lane | None = Field(
+        default=None,
+        description="bulk: what this source sends goes behind all that is live. Left out: bulk if it is public, else live.",
+    )
 
 
 class FileShape(Shape):
