@@ -123,7 +123,7 @@ def test_what_was_not_planned_yet_stays() -> None:
 
 
 def test_a_filtered_event_leaves_with_its_reason() -> None:
-    backlog = claimed(event("m1"), event("m2", integrations={"All": False}))
+    backlog = claimed(event("m1"), event("m2", type="identify", traits={"a": 1}, integrations={"All": False}))
     assert planned(backlog, (CONTACTS,)) == []
     settlement = backlog.settlement(Next.RELEASE)
     assert (settlement.taken, settlement.counters) == (2, {"filtered": 2})
@@ -202,6 +202,7 @@ def test_nothing_is_planned_from_an_entry_on_that_another_version_wrote() -> Non
     assert backlog.message_ids == ["m1", "m2"]
     assert backlog.digests == [digest("m1"), digest("m2")]
     assert [request.refs for request in planned(backlog)] == [(Ref(0, "events"),), (Ref(1, "events"),)]
+    assert claimed(DAMAGED, event("m3")).message_ids == [""]
     with pytest.raises(DamagedError, match=r"^its oldest entry in the outbox cannot be read$"):
         planned(claimed(DAMAGED, event("m3")))
 

@@ -188,11 +188,22 @@ async def test_bulk_has_its_turn_after_so_many_slots_for_live(
     await redis.set(rate_key("key"), json.dumps(await state(redis) | {"streak": for_live}))
 
     async def ask(lane: str) -> None:
-        await pacer.slot(live=lambda: lane == "live", overdue=overdue and lane == "bulk")
+        if overdue and lane == "bulk":
+            await pacer.slot(live=lambda: False, overdue=True)
+        else:
+            await pacer.slot(live=lambda: lane == "live")
         order.append(lane)
 
     await asyncio.gather(ask("live"), ask("bulk"))
     assert order[0] == first
+
+
+async def test_bulk_alone_gets_every_slot_and_what_is_left_of_one(redis: FakeAsyncRedis) -> None:
+    pacer = Pacer(redis, "key", 65, clock=Clock())
+    slots = [await pacer.slot(live=lambda: False) for _ in range(3)]
+    assert [slot and slot.number for slot in slots] == [1, 1, 2]
+    assert await pacer.slot(wanted=lambda: False) is None
+    assert (await taken(pacer)).number == 2, "what nobody wanted is still there"
 
 
 async def test_who_no_longer_wants_a_slot_gets_none_and_the_others_their_turn(redis: FakeAsyncRedis) -> None:
