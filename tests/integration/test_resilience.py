@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -25,7 +27,7 @@ RESUMES_WITHIN_S = 15
 
 
 def sign_ups(stack: Stack, contacts: int) -> None:
-    stack.producer.enqueue(
+    events: Iterator[Any] = (
         event
         for number in range(contacts)
         for event in (
@@ -33,6 +35,7 @@ def sign_ups(stack: Stack, contacts: int) -> None:
             {"type": "track", "userId": f"u{number}", "event": "Signed Up", "properties": {"n": number}},
         )
     )
+    stack.producer.enqueue(events)
 
 
 def assert_each_signed_up_once_after_its_update(stack: Stack, contacts: int) -> None:
@@ -166,6 +169,11 @@ def test_a_stopped_redis_makes_enqueue_raise_within_its_timeout(tmp_path: Path) 
                 producer.track("u1", "E")
             # The bound is the producer's promise; twice the timeout allows for a machine that is busy.
             assert time.monotonic() - began < 1.0
+            # From then on nobody waits: those that come meanwhile are told since when Redis is away, and nothing was sent.
+            with pytest.raises(OutboxUnavailable, match="away since") as caught:
+                producer.track("u1", "E")
+            assert caught.value.since is not None
+            assert caught.value.uncertain == ()
         finally:
             os.kill(server.pid, signal.SIGCONT)
 

@@ -69,6 +69,7 @@ EXAMPLES: list[tuple[str, Any, Any, str]] = [
     ("seen", "2026-01-02T03:04 at the gate", "2026-01-02T03:04 at the gate", ""),
     ("trialEndsAt", SECONDS, SECONDS, "seconds"),
     ("trial_end_date", SECONDS, SECONDS, "seconds"),
+    ("lastSeenAt", SECONDS + 0.25, SECONDS + 0.25, "seconds"),
     ("revenue", SECONDS, SECONDS, ""),
     ("trialEndsAt", MILLISECONDS, MILLISECONDS, ""),
     ("eventName", {"a": 1}, GONE, "object"),

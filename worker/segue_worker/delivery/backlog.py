@@ -141,7 +141,7 @@ class Backlog:
         event = waiting.event or {}
         pieces = []
         waiting.state = "sending"
-        waiting.left = {ref.mapping for ref in held if ref.event == place} if held else set()
+        waiting.left = {ref.mapping for ref in held if ref.event == place}
         for name, mapping in self._wanted(waiting, event, mappings):
             if name in waiting.done or name in waiting.left:
                 continue
@@ -217,6 +217,12 @@ class Backlog:
             waiting.left.discard(ref.mapping)
             waiting.done[ref.mapping] = fate
             waiting.changed = True
+
+    def leave_unchanged(self, request: Outgoing) -> None:
+        """Note that an update need not be sent, because it is the last that Loops has confirmed of the contact."""
+        self.note(request, "unchanged", sent=0)
+        self.count(unchanged=len({ref.event for ref in request.refs}))
+        self.record(request.refs, "delivered")
 
     def begin(self, request: Outgoing) -> None:
         """Note that a request was attempted: with the next settlement its events keep the mappings they were begun with."""
@@ -357,7 +363,7 @@ class Backlog:
         if not parts and records and self.journal.wants_event and self.head < len(self._events):
             head = self._events[self.head]
             parts.append(EventPart(head.identity, event_name(head.event), "interrupted", head.enqueued))
-        counters["dead"] = counters.get("dead", 0) + len(dead)
+        counters["dead"] = len(dead)
         record, measures, explanations = self.journal.take(parts)
         return Settlement(
             taken=len(gone),
@@ -382,9 +388,7 @@ class Backlog:
 
     def _part(self, waiting: Waiting, outcome: EventOutcome, now_ms: int) -> EventPart:
         """What the log says of an event that leaves the outbox."""
-        because = ""
-        if outcome == "filtered" and waiting.because:
-            because = self.journal.explanation(waiting.because)
+        because = self.journal.explanation(waiting.because) if waiting.because else ""
         if outcome == "delivered" and not waiting.replay:
             self.journal.waited(waiting.enqueued, now_ms)
         if waiting.event is not None and outcome != "duplicate" and not waiting.replay:

@@ -24,6 +24,7 @@ from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.failure import Failure, raised_at, taken_up, told
 from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.journal import Journal
+from segue_worker.delivery.requests import update_digest
 from segue_worker.delivery.retry import (
     Dead,
     Decision,
@@ -41,6 +42,7 @@ from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.outbox import Claimed, Next, Settlement, is_passing
 from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.outbox import FORGET
 from segue_worker.outbox.outgoing import Outgoing, Parked
 from segue_worker.outbox.pause import PauseKind
 from segue_worker.outbox.plan import Plan
@@ -83,6 +85,11 @@ class Delivery:
         self._attempts = 0
         self._first_ms = 0
         self._why = ""
+        # What a killed worker sent is not known: whatever was confirmed before may not hold any more.
+        doubtful = claimed.interrupted or self._parked
+        self._confirmed = b"" if doubtful or claimed.confirmed == FORGET else claimed.confirmed
+        self._confirms = FORGET if doubtful and claimed.confirmed else b""
+        self._remembered = bool(claimed.confirmed)
         self._hold = run.lease.hold(claimed, since)
         # Of a messageId that is under way for another contact, the later delivery waits for the earlier one. What is
         # under way for this contact by an earlier claim was settled, or given back, before this claim: `seen` tells.
@@ -165,6 +172,10 @@ class Delivery:
         while queue:
             request = self._request = queue.popleft()
             self._attempts = 0
+            if request is not frozen and self._confirmed and update_digest(request) == self._confirmed:
+                self._backlog.leave_unchanged(request)
+                await self._settle(self._backlog.settlement(Next.KEEP if queue else Next.RELEASE))
+                continue
             earlier = self._parked if request is frozen else None
             decision = await self._send(request, earlier)
             if decision is None or isinstance(decision, Retry | PauseDestination):
@@ -177,6 +188,9 @@ class Delivery:
         """Note the end of a request. Returns what must be sent in its place."""
         if isinstance(decision, Delivered):
             self._backlog.note(request, "delivered", sent=self._attempts)
+            if self._run.destination.skip_unchanged and (digest := update_digest(request)):
+                self._confirmed = self._confirms = digest
+                self._remembered = True
             only_sent_here = self._attempts > 1 and not self._claimed.interrupted
             if decision.before and not only_sent_here and not earlier and (updates := request.updates()):
                 # Another run sent this event, and perhaps with fewer updates folded in: they go once more without it,
@@ -232,6 +246,8 @@ class Delivery:
         loop = asyncio.get_running_loop()
         sent, sent_ms = loop.time(), run.now_ms()
         self._attempts += 1
+        self._confirmed = b""
+        self._confirms = FORGET if self._remembered else b""
         self._first_ms = self._first_ms or sent_ms
         self._backlog.count(requests=1, retries=int(self._attempts > 1))
         outcome: Outcome
@@ -340,6 +356,8 @@ class Delivery:
 
     async def _settle(self, settlement: Settlement) -> None:
         reach("before_settle")
+        if self._confirms:
+            settlement = replace(settlement, confirms=self._confirms)
         settle = partial(self._run.outbox.settle, self._claimed, settlement, step=self._steps)
         try:
             left = await settle()
@@ -358,6 +376,7 @@ class Delivery:
         if left is None:
             raise _ClaimGoneError
         self._taken += settlement.taken
+        self._confirms = b""
         self._request = None
         self._run.counts.update(settlement.counters)
         for letter in settlement.dead:

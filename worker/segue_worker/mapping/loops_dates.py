@@ -70,7 +70,8 @@ def in_documented_form(text: str) -> str:
 
 def may_be_seconds(name: str, value: Any) -> bool:
     """Whether a property is named like a date, and its number is one of seconds since 1985 rather than milliseconds."""
-    return isinstance(value, int) and value in RECENT_SECONDS and _DATE_NAME.search(name) is not None
+    is_number = isinstance(value, (int, float)) and RECENT_SECONDS.start <= value < RECENT_SECONDS.stop
+    return is_number and _DATE_NAME.search(name) is not None
 
 
 def _moment(text: str) -> datetime | None:

@@ -32,11 +32,13 @@ AWAY: Final = "segue_worker/outbox/away"
 _ALIVE: Final = "segue_worker/outbox/alive"
 WINDOWS: Final = "segue_worker/outbox/windows"
 """Lua that knows where the digests of settled messageIds are, to be put before a script."""
+CONFIRMED: Final = "segue_worker/outbox/confirmed"
+"""Lua that knows what Loops has confirmed of contacts, to be put before a script."""
 _SHARED: Final = {
     "start": (CLOCK, WHEN_FULL, _ALIVE),
-    "claim": (CLOCK, WHEN_FULL, LANES, AWAY),
+    "claim": (CLOCK, WHEN_FULL, LANES, AWAY, CONFIRMED),
     "renew": (CLOCK, WHEN_FULL, LANES, AWAY, _ALIVE),
-    "settle": (CLOCK, WHEN_FULL, LANES, WINDOWS),
+    "settle": (CLOCK, WHEN_FULL, LANES, WINDOWS, CONFIRMED),
     "seen": (CLOCK, WINDOWS),
     "finish": (CLOCK, WHEN_FULL),
     "replace_pause": (),
@@ -58,6 +60,7 @@ class Claimed(NamedTuple):
             ended them, and the last request of each may have been sent without being recorded.
         since: unix ms since which it had been waiting.
         live: how many of its oldest events are live; the rest goes at the pace of bulk.
+        confirmed: digest of the last update that Loops confirmed, if that was not too long ago; `-` where it was, or "".
         damage: why its outbox cannot be read, or "".
         begun_by: token of the owner of the first of those claims, or "".
     """
@@ -69,8 +72,13 @@ class Claimed(NamedTuple):
     interrupted: int
     since: int = 0
     live: int = 0
+    confirmed: bytes = b""
     damage: str = ""
     begun_by: str = ""
+
+
+FORGET: Final = b"-"
+"""In the place of a digest: what was confirmed counts no longer."""
 
 
 class Next(StrEnum):
@@ -100,6 +108,8 @@ class Settlement:
         counters: name → increment.
         dead: requests and events given up.
         record: entry of the log, or empty.
+        confirms: digest of the update that Loops confirmed last; `FORGET` where other requests left since that of before
+            was; or empty.
         measures: name → increment.
         explanations: digest → why events were filtered, as JSON.
     """
@@ -114,6 +124,7 @@ class Settlement:
     counters: Mapping[str, int] = field(default_factory=dict)
     dead: Sequence[DeadLetter] = ()
     record: bytes = b""
+    confirms: bytes = b""
     measures: Mapping[str, int] = field(default_factory=dict)
     explanations: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -142,6 +153,7 @@ class Outbox:
         owner: token of the run that claims and settles.
         window_ms: dedupe window in ms; what was remembered while it was another is not forgotten.
         lease_ms: how long a claim holds without a heartbeat.
+        unchanged_ms: for how long an update that Loops confirmed is not sent again; 0: it is.
         clock_ms: unix ms, or 0 for the server's clock; tests move it.
         redis_time: what is known of the server's clock; best shared by all outboxes of a process.
 
@@ -156,6 +168,7 @@ class Outbox:
         owner: str,
         window_ms: int,
         lease_ms: int,
+        unchanged_ms: int = 0,
         clock_ms: Callable[[], int] = lambda: 0,
         redis_time: RedisTime | None = None,
     ) -> None:
@@ -164,6 +177,7 @@ class Outbox:
         self._owner = owner
         self._window_ms = window_ms
         self._lease_ms = lease_ms
+        self._unchanged_ms = unchanged_ms
         self._clock_ms = clock_ms
         self._run_key = self.keys.run
         self._claims = 0
@@ -197,16 +211,17 @@ class Outbox:
             ],
             args=[
                 *(self._clock_ms(), token, self._lease_ms, live),
-                *(EVENTS_PER_CLAIM, BYTES_PER_CLAIM, keys.outbox, STATS_KEPT_S, bulk, self._redis_time.expected_ms()),
+                *(EVENTS_PER_CLAIM, BYTES_PER_CLAIM, keys.outbox, STATS_KEPT_S, bulk),
+                *(keys.confirmed, self._unchanged_ms, self._redis_time.expected_ms()),
             ],
         )
         self._note_time(now_ms)
         return [
             Claimed(
-                *(contact, parked or None, entries, token, interrupted, since, live),
+                *(contact, parked or None, entries, token, interrupted, since, live, confirmed),
                 *(damage.decode("utf-8", "replace"), begun_by.decode()),
             )
-            for contact, parked, interrupted, begun_by, since, live, damage, entries in found
+            for contact, parked, interrupted, begun_by, since, live, confirmed, damage, entries in found
         ]
 
     async def keep_plan(self, plan: Plan) -> None:
@@ -281,7 +296,8 @@ class Outbox:
         keys = self.keys
         args: list[Any] = [
             *(self._clock_ms(), keys.outbox, keys.seen, self._window_ms),
-            *(STATS_KEPT_S, LOG_ENTRIES, EXPLANATIONS_KEPT_S, EXPLANATIONS, keys.damaged, len(settlements)),
+            *(STATS_KEPT_S, LOG_ENTRIES, EXPLANATIONS_KEPT_S, EXPLANATIONS, keys.damaged),
+            *(keys.confirmed, self._unchanged_ms, len(settlements)),
             *chain.from_iterable(settlements),
         ]
         left: list[int | bytes] = await self._scripts["settle"](
@@ -343,7 +359,7 @@ def _arguments(settlement: Settlement) -> list[Any]:
     args: list[Any] = [settlement.taken]
     args += (len(settlement.replaced), *chain.from_iterable(settlement.replaced.items()))
     args += (settlement.next, settlement.park_for_ms if settlement.next is Next.PARK else settlement.oldest_ms)
-    args += (settlement.parked or b"", settlement.record)
+    args += (settlement.parked or b"", settlement.record, settlement.confirms)
     args += (len(settlement.digests), *settlement.digests)
     for numbers in (settlement.counters, settlement.measures):
         args += (len(numbers), *chain.from_iterable(numbers.items()))

@@ -26,7 +26,9 @@
 -- ARGV[7] for how many seconds explanations are kept
 -- ARGV[8] how many explanations are kept at most
 -- ARGV[9] prefix of what is set aside (of the same hash tag)
--- ARGV[10] number of settlements; then of each:
+-- ARGV[10] prefix of what was confirmed (of the same hash tag)
+-- ARGV[11] ms for which that counts
+-- ARGV[12] number of settlements; then of each:
 --          contact
 --          who holds the contact by now: token of the claim ':' number of settles before this one
 --          who holds it after this one: the same with one settle more
@@ -39,6 +41,7 @@
 --          events does not stay before all others
 --          for 'park': JSON of the parked hash
 --          entry of the log, or ''
+--          digest of the update that Loops confirmed last, 8 bytes; '-' to forget that of before; or ''
 --          number of digests, then the digests of the settled messageIds, 16 bytes each
 --          number of counters, then name and increment of each
 --          number of measures, then name and increment of each
@@ -58,7 +61,7 @@ local window_ms = tonumber(ARGV[4])
 local window = math.floor(now / window_ms)
 local seen = ARGV[3] .. ARGV[4] .. ':' .. window .. ':'
 
-local at = 10
+local at = 12
 local function read()
   at = at + 1
   return ARGV[at]
@@ -137,7 +140,7 @@ end
 local function settle()
   local contact, holds, will_hold, taken = read(), read() .. ':', read() .. ':', tonumber(read())
   local replaced_first, replaced_last = pairs_read()
-  local following, park_ms, parked, entry = read(), read(), read(), read()
+  local following, park_ms, parked, entry, confirms = read(), read(), read(), read(), read()
   local digests_first, digests_last = at + 2, at + 1 + ARGV[at + 1]
   at = digests_last
   local counters_first, counters_last = pairs_read()
@@ -203,6 +206,10 @@ local function settle()
     redis.call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[6], '*', 'e', entry)
   end
 
+  if confirms ~= '' then
+    confirm(ARGV[10], contact, confirms == '-' and '' or confirms, tonumber(ARGV[11]))
+  end
+
   local left = length - taken
   local _, _, claimed, since = string.find(holder, '^(%d+):(%d+)', #holds + 1)
   if following ~= 'park' and taken > 0 and since then
@@ -256,7 +263,7 @@ local function settle()
 end
 
 local answer = {}
-for i = 1, tonumber(ARGV[10]) do
+for i = 1, tonumber(ARGV[12]) do
   answer[i] = settle()
 end
 

@@ -21,11 +21,12 @@ from segue_worker.delivery.lease import LEASE_S, Lease
 from segue_worker.delivery.run import RUN_S, run
 from segue_worker.delivery.watch import Watch
 from segue_worker.loops import LoopsClient
+from segue_worker.loops.client import tls_context
 from segue_worker.outbox import Outbox
 from segue_worker.outbox.plan import Plan, owner_token
 from segue_worker.outbox.redis_time import RedisTime
 from segue_worker.pacing import Pacer
-from segue_worker.process.sweep import sweep
+from segue_worker.process.sweep import Rounds, sweep
 
 PASSED_ON_S: Final = 1.0
 
@@ -70,12 +71,11 @@ class Engine:
         self._running: set[str] = set()
         self._passed_on: dict[str, float] = {}
         self._finding: asyncio.Task[None] | None = None
+        self._rounds = Rounds(lambda: asyncio.get_running_loop().time())
 
     async def warm_up(self) -> None:
-        """Make clients and pacers now, so that the first request need not wait for them."""
-        for destination in self._config.destinations:
-            self._client(destination)
-            self._pacer(destination)
+        """Make now what all clients share, so that the first request need not wait for it."""
+        tls_context()
         self._finding = asyncio.create_task(self._find_held())
 
     async def _find_held(self) -> None:
@@ -95,7 +95,7 @@ class Engine:
 
     async def sweep(self) -> list[str]:
         """Look for destinations that have work but no run. Returns the names of those that need a hint."""
-        return await sweep(self._redis, self._config.destinations, self._redis_time)
+        return await sweep(self._redis, self._config.destinations, self._rounds, self._redis_time)
 
     async def announced(self) -> list[bytes | str]:
         """The destinations that any worker serves."""
@@ -134,20 +134,23 @@ class Engine:
         self._passed_on[name] = now
         return True
 
-    def _outbox(self, destination: str, *, window_ms: int, owner: str = "") -> Outbox:
+    def _outbox(self, destination: str, *, window_ms: int, owner: str = "", unchanged_ms: int = 0) -> Outbox:
+        lease_ms = int(LEASE_S * 1000)
         return Outbox(
             self._redis,
             destination,
             owner=owner,
             window_ms=window_ms,
-            lease_ms=int(LEASE_S * 1000),
+            lease_ms=lease_ms,
+            unchanged_ms=unchanged_ms,
             redis_time=self._redis_time,
         )
 
     def _context(self, destination: Destination) -> RunContext:
         window_ms = int(destination.dedupe_window.total_seconds() * 1000)
         owner = owner_token(uuid4().hex, Plan.of(destination.mappings))
-        outbox = self._outbox(destination.name, window_ms=window_ms, owner=owner)
+        unchanged_ms = int(destination.skip_unchanged.total_seconds() * 1000)
+        outbox = self._outbox(destination.name, window_ms=window_ms, owner=owner, unchanged_ms=unchanged_ms)
         return RunContext(
             destination=destination,
             outbox=outbox,

@@ -10,22 +10,14 @@ from segue_worker.config import MAX_MAPPINGS
 from segue_worker.errors import MappingError, TriggerError
 from segue_worker.mapping import ACTIONS, compile_destination_mapping, compile_trigger, point_out, unknown_fields
 from segue_worker.mapping.fields import is_segments_own
-from segue_worker.segment_import.export import Export, ExportedDestination, ExportedFilter, ExportedSubscription
-from segue_worker.segment_import.filter_language import UnreadableError
-from segue_worker.segment_import.filters import without
+from segue_worker.segment_import.export import Export
+from segue_worker.segment_import.filters import apply, changes
+from segue_worker.segment_import.model import ExportedDestination, ExportedFilter, ExportedSubscription
 
 _SEGUE_ONLY: Final = {"sendEvent": "mailingLists"}
 """Fields that Segment's action drops, whereas Segue sends them."""
 
 _ROOT_DIRECTIVE: Final = "__segment_internal_directive"
-_DOES: Final = {
-    "SAMPLE": "lets through only part of the events",
-    "SAMPLE_EVENT": "lets through only part of the events",
-    "ALLOW_PROPERTIES": "removes properties",
-    "DROP_PROPERTIES": "removes properties",
-    "FUNCTION": "changes events by code",
-}
-"""What Segment does to events on their way that Segue does not do."""
 _LONGEST_NAME: Final = 200
 _LONGEST_DESTINATION: Final = 64
 
@@ -121,8 +113,8 @@ def convert(export: Export) -> Conversion:
     for group in loops:
         name = "loops" if len(loops) == 1 else _unique(_slug(group.destination.name), taken, _LONGEST_DESTINATION)
         mappings, faults = _mappings(group)
-        changes = _changes(group.filters)
-        faults += changes
+        changed = changes(group.filters)
+        faults += changed
         if not mappings:
             faults.append("the export has no subscriptions for it: add the file that has them")
         problems += [f"{name}: {fault}" for fault in faults]
@@ -131,10 +123,10 @@ def convert(export: Export) -> Conversion:
                 name=name,
                 title=group.destination.name,
                 variable="LOOPS_API_KEY" if len(loops) == 1 else f"LOOPS_API_KEY_{name.upper().replace('-', '_')}",
-                enabled=group.destination.enabled and not changes,
+                enabled=group.destination.enabled and not changed,
                 mappings=mappings,
                 notes=tuple(
-                    f"Not enabled, because it would get what Segment withholds: {change}" for change in changes
+                    f"Not enabled, because it would get what Segment withholds: {change}" for change in changed
                 ),
             )
         )
@@ -183,18 +175,6 @@ def _grouped(export: Export) -> tuple[list[_Group], list[ExportedFilter]]:
         for place, subscriptions in members.items()
     ]
     return groups, filters.get(None, [])
-
-
-def _changes(filters: Iterable[ExportedFilter]) -> list[str]:
-    """Return what is done to a destination's events that a trigger cannot do."""
-    return [
-        f"{each.name} is not carried over: {reason}"
-        for each in filters
-        for reason in (
-            *each.obstacles,
-            *(f"it {_DOES.get(kind, f'does {kind}, which is not known here')}" for kind in each.does if kind != "DROP"),
-        )
-    ]
 
 
 def _unknown(key: str) -> ExportedDestination:
@@ -249,7 +229,7 @@ def _mapping(
     if full:
         obstacles.append(f"a destination has at most {MAX_MAPPINGS} mappings")
     obstacles += [] if obstacles else _refusals(entry)
-    filtered = [] if obstacles else _filter(entry, group.filters, obstacles)
+    filtered = [] if obstacles else apply(group.filters, entry, obstacles)
     if obstacles:
         return ConvertedMapping(
             entry, tuple(f"Not carried over: {obstacle}" for obstacle in obstacles), carried=False
@@ -259,26 +239,6 @@ def _mapping(
     told = () if slug else ("The export does not name the action; it was inferred from the fields.",)
     entry["fields"] = {field: value for field, value in fields.items() if field not in dropped}
     return ConvertedMapping(entry, (*told, *notes, *filtered), carried=True), notes
-
-
-def _filter(entry: dict[str, Any], filters: Iterable[ExportedFilter], obstacles: list[str]) -> list[str]:
-    """Put the filters that drop events into a mapping's trigger. Returns notes; what cannot be is added to the obstacles."""
-    notes = []
-    for each in filters:
-        if "DROP" not in each.does or each.obstacles:
-            continue
-        try:
-            trigger = without(entry["trigger"], each.condition)
-        except UnreadableError as reason:
-            obstacles.append(f"{each.name}: {reason}")
-            continue
-        if trigger is None:
-            entry["enabled"] = False
-            notes.append(f"Not enabled: {each.name} of Segment drops all of its events.")
-        elif trigger != entry["trigger"]:
-            entry["trigger"] = trigger
-            notes.append(f"The trigger leaves out what {each.name} of Segment drops: {each.condition}")
-    return notes
 
 
 def _refusals(entry: dict[str, Any]) -> list[str]:

@@ -5,23 +5,64 @@ comparisons of which one must. What a trigger would answer differently for any e
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 from segue_worker.errors import TriggerError
 from segue_worker.mapping import compile_trigger
 from segue_worker.mapping.trigger.conditions import Condition, ConditionGroup
 from segue_worker.mapping.trigger.parser import parse
 from segue_worker.segment_import.filter_language import Atom, Group, Node, Not, UnreadableError, read_condition
+from segue_worker.segment_import.model import ExportedFilter
 
-Literal_ = tuple[Atom, bool]
+Term = tuple[Atom, bool]
 """A comparison, and whether it must hold or must not."""
-Clause = tuple[Literal_, ...]
+Clause = tuple[Term, ...]
 
+_DOES: Final = {
+    "SAMPLE": "lets through only part of the events",
+    "SAMPLE_EVENT": "lets through only part of the events",
+    "ALLOW_PROPERTIES": "removes properties",
+    "DROP_PROPERTIES": "removes properties",
+    "FUNCTION": "changes events by code",
+}
+"""What Segment does to events on their way that Segue does not do."""
 _MOST_CLAUSES: Final = 100
 _ROOTS: Final = frozenset({"type", "event", "name", "userId", "properties", "traits", "context"})
 _FUNCTIONS: Final = frozenset({"contains", "starts", "ends"})
+
+
+def changes(filters: Iterable[ExportedFilter]) -> list[str]:
+    """Return what is done to a destination's events that a trigger cannot do."""
+    return [
+        f"{each.name} is not carried over: {reason}"
+        for each in filters
+        for reason in (
+            *each.obstacles,
+            *(f"it {_DOES.get(kind, f'does {kind}, which is not known here')}" for kind in each.does if kind != "DROP"),
+        )
+    ]
+
+
+def apply(filters: Iterable[ExportedFilter], entry: dict[str, Any], obstacles: list[str]) -> list[str]:
+    """Put the filters that drop events into a mapping's trigger. Returns notes; what cannot be is added to the obstacles."""
+    notes = []
+    for each in filters:
+        if "DROP" not in each.does or each.obstacles:
+            continue
+        try:
+            trigger = without(entry["trigger"], each.condition)
+        except UnreadableError as reason:
+            obstacles.append(f"{each.name}: {reason}")
+            continue
+        if trigger is None:
+            entry["enabled"] = False
+            notes.append(f"Not enabled: {each.name} of Segment drops all of its events.")
+        elif trigger != entry["trigger"]:
+            entry["trigger"] = trigger
+            notes.append(f"The trigger leaves out what {each.name} of Segment drops: {each.condition}")
+    return notes
 
 
 def without(trigger: str, condition: str) -> str | None:

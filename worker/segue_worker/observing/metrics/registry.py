@@ -77,6 +77,7 @@ METRICS: Final = (
         counters={"delivered": "delivered", "filtered": "filtered", "duplicate": "duplicates"},
     ),
     _counting("segue_events_forgotten_total", "forgotten"),
+    _counting("segue_events_unchanged_total", "unchanged"),
     _counting("segue_dead_letters_total", "dead"),
     Metric(
         *("segue_rejected_events_total", "counter", "events"),
