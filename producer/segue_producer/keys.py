@@ -62,6 +62,7 @@ class Keys:
 
     __slots__ = (
         "arrived",
+        "asked",
         "away",
         "because",
         "bulk",
@@ -73,6 +74,7 @@ class Keys:
         "dead_at",
         "due",
         "hinted",
+        "known",
         "lease",
         "live",
         "log",
@@ -87,6 +89,7 @@ class Keys:
         "resumed",
         "run",
         "seen",
+        "sent",
         "settings",
         "settled",
         "stats",
@@ -157,6 +160,12 @@ class Keys:
         holds messageIds and a digest of the contact, and nothing else of a person."""
         self.because = prefix + "because"
         """Hash: digest → why events were filtered, as JSON; the log names the digest."""
+        self.sent = prefix + "sent"
+        """Which properties, lists and events were sent, with types and no values, as JSON (`segue_worker.schema.sent`)."""
+        self.known = prefix + "known"
+        """Which of them Loops knows, as JSON (`segue_worker.schema.known`)."""
+        self.asked = prefix + "asked"
+        """Present for as long as no worker is to ask Loops for that by itself."""
 
     def run_number(self, number: int) -> str:
         """Key of the destination's run number `number`, counted from 0."""

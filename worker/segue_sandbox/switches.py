@@ -59,6 +59,9 @@ class Switches(BaseModel):
     list_value: Annotated[Literal["400", "coerce"], _text] = Field(
         "400", description='a mailingLists value that is no boolean; coerce takes "true" and "false"'
     )
+    undefined_event_property: Literal["define", "ignore"] = Field(
+        "define", description="a property that the event did not have before becomes one of the event's, or not"
+    )
     unknown_list: Annotated[Literal["400", "ignore"], _text] = Field("400", description="no list has that id")
     add_unsubscribed: Annotated[Literal["ignore", "400"], _text] = Field(
         "ignore", description="adding an unsubscribed contact to a list"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue_worker.dashboard.masking import mask_contact, mask_json, mask_text, plain_answer
+from segue_worker.masking import mask_contact, mask_json, mask_text, plain_answer
 from segue_worker.outbox.dead_letter import DeadLetter
 
 from .conftest import EMAIL, HttpVisitor

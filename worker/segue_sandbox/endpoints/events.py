@@ -86,7 +86,7 @@ def _record(name: str, properties: dict[str, PropertyValue], contact: LoopsConta
     pattern = team.patterns.get(name)
     if pattern is None:
         pattern = team.patterns[name] = EventPattern(make_id(team.name, "event", name), name)
-    for key, value in properties.items():
+    for key, value in properties.items() if call.switches.undefined_event_property == "define" else ():
         pattern.property_types.setdefault(key, type_of(value))
     team.events.append(
         AcceptedEvent(

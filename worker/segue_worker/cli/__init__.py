@@ -22,6 +22,7 @@ segue = CommandGroup(
     },
     commands_in={
         "check": ("segue_worker.cli.check:check", "Report the problems of a configuration, or show what it does."),
+        "contact": ("segue_worker.cli.contact:contact", "Show a contact as Loops has it, and what waits."),
         "dashboard": (
             "segue_worker.cli.dashboard:dashboard",
             "Serve a dashboard: overview, retries, dead letters, mappings, look-up.",
@@ -55,6 +56,7 @@ segue = CommandGroup(
         "redis": ("segue_worker.cli.redis:redis", "Start a Redis server to try things with."),
         "resume": ("segue_worker.cli.pause:resume", "Resume a paused destination."),
         "sandbox": ("segue_worker.cli.sandbox:sandbox", "Serve an imitation of the Loops API to test against."),
+        "schema": ("segue_worker.cli.schema:schema", "Show what was sent beside what Loops knows."),
         "send": ("segue_worker.cli.send:send", "Send one event to Loops now, and show the answer."),
         "metrics": ("segue_worker.cli.metrics:metrics", "Print the metrics in Prometheus's text format."),
         "status": ("segue_worker.cli.status:status", "Show the state, speed and counters of each destination."),

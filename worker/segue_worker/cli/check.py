@@ -1,22 +1,28 @@
 """`segue check`: report the problems of a configuration, or show what it does."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+from redis import RedisError
 
+from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import counted, emit_json, emit_table, remark
 from segue_worker.config import Config, Inspection, inspect_config, json_schema
 from segue_worker.printable import visible
 
 if TYPE_CHECKING:
+    from segue_worker.config.problems import Problem
     from segue_worker.observing.api_keys import KeyCheck
     from segue_worker.observing.workers import Workers
     from segue_worker.operating.stranding import LiveFinding
+
+_REDIS_WAIT_S: Final = 2.0
 
 
 @click.command(
@@ -27,7 +33,9 @@ if TYPE_CHECKING:
 @json_option
 @click.option("--schema", is_flag=True, help="Only print the JSON Schema of the configuration, for editors.")
 @click.option(
-    "--online", is_flag=True, help="Also ask Loops whether it accepts the API keys, and which teams they belong to."
+    "--online",
+    is_flag=True,
+    help="Also ask Loops whether it accepts the API keys, and knows what mappings name.",
 )
 @click.option(
     "--live",
@@ -39,8 +47,9 @@ def check(config: Path, *, as_json: bool, schema: bool, online: bool, live: bool
     """Read the configuration as a worker would.
 
     Where it has problems, prints each with file, line, path and reason, and exits with 2. Otherwise prints the
-    destinations with their mappings, and exits with 0. With --online, sends one request for each API key of an enabled
-    destination, and exits with 1 if Loops refuses a key. With --live, compares it with what is in Redis now and with
+    destinations with their mappings, and exits with 0. With --online, asks Loops about each API key of an enabled
+    destination, and about the properties, mailing lists and events that its mappings spell out, within the team's rate
+    limit; and exits with 1 if Loops refuses a key, does not know a name, has it with another type, or does not answer. With --live, compares it with what is in Redis now and with
     what workers run, and exits with 1 if something would not be sent any more, or could not be replayed: ask before a
     deployment. What would only be sent by another mapping is told, and no reason to fail.
     """
@@ -48,35 +57,53 @@ def check(config: Path, *, as_json: bool, schema: bool, online: bool, live: bool
         emit_json(json_schema())
         return
     inspection = inspect_config(config)
-    keys = _ask(inspection.config) if online and inspection.config else []
+    keys, unknown, unasked = _ask(inspection.config, redis_url) if online and inspection.config else ([], [], False)
     findings, workers = _look(inspection.config, redis_url) if live and inspection.config else ([], None)
     if as_json:
-        summary = _summary(inspection) | ({"online": [asdict(key) for key in keys]} if online else {})
+        summary = _summary(inspection) | (
+            {"online": [asdict(key) for key in keys], "unknown": [asdict(each) for each in unknown]} if online else {}
+        )
         if workers is not None and inspection.config is not None:
             found = [asdict(each) | {"strands": each.strands} for each in findings]
             summary["live"] = {"findings": found, "workers": workers.to_dict(), "version": inspection.config.version}
         emit_json(summary)
     else:
-        for problem in inspection.problems:
-            remark(str(problem))
-        for warning in inspection.warnings:
-            remark(f"warning: {warning}")
-        if inspection.config is not None:
-            _print(inspection.config)
-        _print_keys(keys)
+        _print(inspection)
+        _print_keys(keys, unknown)
         _print_findings(findings)
         if workers is not None and (outdated := workers.outdated(inspection.config)):
             remark(outdated)
     if inspection.config is None:
         raise click.exceptions.Exit(2)
-    if any(key.problem for key in keys) or any(each.strands for each in findings):
+    if unknown or unasked or any(key.problem for key in keys) or any(each.strands for each in findings):
         raise click.exceptions.Exit(1)
 
 
-def _ask(config: Config) -> "list[KeyCheck]":
-    from segue_worker.observing.api_keys import check_keys  # noqa: PLC0415 - reading a file needs no HTTP client
+def _ask(config: Config, redis_url: str) -> "tuple[list[KeyCheck], list[Problem], bool]":
+    from segue_producer.clients import async_redis_client, where  # noqa: PLC0415 - reading a file needs no Redis
+    from segue_worker.observing.api_keys import check_keys  # noqa: PLC0415 - nor an HTTP client
+    from segue_worker.observing.online import unknown_names  # noqa: PLC0415 - same
 
-    return asyncio.run(check_keys([each for each in config.destinations if each.enabled]))
+    async def ask() -> "tuple[list[KeyCheck], list[Problem], bool]":
+        async with async_redis_client(redis_url, timeout=_REDIS_WAIT_S) as redis:
+            try:
+                await redis.ping()
+                limiter = redis
+            except (RedisError, OSError):
+                remark(f"{where(redis_url)} does not answer, so other senders of the team are not taken into account")
+                limiter = None
+            keys = await check_keys([each for each in config.destinations if each.enabled], limiter)
+            if any(key.problem for key in keys):
+                return keys, [], False
+            unknown, unasked = await unknown_names(config, limiter, time.time_ns() // 1_000_000)
+            for said in unasked:
+                remark(said)
+            return keys, unknown, bool(unasked)
+
+    try:
+        return asyncio.run(ask())
+    except ValueError:
+        raise UsageFailure("--redis-url: not the URL of a Redis; write it like redis://localhost:6379/0") from None
 
 
 def _look(config: Config, redis_url: str) -> "tuple[list[LiveFinding], Workers]":
@@ -92,7 +119,7 @@ def _print_findings(findings: "Sequence[LiveFinding]") -> None:
         remark(f"{each.destination}: {visible(each.text)}{'' if each.strands else ' (nothing is lost)'}")
 
 
-def _print_keys(keys: "Sequence[KeyCheck]") -> None:
+def _print_keys(keys: "Sequence[KeyCheck]", unknown: "Sequence[Problem]") -> None:
     for key in keys:
         if key.problem:
             remark(f"{key.destination}: {key.problem}; {key.advice}")
@@ -100,6 +127,8 @@ def _print_keys(keys: "Sequence[KeyCheck]") -> None:
             click.echo(
                 f"{key.destination}: Loops accepts the API key; team: {visible(key.team) or '(Loops names none)'}"
             )
+    for problem in unknown:
+        remark(str(problem))
 
 
 def _summary(inspection: Inspection) -> dict[str, Any]:
@@ -124,7 +153,14 @@ def _summary(inspection: Inspection) -> dict[str, Any]:
     }
 
 
-def _print(config: Config) -> None:
+def _print(inspection: Inspection) -> None:
+    for problem in inspection.problems:
+        remark(str(problem))
+    for warning in inspection.warnings:
+        remark(f"warning: {warning}")
+    config = inspection.config
+    if config is None:
+        return
     rows = [
         (
             destination.name if destination.enabled else f"{destination.name} (off)",

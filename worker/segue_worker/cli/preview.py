@@ -1,19 +1,25 @@
 """`segue preview`: show which requests events would become, without sending anything."""
 
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import click
+from redis import RedisError
 
 from segue_worker.cli.event_input import choose_destination, destination_option, events_of, lines_of
-from segue_worker.cli.options import config_option, json_option
+from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import counted, emit_json_text, remark
 from segue_worker.cli.requests import show_preview, show_problem
+from segue_worker.cli.store import connect
 from segue_worker.config import Destination, load_config
 from segue_worker.observing.preview import NotAnEventError, message_id, preview_line, refused_because
 from segue_worker.observing.preview import preview as preview_event
 from segue_worker.printable import visible
+from segue_worker.schema.known import read_known
+from segue_worker.schema.sent import SentKeys
 
+_REDIS_WAIT_S: Final = 1.0
 _EXAMPLE = """\b
 Example:
   echo '{"type": "track", "event": "Signed Up", "userId": "u1"}' | segue preview --config segue.yaml
@@ -25,8 +31,9 @@ Example:
 @config_option
 @destination_option
 @json_option
+@redis_option
 @click.argument("file", type=click.File("rb"), default="-", metavar="[FILE|-]")
-def preview(config: Path, destination: str | None, file: IO[bytes], *, as_json: bool) -> None:
+def preview(config: Path, destination: str | None, file: IO[bytes], *, redis_url: str, as_json: bool) -> None:
     """Show which requests the mappings of a destination make of events. Nothing is sent.
 
     FILE holds one event per line (JSON Lines); without it, or with -, they are read from stdin. For each event you see
@@ -37,7 +44,7 @@ def preview(config: Path, destination: str | None, file: IO[bytes], *, as_json: 
     {"error": reason} if it is not a JSON object. An event that would not even be enqueued further has "refused": reason.
     Without --json, the file may also be a single event or a list of events, spread over lines. Values that were repaired
     or left out, because Loops is known to refuse them, are pointed out, and so is what is wrong with events that could
-    not be enqueued.
+    not be enqueued; where a Redis answers, also what Loops does not know.
 
     The variables that the configuration names must be set, but their values do not matter here. The exit code is 0
     even where an event makes no request.
@@ -48,7 +55,7 @@ def preview(config: Path, destination: str | None, file: IO[bytes], *, as_json: 
     if as_json:
         _write_lines(file, chosen)
     else:
-        _show_all(file, chosen)
+        _show_all(file, chosen, _sent(redis_url, chosen.name))
 
 
 def _write_lines(file: IO[bytes], destination: Destination) -> None:
@@ -57,7 +64,15 @@ def _write_lines(file: IO[bytes], destination: Destination) -> None:
         emit_json_text(preview_line(line, destination.mappings))
 
 
-def _show_all(file: IO[bytes], destination: Destination) -> None:
+def _sent(redis_url: str, destination: str) -> SentKeys:
+    """What a worker has asked Loops, by which names are marked that it does not know; nothing where no Redis is near."""
+    sent = SentKeys()
+    with suppress(RedisError, OSError), connect(redis_url, timeout=_REDIS_WAIT_S) as redis:
+        sent.known = read_known(redis, destination)
+    return sent
+
+
+def _show_all(file: IO[bytes], destination: Destination, sent: SentKeys) -> None:
     events = requests = errors = 0
     for number, event in enumerate(events_of(file), 1):
         events = number
@@ -71,7 +86,7 @@ def _show_all(file: IO[bytes], destination: Destination) -> None:
         errors += len(found.errors)
         click.secho(f"{number}. {_title(event)}", bold=True)
         _show_refusal(event)
-        show_preview(found)
+        show_preview(found, sent)
         click.echo()
     totals = (counted(events, "event"), counted(requests, "request"), counted(errors, "error"))
     remark(f"{destination.name}: {', '.join(totals)}")

@@ -18,7 +18,7 @@ from segue_worker.dashboard.context import Dashboard, PageRequest
 from segue_worker.dashboard.pages import SEE_OTHER, STATIC, problem
 from segue_worker.dashboard.security import SecurityHeaders, from_own_page
 from segue_worker.dashboard.sessions import COOKIE, Session, Sessions
-from segue_worker.dashboard.views import dead, health, lookup, mappings, overview, pauses, retries, session
+from segue_worker.dashboard.views import dead, health, lookup, mappings, overview, pauses, retries, schema, session
 
 View = Callable[[PageRequest], Response]
 LONGEST_FORM: Final = 1024 * 1024
@@ -44,6 +44,7 @@ def create_app(dashboard: Dashboard) -> Starlette:
         _page("/dead/{destination}/{letter}", dead.show, method="POST"),
         _page("/mappings", mappings.mappings),
         _page("/mappings/preview", mappings.preview_event, method="POST"),
+        _page("/schema", schema.schema),
         _page("/lookup", lookup.ask),
         _page("/lookup", lookup.answer, method="POST"),
         _page("/pause/{destination}", pauses.ask),

@@ -8,8 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from segue_worker.dashboard.context import PageRequest
-from segue_worker.dashboard.masking import mask_contact, mask_json, mask_text, plain_answer, show_json
 from segue_worker.dashboard.sessions import COOKIE, SESSION_S
+from segue_worker.masking import mask_contact, mask_json, mask_text, plain_answer, show_json
 from segue_worker.observing.status import utc_text
 
 SEE_OTHER: Final = 303
@@ -18,6 +18,7 @@ NAVIGATION: Final = (
     ("/retries", "Retries"),
     ("/dead", "Dead letters"),
     ("/mappings", "Mappings"),
+    ("/schema", "Schema"),
     ("/lookup", "Look up"),
 )
 STATIC: Final = files("segue_worker.dashboard").joinpath("static")

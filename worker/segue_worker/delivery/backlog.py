@@ -148,8 +148,9 @@ class Backlog:
             request = self._request(waiting, name, mapping)
             if request is not None:
                 waiting.left.add(name)
-                if request.repairs:
-                    waiting.repairs[name] = request.repairs
+                waiting.made[name] = request
+                if repairs := request.repairs + self.journal.sent.unknown_in(request):
+                    waiting.repairs[name] = repairs
                 pieces.append(Piece(place, request, waiting.apart.get(name, "")))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
@@ -214,6 +215,7 @@ class Backlog:
         """Note what became of requests."""
         for ref in refs:
             waiting = self._events[ref.event]
+            self._note_sent(ref)
             waiting.left.discard(ref.mapping)
             waiting.done[ref.mapping] = fate
             waiting.changed = True
@@ -227,7 +229,14 @@ class Backlog:
     def begin(self, request: Outgoing) -> None:
         """Note that a request was attempted: with the next settlement its events keep the mappings they were begun with."""
         for ref in request.refs:
+            self._note_sent(ref)
             self._events[ref.event].changed = True
+
+    def _note_sent(self, ref: Ref) -> None:
+        """Note once what a request held that was attempted, whatever came of it."""
+        made = self._events[ref.event].made.pop(ref.mapping, None)
+        if made is not None:
+            self.journal.sent.note(made)
 
     def take_apart(self, request: Outgoing) -> list[Outgoing]:
         """What is sent in place of a merged request that was refused.

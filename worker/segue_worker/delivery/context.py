@@ -18,6 +18,7 @@ from segue_worker.loops import LoopsClient, NoAnswerError
 from segue_worker.outbox import Outbox
 from segue_worker.outbox.pause import PauseKind, begin
 from segue_worker.pacing import Pacer
+from segue_worker.schema.sent import SentKeys
 
 KEY_GOOD_S: Final = 10.0
 """For how long Loops's word that it takes the key is believed, when single requests are refused."""
@@ -46,6 +47,7 @@ class RunContext:
         jitter: a number from 0 to 1, different each time.
         in_flight: messageId of each event being delivered now → the hold of the latest claim that has it.
         counts: what the run has settled, by counter.
+        sent: notes what requests hold.
         leaving: set when nothing new may be sent: the run's time is over, it lost its place, or it paused.
     """
 
@@ -60,6 +62,7 @@ class RunContext:
     jitter: Callable[[], float] = random.random
     in_flight: dict[str, Hold] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    sent: SentKeys = field(default_factory=SentKeys)
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     _key_asked: float = -math.inf
 

@@ -74,7 +74,7 @@ class Delivery:
     def __init__(self, claimed: Claimed, run: RunContext, *, since: float, begun_with: Plan | None = None) -> None:
         self._run = run
         self._claimed = claimed
-        journal = Journal(claimed.contact, interrupted=claimed.interrupted)
+        journal = Journal(claimed.contact, interrupted=claimed.interrupted, sent=run.sent)
         self._parked = Parked.from_json(claimed.parked) if claimed.parked else None
         entries = claimed.entries[: taken_up(self._parked)]
         self._backlog = Backlog(claimed.contact, entries, now_ms=run.now_ms, journal=journal)

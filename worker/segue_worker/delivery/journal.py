@@ -11,6 +11,7 @@ from segue_worker.mapping.values import Repair
 from segue_worker.outbox import histogram
 from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
 from segue_worker.outbox.log_record import Attempt, EventPart, Record, RepairPart, RequestOutcome, RequestPart
+from segue_worker.schema.sent import SentKeys
 
 _LONGEST_NAME: Final = 100
 _REPAIRS_TOLD: Final = 50
@@ -22,11 +23,13 @@ class Journal:
     Args:
         contact: as it stands in keys.
         interrupted: how many earlier claims of the contact were interrupted; the first entry says so.
+        sent: notes what requests hold; nothing does where it is left out.
     """
 
-    __slots__ = ("_attempts", "_contact", "_explanations", "_interrupted", "_measures", "_request")
+    __slots__ = ("_attempts", "_contact", "_explanations", "_interrupted", "_measures", "_request", "sent")
 
-    def __init__(self, contact: bytes, *, interrupted: int = 0) -> None:
+    def __init__(self, contact: bytes, *, interrupted: int = 0, sent: SentKeys | None = None) -> None:
+        self.sent = sent or SentKeys()
         self._interrupted = interrupted
         self._contact = contact
         self._attempts: list[Attempt] = []

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 import httpx
+import orjson
 from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
 
@@ -18,6 +19,8 @@ from segue_worker.loops.errors import LoopsConnectionError, LoopsTimeoutError
 from segue_worker.loops.redaction import Redaction
 
 CONNECTIONS: Final = 64
+READ_WHOLE: Final = 4 * 1024 * 1024
+"""Bytes of an answer that is data."""
 READ_MOST: Final = 16 * 1024
 """Bytes read of an answer's body, about. What follows says nothing that is needed, and is not waited for."""
 _ENCODING: Final = "latin-1"
@@ -77,11 +80,19 @@ class LoopsClient:
         if idempotency_key:
             headers = headers.copy()
             headers["Idempotency-Key"] = idempotency_key
-        return await self._request(method, path, body, headers)
+        return (await self._request(method, path, body, headers))[0]
+
+    async def read(self, method: str, path: str, body: bytes = b"") -> tuple[Answer, Any]:
+        """Send a request whose answer is data: also returns its JSON, None where it is none. Raises as `send` does."""
+        answer, received = await self._request(method, path, body, self._headers, READ_WHOLE)
+        try:
+            return answer, orjson.loads(received)
+        except orjson.JSONDecodeError:
+            return answer, None
 
     async def check_key(self) -> Answer:
         """Ask Loops whether the API key is valid (`GET /api-key`). Raises as `send` does."""
-        return await self._request("GET", "/api-key", b"", self._headers)
+        return (await self._request("GET", "/api-key", b"", self._headers))[0]
 
     async def close(self) -> None:
         """Close the connections."""
@@ -95,10 +106,14 @@ class LoopsClient:
     ) -> None:
         await self.close()
 
-    async def _request(self, method: str, path: str, body: bytes, headers: httpx.Headers) -> Answer:
+    async def _request(
+        self, method: str, path: str, body: bytes, headers: httpx.Headers, most: int = READ_MOST
+    ) -> tuple[Answer, bytes]:
         url = self._urls.get(path)
         if url is None:
-            url = self._urls[path] = httpx.URL(self._base_url + path)
+            url = httpx.URL(self._base_url + path)
+            if most == READ_MOST:
+                self._urls[path] = url
         # A body given as a stream: httpx then leaves to aiohttp the headers that both would work out.
         request = httpx.Request(
             method, url, headers=headers, stream=httpx.ByteStream(body), extensions=self._extensions
@@ -113,7 +128,7 @@ class LoopsClient:
             async with asyncio.timeout(self._timeout):
                 response = await self._transport.handle_async_request(request)
                 response.headers.encoding = _ENCODING
-                await _read(response, received)
+                await _read(response, received, most)
         except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as error:
             if response is None:
                 raise LoopsTimeoutError(f"no answer in time ({type(error).__name__})") from None
@@ -123,11 +138,11 @@ class LoopsClient:
         # The status says what became of the request, whatever the body does. Names are in small letters here; asking
         # httpx for four headers takes four times as long.
         named = dict(response.headers.multi_items())
-        body = _decoded(bytes(received), named.get("content-encoding", ""))
-        return read_answer(response.status_code, named, body, redact=self._redact)
+        body = _decoded(bytes(received), named.get("content-encoding", ""), most)
+        return read_answer(response.status_code, named, body, redact=self._redact), body
 
 
-async def _read(response: httpx.Response, received: bytearray) -> None:
+async def _read(response: httpx.Response, received: bytearray, most: int) -> None:
     """Read the beginning of the body as it comes, compressed or not. The connection of a longer one is given up."""
     stream = response.stream
     if not isinstance(stream, httpx.AsyncByteStream):
@@ -138,19 +153,19 @@ async def _read(response: httpx.Response, received: bytearray) -> None:
         async with aclosing(generator) as parts:
             async for part in parts:
                 received += part
-                if len(received) >= READ_MOST:
+                if len(received) >= most:
                     return
     finally:
         await stream.aclose()
 
 
-def _decoded(received: bytes, encoding: str) -> bytes:
+def _decoded(received: bytes, encoding: str, most: int) -> bytes:
     """The beginning of a body, no longer than what is read of one; empty where it is compressed in an unknown way."""
     if encoding in {"", "identity"}:
         return received
     try:
         # Both of gzip and of deflate.
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(received, READ_MOST)
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(received, most)
     except zlib.error:
         return b""
 

@@ -60,6 +60,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "unit": Rule("repaired", "a date whose number is not of milliseconds: turned into these", "properties"),
         "no date": Rule("left out", "Loops holds a date here, and it is none", "properties"),
         "seconds": Rule("noticed", "looks like a date in seconds; for a date, Loops wants milliseconds", "properties"),
+        "unknown": Rule("noticed", "Loops does not know it", "properties"),
         "no object": Rule("left out", "Loops wants an object here", "events"),
         "choices": Rule("repaired", "mailing lists are an object of true and false: written so", "mailing-lists"),
         "lists": Rule("left out", "a mailing list is joined by true and left by false, nothing else", "mailing-lists"),

@@ -7,10 +7,12 @@ from typing import Any
 
 import orjson
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
 from segue_producer.keys import TEAM_NAMES, TEAMS, key_digest
 from segue_worker.config import Destination
-from segue_worker.loops import Answer, LoopsClient, NoAnswerError
+from segue_worker.loops import Answer, NoAnswerError
+from segue_worker.schema.known import asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,14 @@ class KeyCheck:
     advice: str = ""
 
 
-async def check_keys(destinations: Sequence[Destination]) -> list[KeyCheck]:
-    """Ask Loops about each key once, one request after the other."""
+async def check_keys(destinations: Sequence[Destination], redis: "AsyncRedis | None" = None) -> list[KeyCheck]:
+    """Ask Loops about each key once, one request after the other, within the limits that are in `redis`."""
     asked: dict[tuple[str, str], KeyCheck] = {}
     checks = []
     for each in destinations:
         team = each.base_url, each.api_key.get_secret_value()
         if team not in asked:
-            asked[team] = await _ask(each)
+            asked[team] = await _ask(each, redis)
         checks.append(replace(asked[team], destination=each.name))
     return checks
 
@@ -58,13 +60,12 @@ def note_teams(redis: "Redis", destinations: Sequence[Destination], checks: Sequ
                 redis.hdel(TEAMS, own)
 
 
-async def _ask(destination: Destination) -> KeyCheck:
+async def _ask(destination: Destination, redis: "AsyncRedis | None") -> KeyCheck:
     """Ask about one key. Of the answer only the team's name is passed on, because the rest might quote the key."""
     name, address = destination.name, destination.base_url
-    timeout = destination.timeout.total_seconds()
-    async with LoopsClient(address, destination.api_key.get_secret_value(), timeout=timeout) as client:
+    async with asking(destination, redis) as asker:
         try:
-            answer = await client.check_key()
+            answer: Answer = await asker.paced(asker.client.check_key)
         except NoAnswerError as error:
             return KeyCheck(name, "", f"{address}: {error}", "check the network, any proxy, and `base_url`")
     said = _object(answer)

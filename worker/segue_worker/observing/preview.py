@@ -14,6 +14,7 @@ from segue_producer.values import read_integer, write_json
 from segue_worker.errors import MappingError, PayloadError, SegueError
 from segue_worker.mapping import CompiledMapping, Request, encode_body, lets_through
 from segue_worker.mapping.values import RULES
+from segue_worker.schema.sent import SentKeys
 
 DISABLED = "the mapping is disabled"
 _LONGEST_SHOWN = 100
@@ -159,11 +160,12 @@ def request_json(request: Request) -> bytes:
     return b'%b,"body":%b,"repaired":%b}' % (head[:-1], encode_body(request.body), orjson.dumps(repaired))
 
 
-def remarks(request: Request) -> list[str]:
-    """What people should know of a request's values: what was done about them, or what Loops refuses."""
+def remarks(request: Request, sent: SentKeys | None = None) -> list[str]:
+    """What people should know of a request's values: what was done about them, or what Loops refuses or does not know."""
     return [
         *(f"{each.key}: {each.why}" for each in request.repairs),
         *(f"Loops refuses {each.key}: {RULES[each.rule].why}" for each in request.kept),
+        *(f"{each.key}: {each.why}" for each in (sent.unknown_in(request) if sent else ())),
     ]
 
 

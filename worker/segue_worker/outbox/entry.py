@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from segue_producer.entries import identity, read_source, read_stamp
+from segue_worker.mapping import Request
 from segue_worker.mapping.values import Repair
 from segue_worker.outbox.begun import begun_entry, split_entry
 from segue_worker.outbox.dead_letter import DeadLetter
@@ -41,6 +42,7 @@ class Waiting:
         apart: mapping → which part its request is of what was taken apart, because one that it was merged into was
             refused: the numbers of its part, of the part of that one, and so on.
         repairs: mapping → what was done about values of its request, until it is noted.
+        made: mapping → its request as it was before it was merged, until what became of it is recorded.
         changed: whether `done` or `apart` say more than its entry in the outbox.
         damaged: whether the entry is one of Segue's own that this version cannot read.
         origin: the destination under whose name its requests may have been sent already, if that was another.
@@ -60,6 +62,7 @@ class Waiting:
     because: dict[str, str] = field(default_factory=dict)
     apart: dict[str, str] = field(default_factory=dict)
     repairs: dict[str, tuple[Repair, ...]] = field(default_factory=dict)
+    made: dict[str, Request] = field(default_factory=dict)
     changed: bool = False
     damaged: bool = False
     origin: str = ""

@@ -7,6 +7,7 @@ request. So an engine belongs to the loop in which its coroutines run.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from redis.exceptions import RedisError
 from segue_producer.keys import DESTINATIONS, HELD, HOLDING_KEYS, name_in
 from segue_producer.refusals import Refused, bury
 from segue_worker.config import Config, Destination
-from segue_worker.delivery.context import RunContext
+from segue_worker.delivery.context import RunContext, unix_ms
 from segue_worker.delivery.lease import LEASE_S, Lease
 from segue_worker.delivery.run import RUN_S, run
 from segue_worker.delivery.watch import Watch
@@ -27,6 +28,8 @@ from segue_worker.outbox.plan import Plan, owner_token
 from segue_worker.outbox.redis_time import RedisTime
 from segue_worker.pacing import Pacer
 from segue_worker.process.sweep import Rounds, sweep
+from segue_worker.schema.keeping import SchemaKeeping
+from segue_worker.schema.known import Asking
 
 PASSED_ON_S: Final = 1.0
 
@@ -68,6 +71,7 @@ class Engine:
         self._pacers: dict[str, Pacer] = {}
         self._clients: dict[str, LoopsClient] = {}
         self._redis_time = RedisTime(kept_s=LEASE_S)
+        self._schemas: dict[str, SchemaKeeping] = {}
         self._running: set[str] = set()
         self._passed_on: dict[str, float] = {}
         self._finding: asyncio.Task[None] | None = None
@@ -96,6 +100,19 @@ class Engine:
     async def sweep(self) -> list[str]:
         """Look for destinations that have work but no run. Returns the names of those that need a hint."""
         return await sweep(self._redis, self._config.destinations, self._rounds, self._redis_time)
+
+    async def keep_schemas(self) -> None:
+        """Write what was sent, and ask Loops what it knows; one destination does not wait for another."""
+        schemas = [self._schema(each).keep() for each in self._config.destinations if each.enabled]
+        for result in await asyncio.gather(*schemas, return_exceptions=True):
+            if isinstance(result, Exception):
+                log.debug("what was sent was not noted: %s", type(result).__name__)
+
+    async def write_schemas(self) -> None:
+        """Write what was sent and is not written yet."""
+        for each in self._schemas.values():
+            with suppress(RedisError, OSError):
+                await each.write(at_once=True)
 
     async def announced(self) -> list[bytes | str]:
         """The destinations that any worker serves."""
@@ -159,7 +176,15 @@ class Engine:
             watch=self._watches.setdefault(destination.name, Watch()),
             stopping=self._stopping,
             now_ms=outbox.now_ms,
+            sent=self._schema(destination).sent,
         )
+
+    def _schema(self, destination: Destination) -> SchemaKeeping:
+        name = destination.name
+        if name not in self._schemas:
+            asker = Asking(self._client(destination), self._pacer(destination), destination.rate_limit)
+            self._schemas[name] = SchemaKeeping(self._redis, name, asker, now_ms=unix_ms)
+        return self._schemas[name]
 
     def _pacer(self, destination: Destination) -> Pacer:
         pacer = self._pacers.get(destination.name)

@@ -43,7 +43,7 @@ class Runtime:
         self._engine = Engine(config, redis, stopping=stopping)
         self._stopping = stopping
         about = WorkerAbout.of(config, unix_ms()).to_json()
-        self._unasked = Unasked(redis, about, self._engine.sweep, self._serve)
+        self._unasked = Unasked(redis, about, self._engine.sweep, self._serve, self._engine.keep_schemas)
         self._loop = uvloop.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
 
@@ -58,6 +58,7 @@ class Runtime:
     def stop(self) -> None:
         """End that, and wait for its runs."""
         self._call(self._unasked.stop())
+        self._call(self._engine.write_schemas())
 
     def serve(self, destination: str) -> None:
         """Do runs for a destination, in the thread of the event loop, until nothing is left or a hint was sent.

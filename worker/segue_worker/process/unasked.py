@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from segue_producer.keys import ABOUT_WORKERS, SWEPT, SWEPT_MS, WORKERS, WORKERS_SAY_S
 
 LOOK_S: Final = 0.5
+SCHEMAS_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class Unasked:
         about: what the worker says of itself besides (`WorkerAbout`).
         sweep: gives the names of the destinations that have work but no run.
         serve: does runs for a destination, until nothing is left to do for this process.
+        keep_schemas: writes what was sent, and asks Loops what it knows of it.
     """
 
     def __init__(
@@ -35,11 +37,13 @@ class Unasked:
         about: bytes,
         sweep: Callable[[], Awaitable[list[str]]],
         serve: Callable[[str], Coroutine[Any, Any, None]],
+        keep_schemas: Callable[[], Awaitable[None]],
     ) -> None:
         self._redis = redis
         self._about = about
         self._sweep = sweep
         self._serve = serve
+        self._keep_schemas = keep_schemas
         self._worker = ""
         self._ending = False
         self._loops: list[asyncio.Task[None]] = []
@@ -48,7 +52,11 @@ class Unasked:
     async def start(self, worker: str) -> None:
         """Begin, under the name of a worker."""
         self._worker = worker
-        for work, seconds in ((self._say, WORKERS_SAY_S), (self._look, LOOK_S)):
+        for work, seconds in (
+            (self._say, WORKERS_SAY_S),
+            (self._look, LOOK_S),
+            (self._keep_schemas, SCHEMAS_S),
+        ):
             self._loops.append(asyncio.create_task(self._again_and_again(work, seconds)))
 
     async def stop(self) -> None:

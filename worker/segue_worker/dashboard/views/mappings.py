@@ -7,8 +7,8 @@ from starlette.responses import Response
 from segue_producer.keys import Keys
 from segue_worker.config import Destination
 from segue_worker.dashboard.context import PageRequest, configured
-from segue_worker.dashboard.masking import pretty
 from segue_worker.dashboard.pages import render
+from segue_worker.masking import pretty
 from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.observing.metrics.exposition import mapping_counts
 from segue_worker.observing.metrics.minutes import read_counts
@@ -16,6 +16,8 @@ from segue_worker.observing.orphaned_mappings import gone_mappings
 from segue_worker.observing.preview import NotAnEventError, preview, read_event, refused_because, remarks
 from segue_worker.observing.workers import read_plans
 from segue_worker.outbox.plan import Plan, Rule
+from segue_worker.schema.known import read_known
+from segue_worker.schema.sent import SentKeys
 
 _EXAMPLE = {
     "type": "track",
@@ -41,11 +43,12 @@ def preview_event(call: PageRequest) -> Response:
         event = read_event(text.encode())
     except NotAnEventError as error:
         return _page(call, event=text, destination=name, wrong=f"{error}".capitalize())
-    found = preview(event, chosen.mappings)
+    found, sent = preview(event, chosen.mappings), SentKeys()
+    sent.known = read_known(call.dashboard.redis, name)
     refused = refused_because(event)
     warning = f"This is not enqueued: {refused}" if refused else ""
     requests = [
-        (request.mapping, f"{request.method} {request.path}", pretty(request.body), remarks(request))
+        (request.mapping, f"{request.method} {request.path}", pretty(request.body), remarks(request, sent))
         for request in found.requests
     ]
     return _page(call, event=text, destination=name, found=found, requests=requests, warning=warning)

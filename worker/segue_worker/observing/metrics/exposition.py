@@ -18,9 +18,13 @@ from segue_worker.observing.status import Status, read_statuses
 from segue_worker.outbox.counters import FAILED, FIRED, MAPPED, REJECTED
 from segue_worker.outbox.histogram import BOUNDS_MS, Histogram
 from segue_worker.outbox.pause import PauseKind
+from segue_worker.schema.compare import Row, compare, faults
+from segue_worker.schema.known import Known
+from segue_worker.schema.sent import sent_from
 
 _SETTINGS: Final = ("max_pending", "rate_limit")
 _REJECTED: Final = f"{REJECTED}:"
+_NAMES_MOST: Final = 100
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 """Of what `render` returns."""
 
@@ -34,6 +38,7 @@ class MetricsReading:
         measures: further counters.
         settings: of its configuration, as far as workers have announced it.
         log_entries: length of its log.
+        unknown: what was sent that Loops does not know, or with another type.
         orphaned: whether nobody serves it any more.
     """
 
@@ -41,6 +46,7 @@ class MetricsReading:
     measures: Mapping[str, int]
     settings: Mapping[str, int]
     log_entries: int
+    unknown: Sequence[Row]
     orphaned: bool
 
 
@@ -78,10 +84,17 @@ def read(redis: "Redis", destinations: Sequence[str], orphaned: Collection[str] 
             pipe.hgetall(keys.measures)
             pipe.hmget(keys.settings, *_SETTINGS)
             pipe.xlen(keys.log)
+            pipe.mget(keys.sent, keys.known)
         answers = iter(pipe.execute())
     return {
         name: MetricsReading(
-            *(statuses[name], read_counts(next(answers)), _settings(next(answers)), int(next(answers))),
+            *(
+                statuses[name],
+                read_counts(next(answers)),
+                _settings(next(answers)),
+                int(next(answers)),
+                _unknown(*next(answers)),
+            ),
             name in orphaned,
         )
         for name in destinations
@@ -162,6 +175,18 @@ def _paused(reading: MetricsReading) -> Values:
     return [((str(kind),), int(pause is not None and pause.kind == kind)) for kind in PauseKind]
 
 
+def _unknown(sent: bytes | None, known: bytes | None) -> list[Row]:
+    return faults(compare(sent_from(sent), Known.from_json(known)))
+
+
+def _unknown_names(reading: MetricsReading) -> Values:
+    for row in reading.unknown[:_NAMES_MOST]:
+        kind = "event property" if row.event else row.kind
+        yield (kind, f"{row.event}: {row.name}" if row.event else row.name, row.status), 1
+    if reading.unknown[_NAMES_MOST:]:
+        yield ("", "", ""), len(reading.unknown) - _NAMES_MOST
+
+
 def _mappings(reading: MetricsReading) -> Values:
     for mapping, counts in mapping_counts(reading.measures).items():
         for outcome, count in counts.items():
@@ -187,6 +212,7 @@ VALUES: Final[dict[str, Callable[[MetricsReading], Values]]] = {
     "segue_rate_limit_requests_per_second": lambda reading: (
         [((), reading.settings["rate_limit"])] if "rate_limit" in reading.settings else []
     ),
+    "segue_unknown_properties": _unknown_names,
     "segue_log_entries": lambda reading: [((), reading.log_entries)],
     "segue_mapping_events_total": _mappings,
     "segue_rejected_events_total": lambda reading: (

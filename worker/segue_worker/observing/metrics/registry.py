@@ -82,6 +82,13 @@ METRICS: Final = (
         *("segue_rate_limit_requests_per_second", "gauge", "requests per second"),
         "Requests the destination may be sent in any one second (rate_limit)",
     ),
+    Metric(
+        *("segue_unknown_properties", "gauge", "names"),
+        "1 for each property, mailing list and event that was sent in the last 30 days and that Loops does not know (status "
+        "unknown) or has with another type (type differs); of more than 100 the others are one number without a name. "
+        "segue schema lists them all",
+        labels=("kind", "name", "status"),
+    ),
     Metric("segue_log_entries", "gauge", "entries", "Entries of the log that segue trace and segue tail read"),
     _counting("segue_events_enqueued_total", "enqueued"),
     Metric(
