@@ -102,8 +102,11 @@ class Engine:
         return await sweep(self._redis, self._config.destinations, self._rounds, self._redis_time)
 
     async def keep_schemas(self) -> None:
-        """Write what was sent, and ask Loops what it knows; one destination does not wait for another."""
-        schemas = [self._schema(each).keep() for each in self._config.destinations if each.enabled]
+        """Write what was sent, and ask Loops what it knows; one destination does not wait for another.
+
+        Only of destinations that this process has delivered to: nothing is made or asked for idle ones.
+        """
+        schemas = [each.keep() for each in self._schemas.values()]
         for result in await asyncio.gather(*schemas, return_exceptions=True):
             if isinstance(result, Exception):
                 log.debug("what was sent was not noted: %s", type(result).__name__)
