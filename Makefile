@@ -82,10 +82,10 @@ trickle: $(STAMP)
 	$(BIN)/python -m tests.chaos.trickle $(or $(KIND),all) $(or $(ROUNDS),5)
 
 # `make simulate SEEDS=500`: many seeds; `SEED=7` instead: one, with its story. `FAULT=name` puts an old fault back,
-# `UNMASK=name,name` looks for what is known and not mended yet, `JOBS=2` uses two processes.
+# `FIRST=501` begins there, `JOBS=2` uses two processes.
 simulate: $(STAMP)
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),200)) \
-	  $(if $(FAULT),--fault $(FAULT)) $(if $(UNMASK),--unmask $(UNMASK)) $(if $(JOBS),--jobs $(JOBS))
+	  $(if $(FIRST),--first $(FIRST)) $(if $(FAULT),--fault $(FAULT)) $(if $(JOBS),--jobs $(JOBS))
 
 # `make mutants ONLY="delivery.retry delivery.watch"`: these modules only.
 mutants: $(VENV)/.installed-mutants

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-Event = dict[str, Any]
+Event = Any
+"""As `Producer.enqueue` takes it."""
 
 
 def identify(contact: str, message_id: str, **traits: Any) -> Event:

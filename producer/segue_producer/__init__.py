@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from segue_producer.async_producer import AsyncProducer
     from segue_producer.events import Identify, Track
     from segue_producer.producer import Producer
+    from segue_producer.typed_events import IdentifyEvent, TrackEvent
 
     __version__: str
 
@@ -30,12 +31,14 @@ __all__ = [
     "AsyncProducer",
     "EnqueueError",
     "Identify",
+    "IdentifyEvent",
     "InvalidEvent",
     "OutboxFull",
     "OutboxUnavailable",
     "Producer",
     "SegueError",
     "Track",
+    "TrackEvent",
     "UnknownDestination",
     "__version__",
 ]
@@ -45,8 +48,10 @@ __all__ = [
 _LAZY = {
     "AsyncProducer": "segue_producer.async_producer",
     "Identify": "segue_producer.events",
+    "IdentifyEvent": "segue_producer.typed_events",
     "Producer": "segue_producer.producer",
     "Track": "segue_producer.events",
+    "TrackEvent": "segue_producer.typed_events",
 }
 
 

@@ -37,8 +37,13 @@ if pending + count > limit then
   return {0, pending, limit}
 end
 redis.call('ZCARD', KEYS[1])
-redis.call('ZCARD', KEYS[9])
-local mixed = redis.call('ZCARD', KEYS[10]) + redis.call('HLEN', KEYS[11]) > 0
+-- Where nobody is away, nobody needs to be looked for there.
+local away = redis.call('ZCARD', KEYS[9]) > 0 and KEYS[9]
+local mixed = redis.call('EXISTS', KEYS[10], KEYS[11]) > 0
+if mixed then
+  redis.call('ZCARD', KEYS[10])
+  redis.call('HLEN', KEYS[11])
+end
 local lengths = {}
 for i = 6, #ARGV, 2 do
   local length = redis.pcall('RPUSH', ARGV[4] .. ARGV[i], ARGV[i + 1])
@@ -54,7 +59,7 @@ redis.call('SET', KEYS[3], pending + count)
 
 local waiting, in_bulk = false, 0
 for i = 6, #ARGV, 2 do
-  local waits, more = join(lanes, KEYS[9], ARGV[i], lengths[i], ARGV[5], mixed)
+  local waits, more = join(lanes, away, ARGV[i], lengths[i], ARGV[5], mixed)
   waiting, in_bulk = waiting or waits, in_bulk + more
 end
 if in_bulk ~= 0 then

@@ -1,8 +1,9 @@
 """The append step, apart from how Redis is reached: batches, script arguments, answers, and what errors mean."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 
 from redis import exceptions
@@ -15,6 +16,7 @@ from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEP
 from segue_producer.lanes import Lane
 from segue_producer.lua import CLOCK, HINT, LANES, read_script
 from segue_producer.replicated import NotReplicatedError
+from segue_producer.typed_events import IdentifyEvent, TrackEvent
 
 APPEND_SCRIPT: Final = read_script("segue_producer/append", CLOCK, HINT, LANES)
 BATCH: Final = 250
@@ -24,7 +26,7 @@ REMEMBERED: Final = 10_000
 _NAMED: Final = 5
 """MessageIds that a message names at most."""
 
-EventInput = Mapping[str, Any] | Identify | Track
+EventInput = IdentifyEvent | TrackEvent | Identify | Track
 
 
 def prepare_all(events: Iterable[EventInput]) -> list[Prepared]:
@@ -80,17 +82,24 @@ def batches(events: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
 
 def arguments(
     keys: Keys, events: Sequence[Prepared], *, lane: Lane = "live", now_ms: int = 0
-) -> tuple[list[str], list[Any]]:
+) -> tuple[tuple[str, ...], list[Any]]:
     """KEYS and ARGV of append.lua; `now_ms` 0 stands for the server's clock."""
     unix_ms = now_ms or int(time.time() * 1000)
-    names = [keys.due, keys.run, keys.pending, keys.settings, keys.hinted, keys.paused]
-    names += [f"{keys.stats}{unix_ms // 60_000}", keys.measures, keys.away]
-    names += [keys.bulk, keys.live, keys.pending_bulk]
+    names = _names(keys, unix_ms // 60_000)
     args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S, keys.outbox, lane]
     stamp = entry_stamp(unix_ms)
     for event in events:
         args += (event.contact, event.json + stamp if not event.source else _with_source(event) + stamp)
     return names, args
+
+
+@lru_cache(maxsize=256)
+def _names(keys: Keys, minute: int) -> tuple[str, ...]:
+    """KEYS of append.lua in a minute."""
+    return (
+        *(keys.due, keys.run, keys.pending, keys.settings, keys.hinted, keys.paused, f"{keys.stats}{minute}"),
+        *(keys.measures, keys.away, keys.bulk, keys.live, keys.pending_bulk),
+    )
 
 
 def _with_source(event: Prepared) -> bytes:
@@ -200,6 +209,13 @@ def bad_address() -> EnqueueError:
     return OutboxUnavailable(
         "the address of Redis is none, or has no valid port: write redis_url, or SEGUE_REDIS_URL, like "
         "redis://localhost:6379/0, and special characters of a password as %23"
+    )
+
+
+def is_away(error: exceptions.RedisError | OSError) -> bool:
+    """Whether an error says that Redis is away, and not that it refused or that this process has no free connection."""
+    return isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError) and not isinstance(
+        error, AllInUseError | exceptions.AuthenticationError
     )
 
 

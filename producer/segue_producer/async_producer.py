@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from functools import lru_cache
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -12,14 +12,18 @@ from redis import exceptions
 
 from segue_producer import append, replicated
 from segue_producer.append import EventInput, Partly, Taking
+from segue_producer.breaker import Breaker
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import async_redis_client, broker_url, redis_url
 from segue_producer.errors import EnqueueError, OutboxFull
-from segue_producer.events import Prepared
+from segue_producer.events import Prepared, prepare
 from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_producer.lanes import Lane, check_lane
 from segue_producer.producer import KNOWN_FOR_S
+from segue_producer.typed_events import Id, Moment
+
+_keys = lru_cache(maxsize=1024)(Keys)
 
 
 class AsyncProducer:
@@ -47,11 +51,11 @@ class AsyncProducer:
 
     async def identify(
         self,
-        user_id: str | None = None,
+        user_id: Id | None = None,
         traits: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
-        timestamp: datetime | str | None = None,
-        anonymous_id: str | None = None,
+        timestamp: Moment | None = None,
+        anonymous_id: Id | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
         *,
@@ -59,16 +63,16 @@ class AsyncProducer:
     ) -> str:
         """See `Producer.identify`."""
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return (await self.enqueue([identify_event(call, traits)], lane=lane))[0]
+        return (await self.enqueue_prepared([prepare(identify_event(call, traits))], lane=lane))[0]
 
     async def track(
         self,
-        user_id: str | None,
+        user_id: Id | None,
         event: str,
         properties: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
-        timestamp: datetime | str | None = None,
-        anonymous_id: str | None = None,
+        timestamp: Moment | None = None,
+        anonymous_id: Id | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
         *,
@@ -76,7 +80,7 @@ class AsyncProducer:
     ) -> str:
         """See `Producer.track`."""
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return (await self.enqueue([track_event(call, event, properties)], lane=lane))[0]
+        return (await self.enqueue_prepared([prepare(track_event(call, event, properties))], lane=lane))[0]
 
     async def enqueue(self, events: Iterable[EventInput], *, lane: Lane | None = None) -> list[str]:
         """See `Producer.enqueue`."""
@@ -127,6 +131,7 @@ class _Connection:
     def __init__(self, url: str, broker: str, timeout: float) -> None:
         self.pid = os.getpid()
         self._url = url
+        self._breaker = Breaker()
         self._redis = async_redis_client(url, timeout=timeout)
         self._script = self._redis.register_script(append.APPEND_SCRIPT)
         self._hints = background_hints(broker, timeout=timeout)
@@ -135,13 +140,15 @@ class _Connection:
         self._replicated: set[str] = set()
 
     async def append(self, events: Sequence[Prepared], taking: Taking, lane: Lane) -> None:
+        began = self._breaker.enter()
         try:
             await self._check_known(taking.open)
             wanting = [name for name in taking.open if await self._append_to(name, events, taking, lane)]
         except (exceptions.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
             unavailable.uncertain = tuple(event.message_id for event in events)
-            raise unavailable from None
+            raise (self._breaker.failed(began, unavailable) if append.is_away(error) else unavailable) from None
+        self._breaker.succeeded()
         for name in wanting:
             self._hints.send(name)
 
@@ -156,7 +163,7 @@ class _Connection:
             return False
 
     async def _answer(self, destination: str, events: Sequence[Prepared], lane: Lane) -> Any:
-        keys, args = append.arguments(Keys(destination), events, lane=lane)
+        keys, args = append.arguments(_keys(destination), events, lane=lane)
         if destination in self._replicated:
             return await replicated.append(self._redis, append.APPEND_SCRIPT, keys, args, within_s=self._timeout)
         return await self._script(keys=keys, args=args)

@@ -1,17 +1,21 @@
 """The arguments of `identify` and `track` as events of the Segment spec."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from segue_producer.typed_events import Id, Moment
+
+_NAMES: Final = ("userId", "context", "timestamp", "anonymousId", "integrations", "messageId")
+"""Of the fields of `Call`, in their order."""
 
 
 class Call(NamedTuple):
     """What identify and track take alike."""
 
-    user_id: str | None
+    user_id: Id | None
     context: Mapping[str, Any] | None
-    timestamp: datetime | str | None
-    anonymous_id: str | None
+    timestamp: Moment | None
+    anonymous_id: Id | None
     integrations: Mapping[str, Any] | None
     message_id: str | None
 
@@ -27,12 +31,4 @@ def track_event(call: Call, event: str, properties: Mapping[str, Any] | None) ->
 
 
 def _common(call: Call) -> dict[str, Any]:
-    fields = {
-        "userId": call.user_id,
-        "anonymousId": call.anonymous_id,
-        "messageId": call.message_id,
-        "timestamp": call.timestamp,
-        "context": call.context,
-        "integrations": call.integrations,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+    return {name: value for name, value in zip(_NAMES, call, strict=True) if value is not None}

@@ -11,6 +11,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 
 class SegueError(Exception):
@@ -64,4 +65,12 @@ class OutboxFull(EnqueueError):
 
 
 class OutboxUnavailable(EnqueueError):
-    """Redis cannot be reached in time, or refused the write."""
+    """Redis cannot be reached in time, or refused the write.
+
+    Attributes:
+        since: when it was first found to be away; None where it answers, but refused.
+    """
+
+    def __init__(self, message: str, *, uncertain: Sequence[str] = (), since: datetime | None = None) -> None:
+        super().__init__(message, uncertain=uncertain)
+        self.since = since

@@ -225,7 +225,8 @@ def _new_id() -> str:
 
 def contact_of(event: Mapping[str, Any]) -> str | None:
     """The contact of an event: userId, else email, else anonymousId; None where there is none of them."""
-    if user_id := _identity(event.get("userId")):
+    user_id = event.get("userId")
+    if (user_id.__class__ is str and user_id and user_id.isascii()) or (user_id := _identity(user_id)):
         return contact_name(user_id)
     for email in emails_of(event):
         return contact_name(sound(email.strip().casefold()))

@@ -9,9 +9,10 @@
 
 local function hint_wanted(run, paused, hinted)
   if redis.call('EXISTS', run, paused) == 0 then
-    -- One that lives for longer was written before the server's clock was set back.
-    if redis.call('SET', hinted, '1', 'NX', 'PX', 1000) or redis.call('PTTL', hinted) > 1000 then
-      redis.call('PEXPIRE', hinted, 1000)
+    -- Below 0 there is none. One that lives for longer was written before the server's clock was set back.
+    local left = redis.call('PTTL', hinted)
+    if left < 0 or left > 1000 then
+      redis.call('SET', hinted, '1', 'PX', 1000)
       return 1
     end
   end

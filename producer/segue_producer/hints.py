@@ -6,9 +6,9 @@ Workers find the work by themselves within about two seconds, so nobody needs to
 import atexit
 import logging
 import os
-import queue
 import threading
 import time
+from collections import deque
 from typing import Any, Final
 
 from segue_producer.broker import celery_app
@@ -67,32 +67,42 @@ class BackgroundHints:
 
     def __init__(self, broker_url: str, *, timeout: float) -> None:
         self._hints = Hints(broker_url, timeout=timeout)
-        self._waiting: queue.Queue[str] = queue.Queue(_WAITING)
+        self._waiting: deque[str] = deque()
+        # Not a queue, since gevent's cannot be waited for until it is empty.
+        self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def send(self, destination: str) -> None:
         """Have a hint sent soon. It is dropped where too many wait already."""
-        try:
-            self._waiting.put_nowait(destination)
+        with self._changed:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="segue-hints", daemon=True)
-                self._thread.start()
-        except (queue.Full, RuntimeError):
-            # No thread can start any more where the interpreter ends.
-            log.debug("a hint for destination %s was dropped", destination)
+                try:
+                    thread = threading.Thread(target=self._work, name="segue-hints", daemon=True)
+                    thread.start()
+                except RuntimeError:
+                    log.debug("no hint for destination %s, because the interpreter ends", destination)
+                    return
+                self._thread = thread
+            if len(self._waiting) < _WAITING:
+                self._waiting.append(destination)
+                self._changed.notify_all()
 
     def flush(self, within_s: float) -> None:
         """Wait until what was asked for has been sent, or dropped, but for so many seconds at most."""
-        with self._waiting.all_tasks_done:
-            self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, within_s)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting, within_s)
 
     def _work(self) -> None:
         while True:
-            destination = self._waiting.get()
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                destination = self._waiting[0]
             try:
                 self._hints.send(destination)
             finally:
-                self._waiting.task_done()
+                with self._changed:
+                    self._waiting.popleft()
+                    self._changed.notify_all()
 
 
 _of_process: dict[tuple[int, str], BackgroundHints] = {}

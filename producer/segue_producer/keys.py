@@ -27,7 +27,7 @@ HELD: Final = "segue:held"
 """Hash: name of each destination that holds something, or may → unix ms when a worker last served it, or 0. One that
 nobody serves stays in it until it is empty."""
 
-HOLDING_KEYS: Final = "segue:{*}:[abd][wue]*"
+HOLDING_KEYS: Final = "segue:{*}:[abd][wue][aelu]*"
 """Pattern of the keys that a destination has as long as it holds something: `away`, `bulk`, `due` and `dead`."""
 
 TEAMS: Final = "segue:teams"
@@ -67,6 +67,7 @@ class Keys:
         "because",
         "bulk",
         "clock",
+        "confirmed",
         "counted",
         "damaged",
         "dead",
@@ -112,6 +113,8 @@ class Keys:
         """Sorted set: each contact that is claimed or parked → unix ms at which it waits again."""
         self.clock = prefix + "clock"
         """The time of the last claim or sweep, by which a clock that was set back is noticed."""
+        self.confirmed = prefix + "confirmed:"
+        """Prefix; the bucket follows. Hash of packed digests of the last updates confirmed (`outbox/confirmed.lua`)."""
         self.lease = prefix + "lease"
         self.run = prefix + "run"
         """Owner token of the live run; further runs of the destination live at `run:1`, `run:2`, …"""

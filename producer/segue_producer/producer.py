@@ -5,20 +5,22 @@ import os
 import queue
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, Self
 
+import hiredis
 import redis
 
 from segue_producer import append, replicated, urls
 from segue_producer.append import EventInput, Partly, Taking
+from segue_producer.breaker import Breaker
 from segue_producer.calls import Call, identify_event, track_event
-from segue_producer.clients import CONNECTIONS, ONCE_AGAIN, AllInUseError, broker_url, redis_client, redis_url
+from segue_producer.clients import CONNECTIONS, AllInUseError, broker_url, redis_client, redis_url
 from segue_producer.errors import EnqueueError, OutboxFull
-from segue_producer.events import Prepared
+from segue_producer.events import Prepared, prepare
 from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_producer.lanes import Lane, check_lane
+from segue_producer.typed_events import Id, Moment
 
 KNOWN_FOR_S: Final = 30
 """Seconds for which the list of known destinations is believed."""
@@ -58,11 +60,11 @@ class Producer:
 
     def identify(
         self,
-        user_id: str | None = None,
+        user_id: Id | None = None,
         traits: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
-        timestamp: datetime | str | None = None,
-        anonymous_id: str | None = None,
+        timestamp: Moment | None = None,
+        anonymous_id: Id | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
         *,
@@ -77,16 +79,16 @@ class Producer:
             EnqueueError: the event was not taken.
         """
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return self.enqueue([identify_event(call, traits)], lane=lane)[0]
+        return self.enqueue_prepared([prepare(identify_event(call, traits))], lane=lane)[0]
 
     def track(
         self,
-        user_id: str | None,
+        user_id: Id | None,
         event: str,
         properties: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
-        timestamp: datetime | str | None = None,
-        anonymous_id: str | None = None,
+        timestamp: Moment | None = None,
+        anonymous_id: Id | None = None,
         integrations: Mapping[str, Any] | None = None,
         message_id: str | None = None,
         *,
@@ -101,7 +103,7 @@ class Producer:
             EnqueueError: the event was not taken.
         """
         call = Call(user_id, context, timestamp, anonymous_id, integrations, message_id)
-        return self.enqueue([track_event(call, event, properties)], lane=lane)[0]
+        return self.enqueue_prepared([prepare(track_event(call, event, properties))], lane=lane)[0]
 
     def enqueue(self, events: Iterable[EventInput], *, lane: Lane | None = None) -> list[str]:
         """Enqueue many events, 250 to a round trip.
@@ -167,6 +169,7 @@ class _Connection:
     def __init__(self, url: str, broker: str, timeout: float, destinations: Sequence[str]) -> None:
         self.pid = os.getpid()
         self._url = url
+        self._breaker = Breaker()
         self._redis = redis_client(url, timeout=timeout)
         self._sha = hashlib.sha1(append.APPEND_SCRIPT.encode()).hexdigest()  # noqa: S324 - how Redis names scripts
         # redis-py's connections, whose methods it does not type.
@@ -184,12 +187,14 @@ class _Connection:
         self._replicated: set[str] = set()
 
     def append(self, events: Sequence[Prepared], taking: Taking, lane: Lane) -> None:
+        began = self._breaker.enter()
         try:
             wanting = self._append(events, taking, lane)
         except (redis.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
             unavailable.uncertain = tuple(event.message_id for event in events)
-            raise unavailable from None
+            raise (self._breaker.failed(began, unavailable) if append.is_away(error) else unavailable) from None
+        self._breaker.succeeded()
         for name in wanting:
             self._hints.send(name)
 
@@ -237,13 +242,14 @@ class _Connection:
         except IndexError:
             connection = self._redis.connection_pool.make_connection()
             connection.connect()
-
-        def connect_again(_: Exception) -> None:
-            connection.disconnect()
-            connection.connect()
-
         try:
-            answer = ONCE_AGAIN.call_with_retry(lambda: converse(connection), connect_again)
+            try:
+                answer = converse(connection)
+            except redis.ConnectionError:
+                # As `ONCE_AGAIN` of the other clients, whose closures cost more than all the rest here.
+                connection.disconnect()
+                connection.connect()
+                answer = converse(connection)
         except redis.ResponseError:
             self._spare.append(connection)
             raise
@@ -273,7 +279,8 @@ class _Connection:
 
 
 def _converse(connection: Any, *command: Any) -> Any:
-    connection.send_command(*command)
+    # Written here, because redis-py looks at each argument before it hands them to hiredis.
+    connection.send_packed_command([hiredis.pack_command(command)])
     return connection.read_response()
 
 

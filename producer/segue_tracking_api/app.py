@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
@@ -29,6 +29,7 @@ from segue_tracking_api.limits import Limits
 from segue_tracking_api.openapi import BATCH_PATHS, CALL_PATHS, docs_page, openapi_description
 from segue_tracking_api.origins import Origins
 from segue_tracking_api.request_handler import UNAVAILABLE_RETRY_S, RequestHandler
+from segue_tracking_api.write_keys import WriteKeys
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ _PREFLIGHT_KEPT_S: Final = 600
 def create_app(  # noqa: PLR0913 - what a server of it is told, once
     sources: Mapping[str, Sequence[str]],
     *,
+    public: Collection[str] = (),
     lanes: Mapping[str, Lane] = MappingProxyType({}),
     redis_url: str | None = None,
     broker_url: str | None = None,
@@ -49,6 +51,7 @@ def create_app(  # noqa: PLR0913 - what a server of it is told, once
 
     Args:
         sources: for each write key, the names of the destinations that its events go to.
+        public: the write keys that stand in web pages, where everybody can read them.
         lanes: write key → lane in which its events wait; `live` where left out.
         redis_url: URL of the Redis that holds the outbox; `SEGUE_REDIS_URL` when left out.
         broker_url: URL of the Celery broker for hints; when left out, `SEGUE_BROKER_URL` or the same Redis.
@@ -59,7 +62,7 @@ def create_app(  # noqa: PLR0913 - what a server of it is told, once
     client = async_redis_client(effective_redis_url(redis_url), timeout=_REDIS_TIMEOUT_S)
     counters = Counters(client)
     handler = RequestHandler(
-        *(sources, lanes, limits, counters, client),
+        *(WriteKeys(sources, lanes, public), limits, counters, client),
         origins=Origins(cors_origins),
         redis_url=redis_url,
         broker_url=broker_url,

@@ -29,6 +29,7 @@ class Limits:
         arriving_per_address: how many requests of one address may be arriving at once; beyond, the one that has been
             arriving for the longest is cut.
         arriving_bytes: the same for what has arrived of all of them, whatever their addresses.
+        public_letters: how many invalid events of public write keys are kept a minute.
         head_bytes: size of the request line and the headers.
         receive_s: seconds within which a whole request must arrive.
         shutdown_s: seconds in which current requests may finish when the process is told to stop.
@@ -37,6 +38,7 @@ class Limits:
     batch_bytes: int = DEFAULT_BATCH_BYTES
     event_bytes: int = MAX_EVENT_BYTES
     in_flight: int = 256
+    public_letters: int = 100
     arriving_per_address: int = 128
     arriving_bytes: int = 64 * 1024 * 1024
     head_bytes: int = 64 * 1024

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -16,7 +17,6 @@ from starlette.responses import Response
 from segue_producer.append import BATCH
 from segue_producer.async_producer import AsyncProducer
 from segue_producer.errors import EnqueueError, OutboxFull, OutboxUnavailable, UnknownDestination
-from segue_producer.lanes import Lane
 from segue_producer.refusals import Refused, bury
 from segue_tracking_api import body, write_keys
 from segue_tracking_api.answers import RequestRefused, error_response, refusal_response, success_response
@@ -38,8 +38,7 @@ class RequestHandler:
     """Puts the events of requests into the outbox, and answers the requests.
 
     Args:
-        sources: for each write key, the names of the destinations that its events go to.
-        lanes: write key → lane; `live` where left out.
+        keys: the write keys that are accepted.
         limits: limits of a request and of the process.
         counters: counts every request.
         client: client of the Redis that holds the outbox.
@@ -50,8 +49,7 @@ class RequestHandler:
 
     def __init__(  # noqa: PLR0913 - what a request needs, once
         self,
-        sources: Mapping[str, Sequence[str]],
-        lanes: Mapping[str, Lane],
+        keys: WriteKeys,
         limits: Limits,
         counters: Counters,
         client: Redis,
@@ -60,16 +58,17 @@ class RequestHandler:
         redis_url: str | None,
         broker_url: str | None,
     ) -> None:
-        self._keys = WriteKeys(sources, lanes)
+        self._keys = keys
+        self._spared = (0.0, 0)
         self._limits = limits
         self._counters = counters
         self._redis = client
         self._origins = origins
         self._in_flight = 0
         self._is_outbox_well = True
-        targets = {(tuple(destinations), lanes.get(key, "live")) for key, destinations in sources.items()}
         self._producers = {
-            (names, lane): AsyncProducer(redis_url, names, broker_url=broker_url, lane=lane) for names, lane in targets
+            (names, lane): AsyncProducer(redis_url, names, broker_url=broker_url, lane=lane)
+            for names, lane in keys.targets
         }
         self._commits = {target: GroupCommit(each.enqueue_prepared) for target, each in self._producers.items()}
 
@@ -134,6 +133,8 @@ class RequestHandler:
             await self._commit(intake, source)
         if intake.rejected:
             refused = [each.refused for each in intake.rejected]
+            if source.public:
+                refused = refused[: self._spare(len(refused))]
             await self._bury(dict.fromkeys(source.destinations, refused))
         return intake
 
@@ -163,6 +164,15 @@ class RequestHandler:
         if not self._is_outbox_well:
             log.warning("Accepting events again")
         self._is_outbox_well = True
+
+    def _spare(self, count: int) -> int:
+        """How many of what public keys send may still be kept this minute: they must not push out all other letters."""
+        minute, kept = self._spared
+        now = time.monotonic() // 60
+        kept = kept if minute == now else 0
+        allowed = min(count, self._limits.public_letters - kept)
+        self._spared = (now, kept + allowed)
+        return allowed
 
     async def _bury(self, refused: Mapping[str, Sequence[Refused]]) -> None:
         """Make dead letters, by destination."""

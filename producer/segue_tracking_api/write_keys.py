@@ -3,7 +3,7 @@
 import binascii
 import hmac
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -20,11 +20,13 @@ class Source(NamedTuple):
         id: by which the outbox and the log know it (`segue_producer.entries.source_of`).
         destinations: names of those that its events go to.
         lane: in which they wait.
+        public: whether everybody can read the key.
     """
 
     id: str
     destinations: tuple[str, ...]
     lane: Lane = "live"
+    public: bool = False
 
 
 class WriteKeys:
@@ -33,13 +35,24 @@ class WriteKeys:
     Args:
         sources: for each write key, the names of the destinations that its events go to.
         lanes: write key → lane; `live` where left out.
+        public: those that everybody can read.
     """
 
-    def __init__(self, sources: Mapping[str, Sequence[str]], lanes: Mapping[str, Lane] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, Sequence[str]],
+        lanes: Mapping[str, Lane] = MappingProxyType({}),
+        public: Collection[str] = (),
+    ) -> None:
         self._sources = [
-            (key.encode(), Source(source_of(key), tuple(destinations), lanes.get(key, "live")))
+            (key.encode(), Source(source_of(key), tuple(destinations), lanes.get(key, "live"), key in public))
             for key, destinations in sources.items()
         ]
+
+    @property
+    def targets(self) -> set[tuple[tuple[str, ...], Lane]]:
+        """The destinations of each source, and its lane."""
+        return {(source.destinations, source.lane) for _, source in self._sources}
 
     def source(self, write_key: str) -> Source:
         """Return the source of a write key. This takes the same time for a wrong key as for a right one.

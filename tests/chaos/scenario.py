@@ -117,7 +117,7 @@ def run_chaos(scale: Scale, seed: int, target: Target, directory: Path) -> Verdi
         return verdict
 
 
-def _feed(target: Target, events: list[dict[str, Any]]) -> None:
+def _feed(target: Target, events: list[Any]) -> None:
     """Enqueue everything, again and again where Redis was away; a messageId takes effect once."""
     with Producer(target.url, broker_url=target.broker_url, timeout=2.0) as producer:
         for start in range(0, len(events), 50):

@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_a_kill_at_a_named_point_loses_and_doubles_nothing(
 ) -> None:
     """The worker's process dies there; another worker takes over."""
     scale = replace(SMALL, events=200, contacts=40)
-    events = make_events(scale, Random(SEED))
+    events: list[Any] = make_events(scale, Random(SEED))
     with Stack(redis_server, tmp_path, rate_limit=20 if point == "hand_over" else 100) as stack:
         stack.producer.enqueue(events)
         armed = stack.worker(SEGUE_FAULT_POINT=f"{point}:{TIMES.get(point, 3)}", wait=False)

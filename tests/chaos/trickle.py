@@ -86,7 +86,7 @@ class Found:
         return f"{self.deliveries} deliveries in {self.seconds:.0f} s: {wrong}"
 
 
-def events_of(trickle: Trickle, producer: int) -> Iterator[list[dict[str, Any]]]:
+def events_of(trickle: Trickle, producer: int) -> Iterator[list[Any]]:
     """One producer's batches; every event is told from all others by its name, and has its own messageId."""
     rng = random.Random(producer)
     for batch in range(trickle.batches):

@@ -31,7 +31,7 @@ class DashboardProcess:
     def __enter__(self) -> Self:
         environ = {
             "SEGUE_REDIS_URL": self._stack.server.url,
-            "SEGUE_BROKER_URL": self._stack.broker_url,
+            **self._stack.broker_environ,
             "SEGUE_CONFIG": str(self._stack.config),
             "SEGUE_DASHBOARD_TOKEN": TOKEN,
             "LOOPS_API_KEY": API_KEY,

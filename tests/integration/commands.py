@@ -13,7 +13,7 @@ def start(stack: Stack, *arguments: str) -> "subprocess.Popen[str]":
     """Start `segue` against a stack."""
     environ = {
         "SEGUE_REDIS_URL": stack.server.url,
-        "SEGUE_BROKER_URL": stack.broker_url,
+        **stack.broker_environ,
         "SEGUE_CONFIG": str(stack.config),
         "LOOPS_API_KEY": API_KEY,
     }

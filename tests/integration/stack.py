@@ -103,6 +103,11 @@ class Stack:
         return started
 
     @property
+    def broker_environ(self) -> dict[str, str]:
+        """Names the broker to programs, where it is not the Redis."""
+        return {} if self.broker_url == self.server.url else {"SEGUE_BROKER_URL": self.broker_url}
+
+    @property
     def delivered(self) -> int:
         """Events delivered so far."""
         return self.counters.get("delivered", 0)

@@ -75,7 +75,8 @@ class World:
                     {"type": "track", "event": "E", "properties": {"email": email, "number": next(number)}}
                     for _ in range(EACH)
                 ]
-                self.ids += producer.enqueue([{"userId": contact, **event} for event in events])
+                whole: list[Any] = [{"userId": contact, **event} for event in events]
+                self.ids += producer.enqueue(whole)
 
     def work(self) -> None:
         """A worker with what is written now, until there is nothing that it may do."""

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery
@@ -56,7 +57,7 @@ class Feeder(threading.Thread):
         with self._producer:
             for number in self._numbers:
                 user = f"u{number % CONTACTS}"
-                event = {
+                event: Any = {
                     "type": "track",
                     "userId": user,
                     "event": "Counted",
@@ -189,25 +190,25 @@ def test_durability_replicated_takes_nothing_that_no_replica_has(tmp_path: Path)
     """From both producers; and what a call that failed left at the primary takes effect once."""
     with Sentinels(tmp_path) as engine, Stack(engine, tmp_path, rate_limit=100, durability="replicated") as stack:
         stack.worker()
-        event = {"type": "track", "userId": "u1", "event": "E", "properties": {"email": "u1@example.com"}}
+        event: Any = {"type": "track", "userId": "u1", "event": "E", "properties": {"email": "u1@example.com"}}
         with Producer(engine.url) as producer:
-            producer.enqueue([{**event, "messageId": "m1"}])
+            producer.enqueue([event | {"messageId": "m1"}])
             replica = next(server for server in engine.servers if server is not engine.primary)
             replica.kill()
             with pytest.raises(OutboxUnavailable, match="no replica") as caught:
-                producer.enqueue([{**event, "messageId": "m2"}])
+                producer.enqueue([event | {"messageId": "m2"}])
             assert caught.value.uncertain == ("m2",)
 
             async def enqueue(message_id: str) -> None:
                 async with AsyncProducer(engine.url) as asynchronous:
-                    await asynchronous.enqueue([{**event, "messageId": message_id}])
+                    await asynchronous.enqueue([event | {"messageId": message_id}])
 
             with pytest.raises(OutboxUnavailable, match="no replica"):
                 asyncio.run(enqueue("m3"))
             replica.start()
             wait_until(lambda: engine.follows(replica))
             asyncio.run(enqueue("m3"))
-            producer.enqueue([{**event, "messageId": "m2"}])
+            producer.enqueue([event | {"messageId": "m2"}])
         stack.wait_delivered()
         assert events_so_far(stack) == 3
 
@@ -216,7 +217,7 @@ def test_durability_replicated_takes_nothing_that_no_replica_has(tmp_path: Path)
 def test_durability_replicated_on_a_cluster(tmp_path: Path, kind: str) -> None:
     with Cluster(tmp_path) as engine, redis_client(engine.url, timeout=2) as client:
         client.hset(Keys("loops").settings, "replicated", 1)
-        event = {"type": "track", "userId": "u1", "event": "E"}
+        event: Any = {"type": "track", "userId": "u1", "event": "E"}
 
         async def enqueue() -> None:
             async with AsyncProducer(engine.url) as asynchronous:
@@ -261,7 +262,7 @@ def test_delivery_goes_on_without_its_broker_and_messages_flow_when_it_is_back(
         finally:
             broker.start()
         with Celery("service", broker=broker.url) as service:
-            event = {"type": "track", "userId": "last", "event": "E", "properties": {"email": "last@example.com"}}
+            event: Any = {"type": "track", "userId": "last", "event": "E", "properties": {"email": "last@example.com"}}
             service.send_task("segue.enqueue", args=[[event], ["loops"]], queue="segue", ignore_result=True)
         wait_until(lambda: any(event["userId"] == "last" for event in stack.sandbox.events()))
         log = worker.log.read_text()

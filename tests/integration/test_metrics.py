@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -27,7 +28,7 @@ def numbers(stack: Stack) -> dict[tuple[str, ...], float]:
 
 def enqueue(stack: Stack) -> int:
     """Track events, each of which is one request; a second copy of some; and some that no mapping takes."""
-    events = [
+    events: Any = [
         {
             "type": "track",
             "userId": f"u{contact}",
@@ -38,7 +39,9 @@ def enqueue(stack: Stack) -> int:
         for number in range(EACH)
         for contact in range(CONTACTS)
     ]
-    kept_back = [{**event, "messageId": f"f{n}", "integrations": {"All": False}} for n, event in enumerate(events[:20])]
+    kept_back: Any = [
+        {**event, "messageId": f"f{n}", "integrations": {"All": False}} for n, event in enumerate(events[:20])
+    ]
     stack.producer.enqueue([*events, *events[:30], *kept_back])
     return len(events)
 

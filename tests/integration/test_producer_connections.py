@@ -16,6 +16,7 @@ from segue_producer import AsyncProducer, OutboxUnavailable, Producer
 from segue_producer.clients import CONNECTIONS, AllInUseError, async_redis_client
 from segue_producer.keys import Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis
+from tests.integration.stack import wait_until
 
 KEYS = Keys("loops")
 AT_ONCE = 300
@@ -23,10 +24,12 @@ GEVENT = """
 from gevent import monkey; monkey.patch_all()
 import gevent, sys
 from segue_producer import Producer
+from segue_producer.hints import background_hints
 producer = Producer(sys.argv[1], timeout=20.0)
 jobs = [gevent.spawn(producer.track, f"u{number}", "E") for number in range(1000)]
 gevent.joinall(jobs, raise_error=True)
 print(len({job.value for job in jobs}))
+background_hints(sys.argv[1], timeout=2.0).flush(10)
 """
 
 
@@ -44,6 +47,24 @@ def held_up(client: "redis.Redis") -> Iterator[None]:
         yield
     finally:
         client.client_unpause()
+
+
+def is_taken(producer: Producer) -> bool:
+    """Whether a producer takes events again."""
+    try:
+        producer.track("again", "E")
+    except OutboxUnavailable:
+        return False
+    return True
+
+
+async def is_taken_by(producer: AsyncProducer) -> bool:
+    """The same of an AsyncProducer."""
+    try:
+        await producer.track("again", "E")
+    except OutboxUnavailable:
+        return False
+    return True
 
 
 def opened(client: "redis.Redis") -> int:
@@ -82,6 +103,8 @@ def test_one_that_lost_its_answers_goes_on_by_itself(redis_server: EmbeddedRedis
         with held_up(client), ThreadPoolExecutor(AT_ONCE) as pool:
             lost = [pool.submit(producer.track, "lost", "E") for _ in range(AT_ONCE)]
             assert all(isinstance(each.exception(30), OutboxUnavailable) for each in lost)
+        # Until it is let in again, nobody asks.
+        wait_until(lambda: is_taken(producer), within_s=30)
         for number in range(2 * CONNECTIONS):
             producer.track("u1", f"After {number}")
     assert client.llen(KEYS.outbox + "u1") == 1 + 2 * CONNECTIONS
@@ -129,6 +152,10 @@ async def test_an_async_producer_says_whether_it_was_redis(redis_server: Embedde
         assert {type(error) for error in found} == {OutboxUnavailable}
         texts = {str(error).partition(" to Redis")[0] for error in found}
         assert "none of 64 connections was free within 0.3 s" in texts
+        assert {error.since is None for error in found if isinstance(error, OutboxUnavailable)} == {True, False}
+        async with asyncio.timeout(30):
+            while not await is_taken_by(producer):  # noqa: ASYNC110 - nothing announces that a rest is over
+                await asyncio.sleep(0.05)
         await producer.track("u2", "E")
     assert client.llen(KEYS.outbox + "u2") == 1
 
@@ -171,3 +198,4 @@ def test_a_thousand_greenlets_share_a_producer(redis_server: EmbeddedRedis, clie
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.returncode) == ("1000\n", 0), done.stderr
     assert client.get(KEYS.pending) == b"1000"
+    assert client.llen("segue") == 1, "the thread that sends hints is a greenlet"

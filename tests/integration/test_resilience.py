@@ -6,14 +6,19 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis import Redis
+from redis.exceptions import OutOfMemoryError
 
 from segue_producer import OutboxUnavailable, Producer
 from segue_producer.keys import Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
+from segue_worker.operating.pause import pause, resume
 
 from .stack import MakeStack, Stack, wait_until
 
@@ -22,7 +27,7 @@ RESUMES_WITHIN_S = 15
 
 
 def sign_ups(stack: Stack, contacts: int) -> None:
-    stack.producer.enqueue(
+    events: Iterator[Any] = (
         event
         for number in range(contacts)
         for event in (
@@ -30,6 +35,7 @@ def sign_ups(stack: Stack, contacts: int) -> None:
             {"type": "track", "userId": f"u{number}", "event": "Signed Up", "properties": {"n": number}},
         )
     )
+    stack.producer.enqueue(events)
 
 
 def assert_each_signed_up_once_after_its_update(stack: Stack, contacts: int) -> None:
@@ -163,6 +169,11 @@ def test_a_stopped_redis_makes_enqueue_raise_within_its_timeout(tmp_path: Path) 
                 producer.track("u1", "E")
             # The bound is the producer's promise; twice the timeout allows for a machine that is busy.
             assert time.monotonic() - began < 1.0
+            # From then on nobody waits: those that come meanwhile are told since when Redis is away, and nothing was sent.
+            with pytest.raises(OutboxUnavailable, match="away since") as caught:
+                producer.track("u1", "E")
+            assert caught.value.since is not None
+            assert caught.value.uncertain == ()
         finally:
             os.kill(server.pid, signal.SIGCONT)
 
@@ -252,3 +263,18 @@ def _set_trouble(stack: Stack, trouble: str, *, on: bool) -> None:
         stack.redis.config_set("maxmemory", "1" if on else "0")
     else:
         stack.redis.replicaof(*(("127.0.0.1", "9") if on else ("NO", "ONE")))
+
+
+def test_a_destination_is_resumed_though_redis_is_full() -> None:
+    # What the pause holds back may be what fills it.
+    with EmbeddedRedis() as server, Redis.from_url(server.url) as client:
+        pause(client, "loops", "by hand", 1)
+        client.config_set("maxmemory", "1")
+        try:
+            with pytest.raises(OutOfMemoryError):
+                client.set("anything", "1")
+            assert resume(client, "loops")
+        finally:
+            client.config_set("maxmemory", "0")
+        assert not client.exists(KEYS.paused)
+        assert client.ttl(KEYS.resumed) > 0

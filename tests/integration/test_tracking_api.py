@@ -14,6 +14,7 @@ import httpx
 import pytest
 import redis
 
+from segue_producer import Producer
 from segue_producer.entries import read_source, read_stamp, source_of
 from segue_producer.keys import TRACKING_TOTALS, Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis
@@ -21,9 +22,11 @@ from segue_worker.observing.metrics.exposition import render
 from segue_worker.observing.trace import read_trails
 from segue_worker.operating.dead_letters import replay
 from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.entry import read_entry
+from segue_worker.outbox.outbox import digest
 
 from .stack import KEYS, wait_until
-from .tracking import WRITE_KEY, TrackingApiProcess, write_config
+from .tracking import PUBLIC_KEY, WRITE_KEY, TrackingApiProcess, write_config
 
 TRACK = {"type": "track", "userId": "u1", "event": "E"}
 SUCCESS = (200, b'{"success":true}')
@@ -226,6 +229,22 @@ def test_ids_are_exact_and_one_person_is_one_contact(client: httpx.Client, store
     assert contacts == {"9007199254740992", "9007199254740993", "777"}
     assert {event["userId"] for event in waiting(store, "777")} == {"777"}
     assert len(waiting(store, "777")) == 4
+
+
+def test_a_public_key_cannot_silence_the_backend_nor_flood_dead_letters(
+    client: httpx.Client, store: "redis.Redis", redis_server: EmbeddedRedis
+) -> None:
+    page: dict[str, Any] = {"params": {"writeKey": PUBLIC_KEY}, "auth": None}
+    early = {**TRACK, "userId": "u777", "messageId": "registered-u777"}
+    assert client.post("/v1/t", json=early, **page).status_code == 200
+    Producer(redis_server.url).track("u777", "Registered", message_id="registered-u777")
+    entries = [read_entry(each) for each in store.lrange(KEYS.outbox + "u777", 0, -1) if isinstance(each, bytes)]
+    assert [entry.source for entry in entries] == [source_of(PUBLIC_KEY), ""]
+    assert len({digest(entry.identity) for entry in entries}) == 2
+    assert client.post("/v1/b", json={"batch": [{"type": "group"}, {"type": "page"}]}, **page).json()["accepted"] == 0
+    flood = [{"type": "track", "messageId": str(number)} for number in range(1000)]
+    assert len(client.post("/v1/b", json={"batch": flood}, **page).json()["rejected"]) == 1000
+    assert store.hlen(KEYS.dead) == 100
 
 
 def test_redis_goes_away_and_comes_back(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from segue_worker.cli.tracking_api import READY_LINE
 
 WRITE_KEY: Final = "test-write-key"
+PUBLIC_KEY: Final = "test-public-key"
 _STOPPED_WITHIN_S: Final = 30
 
 
@@ -22,7 +23,10 @@ def write_config(directory: Path, *names: str, base_url: str | None = None, api_
     listed = names or ("loops",)
     destination: dict[str, Any] = {"api_key": api_key, **({"base_url": base_url} if base_url else {})}
     path = directory / "tracking.yaml"
-    sources = [{"write_key": WRITE_KEY, "destinations": list(listed)}]
+    sources = [
+        {"write_key": WRITE_KEY, "destinations": list(listed)},
+        {"write_key": PUBLIC_KEY, "destinations": list(listed), "public": True},
+    ]
     destinations = [{"name": name, **destination} for name in listed]
     YAML(typ="safe").dump({"destinations": destinations, "sources": sources}, path)
     return path

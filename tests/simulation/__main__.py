@@ -5,7 +5,6 @@ import os
 import sys
 import time
 
-from tests.simulation.masks import MASKS
 from tests.simulation.old_faults import OLD_FAULTS
 from tests.simulation.plan import KINDS, Choice
 from tests.simulation.runner import Summary, live, outcomes
@@ -18,7 +17,6 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first of them")
     parser.add_argument("--seed", type=int, help="only this one, with its story")
     parser.add_argument("--kinds", help=f"kinds of faults instead of those drawn, of: {', '.join(KINDS)}")
-    parser.add_argument("--unmask", default="", help=f"known findings to look for, of: {', '.join(MASKS)}")
     parser.add_argument("--fault", choices=sorted(OLD_FAULTS), help="an old fault to put back")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--until-found", action="store_true", help="end at the first seed that fails")
@@ -26,7 +24,6 @@ def main() -> int:
     options = parser.parse_args()
     choice = Choice(
         only=None if options.kinds is None else _names(options.kinds),
-        unmasked=_names(options.unmask),
         fault=options.fault,
     )
     return _one(options.seed, choice) if options.seed is not None else _many(options, choice)

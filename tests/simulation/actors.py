@@ -251,6 +251,8 @@ class Person:
         """`segue resume`, again and again until it succeeds."""
         for name in names or self._world.names:
             while True:
+                # From now on it may take effect, also where nobody hears of it.
+                self._world.resumed(name)
                 try:
                     await blocking(operating.resume, Client(self._world.link), name)
                 except (RedisError, OSError):

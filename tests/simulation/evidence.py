@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from segue_producer.keys import Keys
+from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.log_record import Record
 from tests.simulation.loops_link import Sending
 from tests.simulation.plan import Event
@@ -13,6 +14,8 @@ from tests.simulation.plan import Event
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+_LEASE_S: Final = 6.0
+_YOUNG_S: Final = 4.0
 ENDINGS: Final = ("delivered", "filtered", "duplicate", "dead")
 
 
@@ -99,6 +102,19 @@ class Evidence:
             )
         }
 
+    @cached_property
+    def begun_otherwise(self) -> set[int]:
+        """Events that were begun with mappings which the configuration no longer had when they were to be finished."""
+        if "config" not in self.world.plan.kinds:
+            return set()
+        letters = map(DeadLetter.from_json, self.world.server.data.get(self.keys.dead.encode(), {}).values())
+        return {
+            int(message_id[1:])
+            for letter in letters
+            if letter.reason == "mapping_gone"
+            for message_id in letter.message_ids
+        }
+
     def came(self, number: int) -> list[float]:
         """When an event came into the outbox, each time."""
         return self.truth.came.get((self.name, number), [])
@@ -120,9 +136,12 @@ class Evidence:
         fields = self.world.server.data.get(key.encode(), {})
         return Counter({name.decode(): int(count) for name, count in fields.items()})
 
-    def was_forgotten(self, contact: str, by: float) -> bool:
-        """Whether somebody had a contact forgotten shortly before a time."""
+    def could_not_know_the_clock(self, sending: Sending) -> bool:
+        """Whether Redis's clock was set just before a request left, and its worker had just been started.
+
+        Such a worker cannot tell that claims seem to have lapsed because of that.
+        """
+        born = sending.process.born if sending.process else 0.0
         return any(
-            span.destination == self.name and span.contact == contact and by - 15.0 < span.began < by
-            for span in self.truth.forgets
+            at < sending.left < at + _LEASE_S + _YOUNG_S and born > at - _YOUNG_S for at in self.world.redis_clock_steps
         )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 HOURS = (-5.0, -1.0, 1.0, 5.0)
+CLOCK_STAYS_S = 5.0
+"""A server's clock is not set again and again within the time of a heartbeat."""
 WAITS = ("", "0", "1", "7")
 LONG_WAITS = ("600", "999999999", "Fri, 31 Dec 2099 23:59:59 GMT")
 
@@ -126,6 +128,10 @@ def _redis_older(world: "World") -> None:
 def _redis_clock(world: "World") -> None:
     random = world.random("faults")
     step = random.choice(HOURS) * 3600 * random.random() if random.random() < 0.7 else random.uniform(-30, 30)
+    steps, now = world.redis_clock_steps, world.loop.time()
+    if steps and now < steps[-1] + CLOCK_STAYS_S:
+        return
+    steps.append(now)
     world.redis_clock_s = step
     world.tell(f"Redis's clock is {step:.1f} s off")
 

@@ -31,6 +31,7 @@ class Process:
         kill_in: after so many further steps it is killed; None for never.
         clock_s: by how many seconds its wall clock is ahead.
         stood_still: whether it was ever stopped.
+        born: time of the loop at which it started.
     """
 
     def __init__(self, name: str) -> None:
@@ -40,6 +41,7 @@ class Process:
         self.kill_in: int | None = None
         self.clock_s = 0.0
         self.stood_still = False
+        self.born = 0.0
         self.on_killed: Callable[[], None] = lambda: None
 
     @property

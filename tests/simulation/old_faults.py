@@ -12,6 +12,8 @@ from segue_worker.delivery.delivery import Delivery
 from segue_worker.delivery.lease import Lease
 from segue_worker.outbox import Claimed
 from segue_worker.outbox.outgoing import Outgoing
+from segue_worker.outbox.redis_time import RedisTime
+from tests.simulation import actors
 
 
 def _surviving_heartbeat() -> Any:
@@ -38,9 +40,9 @@ def _claims_by_contact() -> Any:
     """What a delivery keeps belonged to the contact: a late end of one claim ended the next, and lost its events."""
     before, delivered = Delivery.__init__, Delivery.deliver
 
-    def begin(self: Any, claimed: Claimed, run: RunContext, *, since: float) -> None:
+    def begin(self: Any, claimed: Claimed, run: RunContext, **options: Any) -> None:
         under_way = set(run.in_flight)
-        before(self, claimed, run, since=since)
+        before(self, claimed, run, **options)
         self.elsewhere = under_way.intersection(self.message_ids)
 
     async def deliver(self: Any, seen: set[str] | None) -> None:
@@ -58,10 +60,22 @@ def _claims_by_contact() -> Any:
     return patch.multiple(Delivery, __init__=begin, deliver=deliver, end=end)
 
 
+def _forget_race() -> Any:
+    """Forgetting returned at once; a request of theirs that waited for its slot left afterwards."""
+    return patch.object(actors, "sleep", lambda _seconds: None)
+
+
+def _clock_forward() -> Any:
+    """A clock that was set forward made claims lapse whose requests were under way."""
+    return patch.object(RedisTime, "expected_ms", lambda _self: 0)
+
+
 OLD_FAULTS: Final[dict[str, Callable[[], Any]]] = {
     "surviving-heartbeat": _surviving_heartbeat,
     "apart-key": _apart_key,
     "claims-by-contact": _claims_by_contact,
+    "forget-race": _forget_race,
+    "clock-forward": _clock_forward,
 }
 
 

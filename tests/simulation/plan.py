@@ -12,7 +12,6 @@ from pydantic import SecretStr
 
 from segue_producer.lanes import Lane
 from segue_worker.config import Config, Destination, load_config
-from tests.simulation.masks import MASKS
 
 KINDS: Final = (
     "kill",
@@ -131,7 +130,6 @@ class Plan:
     window: str
     key_spent_on: str
     run_s: float
-    unjudged: frozenset[str]
 
     @property
     def events(self) -> dict[int, Event]:
@@ -145,21 +143,18 @@ class Choice:
 
     Attributes:
         only: kinds of faults instead of those drawn.
-        unmasked: findings that are looked for although they are known.
         fault: an old fault that is put back.
     """
 
     only: frozenset[str] | None = None
-    unmasked: frozenset[str] = frozenset()
     fault: str | None = None
 
 
 def draw(seed: int, choice: Choice = Choice()) -> Plan:
     """What a seed stands for."""
     random = Random(f"{seed}:plan")
-    masks = [mask for name, mask in MASKS.items() if name not in choice.unmasked]
     drawn = frozenset(_kinds(random))
-    kinds = (drawn if choice.only is None else choice.only).difference(*(mask.kinds for mask in masks))
+    kinds = drawn if choice.only is None else choice.only
     contacts = tuple(f"u{number}" for number in range(random.randint(2, 10)))
     fault_s = random.uniform(5, 20)
     producers = random.randint(1, 3)
@@ -181,7 +176,6 @@ def draw(seed: int, choice: Choice = Choice()) -> Plan:
         window=random.choice(("sliding", "fixed")),
         key_spent_on=random.choice(("success", "any_authenticated")),
         run_s=random.choice((1.0, 2.0, 5.0)),
-        unjudged=frozenset().union(*(mask.rules for mask in masks)),
     )
 
 

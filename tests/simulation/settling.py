@@ -1,6 +1,7 @@
 """Liveness: once faults have ended, whatever is due moves within a bound; what must wait for hours does so in a night."""
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from segue_producer.keys import Keys
@@ -15,18 +16,27 @@ LONGEST_PROBE_S: Final = 300.0
 LONGEST_BACKOFF_S: Final = 900.0
 LONGEST_RETRY_AFTER_S: Final = 3600.0
 NIGHTS: Final = 8
+NIGHTS_PER_ATTACK: Final = 24
+"""What something in between refuses is tried four times, alone and in each merge that it is found in by halves."""
 
 
 async def settle_down(world: "World") -> None:
     """Wait until all is delivered. What must wait for hours does so while the workers sleep."""
-    for _ in range(NIGHTS):
+    nights = NIGHTS + NIGHTS_PER_ATTACK * _attacks(world)
+    for _ in range(nights):
         if await _drained(world):
             await _forgotten_are_back(world)
             return
         if world.violations:
             return
         await _night(world)
-    world.violate("stalled", f"still waiting after {NIGHTS} nights: {_waiting(world)}")
+    world.violate("stalled", f"still waiting after {nights} nights: {_waiting(world)}")
+
+
+def _attacks(world: "World") -> int:
+    """How many requests of one contact are refused by something in between, at most."""
+    of_each = Counter(event.contact for event in world.plan.events.values() if event.kind == "attack")
+    return max(of_each.values(), default=0)
 
 
 async def _drained(world: "World") -> bool:

@@ -10,6 +10,12 @@ client.identify({ userId, traits: { email: `${userId}@example.com`, firstName: "
 for (let number = 0; number < Number(count); number += 1) {
   client.track({ userId, event: "Order Completed", properties: { number, price: 12.5 } });
 }
+const odd = userId.startsWith("odd") ? ["9007199254740992", "777", "777", "777"] : []; // it takes text alone
+odd.forEach((who, number) => {
+  const properties = { number, email: `${who}@example.com`, text: "a\ud800b" };
+  const timestamp = "2023-01-02 03:04:05 UTC";
+  client.track({ userId: who, event: userId, properties, timestamp, integrations: { Facebook: "yes" } });
+});
 client.page({ userId, name: "Home" });
 await client.flush();
 if (errors.length > 0) {

@@ -9,6 +9,12 @@ analytics.identify({ userId, traits: { email: `${userId}@example.com`, firstName
 for (let number = 0; number < Number(count); number += 1) {
   analytics.track({ userId, event: "Order Completed", properties: { number, price: 12.5 } });
 }
+const odd = userId.startsWith("odd") ? ["9007199254740992", "777", "777", "777"] : []; // it takes text alone
+odd.forEach((who, number) => {
+  const properties = { number, email: `${who}@example.com`, text: "a\ud800b" };
+  const timestamp = "2023-01-02 03:04:05 UTC";
+  analytics.track({ userId: who, event: userId, properties, timestamp, integrations: { Facebook: "yes" } });
+});
 analytics.page({ userId, name: "Home" });
 await analytics.closeAndFlush({ timeout: 60_000 });
 if (errors.length > 0) {

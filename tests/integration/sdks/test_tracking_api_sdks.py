@@ -1,6 +1,7 @@
 """The SDKs that people have, as published, against a live Tracking API, a worker and a Loops sandbox."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -70,6 +71,24 @@ def test_what_an_sdk_sends_arrives(route: Route, sdk: Sdk) -> None:
     user = f"{sdk.slug}-gzip"
     finish(route.installed.start(sdk, route.api.url, WRITE_KEY, user, str(COUNT)))
     route.assert_arrived(user, COUNT)
+
+
+@each_sdk
+def test_what_an_sdk_lets_through_is_taken(route: Route, sdk: Sdk) -> None:
+    """Ids that are numbers, half a surrogate pair, a choice that is none, and in Node a time in words."""
+    user = f"odd-{sdk.slug}"
+    finish(route.installed.start(sdk, route.api.url, WRITE_KEY, user, "1"))
+    # SDKs for Python send 777.0 as the text "777.0", which is another id than "777".
+    python = {"9007199254740992": 1, "9007199254740993": 1, "777": 2, "777.0": 1}
+    expected = Counter(python if sdk.is_python else {"9007199254740992": 1, "777": 3})
+
+    def found() -> Counter[str]:
+        sent = [each["body"] or {} for each in route.stack.sandbox.requests()]
+        odd = [body for body in sent if body.get("eventName") == user]
+        assert {body["eventProperties"]["text"] for body in odd} <= {"a\ufffdb"}
+        return Counter(body["userId"] for body in odd)
+
+    wait_until(lambda: found() == expected)
 
 
 @each_sdk

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -21,7 +22,13 @@ from segue_worker.outbox.pause import Pause
 KEYS = Keys("loops")
 CONFIG = "destinations:\n  - {name: loops, api_key: '${LOOPS_API_KEY}'}\n"
 EVIL = "m\x1b]0;owned\x07\x9b2J\r\n2026-01-01T00:00:00.000Z  loops  delivered\u202e\u2028"
-EVENT = {"type": "track", "userId": EVIL, "event": EVIL, "messageId": EVIL, "properties": {"email": EVIL, EVIL: EVIL}}
+EVENT: Any = {
+    "type": "track",
+    "userId": EVIL,
+    "event": EVIL,
+    "messageId": EVIL,
+    "properties": {"email": EVIL, EVIL: EVIL},
+}
 Run = Callable[..., Result]
 
 

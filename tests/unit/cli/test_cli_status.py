@@ -81,7 +81,7 @@ def test_the_tables_fit_100_columns_and_explain_a_pause(
     assert max(map(len, lines)) <= 100
     rows = {line.split()[0]: line.split()[1:] for line in lines if line}
     assert [line.split() for line in lines if line.startswith("loops ") and "is paused" not in line] == [
-        ["loops", "12,345,678", "0", "0", "0", "0", "0:00:00", "yes"],
+        ["loops", "12,345,678", "0", "0", "0", "0", "0:00:00", "0", "-", "yes"],
         ["loops", "1.5", "10", "75", "ms", "98", "ms", "40", "s", "58", "s"],
         ["loops", "123,456,789", "0", "0", "0", "123,456,789", "0", "9,999"],
     ]

@@ -75,7 +75,15 @@ class Bench:
         )
 
     def outbox(self, owner: str = "run") -> Outbox:
-        return Outbox(self.redis, "loops", owner=owner, window_ms=DAY_MS, lease_ms=8000, clock_ms=lambda: self.now_ms)
+        return Outbox(
+            self.redis,
+            "loops",
+            owner=owner,
+            window_ms=DAY_MS,
+            lease_ms=8000,
+            unchanged_ms=int(self.destination().skip_unchanged.total_seconds() * 1000),
+            clock_ms=lambda: self.now_ms,
+        )
 
     async def enqueue(self, *events: dict[str, Any], source: str = "") -> None:
         prepared = [prepare({"userId": "u1", **event}, source=source) for event in events]

@@ -123,7 +123,7 @@ def test_what_was_not_planned_yet_stays() -> None:
 
 
 def test_a_filtered_event_leaves_with_its_reason() -> None:
-    backlog = claimed(event("m1"), event("m2", integrations={"All": False}))
+    backlog = claimed(event("m1"), event("m2", type="identify", traits={"a": 1}, integrations={"All": False}))
     assert planned(backlog, (CONTACTS,)) == []
     settlement = backlog.settlement(Next.RELEASE)
     assert (settlement.taken, settlement.counters) == (2, {"filtered": 2})
@@ -202,6 +202,7 @@ def test_nothing_is_planned_from_an_entry_on_that_another_version_wrote() -> Non
     assert backlog.message_ids == ["m1", "m2"]
     assert backlog.digests == [digest("m1"), digest("m2")]
     assert [request.refs for request in planned(backlog)] == [(Ref(0, "events"),), (Ref(1, "events"),)]
+    assert claimed(DAMAGED, event("m3")).message_ids == [""]
     with pytest.raises(DamagedError, match=r"^its oldest entry in the outbox cannot be read$"):
         planned(claimed(DAMAGED, event("m3")))
 
@@ -233,6 +234,9 @@ def test_what_fails_in_a_mapping_is_a_dead_letter_and_other_mappings_and_events_
         EventPart("m2", "E", "begun", 0, "", (Fault(reason, "failing", other.id),)),
     )
     assert left(settlement)[0].done == {"failing": "failed"}
+    backlog.record(requests[1].refs, "delivered")
+    settlement = backlog.settlement(Next.RELEASE)
+    assert (settlement.dead, settlement.counters) == ([], {"delivered": 1}), "recorded is recorded"
 
 
 def test_an_event_whose_only_mapping_failed_is_dead_and_not_filtered() -> None:
@@ -254,6 +258,43 @@ def test_a_mapping_that_is_gone_is_a_dead_letter_of_what_was_begun_with_it(gone:
     assert (letter.reason, letter.mappings) == ("mapping_gone", ("second",))
     assert letter.detail == "the configuration no longer has the mapping 'second'"
     assert settlement.counters == {"delivered": 1, "dead": 1}
+
+
+def test_each_mapping_that_is_gone_has_a_letter_of_its_own() -> None:
+    backlog = claimed(part(event("m"), only=["one", "events", "other"]))
+    assert [request.refs for request in planned(backlog)] == [(Ref(0, "events"),)]
+    assert [letter.mappings for letter in backlog.settlement(Next.KEEP).dead] == [("one",), ("other",)]
+
+
+def test_what_was_begun_with_a_mapping_is_finished_with_it_whatever_its_trigger_says_by_now() -> None:
+    narrowed = mapping("second", "sendEvent", trigger='event = "Another"', fields={"eventName": "Second"})
+    (request,) = planned(claimed(part(event("m"), only=["second"])), (narrowed,))
+    assert request.refs == (Ref(0, "second"),)
+
+
+@pytest.mark.parametrize(
+    ("entry", "waited_ms", "late"),
+    [
+        (event("m"), 90_000, False),
+        (event("m"), 90_001, True),
+        (part(event("m"), only=["hasty"]), 90_001, True),
+        (part(event("m"), replay="letter"), 90_001, False),
+        (orjson.dumps({"type": "track", "event": "E", "userId": "u1", "messageId": "m"}), 90_001, False),
+    ],
+)
+def test_an_event_whose_turn_comes_too_late_is_a_dead_letter(entry: bytes, waited_ms: int, *, late: bool) -> None:
+    hasty = mapping("hasty", "sendEvent", max_wait_ms=90_000)
+    now_ms = ENQUEUED + waited_ms
+    backlog = Backlog(b"u1", [entry], now_ms=lambda: now_ms, journal=Journal(b"u1"))
+    assert len(planned(backlog, (hasty,))) == (0 if late else 1)
+    told = [(letter.reason, letter.detail, letter.mappings) for letter in backlog.settlement(Next.RELEASE).dead]
+    detail = "its turn came 90s after it was enqueued, and max_wait is 90s"
+    assert told == ([("late", detail, ("hasty",))] if late else [])
+
+
+def test_a_claim_of_nothing_has_nothing_to_tell() -> None:
+    settlement = claimed(interrupted=1).settlement(Next.RELEASE)
+    assert (settlement.taken, settlement.record, settlement.park_for_ms) == (0, b"", 0)
 
 
 def test_what_is_left_of_an_event_waits_with_what_is_recorded_of_it() -> None:
@@ -327,6 +368,13 @@ def test_the_letter_of_a_merged_request_is_recorded_when_its_last_event_is() -> 
     assert (settlement.taken, len(settlement.dead), settlement.counters) == (0, 1, {"dead": 1})
     assert sorted(left(settlement)) == [1, 2]
     assert backlog.settlement(Next.KEEP).dead == [], "recorded is recorded"
+
+
+def test_of_an_event_that_stays_it_is_recorded_that_a_request_of_it_died() -> None:
+    backlog = claimed(event("m1"))
+    first, _ = planned(backlog, BOTH)
+    backlog.bury(first, "refused", "400", attempts=1)
+    assert left(backlog.settlement(Next.KEEP))[0].done == {"events": "dead"}
 
 
 def test_what_was_attempted_keeps_the_mappings_it_was_begun_with() -> None:
@@ -427,6 +475,7 @@ def test_where_nothing_else_may_be_recorded_attempts_are() -> None:
     assert Histogram.read("took", settlement.measures).sum_ms == 250
     again = backlog.unchanged()
     assert (again.counters, again.record, again.measures) == ({}, b"", {})
+    assert outcomes(backlog.settlement(Next.RELEASE)) == [("m1", "delivered")]
 
 
 def test_what_is_planned_afresh_goes_on_with_the_attempts_and_nothing_else() -> None:
@@ -450,6 +499,7 @@ def test_what_is_planned_afresh_goes_on_with_the_attempts_and_nothing_else() -> 
         (part(event("m"), only=["events", "second"]), ("events", "second")),
         (part(event("m"), only=["events", "second"], done={"second": "delivered"}), ("events",)),
         (part(event("m"), done={"second": "delivered"}), ("events",)),
+        (part(event("m"), only=["second"]), ("second",)),
     ],
 )
 def test_the_oldest_event_is_given_up_for_all_mappings_of_which_nothing_is_recorded(
@@ -463,7 +513,9 @@ def test_the_oldest_event_is_given_up_for_all_mappings_of_which_nothing_is_recor
     assert letter.refs == tuple((0, name) for name in mappings)
     assert (letter.events, letter.message_ids) == ((text(event("m")),), ("m",))
     assert settlement.taken == 1
-    assert settlement.counters["dead"] == 1
+    assert settlement.counters == {"dead": 1} | ({"delivered": 1} if read_entry(entry).done else {})
+    failed = {name: count for name, count in settlement.measures.items() if name.startswith("failed")}
+    assert failed == ({} if read_entry(entry).replay else {f"failed:{name}": 1 for name in mappings})
 
 
 def test_an_interrupted_claim_is_told_of_with_the_oldest_event_where_nothing_else_is() -> None:

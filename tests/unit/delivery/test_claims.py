@@ -102,7 +102,8 @@ async def test_a_twin_that_is_forgotten_while_under_way_makes_no_duplicate_of_th
         if claimed.contact == b"u1":
             keys = [KEYS.outbox + "u1", KEYS.due, KEYS.lease, KEYS.parked, KEYS.pending, KEYS.totals, KEYS.away]
             await bench.redis.register_script(FORGET)(
-                keys=[*keys, KEYS.damaged + "u1", KEYS.bulk, KEYS.live, KEYS.pending_bulk], args=[bench.now_ms, "u1"]
+                keys=[*keys, KEYS.damaged + "u1", KEYS.bulk, KEYS.live, KEYS.pending_bulk],
+                args=[bench.now_ms, "u1", KEYS.confirmed, 6000],
             )
         return await settle()
 

@@ -43,7 +43,7 @@ def test_a_destination_without_data_is_all_zeros(redis: FakeRedis) -> None:
         "lanes": {lane: {"pending": 0, "due": 0, "oldest_pending_s": 0.0} for lane in ("live", "bulk")},
         **dict.fromkeys(("delivered", "filtered", "duplicates", "requests", "retries", "rate_limited"), 0),
         **dict.fromkeys(("merged", "replayed", "dropped", "dead_dropped", "dead_total", "interrupted", "forgotten"), 0),
-        **dict.fromkeys(("repaired", "left_out"), 0),
+        **dict.fromkeys(("repaired", "left_out", "unchanged"), 0),
     }
 
 

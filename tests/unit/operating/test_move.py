@@ -269,6 +269,26 @@ def test_a_person_who_is_forgotten_between_two_halves_of_a_move_is_gone(town: To
     assert is_empty(redis, NEW)
 
 
+def test_wherever_it_is_killed_the_next_one_goes_on_there(redis: "Redis", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moving, "remember", lambda *_: None)
+    for at in range(1, 60):
+        redis.flushall()
+        town = Town(redis)
+        town.enqueue("old", "u1")
+        town.fail(1, status=400)
+        town.run("old")
+        for name, contact in (("old", "u1"), ("old", "u2"), ("old", "u1"), ("new", "u1")):
+            town.enqueue(name, contact)
+        _cut_short(town, at)
+        go(redis)
+        assert is_empty(redis, OLD)
+        assert [redis.llen(NEW.outbox + contact) for contact in ("u1", "u2")] == [3, 1]
+        assert (int(redis.get(NEW.pending) or 0), redis.hlen(NEW.dead)) == (4, 1)
+        town.finish("new")
+        assert [number for number in town.numbers_delivered if number != 3] == [2, 4, 5]
+        assert sorted(town.numbers_delivered) == [2, 3, 4, 5]
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("enqueue"), st.sampled_from(["old", "new"]), st.sampled_from(["u1", "u2"])),
@@ -292,7 +312,7 @@ def test_nothing_is_lost_doubled_or_disordered(redis_server: EmbeddedRedis, step
         patch.setattr(moving, "ENTRIES_AT_ONCE", 3)
         patch.setattr(moving, "CONTACTS_AT_ONCE", 1)
         # Remembering takes hundreds of calls of no interest here.
-        patch.setattr(moving._Move, "_remember", lambda _: None)
+        patch.setattr(moving, "remember", lambda *_: None)
         town = Town(redis)
         of: dict[int, tuple[str, str]] = {}
         for step, name, what in steps:
@@ -301,6 +321,8 @@ def test_nothing_is_lost_doubled_or_disordered(redis_server: EmbeddedRedis, step
         town.sandbox.faults.replace([])
         town.finish("new")
         assert is_empty(redis, OLD)
+        # A second copy would be dropped, but it must not be there.
+        assert redis.hget(NEW.totals, "duplicates") is None
         _check(town, redis, of)
 
 

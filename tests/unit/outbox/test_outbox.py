@@ -15,6 +15,7 @@ from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import read_entry
 from segue_worker.outbox.outbox import digest
 from segue_worker.outbox.pause import Pause
+from segue_worker.outbox.redis_time import RedisTime
 
 from .conftest import DAY_MS, LEASE_MS, Clock
 
@@ -423,3 +424,78 @@ async def test_what_an_older_version_left_behind_is_claimed_when_its_time_comes(
     clock.ms += 2000
     (claimed,) = await run.claim(1)
     assert (claimed.contact, claimed.interrupted) == (b"claimed", 1)
+
+
+async def test_a_contact_given_back_unsent_after_an_interrupted_claim_is_still_claimed_as_it_was(
+    enqueue: Enqueue, outbox_of: OutboxOf, redis: FakeAsyncRedis, clock: Clock
+) -> None:
+    await enqueue(("u1", "a"))
+    await outbox_of("killed").claim(1)
+    await enqueue(("u1", "b"))
+    clock.ms += LEASE_MS
+    for _ in range(3):
+        run = outbox_of("leaves")
+        (u1,) = await run.claim(1)
+        assert (u1.interrupted, ids(u1.entries), u1.begun_by) == (1, ["a"], "killed")
+        assert await run.settle(u1, Settlement(next=Next.RETURN), step=0) == 2
+    assert await redis.hget(KEYS.totals, "interrupted") == b"1"
+    (u1,) = await run.claim(1)
+    assert await run.settle(u1, Settlement(taken=1, next=Next.RETURN), step=0) == 1
+    (u1,) = await run.claim(1)
+    assert (u1.interrupted, ids(u1.entries)) == (0, ["b"])
+
+
+async def test_a_contact_with_ever_new_events_does_not_stay_before_all_others(
+    enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock
+) -> None:
+    await enqueue(("busy", "0"))
+    clock.ms += 1000
+    await enqueue(("quiet", "q"))
+    first: list[bytes] = []
+    for turn in range(1, 4):
+        clock.ms += 1000
+        await enqueue(("busy", str(turn)))
+        run = outbox_of(f"run {turn}")
+        (claimed,) = await run.claim(1)
+        first.append(claimed.contact)
+        if claimed.contact == b"busy":
+            oldest = read_entry(claimed.entries[1]).enqueued
+            await run.settle(claimed, Settlement(taken=1, next=Next.RETURN, oldest_ms=oldest), step=0)
+        else:
+            await run.settle(claimed, DONE, step=0)
+    assert first == [b"busy", b"quiet", b"busy"]
+
+
+async def test_a_claim_holds_where_the_clock_is_set_forward_and_lapses_after_another_lease(
+    enqueue: Enqueue, redis: FakeAsyncRedis, clock: Clock
+) -> None:
+    await enqueue(("u1", "a"))
+    passed = 0.0
+    known = RedisTime(kept_s=LEASE_MS / 1000, monotonic=lambda: passed)
+    known.note(clock.ms)
+
+    def outbox() -> Outbox:
+        return Outbox(redis, "loops", owner="o", window_ms=DAY_MS, lease_ms=LEASE_MS, clock_ms=clock, redis_time=known)
+
+    assert await outbox().claim(1)
+    clock.ms += 3_600_000
+    assert await outbox().claim(1) == []
+    known.note(clock.ms)
+    for seconds in (LEASE_MS // 1000 - 1, 2):
+        passed += seconds
+        clock.ms += seconds * 1000
+        assert len(await outbox().claim(1)) == (seconds == 2)
+
+
+async def test_nobody_waits_longer_where_the_time_has_passed_in_truth(
+    enqueue: Enqueue, redis: FakeAsyncRedis, clock: Clock
+) -> None:
+    await enqueue(("u1", "a"))
+    passed = 0.0
+    known = RedisTime(kept_s=LEASE_MS / 1000, monotonic=lambda: passed)
+    known.note(clock.ms)
+    outbox = Outbox(redis, "loops", owner="o", window_ms=DAY_MS, lease_ms=LEASE_MS, clock_ms=clock, redis_time=known)
+    assert await outbox.claim(1)
+    passed += 3600
+    clock.ms += 3_600_000
+    assert await outbox.claim(1)

@@ -44,3 +44,23 @@ def test_a_probe_is_wanted_when_its_time_has_come_or_the_clock_was_set_back() ->
     assert pause.wants_probe(pause.next_probe)
     assert pause.wants_probe(pause.next_probe - 300_001)
     assert not begin(PauseKind.HAND, "by hand", NOW).wants_probe(NOW * 2)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\xff",
+        b"no JSON",
+        b"[]",
+        b"null",
+        b'{"kind":"hand"}',
+        b'{"reason":"r","since":0,"next_probe":null,"probes":0,"kind":"of a newer version"}',
+        b'{"reason":"r","since":null,"next_probe":"soon","probes":0,"kind":"down"}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_pause_that_cannot_be_read_holds_until_a_person_resumes(raw: bytes) -> None:
+    pause = Pause.from_json(raw)
+    assert (pause.kind, pause.next_probe) == (PauseKind.HAND, None)
+    assert "segue resume" in pause.reason

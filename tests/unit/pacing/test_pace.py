@@ -201,3 +201,18 @@ async def test_a_hold_is_as_long_though_the_clock_is_set_back(redis: FakeAsyncRe
     assert (await limiter.take(START_MS + 20_000 - 3_600_000))[0] == -1
     number, _ = await limiter.take(START_MS + 60_000 - 3_600_000 + 20_000)
     assert number == 2
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"no JSON", b"", b"[]", b"null", b"7", b'{"ring":[1]}', b'{"ring":["x"],"seq":1,"factor":1,"at":1}']
+)
+async def test_a_state_that_was_damaged_is_begun_anew(redis: FakeAsyncRedis, damaged: bytes) -> None:
+    await redis.set("segue:rate:test", damaged)
+    limiter = Limiter(redis, 5)
+    opened = [(await limiter.take(START_MS))[1] for _ in range(6)]
+    assert most_in_a_second(opened) <= 5
+
+
+async def test_what_is_no_state_at_all_is_replaced(redis: FakeAsyncRedis) -> None:
+    await redis.rpush("segue:rate:test", "a list")
+    assert await Limiter(redis, 5).take(START_MS) == (1, START_MS)

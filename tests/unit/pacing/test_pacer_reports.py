@@ -177,6 +177,42 @@ async def test_the_next_slot_is_taken_once_three_quarters_of_one_are_used(redis:
         assert (await state(redis))["seq"] == (1 if used < 12 else 2)
 
 
+@pytest.mark.parametrize(
+    ("for_live", "overdue", "first"), [(8, False, "live"), (9, False, "bulk"), (1, True, "live"), (2, True, "bulk")]
+)
+async def test_bulk_has_its_turn_after_so_many_slots_for_live(
+    redis: FakeAsyncRedis, for_live: int, first: str, *, overdue: bool
+) -> None:
+    pacer, order = Pacer(redis, "key", 64, clock=Clock()), list[str]()
+    await taken(pacer)
+    await redis.set(rate_key("key"), json.dumps(await state(redis) | {"streak": for_live}))
+
+    async def ask(lane: str) -> None:
+        if overdue and lane == "bulk":
+            await pacer.slot(live=lambda: False, overdue=True)
+        else:
+            await pacer.slot(live=lambda: lane == "live")
+        order.append(lane)
+
+    await asyncio.gather(ask("live"), ask("bulk"))
+    assert order[0] == first
+
+
+async def test_bulk_alone_gets_every_slot_and_what_is_left_of_one(redis: FakeAsyncRedis) -> None:
+    pacer = Pacer(redis, "key", 65, clock=Clock())
+    slots = [await pacer.slot(live=lambda: False) for _ in range(3)]
+    assert [slot and slot.number for slot in slots] == [1, 1, 2]
+    assert await pacer.slot(wanted=lambda: False) is None
+    assert (await taken(pacer)).number == 2, "what nobody wanted is still there"
+
+
+async def test_who_no_longer_wants_a_slot_gets_none_and_the_others_their_turn(redis: FakeAsyncRedis) -> None:
+    pacer = Pacer(redis, "key", 64, clock=Clock())
+    await taken(pacer)
+    slots = await asyncio.gather(pacer.slot(), pacer.slot(wanted=lambda: False), pacer.slot(), pacer.slot())
+    assert [slot and slot.number for slot in slots] == [2, None, 3, 4]
+
+
 @given(st.lists(st.floats(0, 10), max_size=30).map(lambda few: few * 40), st.floats(0, 10))
 def test_a_round_trip_is_always_compared_with_the_shortest_of_late(trips: list[float], last: float) -> None:
     known = _RoundTrips()

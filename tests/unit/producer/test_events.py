@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue_producer import Identify, InvalidEvent, Track
+from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.events import MAX_EVENT_BYTES, contact_of, prepare
 
 TRACK = {"type": "track", "userId": "u1", "event": "E"}
@@ -179,3 +180,39 @@ def test_an_event_is_always_taken_or_refused_and_never_changed(event: dict[str, 
         assert len(prepared.json) <= MAX_EVENT_BYTES
         assert prepared.contact == contact_of(orjson.loads(prepared.json))
     assert repr(event) == before
+
+
+ANYTHING = st.recursive(
+    json_values
+    | st.binary(max_size=5)
+    | st.datetimes()
+    | st.datetimes(timezones=st.timezones())
+    | st.decimals()
+    | st.fractions()
+    | st.uuids()
+    | st.complex_numbers()
+    | st.sampled_from([1, 53, 64, 400, 5000]).map(lambda digits: 10**digits + 1)
+    | st.text(st.characters(categories=["Cs", "L"]), max_size=5)
+    | st.builds(object)
+    | st.just(object),
+    lambda inner: st.tuples(inner) | st.frozensets(st.integers(), max_size=2) | st.dictionaries(st.integers(), inner),
+    max_leaves=5,
+)
+
+
+@given(
+    st.tuples(*[ANYTHING] * 6).map(lambda given: Call(*given)),
+    ANYTHING,
+    st.just("E") | ANYTHING,
+    st.booleans(),
+)
+def test_any_arguments_make_an_event_or_are_refused(call: Call, about: Any, name: Any, is_track: bool) -> None:  # noqa: FBT001 - drawn
+    event = track_event(call, name, about) if is_track else identify_event(call, about)
+    try:
+        prepared = prepare(event)
+    except InvalidEvent:
+        return
+    fields = orjson.loads(prepared.json)
+    assert {type(fields.get(each)) for each in ("userId", "anonymousId")} <= {str, type(None)}
+    assert fields["messageId"] == prepared.message_id
+    datetime.fromisoformat(fields["timestamp"])

@@ -17,7 +17,7 @@ RATE_LIMIT: Final = 10
 class Planned:
     """An event to enqueue, what must become of it, and how often its request must at least have been sent."""
 
-    event: Mapping[str, Any]
+    event: Any
     becomes: FateKind = "delivered"
     attempts: int = 1
 

@@ -55,7 +55,8 @@ def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
 
     pending counts events that wait. due, in flight and parked count contacts: those that wait for their turn, those that
     are being delivered, and those that wait for a retry. dead counts the dead letters that are kept. oldest is how long
-    the longest waiting contact has waited. The second table covers the last one to two minutes (with --watch, requests
+    the longest waiting contact has waited. in bulk counts the pending events that go behind all others, and empty in is
+    how long all take at the limit, if nothing else comes. The second table covers the last one to two minutes (with --watch, requests
     per second cover the last second): requests per second and the limit, and the median and 95th percentile of the time
     from enqueueing to delivery and of the duration of a request.
     """
@@ -118,6 +119,7 @@ def as_data(reading: StatusReading) -> dict[str, Any]:
             name: {
                 **each.to_dict(),
                 **reading.speeds[name].to_dict(),
+                "drain_s": each.drain_s(reading.speeds[name].rate_limit),
                 "orphaned": name in reading.known.orphaned,
                 "orphaned_mappings": reading.gone.get(name, {}),
             }
@@ -130,13 +132,15 @@ def as_data(reading: StatusReading) -> dict[str, Any]:
 
 def as_tables(reading: StatusReading) -> RenderableType:
     """Three tables, at most 100 columns wide: state, speed, and counters."""
-    now = _table("destination", *_NOW, "oldest", "paused")
+    now = _table("destination", *_NOW, "oldest", "in_bulk", "empty_in", "paused")
     speed = _table("destination", *_SPEED)
     since = _table("destination", *SINCE)
     for name, each in reading.statuses.items():
         fields = each.to_dict()
         oldest = str(timedelta(seconds=int(each.oldest_pending_s)))
-        now.add_row(name, *(f"{fields[column]:,}" for column in _NOW), oldest, "yes" if each.paused else "no")
+        drained = max(filter(None, each.drain_s(reading.speeds[name].rate_limit).values()), default=None)
+        lanes = (f"{each.lanes['bulk'].pending:,}", _duration(None if drained is None else 1000 * drained))
+        now.add_row(name, *(f"{fields[column]:,}" for column in _NOW), oldest, *lanes, "yes" if each.paused else "no")
         speed.add_row(name, *_speed_cells(reading.speeds[name]))
         since.add_row(name, *(f"{fields[column]:,}" for column in SINCE))
     paused = ((name, each.paused) for name, each in reading.statuses.items() if each.paused)

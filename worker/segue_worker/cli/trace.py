@@ -116,6 +116,7 @@ _WORDS: Final[dict[What, Callable[[dict[str, Any]], str]]] = {
     "interrupted": lambda details: interruption(details["times"]),
     "attempt": _attempt,
     "delivered": lambda details: f"delivered for {details['mapping']!r}{_merged(details)}",
+    "unchanged": lambda details: f"delivered for {details['mapping']!r} without a request: Loops has it already",
     "parked": lambda details: f"parked until {details['until']}: {details['because']}{_merged(details)}",
     "apart": lambda details: f"the merged request was refused, and is sent again in pieces{_merged(details)}",
     "dead": lambda details: f"given up: {details['reason']}{_letter(details)}{_merged(details)}",

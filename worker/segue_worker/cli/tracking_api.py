@@ -64,11 +64,13 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
     logs.to_stderr(logging.INFO)
     read = load_config(config, serving=True)
     sources = {source.write_key.get_secret_value(): source.destinations for source in read.sources}
+    public = {source.write_key.get_secret_value() for source in read.sources if source.public}
     if not sources:
         raise UsageFailure(f"{config} has no `sources`: without a write key nobody could send anything")
     limits = Limits(batch_bytes=max_batch_bytes)
     app = create_app(
         sources,
+        public=public,
         lanes={source.write_key.get_secret_value(): source.lane for source in read.sources},
         redis_url=redis_url,
         broker_url=broker_url(redis=redis_url),

@@ -84,7 +84,12 @@ def inspect_config(
             _destination(each, credentials["destinations", index]) for index, each in enumerate(shape.destinations)
         ),
         sources=tuple(
-            Source(write_key=credentials["sources", index], destinations=tuple(each.destinations), lane=each.lane)
+            Source(
+                write_key=credentials["sources", index],
+                destinations=tuple(each.destinations),
+                lane=each.lane or ("bulk" if each.public else "live"),
+                public=each.public,
+            )
             for index, each in enumerate(shape.sources)
             if ("sources", index) in credentials
         ),
@@ -119,4 +124,5 @@ def _destination(shape: DestinationShape, api_key: SecretStr) -> Destination:
         timeout=shape.timeout,
         dead_letter=DeadLetterLimits(keep=shape.dead_letter.keep, max=shape.dead_letter.max),
         mappings=compiled(shape),
+        skip_unchanged=shape.skip_unchanged,
     )

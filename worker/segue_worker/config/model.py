@@ -53,6 +53,7 @@ class Destination:
         values: what is done about values that Loops refuses.
         retry: how long requests are retried.
         dedupe_window: for how long a messageId that comes again has no effect.
+        skip_unchanged: for how long a contact update that Loops confirmed is not sent again unless something changed.
         max_pending: how many events may wait before further ones are refused.
         replicated: whether an event counts as enqueued only once a replica of Redis has it.
         parallel_runs: how many runs there may be at once.
@@ -76,6 +77,7 @@ class Destination:
     timeout: timedelta
     dead_letter: DeadLetterLimits
     mappings: tuple[CompiledMapping, ...]
+    skip_unchanged: timedelta = timedelta()
 
     @property
     def access(self) -> str:
@@ -86,11 +88,19 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A write key of the Tracking API, and the names of the destinations that its events go to, in which lane."""
+    """A write key of the Tracking API, and the names of the destinations that its events go to.
+
+    Attributes:
+        write_key: what clients send.
+        destinations: names.
+        lane: in which they wait.
+        public: whether everybody can read the key.
+    """
 
     write_key: SecretStr
     destinations: tuple[str, ...]
     lane: Lane = "live"
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

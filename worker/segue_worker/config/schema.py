@@ -204,6 +204,10 @@ class DestinationShape(Shape):
     dedupe_window: Annotated[timedelta, *between("1m", "365d")] = Field(
         default=timedelta(hours=24), description="For how long a messageId that comes again has no effect."
     )
+    skip_unchanged: Annotated[timedelta, *between("0s", "30d")] = Field(
+        default=timedelta(minutes=10),
+        description="A contact update equal to the contact's last request is not sent again for this long; 0s: it is.",
+    )
     max_wait: Annotated[timedelta, *between("0s", "365d")] = Field(
         default=timedelta(days=7),
         description="For mappings with the action sendEvent: an event whose turn comes later than this after it was "
@@ -244,7 +248,15 @@ class SourceShape(Shape):
         default=None, description="A file that holds the write key; relative to the configuration file."
     )
     destinations: Annotated[list[str], Field(min_length=1)] = Field(description="Names of destinations.")
-    lane: Lane = Field(default="live", description="bulk: what this source sends goes behind all that is live.")
+    public: Boolean = Field(
+        default=False,
+        description="Whether the key stands in web pages, where everybody can read it: only identify and track are taken, "
+        "and of what is no valid event only a little is kept as dead letters.",
+    )
+    lane: Lane | None = Field(
+        default=None,
+        description="bulk: what this source sends goes behind all that is live. Left out: bulk if it is public, else live.",
+    )
 
 
 class FileShape(Shape):

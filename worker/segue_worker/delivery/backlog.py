@@ -141,7 +141,7 @@ class Backlog:
         event = waiting.event or {}
         pieces = []
         waiting.state = "sending"
-        waiting.left = {ref.mapping for ref in held if ref.event == place} if held else set()
+        waiting.left = {ref.mapping for ref in held if ref.event == place}
         for name, mapping in self._wanted(waiting, event, mappings):
             if name in waiting.done or name in waiting.left:
                 continue
@@ -219,6 +219,12 @@ class Backlog:
             waiting.left.discard(ref.mapping)
             waiting.done[ref.mapping] = fate
             waiting.changed = True
+
+    def leave_unchanged(self, request: Outgoing) -> None:
+        """Note that an update need not be sent, because it is the last that Loops has confirmed of the contact."""
+        self.note(request, "unchanged", sent=0)
+        self.count(unchanged=len({ref.event for ref in request.refs}))
+        self.record(request.refs, "delivered")
 
     def begin(self, request: Outgoing) -> None:
         """Note that a request was attempted: with the next settlement its events keep the mappings they were begun with."""
@@ -361,16 +367,19 @@ class Backlog:
                 if faults := _faults(waiting):
                     parts.append(EventPart(waiting.identity, event_name(waiting.event), "begun", 0, faults=faults))
                 waiting.dead = []
-        if not parts and self.journal.wants_event and self.head < len(self._events):
+        # Where nothing is recorded an interruption is not either: the next claim knows of it, and tells.
+        records = bool(gone or replaced) or then is not Next.RETURN
+        if not parts and records and self.journal.wants_event and self.head < len(self._events):
             head = self._events[self.head]
             parts.append(EventPart(head.identity, event_name(head.event), "interrupted", head.enqueued))
-        counters["dead"] = counters.get("dead", 0) + len(dead)
+        counters["dead"] = len(dead)
         record, measures, explanations = self.journal.take(parts)
         return Settlement(
             taken=len(gone),
             replaced=replaced,
             next=then,
             park_for_ms=park_for_ms,
+            oldest_ms=self.oldest_ms,
             digests=[
                 self.digests[place] for place in range(self.head - len(gone), self.head) if self.message_ids[place]
             ],
@@ -381,11 +390,14 @@ class Backlog:
             explanations=explanations,
         )
 
+    @property
+    def oldest_ms(self) -> int:
+        """Unix ms at which the oldest event that is left was enqueued; 0 where that is not known."""
+        return self._events[self.head].enqueued if self.head < len(self._events) else 0
+
     def _part(self, waiting: Waiting, outcome: EventOutcome, now_ms: int) -> EventPart:
         """What the log says of an event that leaves the outbox."""
-        because = ""
-        if outcome == "filtered" and waiting.because:
-            because = self.journal.explanation(waiting.because)
+        because = self.journal.explanation(waiting.because) if waiting.because else ""
         if outcome == "delivered" and not waiting.replay:
             self.journal.waited(waiting.enqueued, now_ms)
         if waiting.event is not None and outcome != "duplicate" and not waiting.replay:

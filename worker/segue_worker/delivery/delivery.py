@@ -24,6 +24,7 @@ from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.failure import Failure, raised_at, taken_up, told
 from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.journal import Journal
+from segue_worker.delivery.requests import update_digest
 from segue_worker.delivery.retry import (
     Dead,
     Decision,
@@ -41,14 +42,17 @@ from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.outbox import Claimed, Next, Settlement, is_passing
 from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.outbox import FORGET
 from segue_worker.outbox.outgoing import Outgoing, Parked
 from segue_worker.outbox.pause import PauseKind
 from segue_worker.outbox.plan import Plan
+from segue_worker.pacing.pacer import Slot
 
 QUICK_ATTEMPTS: Final = 3
 """Attempts in a row before the contact is parked."""
 QUICK_WAIT_S: Final = 3.0
 """A longer wait is spent parked, where it holds up nobody."""
+NO_SLOT_WAIT_S: Final = 0.5
 SETTLE_PATIENCE_S: Final = 30.0
 """How long a settlement is tried while Redis is away; an unrecorded request would be sent again."""
 OVERDUE_MS: Final = 24 * 3_600_000
@@ -81,6 +85,11 @@ class Delivery:
         self._attempts = 0
         self._first_ms = 0
         self._why = ""
+        # What a killed worker sent is not known: whatever was confirmed before may not hold any more.
+        doubtful = claimed.interrupted or self._parked
+        self._confirmed = b"" if doubtful or claimed.confirmed == FORGET else claimed.confirmed
+        self._confirms = FORGET if doubtful and claimed.confirmed else b""
+        self._remembered = bool(claimed.confirmed)
         self._hold = run.lease.hold(claimed, since)
         # Of a messageId that is under way for another contact, the later delivery waits for the earlier one. What is
         # under way for this contact by an earlier claim was settled, or given back, before this claim: `seen` tells.
@@ -163,6 +172,10 @@ class Delivery:
         while queue:
             request = self._request = queue.popleft()
             self._attempts = 0
+            if request is not frozen and self._confirmed and update_digest(request) == self._confirmed:
+                self._backlog.leave_unchanged(request)
+                await self._settle(self._backlog.settlement(Next.KEEP if queue else Next.RELEASE))
+                continue
             earlier = self._parked if request is frozen else None
             decision = await self._send(request, earlier)
             if decision is None or isinstance(decision, Retry | PauseDestination):
@@ -175,6 +188,9 @@ class Delivery:
         """Note the end of a request. Returns what must be sent in its place."""
         if isinstance(decision, Delivered):
             self._backlog.note(request, "delivered", sent=self._attempts)
+            if self._run.destination.skip_unchanged and (digest := update_digest(request)):
+                self._confirmed = self._confirms = digest
+                self._remembered = True
             only_sent_here = self._attempts > 1 and not self._claimed.interrupted
             if decision.before and not only_sent_here and not earlier and (updates := request.updates()):
                 # Another run sent this event, and perhaps with fewer updates folded in: they go once more without it,
@@ -223,17 +239,15 @@ class Delivery:
 
     async def _attempt(self, request: Outgoing) -> Decision | None:
         run = self._run
-        try:
-            slot = await run.pacer.slot(wanted=run.may_send, live=self._is_live, overdue=self._is_overdue())
-        except (RedisError, OSError):
-            # Without the shared limiter nothing may be sent.
-            return None
+        slot = await self._slot()
         if slot is None or not self._hold.good():
             return None
         reach("before_send")
         loop = asyncio.get_running_loop()
         sent, sent_ms = loop.time(), run.now_ms()
         self._attempts += 1
+        self._confirmed = b""
+        self._confirms = FORGET if self._remembered else b""
         self._first_ms = self._first_ms or sent_ms
         self._backlog.count(requests=1, retries=int(self._attempts > 1))
         outcome: Outcome
@@ -284,6 +298,18 @@ class Delivery:
         self._pending = decision if isinstance(decision, Retry) else None
         return decision
 
+    async def _slot(self) -> Slot | None:
+        """Leave to send, or None where nothing may be sent in this run, or without the shared limiter."""
+        run = self._run
+        try:
+            return await run.pacer.slot(wanted=run.may_send, live=self._is_live, overdue=self._is_overdue())
+        except (RedisError, OSError) as error:
+            if not is_passing(error):
+                raise
+            # Whatever is wrong with it alone, nobody asks again at once.
+            await self._nap(NO_SLOT_WAIT_S)
+            return None
+
     def _is_live(self) -> bool:
         """Whether a live event waits for what is to be sent now."""
         return self._hold.live or self._taken < self._claimed.live
@@ -330,6 +356,8 @@ class Delivery:
 
     async def _settle(self, settlement: Settlement) -> None:
         reach("before_settle")
+        if self._confirms:
+            settlement = replace(settlement, confirms=self._confirms)
         settle = partial(self._run.outbox.settle, self._claimed, settlement, step=self._steps)
         try:
             left = await settle()
@@ -348,6 +376,7 @@ class Delivery:
         if left is None:
             raise _ClaimGoneError
         self._taken += settlement.taken
+        self._confirms = b""
         self._request = None
         self._run.counts.update(settlement.counters)
         for letter in settlement.dead:

@@ -26,6 +26,8 @@ RUN_S: Final = 5.0
 """How long a run goes on before it hands over, so that runs of other destinations get their turn."""
 IDLE_POLL_S: Final = 0.02
 """How often a run with free places in a lane looks for contacts that became due: no append sends it a hint."""
+BUSY_POLL_S: Final[dict[Lane, float]] = {"live": 0.05, "bulk": 1.0}
+"""The same while the other lane has no room; with many destinations this is what most claims would be."""
 STOP_POLL_S: Final = 0.05
 REDIS_PATIENCE_S: Final = 10.0
 LEAVE_S: Final = 60.0
@@ -162,7 +164,12 @@ class _Deliveries:
         found = {lane_of(item) for item in claimed}
         for lane in LANE_NAMES:
             if room[lane]:
-                self._look_at[lane] = 0.0 if lane in found else now + IDLE_POLL_S
+                self._look_at[lane] = 0.0 if lane in found else now + self._pause(lane)
+
+    def _pause(self, lane: Lane) -> float:
+        """How long to wait before an empty lane is looked at again: the more is under way in the other one, the longer."""
+        other: Lane = "bulk" if lane == "live" else "live"
+        return IDLE_POLL_S if self._has_room(other) else BUSY_POLL_S[lane]
 
     async def one_ends(self) -> None:
         """Wait until one ends, or it is time to look at a lane that has room."""

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import zlib
 from contextlib import aclosing
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -179,13 +180,19 @@ class _Response(aiohttp.ClientResponse):
         return self
 
 
+@lru_cache(maxsize=1)
+def tls_context() -> ssl.SSLContext:
+    """The one of this process: making it costs 30 ms and 1.5 MB, since it holds all authorities that are trusted."""
+    return ssl.create_default_context()
+
+
 def _session() -> aiohttp.ClientSession:
     """The connection pool: no cookies, and above all no resending.
 
     aiohttp by itself repeats a PUT whose pooled connection broke. That request would be unpaced and unrecorded;
     aiohttp has no public switch for it.
     """
-    connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30.0, ssl=ssl.create_default_context())
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30.0, ssl=tls_context())
     session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), response_class=_Response)
     session._retry_connection = False  # noqa: SLF001 - see above
     return session

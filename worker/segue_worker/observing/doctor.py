@@ -108,6 +108,9 @@ def _compared(redis: "Redis", config: Config, served: set[str]) -> Iterator[Find
     subject = "configuration of the workers"
     restart = f"restart them with {config.path}"
     same = True
+    if outdated := read_workers(redis).outdated(config):
+        same = False
+        yield Finding(subject, Level.FAULT, outdated)
     for each in config.destinations:
         if each.name not in served:
             same = False
@@ -120,9 +123,6 @@ def _compared(redis: "Redis", config: Config, served: set[str]) -> Iterator[Find
                 same = False
                 said = f"{each.name}: {name} is {value} in {config.path}, but the workers have {int(theirs)}"
                 yield Finding(subject, Level.FAULT, said, restart)
-    if outdated := read_workers(redis).outdated(config):
-        same = False
-        yield Finding(subject, Level.FAULT, outdated)
     for name in sorted(served - {each.name for each in config.destinations}):
         same = False
         said = f"workers serve {name}, which is not in {config.path}"

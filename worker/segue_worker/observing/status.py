@@ -81,6 +81,16 @@ class Status:
         """For how long the contact that waits longest has waited, in any lane."""
         return max(lane.oldest_pending_s for lane in self.lanes.values())
 
+    def drain_s(self, rate_limit: int | None) -> dict[Lane, float | None]:
+        """Seconds until each lane is empty at the limit if nothing else comes; merging makes it shorter.
+
+        None where nothing is sent, or nobody has announced a limit. Bulk goes behind what is live.
+        """
+        if not rate_limit or self.paused:
+            return dict.fromkeys(LANE_NAMES)
+        live, bulk = (self.lanes[lane].pending for lane in LANE_NAMES)
+        return {"live": live / rate_limit, "bulk": (live + bulk) / rate_limit if bulk else 0.0}
+
     def to_dict(self) -> dict[str, Any]:
         """The form of `segue status --json`. Other programs read it, so the names must stay as they are.
 

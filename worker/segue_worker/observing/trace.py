@@ -23,8 +23,8 @@ from segue_worker.outbox.pause import Pause
 EventState = Literal["pending", "parked", "delivered", "filtered", "duplicate", "dead", "settled", "moved"]
 """`moved`: to another destination, which knows what became of it; `settled`: it was settled within the dedupe window, but the log no longer says how."""
 What = Literal[
-    "enqueued", "interrupted", "attempt", "delivered", "parked", "dead", "apart", "filtered", "duplicate", "failed",
-    "replayed", "pending", "settled", "value", "moved", "arrived",
+    "enqueued", "interrupted", "attempt", "delivered", "parked", "dead", "apart", "unchanged", "filtered", "duplicate",
+    "failed", "replayed", "pending", "settled", "value", "moved", "arrived",
 ]  # fmt: skip
 _PASSING: Final = {"interrupted", "attempt", "apart", "enqueued", "failed", "replayed", "value", "arrived"}
 _SEEN: Final = read_script("segue_worker/outbox/seen", CLOCK, WINDOWS)
@@ -146,6 +146,8 @@ def _outcome(steps: Sequence[TrailStep], found: WaitingEvent | None) -> EventSta
     last = [step.what for step in steps if step.what not in _PASSING]
     first_copy = [what for what in last if what != "duplicate"]
     match (first_copy or last or ["pending"])[-1]:
+        case "unchanged":
+            return "delivered"
         case "pending" if found is not None and found.parked is not None:
             return "parked"
         case "delivered" | "filtered" | "duplicate" | "dead" | "settled" | "parked" | "moved" as outcome:

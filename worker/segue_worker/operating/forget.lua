@@ -13,6 +13,8 @@
 -- KEYS[11] pending_bulk   string, number of those events that are in bulk
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] contact
+-- ARGV[3] prefix of what was confirmed (of the same hash tag)
+-- ARGV[4] length of a lease in ms
 --
 -- Returns {number of events there were, ms until a claim of the contact would have lapsed; 0 where none is in force}.
 -- A run that holds the contact finds its claim gone with its next heartbeat, and believes in it until it would have
@@ -29,12 +31,18 @@ redis.call('HDEL', KEYS[3], contact)
 local claimed = holder and string.sub(holder, 1, 5) ~= 'move '
 local parked = redis.call('HDEL', KEYS[4], contact) == 1
 local lapses = math.max(0, (redis.call('ZSCORE', KEYS[7], contact) or now) - now)
+if claimed then
+  -- A claim that seems to have lapsed may hold still, where the clock was set forward a moment ago.
+  lapses = math.max(lapses, tonumber(ARGV[4]))
+  redis.call('ZADD', KEYS[7], now + lapses, contact)
+end
 -- One that is away and neither claimed nor parked was forgotten a moment ago.
 if (parked or holder) and not claimed or lapses == 0 then
   redis.call('ZREM', KEYS[7], contact)
   lapses = 0
 end
 redis.call('DEL', KEYS[1], KEYS[8])
+confirm(ARGV[3], contact, '', 0)
 redis.call('ZREM', KEYS[2], contact)
 redis.call('ZREM', KEYS[9], contact)
 redis.call('HDEL', KEYS[10], contact)

@@ -24,9 +24,10 @@ from segue_worker.operating.dead_letters import Filter, drop, matching
 from segue_worker.operating.person import EventIds, Person, ids_of
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import read_entry
+from segue_worker.outbox.outbox import CONFIRMED
 from segue_worker.pacing import Pacer
 
-_SCRIPT: Final = read_script("segue_worker/operating/forget", CLOCK, LANES)
+_SCRIPT: Final = read_script("segue_worker/operating/forget", CLOCK, LANES, CONFIRMED)
 _PASSES: Final = 3
 """What a replay moved from where was not looked yet to where was, the next pass finds."""
 _CONTACTS_AT_ONCE: Final = 200
@@ -87,7 +88,7 @@ def _remove(redis: "Redis", destination: str, contact: str) -> tuple[int, int]:
             *(keys.outbox + contact, keys.due, keys.lease, keys.parked, keys.pending, keys.totals, keys.away),
             *(keys.damaged + contact, keys.bulk, keys.live, keys.pending_bulk),
         ],
-        args=[0, contact],
+        args=[0, contact, keys.confirmed, int(LEASE_S * 1000)],
     )
     return int(count), int(lapses_ms)
 

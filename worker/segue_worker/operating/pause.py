@@ -1,9 +1,14 @@
 """Pausing and resuming a destination by hand."""
 
+from typing import Final
+
 from redis import Redis
 
 from segue_producer.keys import RESUMED_S, Keys
+from segue_producer.lua import WHEN_FULL, read_script
 from segue_worker.outbox.pause import Pause, PauseKind, begin
+
+_RESUME: Final = read_script("segue_worker/operating/resume", WHEN_FULL)
 
 
 def pause(redis: "Redis", destination: str, reason: str, now_ms: int) -> bool:
@@ -23,7 +28,7 @@ def pause(redis: "Redis", destination: str, reason: str, now_ms: int) -> bool:
     """
     key = Keys(destination).paused
     earlier = redis.get(key)
-    since = Pause.from_json(earlier).since if earlier else now_ms
+    since = (Pause.from_json(earlier).since if earlier else 0) or now_ms
     redis.set(key, begin(PauseKind.HAND, reason, since).to_json())
     return bool(earlier)
 
@@ -42,8 +47,4 @@ def resume(redis: "Redis", destination: str) -> bool:
         redis.RedisError: Redis does not answer.
     """
     keys = Keys(destination)
-    with redis.pipeline(transaction=True) as pipe:
-        pipe.set(keys.resumed, "1", ex=RESUMED_S)
-        pipe.delete(keys.paused)
-        _, was_paused = pipe.execute()
-    return bool(was_paused)
+    return bool(redis.register_script(_RESUME)(keys=[keys.paused, keys.resumed], args=[RESUMED_S]))

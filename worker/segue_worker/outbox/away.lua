@@ -19,15 +19,29 @@ local function return_ripe(lanes, away, lease, parked)
   end
 end
 
--- Notices a clock that was set back, and brings the ends of claims and pauses back with it.
-local function follow_clock(clock, away)
-  local back = tonumber(redis.call('GET', clock) or now) - now
-  if back > 1000 then
+-- Where the clock was set forward, claims seem to have lapsed whose requests are under way. They last for another lease, and
+-- so does what was parked: once for each, and half a millisecond says that it has been.
+local function bridge(away, before, lease_ms)
+  local ends = now + lease_ms
+  local near = redis.call('ZRANGEBYSCORE', away, '(' .. string.format('%d', before), ends, 'WITHSCORES')
+  for i = 1, #near, 2 do
+    if near[i + 1] % 1 == 0 then
+      redis.call('ZADD', away, ends + 0.5, near[i])
+    end
+  end
+end
+
+-- Notices a clock that was set: back by what is noted of it, and forward where the caller expected another time (0: it knows
+-- none). If it was set back, the ends of claims and pauses are brought back with it.
+local function follow_clock(clock, away, expected, lease_ms)
+  local last = tonumber(redis.call('GET', clock) or now)
+  if last - now > 1000 then
     local all = redis.call('ZRANGE', away, 0, -1, 'WITHSCORES')
     for i = 1, #all, 2 do
-      redis.call('ZADD', away, all[i + 1] - back, all[i])
+      redis.call('ZADD', away, all[i + 1] - (last - now), all[i])
     end
+  elseif expected > 0 and math.abs(now - expected) > 3000 and now - math.min(last, expected) > 3000 then
+    bridge(away, math.min(last, expected), lease_ms)
   end
   redis.call('SET', clock, string.format('%d', now))
 end
-

@@ -10,7 +10,7 @@
 -- KEYS[5] stats      hash, counters of this minute
 -- KEYS[6] totals     hash, counters of all time
 -- KEYS[7] away       zset  contact that is claimed or parked -> ms at which it waits again
--- KEYS[8] clock      string, ms of the last claim or sweep
+-- KEYS[8] clock      string, ms of the last claim, heartbeat or sweep
 -- KEYS[9] bulk       zset  bulk contact that waits -> ms since which it has
 -- KEYS[10] live      hash, see lanes.lua
 -- ARGV[1] now in ms, or 0 for the server's clock
@@ -22,11 +22,14 @@
 -- ARGV[7] prefix of the outbox keys (of the same hash tag)
 -- ARGV[8] for how many seconds the counters of a minute are kept
 -- ARGV[9] bulk contacts at most
+-- ARGV[10] prefix of what was confirmed (of the same hash tag)
+-- ARGV[11] ms for which that counts
+-- ARGV[12] now in ms, had nobody set the clock of late, as the caller counts it; 0 where it cannot
 --
 -- Returns {now in ms, claim, claim, ...}, live ones first, and longest waiting first; each claim is {contact, parked JSON or
 -- '', number of interrupted claims that no settle has recorded yet, token of the owner of the first of them or '', ms since
--- which the contact had waited, how many of its oldest events are live, '' or why its outbox cannot be read, {event, event,
--- ...}}.
+-- which the contact had waited, how many of its oldest events are live, what was confirmed of it (confirmed.lua), '' or why
+-- its outbox cannot be read, {event, event, ...}}.
 --
 -- A contact that waits while it has an owner was claimed before, and no settle has ended that claim: it was
 -- interrupted, and is counted. A repeat, after an answer that was lost, finds that the contacts of the first time are away.
@@ -38,7 +41,7 @@
 if redis.call('EXISTS', KEYS[4]) == 1 then
   return {now}
 end
-follow_clock(KEYS[8], KEYS[7])
+follow_clock(KEYS[8], KEYS[7], tonumber(ARGV[12]), ARGV[3])
 local lanes = {due = KEYS[1], bulk = KEYS[9], live = KEYS[10]}
 return_ripe(lanes, KEYS[7], KEYS[2], KEYS[3])
 
@@ -72,7 +75,8 @@ local function claim(contact, since)
   local holder = string.format('%s:0:%d:%d', ARGV[2], #events, since)
   local unrecorded, begun_by = 0, ''
   if before then
-    interrupted = interrupted + 1
+    -- Given back without having sent anything, a claim that followed an interrupted one leaves its mark, and is none.
+    interrupted = interrupted + (string.match(before, '^[^:]*:0:') and 0 or 1)
     local earlier, owner = string.match(before, '^[^:]*:%d+:0:%d+:%d+:(%d+):?(.*)$')
     unrecorded = 1 + tonumber(earlier or 0)
     begun_by = owner or string.match(before, '^[^:]*')
@@ -86,6 +90,7 @@ local function claim(contact, since)
     begun_by,
     since,
     live_events(lanes, contact) or #events,
+    confirmed(ARGV[10], contact, tonumber(ARGV[11])),
     events.err or '',
     events.err and {} or events,
   }

@@ -51,6 +51,10 @@ class Counts(TypedDict, total=False):
     left_out: Annotated[
         int, Meaning("values", "Values left out of requests because Loops cannot hold them", title="values left out")
     ]
+    unchanged: Annotated[
+        int,
+        Meaning("events", "Those of the delivered events whose update Loops had already, so that no request was sent"),
+    ]
     replayed: Annotated[int, Meaning("dead letters", "Dead letters put back into the outbox", by="person")]
     dropped: Annotated[int, Meaning("dead letters", "Dead letters forgotten by hand", by="person")]
     dead_dropped: Annotated[

@@ -20,8 +20,8 @@ EventOutcome = Literal[
 ]
 """`begun`: still in the outbox, while one of its mappings has failed; `replayed`: back in the outbox; `interrupted`:
 still in the outbox, and only named because of `Record.interrupted`; `moved`, `arrived`: to or from another destination."""
-RequestOutcome = Literal["delivered", "parked", "dead", "apart"]
-"""`apart`: a merge that Loops refused, sent again piece by piece."""
+RequestOutcome = Literal["delivered", "parked", "dead", "apart", "unchanged"]
+"""`apart`: a merge that Loops refused, sent again piece by piece; `unchanged`: not sent, because Loops has it already."""
 
 
 class Attempt(NamedTuple):

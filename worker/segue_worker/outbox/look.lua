@@ -3,17 +3,18 @@
 -- KEYS[1] due        zset  live contact that waits -> ms since which it has
 -- KEYS[2] away       zset  contact that is claimed or parked -> ms at which it waits again
 -- KEYS[3] paused     string, present while the destination is held
--- KEYS[4] clock      string, ms of the last claim or sweep
+-- KEYS[4] clock      string, ms of the last claim, heartbeat or sweep
 -- KEYS[5] bulk       zset  bulk contact that waits -> ms since which it has
 -- KEYS[5 + i]        run number i - 1, a string: the run's owner token ':' ms of its last heartbeat
 -- ARGV[1] now in ms, or 0 for the server's clock
--- ARGV[2] ms for which a run is alive without a heartbeat
+-- ARGV[2] ms for which a run is alive without a heartbeat, and a claim lasts
+-- ARGV[3] now in ms, had nobody set the clock of late, as the caller counts it; 0 where it cannot
 --
 -- Returns {pause or '', number of contacts that may be claimed, number of runs alive, now in ms}.
 --
 -- The time must be that of this very step: one that was read earlier looks like a clock that was set back.
 
-follow_clock(KEYS[4], KEYS[2])
+follow_clock(KEYS[4], KEYS[2], tonumber(ARGV[3]), ARGV[2])
 local runs = 0
 for i = 6, #KEYS do
   if is_alive(redis.call('GET', KEYS[i]), tonumber(ARGV[2])) then

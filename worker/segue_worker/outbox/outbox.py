@@ -1,7 +1,6 @@
 """One destination's outbox, over the Lua scripts beside this module. Each method is one atomic step in Redis."""
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +17,7 @@ from segue_worker.outbox.batching import Batched
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.pause import Pause
 from segue_worker.outbox.plan import Plan
+from segue_worker.outbox.redis_time import RedisTime
 
 EVENTS_PER_CLAIM: Final = 100
 """Events taken of one contact at a time: enough for any merge worth having, and a bound on memory."""
@@ -32,11 +32,13 @@ AWAY: Final = "segue_worker/outbox/away"
 _ALIVE: Final = "segue_worker/outbox/alive"
 WINDOWS: Final = "segue_worker/outbox/windows"
 """Lua that knows where the digests of settled messageIds are, to be put before a script."""
+CONFIRMED: Final = "segue_worker/outbox/confirmed"
+"""Lua that knows what Loops has confirmed of contacts, to be put before a script."""
 _SHARED: Final = {
     "start": (CLOCK, WHEN_FULL, _ALIVE),
-    "claim": (CLOCK, WHEN_FULL, LANES, AWAY),
-    "renew": (CLOCK, WHEN_FULL, LANES, _ALIVE),
-    "settle": (CLOCK, WHEN_FULL, LANES, WINDOWS),
+    "claim": (CLOCK, WHEN_FULL, LANES, AWAY, CONFIRMED),
+    "renew": (CLOCK, WHEN_FULL, LANES, AWAY, _ALIVE),
+    "settle": (CLOCK, WHEN_FULL, LANES, WINDOWS, CONFIRMED),
     "seen": (CLOCK, WINDOWS),
     "finish": (CLOCK, WHEN_FULL),
     "replace_pause": (),
@@ -58,6 +60,7 @@ class Claimed(NamedTuple):
             ended them, and the last request of each may have been sent without being recorded.
         since: unix ms since which it had been waiting.
         live: how many of its oldest events are live; the rest goes at the pace of bulk.
+        confirmed: digest of the last update that Loops confirmed, if that was not too long ago; `-` where it was, or "".
         damage: why its outbox cannot be read, or "".
         begun_by: token of the owner of the first of those claims, or "".
     """
@@ -69,8 +72,13 @@ class Claimed(NamedTuple):
     interrupted: int
     since: int = 0
     live: int = 0
+    confirmed: bytes = b""
     damage: str = ""
     begun_by: str = ""
+
+
+FORGET: Final = b"-"
+"""In the place of a digest: what was confirmed counts no longer."""
 
 
 class Next(StrEnum):
@@ -93,11 +101,15 @@ class Settlement:
         replaced: what replaces events that stay, by their place counted from the then oldest.
         next: what happens to the contact.
         park_for_ms: for `Next.PARK`, until when it waits.
+        oldest_ms: unix ms at which the oldest event that stays was enqueued, where that is known: its contact's place is no
+            older.
         parked: for `Next.PARK`, what is remembered of the attempt.
         digests: of the settled messageIds.
         counters: name → increment.
         dead: requests and events given up.
         record: entry of the log, or empty.
+        confirms: digest of the update that Loops confirmed last; `FORGET` where other requests left since that of before
+            was; or empty.
         measures: name → increment.
         explanations: digest → why events were filtered, as JSON.
     """
@@ -106,11 +118,13 @@ class Settlement:
     replaced: Mapping[int, bytes] = field(default_factory=dict)
     next: Next = Next.KEEP
     park_for_ms: int = 0
+    oldest_ms: int = 0
     parked: bytes | None = None
     digests: Sequence[bytes] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
     dead: Sequence[DeadLetter] = ()
     record: bytes = b""
+    confirms: bytes = b""
     measures: Mapping[str, int] = field(default_factory=dict)
     explanations: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -139,7 +153,9 @@ class Outbox:
         owner: token of the run that claims and settles.
         window_ms: dedupe window in ms; what was remembered while it was another is not forgotten.
         lease_ms: how long a claim holds without a heartbeat.
+        unchanged_ms: for how long an update that Loops confirmed is not sent again; 0: it is.
         clock_ms: unix ms, or 0 for the server's clock; tests move it.
+        redis_time: what is known of the server's clock; best shared by all outboxes of a process.
 
     Every method raises redis.RedisError where Redis does not answer.
     """
@@ -152,17 +168,20 @@ class Outbox:
         owner: str,
         window_ms: int,
         lease_ms: int,
+        unchanged_ms: int = 0,
         clock_ms: Callable[[], int] = lambda: 0,
+        redis_time: RedisTime | None = None,
     ) -> None:
         self._redis = redis
         self.keys = Keys(destination)
         self._owner = owner
         self._window_ms = window_ms
         self._lease_ms = lease_ms
+        self._unchanged_ms = unchanged_ms
         self._clock_ms = clock_ms
         self._run_key = self.keys.run
         self._claims = 0
-        self._told = (int(time.time() * 1000), time.monotonic())
+        self._redis_time = redis_time or RedisTime(kept_s=lease_ms / 1000)
         self._scripts = {name: redis.register_script(text) for name, text in _TEXTS.items()}
         self._settle = Batched(self._settle_all)
 
@@ -193,15 +212,16 @@ class Outbox:
             args=[
                 *(self._clock_ms(), token, self._lease_ms, live),
                 *(EVENTS_PER_CLAIM, BYTES_PER_CLAIM, keys.outbox, STATS_KEPT_S, bulk),
+                *(keys.confirmed, self._unchanged_ms, self._redis_time.expected_ms()),
             ],
         )
         self._note_time(now_ms)
         return [
             Claimed(
-                *(contact, parked or None, entries, token, interrupted, since, live),
+                *(contact, parked or None, entries, token, interrupted, since, live, confirmed),
                 *(damage.decode("utf-8", "replace"), begun_by.decode()),
             )
-            for contact, parked, interrupted, begun_by, since, live, damage, entries in found
+            for contact, parked, interrupted, begun_by, since, live, confirmed, damage, entries in found
         ]
 
     async def keep_plan(self, plan: Plan) -> None:
@@ -218,11 +238,11 @@ class Outbox:
 
         All workers compare times that others have written; their own clocks need not agree.
         """
-        told_ms, at = self._told
-        return self._clock_ms() or told_ms + int((time.monotonic() - at) * 1000)
+        return self._clock_ms() or self._redis_time.now_ms()
 
     def _note_time(self, now_ms: int) -> None:
-        self._told = (int(now_ms), time.monotonic())
+        if not self._clock_ms():
+            self._redis_time.note(int(now_ms))
 
     async def seen(self, digests: Sequence[bytes]) -> list[bool]:
         """Which of the messageIds were settled within the dedupe window."""
@@ -240,13 +260,14 @@ class Outbox:
             whether the run is still this owner's; the places of the claims that hold no longer; and those of the others
             whose events are all live by now.
         """
-        args: list[Any] = [self._clock_ms(), self._owner, self._lease_ms]
+        args: list[Any] = [self._clock_ms(), self._owner, self._lease_ms, self._redis_time.expected_ms()]
         for claimed in claims:
             args += (claimed.contact, claimed.token)
         keys = self.keys
-        alive, lost, live = await self._scripts["renew"](
-            keys=[self._run_key, keys.away, keys.lease, keys.due, keys.bulk, keys.live], args=args
+        now_ms, alive, lost, live = await self._scripts["renew"](
+            keys=[self._run_key, keys.away, keys.lease, keys.due, keys.bulk, keys.live, keys.clock], args=args
         )
+        self._note_time(now_ms)
         return bool(alive), set(lost), set(live)
 
     async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int) -> int | None:
@@ -275,7 +296,8 @@ class Outbox:
         keys = self.keys
         args: list[Any] = [
             *(self._clock_ms(), keys.outbox, keys.seen, self._window_ms),
-            *(STATS_KEPT_S, LOG_ENTRIES, EXPLANATIONS_KEPT_S, EXPLANATIONS, keys.damaged, len(settlements)),
+            *(STATS_KEPT_S, LOG_ENTRIES, EXPLANATIONS_KEPT_S, EXPLANATIONS, keys.damaged),
+            *(keys.confirmed, self._unchanged_ms, len(settlements)),
             *chain.from_iterable(settlements),
         ]
         left: list[int | bytes] = await self._scripts["settle"](
@@ -336,7 +358,8 @@ def _arguments(settlement: Settlement) -> list[Any]:
     """What settle.lua is told of a settlement, behind the contact and who holds it."""
     args: list[Any] = [settlement.taken]
     args += (len(settlement.replaced), *chain.from_iterable(settlement.replaced.items()))
-    args += (settlement.next, settlement.park_for_ms, settlement.parked or b"", settlement.record)
+    args += (settlement.next, settlement.park_for_ms if settlement.next is Next.PARK else settlement.oldest_ms)
+    args += (settlement.parked or b"", settlement.record, settlement.confirms)
     args += (len(settlement.digests), *settlement.digests)
     for numbers in (settlement.counters, settlement.measures):
         args += (len(numbers), *chain.from_iterable(numbers.items()))

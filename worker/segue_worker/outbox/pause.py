@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Final, Self
+from typing import Any, Final, Self
 
 
 class PauseKind(StrEnum):
@@ -53,9 +53,16 @@ class Pause:
 
     @classmethod
     def from_json(cls, raw: bytes | str) -> Self:
-        """Read what `to_json` wrote."""
-        fields = json.loads(raw)
-        return cls(**{**fields, "kind": PauseKind(fields["kind"])})
+        """Read what `to_json` wrote. What cannot be read holds as well, until a person resumes the destination."""
+        try:
+            return cls._from_fields(**json.loads(raw))
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+            return cls("what is kept of the pause cannot be read; `segue resume` ends it", 0, None)
+
+    @classmethod
+    def _from_fields(cls, *, reason: Any, since: Any, next_probe: Any, probes: Any, kind: Any) -> Self:
+        probe = None if next_probe is None else int(next_probe)
+        return cls(str(reason), int(since), probe, int(probes), PauseKind(kind))
 
 
 def begin(kind: PauseKind, reason: str, now_ms: int) -> Pause:

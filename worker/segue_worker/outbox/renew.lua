@@ -6,14 +6,17 @@
 -- KEYS[4] due        zset  live contact that waits -> ms since which it has
 -- KEYS[5] bulk       zset  bulk contact that waits -> ms since which it has
 -- KEYS[6] live       hash, see lanes.lua
+-- KEYS[7] clock      string, ms of the last claim, heartbeat or sweep
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] owner token
 -- ARGV[3] length of the lease in ms, of the run and of its contacts
--- ARGV[2 + 2i], ARGV[3 + 2i]   contact and token of claim i
+-- ARGV[4] now in ms, had nobody set the clock of late, as the caller counts it; 0 where it cannot
+-- ARGV[3 + 2i], ARGV[4 + 2i]   contact and token of claim i
 --
--- Returns {1 or 0: whether the run is still the owner's, {i, i, ...}: the claims that hold no longer, {i, i, ...}: those
--- of the others whose events are all live by now}.
+-- Returns {now in ms, 1 or 0: whether the run is still the owner's, {i, i, ...}: the claims that hold no longer, {i, i,
+-- ...}: those of the others whose events are all live by now}.
 
+follow_clock(KEYS[7], KEYS[2], tonumber(ARGV[4]), ARGV[3])
 local lanes = {due = KEYS[4], bulk = KEYS[5], live = KEYS[6]}
 local is_own, lost, all_live = 1, {}, {}
 local value = redis.call('GET', KEYS[1])
@@ -23,7 +26,7 @@ if own or not is_alive(value, tonumber(ARGV[3])) then
 else
   is_own = 0
 end
-for i = 4, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   local contact, prefix = ARGV[i], ARGV[i + 1] .. ':'
   local holder = redis.call('HGET', KEYS[3], contact)
   -- A claim that has lapsed holds until somebody else claims the contact: then it waits, and is taken back.
@@ -32,10 +35,10 @@ for i = 4, #ARGV, 2 do
     wait_no_more(lanes, contact)
     local live, claimed = redis.call('HGET', KEYS[6], contact), string.match(holder, '^%d+:(%d+)', #prefix + 1)
     if not live or tonumber(live) >= tonumber(claimed or 0) then
-      all_live[#all_live + 1] = i / 2 - 2
+      all_live[#all_live + 1] = (i - 5) / 2
     end
   else
-    lost[#lost + 1] = i / 2 - 2
+    lost[#lost + 1] = (i - 5) / 2
   end
 end
-return {is_own, lost, all_live}
+return {now, is_own, lost, all_live}

@@ -26,7 +26,9 @@
 -- ARGV[7] for how many seconds explanations are kept
 -- ARGV[8] how many explanations are kept at most
 -- ARGV[9] prefix of what is set aside (of the same hash tag)
--- ARGV[10] number of settlements; then of each:
+-- ARGV[10] prefix of what was confirmed (of the same hash tag)
+-- ARGV[11] ms for which that counts
+-- ARGV[12] number of settlements; then of each:
 --          contact
 --          who holds the contact by now: token of the claim ':' number of settles before this one
 --          who holds it after this one: the same with one settle more
@@ -34,9 +36,12 @@
 --          number of events then replaced, then place, counted from the new head, and entry of each
 --          next: 'keep' the contact claimed; 'release' it, behind all that wait by now; 'return' it to the place it
 --          had; or 'park' it; when a contact is released or returned whose outbox is no list, what is there is set aside
---          for 'park': ms from now until it waits again
+--          for 'park': ms from now until it waits again; for 'keep' and 'return': ms at which the oldest event left was
+--          enqueued, or 0. Once events were taken the contact's place is no older than that, so that one with ever new
+--          events does not stay before all others
 --          for 'park': JSON of the parked hash
 --          entry of the log, or ''
+--          digest of the update that Loops confirmed last, 8 bytes; '-' to forget that of before; or ''
 --          number of digests, then the digests of the settled messageIds, 16 bytes each
 --          number of counters, then name and increment of each
 --          number of measures, then name and increment of each
@@ -56,7 +61,7 @@ local window_ms = tonumber(ARGV[4])
 local window = math.floor(now / window_ms)
 local seen = ARGV[3] .. ARGV[4] .. ':' .. window .. ':'
 
-local at = 10
+local at = 12
 local function read()
   at = at + 1
   return ARGV[at]
@@ -135,7 +140,7 @@ end
 local function settle()
   local contact, holds, will_hold, taken = read(), read() .. ':', read() .. ':', tonumber(read())
   local replaced_first, replaced_last = pairs_read()
-  local following, park_ms, parked, entry = read(), read(), read(), read()
+  local following, park_ms, parked, entry, confirms = read(), read(), read(), read(), read()
   local digests_first, digests_last = at + 2, at + 1 + ARGV[at + 1]
   at = digests_last
   local counters_first, counters_last = pairs_read()
@@ -201,8 +206,15 @@ local function settle()
     redis.call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[6], '*', 'e', entry)
   end
 
+  if confirms ~= '' then
+    confirm(ARGV[10], contact, confirms == '-' and '' or confirms, tonumber(ARGV[11]))
+  end
+
   local left = length - taken
   local _, _, claimed, since = string.find(holder, '^(%d+):(%d+)', #holds + 1)
+  if following ~= 'park' and taken > 0 and since then
+    since = string.format('%d', math.max(since, math.min(now, park_ms)))
+  end
   if following == 'park' then
     if redis.call('ZADD', KEYS[12], now + park_ms, contact) == 1 then
       wait_no_more(lanes, contact)
@@ -239,12 +251,19 @@ local function settle()
   elseif mixed then
     redis.call('HDEL', KEYS[16], contact)
   end
-  redis.call('HDEL', KEYS[2], contact)
+  -- Given back with nothing recorded, a contact stays one whose last request may have been sent by an interrupted claim.
+  local settles, unrecorded, begun_by = string.match(holder, '^[^:]*:%d+:(%d+):%d+:%d+:(%d+):(.*)$')
+  if following == 'return' and settles == '0' and left > 0 and replaced_first > replaced_last and taken == 0 then
+    local earlier = unrecorded == '1' and '' or string.format(':%d:%s', unrecorded - 1, begun_by)
+    redis.call('HSET', KEYS[2], contact, string.format('%s:0:0:%d:%s%s', begun_by, claimed, since, earlier))
+  else
+    redis.call('HDEL', KEYS[2], contact)
+  end
   return left
 end
 
 local answer = {}
-for i = 1, tonumber(ARGV[10]) do
+for i = 1, tonumber(ARGV[12]) do
   answer[i] = settle()
 end
 

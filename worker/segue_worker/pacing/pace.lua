@@ -37,12 +37,33 @@ local FORGET_MS = 1000
 -- Where in between two numbers of slots the larger one is left to others.
 local ROUND_UP = 0.7
 
+-- Whether what is kept can be gone by. A state that was damaged is begun anew.
+local function is_state(kept)
+  if type(kept) ~= 'table' or type(kept.ring) ~= 'table' or type(kept.refused) ~= 'table' then
+    return false
+  end
+  for _, name in ipairs({'seq', 'factor', 'at', 'block', 'others', 'seen'}) do
+    if type(kept[name]) ~= 'number' then
+      return false
+    end
+  end
+  for _, list in ipairs({kept.ring, kept.refused}) do
+    for _, number in ipairs(list) do
+      if type(number) ~= 'number' then
+        return false
+      end
+    end
+  end
+  return true
+end
+
 -- Slots are fractions of a millisecond apart.
 now = precise
 local slots = tonumber(ARGV[2])
 local window = tonumber(ARGV[3])
-local raw = redis.call('GET', KEYS[1])
-local state = raw and cjson.decode(raw) or {ring = {}, seq = 0, factor = 1, at = now, block = 0,
+local raw = redis.pcall('GET', KEYS[1])
+local read, kept = pcall(cjson.decode, raw)
+local state = read and is_state(kept) and kept or {ring = {}, seq = 0, factor = 1, at = now, block = 0,
                                                   others = 0, seen = now, refused = {}}
 if state.at > now then
   -- The server's clock was set back: what was so long ago, or ahead, still is.

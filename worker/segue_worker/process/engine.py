@@ -22,10 +22,12 @@ from segue_worker.delivery.lease import LEASE_S, Lease
 from segue_worker.delivery.run import RUN_S, run
 from segue_worker.delivery.watch import Watch
 from segue_worker.loops import LoopsClient
+from segue_worker.loops.client import tls_context
 from segue_worker.outbox import Outbox
 from segue_worker.outbox.plan import Plan, owner_token
+from segue_worker.outbox.redis_time import RedisTime
 from segue_worker.pacing import Pacer
-from segue_worker.process.sweep import sweep
+from segue_worker.process.sweep import Rounds, sweep
 from segue_worker.schema.keeping import SchemaKeeping
 from segue_worker.schema.known import Asking
 
@@ -68,24 +70,26 @@ class Engine:
         self._watches: dict[str, Watch] = {}
         self._pacers: dict[str, Pacer] = {}
         self._clients: dict[str, LoopsClient] = {}
+        self._redis_time = RedisTime(kept_s=LEASE_S)
         self._schemas: dict[str, SchemaKeeping] = {}
         self._running: set[str] = set()
         self._passed_on: dict[str, float] = {}
         self._finding: asyncio.Task[None] | None = None
+        self._rounds = Rounds(lambda: asyncio.get_running_loop().time())
 
     async def warm_up(self) -> None:
-        """Make clients and pacers now, so that the first request need not wait for them."""
-        for destination in self._config.destinations:
-            self._client(destination)
-            self._pacer(destination)
+        """Make now what all clients share, so that the first request need not wait for it."""
+        tls_context()
         self._finding = asyncio.create_task(self._find_held())
 
     async def _find_held(self) -> None:
-        """Note the plans of this configuration, and which destinations hold something though nobody announces them.
+        """Note Redis's clock, the plans of this configuration, and which destinations hold something though nobody announces them.
 
         A version of Segue from before there was `HELD` forgot them after an hour; others were named only by a producer.
         """
         try:
+            seconds, micros = await self._redis.time()
+            self._redis_time.note(int(seconds) * 1000 + int(micros) // 1000)
             for destination in self._config.destinations:
                 await self._outbox(destination.name, window_ms=1).keep_plan(Plan.of(destination.mappings))
             async for key in self._redis.scan_iter(match=HOLDING_KEYS, count=1000):
@@ -95,11 +99,14 @@ class Engine:
 
     async def sweep(self) -> list[str]:
         """Look for destinations that have work but no run. Returns the names of those that need a hint."""
-        return await sweep(self._redis, self._config.destinations)
+        return await sweep(self._redis, self._config.destinations, self._rounds, self._redis_time)
 
     async def keep_schemas(self) -> None:
-        """Write what was sent, and ask Loops what it knows; one destination does not wait for another."""
-        schemas = [self._schema(each).keep() for each in self._config.destinations if each.enabled]
+        """Write what was sent, and ask Loops what it knows; one destination does not wait for another.
+
+        Only of destinations that this process has delivered to: nothing is made or asked for idle ones.
+        """
+        schemas = [each.keep() for each in self._schemas.values()]
         for result in await asyncio.gather(*schemas, return_exceptions=True):
             if isinstance(result, Exception):
                 log.debug("what was sent was not noted: %s", type(result).__name__)
@@ -147,13 +154,22 @@ class Engine:
         self._passed_on[name] = now
         return True
 
-    def _outbox(self, destination: str, *, window_ms: int, owner: str = "") -> Outbox:
-        return Outbox(self._redis, destination, owner=owner, window_ms=window_ms, lease_ms=int(LEASE_S * 1000))
+    def _outbox(self, destination: str, *, window_ms: int, owner: str = "", unchanged_ms: int = 0) -> Outbox:
+        return Outbox(
+            self._redis,
+            destination,
+            owner=owner,
+            window_ms=window_ms,
+            lease_ms=int(LEASE_S * 1000),
+            unchanged_ms=unchanged_ms,
+            redis_time=self._redis_time,
+        )
 
     def _context(self, destination: Destination) -> RunContext:
         window_ms = int(destination.dedupe_window.total_seconds() * 1000)
         owner = owner_token(uuid4().hex, Plan.of(destination.mappings))
-        outbox = self._outbox(destination.name, window_ms=window_ms, owner=owner)
+        unchanged_ms = int(destination.skip_unchanged.total_seconds() * 1000)
+        outbox = self._outbox(destination.name, window_ms=window_ms, owner=owner, unchanged_ms=unchanged_ms)
         return RunContext(
             destination=destination,
             outbox=outbox,

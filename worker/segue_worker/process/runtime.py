@@ -61,8 +61,16 @@ class Runtime:
         self._call(self._engine.write_schemas())
 
     def serve(self, destination: str) -> None:
-        """Do runs for a destination, in the thread of the event loop, until nothing is left or a hint was sent."""
-        self._call(self._serve(destination))
+        """Do runs for a destination, in the thread of the event loop, until nothing is left or a hint was sent.
+
+        Nobody waits for them: a run mostly waits itself, and one thread for each would limit how many destinations a process
+        serves at once. Several runs of one destination are spread over processes by the threads that they keep.
+        """
+        parallel = any(each.name == destination and each.parallel_runs > 1 for each in self.config.destinations)
+        if parallel:
+            self._call(self._serve(destination))
+        else:
+            self._loop.call_soon_threadsafe(self._unasked.serve, destination)
 
     def sweep(self) -> None:
         """Look for destinations that have work but no run, and send hints for them, or do the runs here."""

@@ -16,9 +16,9 @@ from segue_worker.mapping.trigger.parser import parse
 from segue_worker.segment_import.filter_language import Atom, Group, Node, Not, UnreadableError, read_condition
 from segue_worker.segment_import.model import ExportedFilter
 
-Literal_ = tuple[Atom, bool]
+Term = tuple[Atom, bool]
 """A comparison, and whether it must hold or must not."""
-Clause = tuple[Literal_, ...]
+Clause = tuple[Term, ...]
 
 _DOES: Final = {
     "SAMPLE": "lets through only part of the events",

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from segue_worker.dashboard.context import PageRequest, configured
 from segue_worker.dashboard.pages import render
 from segue_worker.dashboard.series import MINUTE_MS, PER_MINUTE, PERCENTS, RANGES, Range, plot_series
-from segue_worker.observing.destinations import orphan_text
+from segue_worker.observing.destinations import KnownDestinations, orphan_text
 from segue_worker.observing.metrics.minutes import read_minutes
 from segue_worker.observing.status import read_statuses
 from segue_worker.outbox.counters import title
@@ -43,6 +43,7 @@ def overview(call: PageRequest) -> Response:
         "overview.html",
         title="Overview",
         statuses=statuses,
+        drains={name: each.drain_s(_rate_limit(known, name)) for name, each in statuses.items()},
         totals={name: title(name) for name in _SHOWN},
         disabled={name for name in known.names if (found := configured(known, name)) and not found.enabled},
         orphaned={name: orphan_text(name) for name in known.orphaned},
@@ -51,6 +52,11 @@ def overview(call: PageRequest) -> Response:
         span_of_time=_range(call),
         ranges=RANGES,
     )
+
+
+def _rate_limit(known: KnownDestinations, name: str) -> int | None:
+    found = configured(known, name)
+    return found.rate_limit if found else None
 
 
 def series(call: PageRequest) -> Response:

@@ -193,8 +193,20 @@ def _mappings(reading: MetricsReading) -> Values:
             yield (mapping, outcome), count
 
 
+def _drain(reading: MetricsReading) -> Values:
+    drains = reading.status.drain_s(reading.settings.get("rate_limit"))
+    return [((lane,), seconds) for lane, seconds in drains.items() if seconds is not None]
+
+
 VALUES: Final[dict[str, Callable[[MetricsReading], Values]]] = {
     "segue_pending_events_limit": lambda reading: [((), reading.settings.get("max_pending", DEFAULT_MAX_PENDING))],
+    "segue_lane_pending_events": lambda reading: [
+        ((lane,), status.pending) for lane, status in reading.status.lanes.items()
+    ],
+    "segue_lane_oldest_pending_seconds": lambda reading: [
+        ((lane,), status.oldest_pending_s) for lane, status in reading.status.lanes.items()
+    ],
+    "segue_drain_seconds": _drain,
     "segue_paused": _paused,
     "segue_orphaned": lambda reading: [((), int(reading.orphaned))],
     "segue_rate_limit_requests_per_second": lambda reading: (

@@ -42,6 +42,21 @@ def _counting(name: str, counter: str) -> Metric:
 
 METRICS: Final = (
     Metric("segue_pending_events", "gauge", "events", "Events in outboxes, parked ones included", status="pending"),
+    Metric(
+        *("segue_lane_pending_events", "gauge", "events"),
+        "Those of them in each lane: bulk goes behind what is live",
+        labels=("lane",),
+    ),
+    Metric(
+        *("segue_lane_oldest_pending_seconds", "gauge", "seconds"),
+        "How long the contact of each lane that waits longest has waited; 0 where none waits",
+        labels=("lane",),
+    ),
+    Metric(
+        *("segue_drain_seconds", "gauge", "seconds"),
+        "How long it takes until each lane is empty at the limit, if nothing else comes; absent while paused",
+        labels=("lane",),
+    ),
     Metric("segue_pending_events_limit", "gauge", "events", "Events the outboxes take (max_pending)"),
     Metric(
         *("segue_due_contacts", "gauge", "contacts", "Contacts whose events may be sent now and wait for a run"),
@@ -84,6 +99,7 @@ METRICS: Final = (
         counters={"delivered": "delivered", "filtered": "filtered", "duplicate": "duplicates"},
     ),
     _counting("segue_events_forgotten_total", "forgotten"),
+    _counting("segue_events_unchanged_total", "unchanged"),
     _counting("segue_dead_letters_total", "dead"),
     Metric(
         *("segue_rejected_events_total", "counter", "events"),

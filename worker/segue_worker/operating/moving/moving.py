@@ -20,6 +20,7 @@ from segue_producer.keys import LOG_ENTRIES, Keys, contact_digest
 from segue_producer.lua import CLOCK, HINT, LANES, WHEN_FULL, read_script
 from segue_worker.delivery.journal import event_name
 from segue_worker.errors import SegueError
+from segue_worker.operating.moving.belongings import move_letters, remember
 from segue_worker.operating.moving.joining import Arrival, Held, There, join, reaches_beyond
 from segue_worker.outbox.entry import read_entry
 from segue_worker.outbox.log_record import EventOutcome, EventPart, Record
@@ -29,7 +30,6 @@ from segue_worker.outbox.pause import Pause, PauseKind, begin
 CONTACTS_AT_ONCE: Final = 100
 ENTRIES_AT_ONCE: Final = 200
 """Of each contact; more than one request stands for."""
-LETTERS_AT_ONCE: Final = 200
 _READ_THERE: Final = 1000
 _HELD_MS: Final = 366 * 24 * 3_600_000
 PATIENCE_S: Final = 90.0
@@ -41,8 +41,6 @@ _DIRECTORY: Final = "segue_worker/operating/moving"
 _HOLD: Final = read_script(f"{_DIRECTORY}/hold", CLOCK, WHEN_FULL, LANES, AWAY)
 _ARRIVE: Final = read_script(f"{_DIRECTORY}/arrive", CLOCK, HINT, LANES)
 _LEAVE: Final = read_script(f"{_DIRECTORY}/leave", CLOCK, WHEN_FULL, LANES)
-_LETTERS: Final = read_script(f"{_DIRECTORY}/letters")
-_REMEMBER: Final = read_script(f"{_DIRECTORY}/remember")
 
 
 class MoveError(SegueError):
@@ -109,12 +107,12 @@ class _Move:
         self._wait = wait
         self._moved = Moved()
         self._token = ""
-        names = {"hold": _HOLD, "arrive": _ARRIVE, "leave": _LEAVE, "letters": _LETTERS, "remember": _REMEMBER}
+        names = {"hold": _HOLD, "arrive": _ARRIVE, "leave": _LEAVE}
         self._scripts = {name: redis.register_script(text) for name, text in names.items()}
 
     def run(self) -> Iterator[Moved]:
         self._begin()
-        self._remember()
+        remember(self._redis, self._from, self._to)
         waited = 0.0
         while True:
             before = self._moved.events
@@ -122,7 +120,8 @@ class _Move:
             for start in range(0, len(contacts), CONTACTS_AT_ONCE):
                 self._move_contacts(contacts[start : start + CONTACTS_AT_ONCE], behind=waited >= BEHIND_AFTER_S)
                 yield self._moved
-            letters = self._move_letters()
+            letters, arrived = move_letters(self._redis, self._from, self._to, self._arrived, self._token)
+            self._moved.dead_letters += arrived
             yield self._moved
             if not contacts and not letters:
                 break
@@ -134,7 +133,7 @@ class _Move:
             else:
                 self._wait(_POLL_S)
                 waited += _POLL_S
-        self._remember()
+        remember(self._redis, self._from, self._to)
         self._end()
 
     def _begin(self) -> None:
@@ -286,38 +285,6 @@ class _Move:
             self._moved.contacts.add(contact)
             self._moved.events += len(held.entries)
             self._moved.parked += bool(held.begun.parked)
-
-    def _move_letters(self) -> bool:
-        """Move the oldest dead letters. Returns whether there were any."""
-        found: Any = self._redis.zrange(self._from.dead_at, 0, LETTERS_AT_ONCE - 1, withscores=True)
-        if not found:
-            return False
-        ids = [name for name, _ in found]
-        letters = self._redis.hmget(self._from.dead, ids)
-        args = [(name, f"{at:.3f}", raw) for (name, at), raw in zip(found, letters, strict=True) if raw is not None]
-        keys = [self._to.dead, self._to.dead_at, self._arrived]
-        self._moved.dead_letters += self._scripts["letters"](keys=keys, args=[self._token, *chain.from_iterable(args)])
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hdel(self._from.dead, *ids)
-            pipe.zrem(self._from.dead_at, *ids)
-            pipe.execute()
-        return True
-
-    def _remember(self) -> None:
-        """Let the new destination know which messageIds the old one has settled, so that they stay duplicates."""
-        windows: Any = self._redis.hgetall(self._from.windows)
-        for length, newest in windows.items():
-            part = f"{length.decode()}:" if int(length) > 0 else ""
-            for window in (int(newest), int(newest) - 1):
-                for bucket in range(256):
-                    name = f"{part}{window}:{bucket:02x}"
-                    digests: Any = self._redis.hgetall(self._from.seen + name)
-                    kept_ms = self._redis.pttl(self._from.seen + name)
-                    if digests and int(kept_ms) > 0:
-                        self._scripts["remember"](
-                            keys=[self._to.seen + name, self._to.windows],
-                            args=[length, window, kept_ms, *chain.from_iterable(digests.items())],
-                        )
 
 
 def _record(contact: bytes, entries: Sequence[bytes], outcome: EventOutcome, other: str) -> bytes:
