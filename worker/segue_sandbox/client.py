@@ -35,10 +35,15 @@ class SandboxClient:
             base_url=f"{parts.scheme}://{parts.netloc}{CONTROL_PREFIX}", timeout=_TIMEOUT_S, trust_env=False
         )
 
-    def requests(self, *, since: int = 0, limit: int | None = None, team: str | None = None) -> list[RequestRecord]:
-        """The ledger in order of arrival: requests numbered above `since`, at most `limit`."""
+    def requests(
+        self, *, since: int = 0, limit: int | None = None, team: str | None = None, schema: bool = False
+    ) -> list[RequestRecord]:
+        """The ledger in order of arrival: requests numbered above `since`, at most `limit`.
+
+        Without those by which workers ask what the team has, in between and at no certain time, unless `schema` is set.
+        """
         answer: list[RequestRecord] = self._get("requests", since=since, limit=limit, team=team)
-        return answer
+        return answer if schema else [each for each in answer if not _asks_for_schema(each)]
 
     def contacts(self, *, team: str | None = None) -> list[dict[str, Any]]:
         """Every contact, as contacts/find shows it, with `team` and `leftLists`."""
@@ -121,6 +126,12 @@ class SandboxClient:
 
     def _post(self, path: str, body: object) -> Any:
         return _checked(self._http.post(path, json=body))
+
+
+def _asks_for_schema(record: RequestRecord) -> bool:
+    return record["method"] == "GET" and record["path"].startswith(
+        ("/contacts/properties", "/lists", "/event-patterns")
+    )
 
 
 def _checked(answer: httpx.Response) -> Any:

@@ -68,7 +68,7 @@ def test_another_answer_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: httpx.Response, said: str
 ) -> None:
     client = partial(LoopsClient, transport=httpx.MockTransport(lambda _: answer))
-    monkeypatch.setattr("segue_worker.observing.api_keys.LoopsClient", client)
+    monkeypatch.setattr("segue_worker.schema.known.LoopsClient", client)
     result = check(tmp_path, "https://loops.example.com/api/v1")
     assert result.exit_code == 1
     assert said in result.stderr
@@ -78,7 +78,7 @@ def test_another_answer_is_a_finding(
 def test_a_teams_name_does_not_speak_to_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = httpx.Response(200, json={"success": True, "teamName": "Ada\x1b[2J\nLtd."})
     client = partial(LoopsClient, transport=httpx.MockTransport(lambda _: answer))
-    monkeypatch.setattr("segue_worker.observing.api_keys.LoopsClient", client)
+    monkeypatch.setattr("segue_worker.schema.known.LoopsClient", client)
     result = check(tmp_path, "https://loops.example.com/api/v1")
     assert result.exit_code == 0
     assert r"team: Ada\x1b[2J\nLtd." in result.stdout

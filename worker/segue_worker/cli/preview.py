@@ -68,7 +68,7 @@ def _sent(redis_url: str, destination: str) -> SentKeys:
     """What a worker has asked Loops, by which names are marked that it does not know; nothing where no Redis is near."""
     sent = SentKeys()
     with suppress(RedisError, OSError), connect(redis_url, timeout=_REDIS_WAIT_S) as redis:
-        sent.known = read_known(redis, destination)
+        sent.hear(read_known(redis, destination))
     return sent
 
 

@@ -63,13 +63,13 @@ class SchemaKeeping:
         if due or (added and now >= self._ask_at):
             await self._ask(everything=bool(due))
         else:
-            self.sent.known = Known.from_json(await self._redis.get(self._keys.known))
+            self.sent.hear(Known.from_json(await self._redis.get(self._keys.known)))
 
     async def _ask(self, *, everything: bool) -> None:
         sent: Any = await self._redis.get(self._keys.sent)
         keys, known = sent_from(sent), Known.from_json(await self._redis.get(self._keys.known))
         known = await learn(self._asker, known, self._now_ms(), events=to_ask(keys, known, everything=everything))
-        self.sent.known = known
+        self.sent.hear(known)
         if known.problem:
             self._ask_at = asyncio.get_running_loop().time() + AGAIN_MS / 1000
             log.info("Loops was not asked for what it knows at %s: %s", self._destination, known.problem)

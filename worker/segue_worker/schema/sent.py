@@ -88,20 +88,21 @@ def type_of(value: Any) -> str:
 
 
 class SentKeys:
-    """What one process sends to a destination, until it is written.
-
-    Attributes:
-        known: what Loops knows, as far as the process has heard.
-    """
+    """What one process sends to a destination, until it is written."""
 
     def __init__(self) -> None:
-        self.known = Known()
+        self.hear(Known())
         self._shapes: dict[tuple[Any, ...], tuple[list[int], Request]] = {}
         self._noted: dict[str, list[Any]] = {}
         self._written: dict[str, str] = {}
         self._wanted_at = 0
         self._fresh = False
         self._full = False
+
+    def hear(self, known: Known) -> None:
+        """Take in what Loops knows."""
+        self._known = known
+        self._fine = known.properties.keys() | _NO_PROPERTIES
 
     def note(self, request: Request) -> None:
         """Count a request, as it was before it was merged."""
@@ -123,15 +124,15 @@ class SentKeys:
 
     def unknown_in(self, request: Request) -> tuple[Repair, ...]:
         """What of a request Loops does not know, as far as it was asked."""
-        known, body = self.known, request.body
+        known, body = self._known, request.body
         if not known.at:
             return ()
-        unknown = body.keys() - known.properties.keys() - _NO_PROPERTIES
+        unknown = set() if body.keys() <= self._fine else body.keys() - self._fine
         lists, properties = body.get("mailingLists"), body.get("eventProperties")
         if lists.__class__ is dict and lists:
             unknown |= {f"mailingLists.{name}" for name in lists.keys() - known.lists.keys()}
         defined = known.events.get(str(body.get("eventName"))) if properties else None
-        if defined is not None and isinstance(properties, dict):
+        if defined is not None and isinstance(properties, dict) and not properties.keys() <= defined.keys():
             unknown |= {f"eventProperties.{name}" for name in properties.keys() - defined.keys()}
         return tuple(Repair(_short(name, _LONG), "unknown") for name in sorted(unknown)) if unknown else ()
 
@@ -162,7 +163,7 @@ class SentKeys:
                 entry = self._noted.get(key)
                 if entry is None:
                     # Where Redis takes no more, only what it has is counted.
-                    if len(self._noted) >= KEYS_MOST or (self._full and key not in self._written):
+                    if len(self._noted) > KEYS_MOST or (self._full and key not in self._written):
                         continue
                     entry = self._noted[key] = ["", 0, mapping]
                 if type_ not in entry[0]:

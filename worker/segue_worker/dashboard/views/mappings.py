@@ -44,7 +44,7 @@ def preview_event(call: PageRequest) -> Response:
     except NotAnEventError as error:
         return _page(call, event=text, destination=name, wrong=f"{error}".capitalize())
     found, sent = preview(event, chosen.mappings), SentKeys()
-    sent.known = read_known(call.dashboard.redis, name)
+    sent.hear(read_known(call.dashboard.redis, name))
     refused = refused_because(event)
     warning = f"This is not enqueued: {refused}" if refused else ""
     requests = [

@@ -180,6 +180,8 @@ def _unknown(sent: bytes | None, known: bytes | None) -> list[Row]:
 
 
 def _unknown_names(reading: MetricsReading) -> Values:
+    if not reading.unknown:
+        yield ("", "", ""), 0
     for row in reading.unknown[:_NAMES_MOST]:
         kind = "event property" if row.event else row.kind
         yield (kind, f"{row.event}: {row.name}" if row.event else row.name, row.status), 1

@@ -85,7 +85,7 @@ METRICS: Final = (
     Metric(
         *("segue_unknown_properties", "gauge", "names"),
         "1 for each property, mailing list and event that was sent in the last 30 days and that Loops does not know (status "
-        "unknown) or has with another type (type differs); of more than 100 the others are one number without a name. "
+        "unknown) or has with another type (type differs); of more than 100 the others are one number without a name, and 0 stands there where there is none. "
         "segue schema lists them all",
         labels=("kind", "name", "status"),
     ),
