@@ -79,11 +79,12 @@ def test_what_loops_does_not_know_is_named_everywhere_and_made(make_stack: MakeS
     assert "'plan'" not in said
 
     worker = stack.worker()
-    wait_until(lambda: read_known(stack.redis, "loops").at > 0)
-    stack.producer.identify("u1", ADA, message_id="who")
+    stack.producer.identify("u1", ADA)
     stack.producer.track("u1", "Anything", context={"traits": ADA})
     stack.wait_delivered()
     wait_until(lambda: "Signed Up" in read_known(stack.redis, "loops").events)
+    stack.producer.identify("u1", {"email": "grace@example.com"}, message_id="who")
+    stack.wait_delivered()
     found = statuses(segue(stack, "schema", "--json"))
     wrong = {
         "favouriteColour": "unknown",

@@ -32,7 +32,6 @@ from segue_worker.schema.keeping import SchemaKeeping
 from segue_worker.schema.known import Asking
 
 PASSED_ON_S: Final = 1.0
-FEW: Final = 10
 
 log = logging.getLogger(__name__)
 
@@ -105,14 +104,8 @@ class Engine:
     async def keep_schemas(self) -> None:
         """Write what was sent, and ask Loops what it knows; one destination does not wait for another.
 
-        Where there are many destinations, only of those that this process has delivered to: nothing is made or asked for
-        idle ones.
+        Only of destinations that this process has delivered to: nothing is made or asked for idle ones.
         """
-        enabled = [each for each in self._config.destinations if each.enabled]
-        if len(enabled) <= FEW:
-            # Asked before the first event, so that its trace can tell.
-            for each in enabled:
-                self._schema(each)
         schemas = [each.keep() for each in self._schemas.values()]
         for result in await asyncio.gather(*schemas, return_exceptions=True):
             if isinstance(result, Exception):

@@ -17,6 +17,8 @@ from segue_worker.schema.sent import FULL, KEYS_MOST, SentKey, SentKeys, sent_fr
 ASKED_EVERY_MS: Final = 3_600_000
 AGAIN_MS: Final = 300_000
 """After Loops did not answer, or whoever asked was killed."""
+FIRST_AFTER_S: Final = 15.0
+"""So long after its first delivery a process asks nothing: what waits comes first, and a try-out sees its own requests alone."""
 LOOK_S: Final = 30.0
 EVENTS_MOST: Final = 200
 """Events that are asked for, the latest of them: each costs a request."""
@@ -41,8 +43,10 @@ class SchemaKeeping:
         self._keys = Keys(destination)
         self._asker = asker
         self._now_ms = now_ms
-        self._look_at = 0.0
+        self._look_at = asyncio.get_running_loop().time() + FIRST_AFTER_S
         self._ask_at = 0.0
+        self._looked = False
+        self._added: list[str] = []
 
     async def write(self, *, at_once: bool = False) -> list[str]:
         """Write what was sent, where it is time; returns what is new. Raises redis.RedisError."""
@@ -54,10 +58,12 @@ class SchemaKeeping:
 
     async def keep(self) -> None:
         """Write, and ask Loops where something is new, or an hour is over and no other process does. Raises redis.RedisError."""
-        added = await self.write()
+        self._added += await self.write()
         now = asyncio.get_running_loop().time()
-        if not added and now < self._look_at:
+        if now < self._look_at and (not self._added or not self._looked):
             return
+        self._looked, added = True, self._added
+        self._added = []
         self._look_at = now + LOOK_S
         due = await self._redis.set(self._keys.asked, 1, nx=True, px=AGAIN_MS)
         if due or (added and now >= self._ask_at):
