@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from segue_producer.keys import rate_key
 from segue_worker.pacing import Pacer
 from segue_worker.pacing.pacer import PACE_SCRIPT
+from tests.unit.pacing.conftest import Virtually
 
 PER_SLOT = 16
 RATE = 64 * PER_SLOT
@@ -173,50 +174,57 @@ class Asking:
                 self.enough.set()
 
 
-async def given(most: int, *askers: tuple[Pacer, bool, bool]) -> list[str]:
-    """The lanes of the first slots that many askers get; each is a pacer, whether it is live, and whether overdue."""
-    asking = Asking(most)
-    tasks = [
-        asyncio.create_task(asking.ask(pacer, "live" if live else "bulk", live=live, overdue=overdue))
-        for pacer, live, overdue in askers
-    ]
-    async with asyncio.timeout(30):
-        await asking.enough.wait()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return asking.given[:most]
+async def given(most: int, *askers: tuple[str, bool, bool]) -> list[str]:
+    """The lanes of the first slots that many askers get.
+
+    Each is the name of a process with a pacer of its own, whether it is live, and whether overdue.
+    """
+    async with FakeAsyncRedis(version=(6, 2)) as redis:
+        pacers = {process: Pacer(redis, "key", 50) for process, _, _ in askers}
+        asking = Asking(most)
+        tasks = [
+            asyncio.create_task(asking.ask(pacers[process], "live" if live else "bulk", live=live, overdue=overdue))
+            for process, live, overdue in askers
+        ]
+        async with asyncio.timeout(30):
+            await asking.enough.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return asking.given[:most]
 
 
-async def test_live_requests_get_the_slots_and_bulk_every_tenth(redis: FakeAsyncRedis) -> None:
-    pacer = Pacer(redis, "key", 50)
-    lanes = await given(60, *[(pacer, False, False)] * 3, *[(pacer, True, False)] * 3)
-    assert lanes[10:].count("bulk") == 5
+def test_live_requests_get_the_slots_and_bulk_every_tenth(virtually: Virtually) -> None:
+    lanes = virtually(given(110, *[("one", False, False)] * 3, *[("one", True, False)] * 3))
+    assert lanes[10:].count("bulk") == 10
 
 
-async def test_bulk_that_is_a_day_old_gets_a_third(redis: FakeAsyncRedis) -> None:
-    pacer = Pacer(redis, "key", 50)
-    lanes = await given(60, (pacer, False, True), (pacer, True, False), (pacer, True, False))
+def test_bulk_that_is_a_day_old_gets_a_third(virtually: Virtually) -> None:
+    lanes = virtually(given(60, ("one", False, True), ("one", True, False), ("one", True, False)))
     assert lanes[10:40].count("bulk") == 10
 
 
-async def test_bulk_in_another_process_leaves_the_slots_to_live_requests_too(redis: FakeAsyncRedis) -> None:
-    live, bulk = Pacer(redis, "key", 50), Pacer(redis, "key", 50)
-    lanes = await given(80, *[(bulk, False, False)] * 3, *[(live, True, False)] * 3)
+def test_bulk_in_another_process_leaves_the_slots_to_live_requests_too(virtually: Virtually) -> None:
+    lanes = virtually(given(80, *[("bulk", False, False)] * 3, *[("live", True, False)] * 3))
     assert 4 <= lanes[10:].count("bulk") <= 14
 
 
-async def test_a_request_that_becomes_live_while_it_waits_goes_first(redis: FakeAsyncRedis) -> None:
-    pacer, order, live, began = Pacer(redis, "key", 10), list[int](), False, asyncio.Event()
+def test_a_request_that_becomes_live_while_it_waits_goes_first(virtually: Virtually) -> None:
+    order, live, began = list[int](), False, asyncio.Event()
 
-    async def ask(number: int) -> None:
+    async def ask(pacer: Pacer, number: int) -> None:
         await pacer.slot(live=lambda: live and number == 4)
         order.append(number)
         began.set()
 
-    async with asyncio.timeout(20):
-        tasks = [asyncio.create_task(ask(number)) for number in range(5)]
-        await began.wait()
-        live = True
-        await asyncio.gather(*tasks)
+    async def ask_all() -> None:
+        nonlocal live
+        async with FakeAsyncRedis(version=(6, 2)) as redis, asyncio.timeout(20):
+            pacer = Pacer(redis, "key", 10)
+            tasks = [asyncio.create_task(ask(pacer, number)) for number in range(5)]
+            await began.wait()
+            live = True
+            await asyncio.gather(*tasks)
+
+    virtually(ask_all())
     assert order == [0, 4, 1, 2, 3]

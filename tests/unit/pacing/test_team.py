@@ -42,7 +42,7 @@ async def test_a_key_that_is_known_to_be_of_another_team_has_its_own(redis: Fake
 
 
 async def test_pacers_with_the_old_and_the_new_key_take_turns(redis: FakeAsyncRedis) -> None:
-    one, two = (Pacer(redis, key, 1000, destination="loops") for key in ("one", "two"))
+    one, two = (Pacer(redis, key, 1000, destination="loops", clock=lambda: 1000.0) for key in ("one", "two"))
     slots = [await pacer.slot() for pacer in (one, two)]
     assert [slot.number for slot in slots if slot] == [1, 2]
     assert await redis.exists(rate_key("one")) == 1
