@@ -156,3 +156,21 @@ def test_no_more_names_are_kept_than_there_is_room_for(make_stack: MakeStack) ->
     worker.stop()
     assert worker.log.read_text().count("further ones are not noted") == 1
     assert len(read_sent(stack.redis, "loops")) == KEYS_MOST + 1
+
+
+def test_a_contact_is_shown_masked_beside_what_waits(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    stack.worker()
+    stack.producer.identify("u1", {**ADA, "firstName": "Ada"})
+    stack.wait_delivered()
+    segue(stack, "pause", "loops")
+    stack.producer.identify("u1", {**ADA, "firstName": "Adele"})
+    masked = segue(stack, "contact", "u1", "--json")
+    assert "Ada" not in json.dumps(masked)
+    assert "ada@" not in json.dumps(masked)
+    assert (masked["waiting"], masked["last_sent"]["outcome"]) == (1, "delivered")
+    shown = segue(stack, "contact", "ada@example.com", "--reveal", "--json")
+    assert (shown["loops"]["firstName"], shown["loops"]["email"]) == ("Ada", "ada@example.com")
+    code, _, said = command(stack, "contact", "nobody")
+    assert code == 1
+    assert "Loops has no contact" in said
