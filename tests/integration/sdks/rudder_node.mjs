@@ -13,7 +13,7 @@ for (let number = 0; number < Number(count); number += 1) {
 const odd = userId.startsWith("odd") ? ["9007199254740992", "777", "777", "777"] : []; // it takes text alone
 odd.forEach((who, number) => {
   const properties = { number, email: `${who}@example.com`, text: "a\ud800b" };
-  const timestamp = "2023-01-02 03:04:05 UTC";
+  const timestamp = new Date("2023-01-02T03:04:05Z"); // it takes nothing else
   client.track({ userId: who, event: userId, properties, timestamp, integrations: { Facebook: "yes" } });
 });
 client.page({ userId, name: "Home" });

@@ -7,9 +7,10 @@ from segue_worker.config import load_config
 from segue_worker.dashboard.context import Dashboard
 from segue_worker.observing.workers import WorkerAbout
 from segue_worker.outbox.dead_letter import DeadLetter
+from segue_worker.outbox.pause import Pause, PauseKind
 from segue_worker.outbox.plan import Plan
 
-from .conftest import KEYS, HttpVisitor
+from .conftest import KEYS, NOW_MS, HttpVisitor
 
 OTHER = """
 destinations:
@@ -62,3 +63,15 @@ async def test_a_mapping_that_is_gone_is_shown_with_its_dead_letters(visitor: Ht
     assert "loops has no mapping <b>Gone &amp; away</b> any more" in text
     assert "mapping=Gone%20%26%20away" in text
     assert (await visitor.get("/dead?destination=loops&mapping=Gone%20%26%20away")).text.count(letter.id) > 0
+
+
+async def test_a_paused_destination_shows_what_waits_and_no_time_until_it_is_empty(
+    visitor: HttpVisitor, redis: FakeRedis
+) -> None:
+    redis.set(KEYS.pending, 1200)
+    assert "Empty in" in (await visitor.get("/")).text
+    redis.set(KEYS.paused, Pause("a new key is on its way", NOW_MS, None, kind=PauseKind.HAND).to_json())
+    answer = await visitor.get("/")
+    assert answer.status_code == 200
+    assert "1,200" in answer.text
+    assert "Empty in" not in answer.text

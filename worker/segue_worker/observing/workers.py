@@ -103,4 +103,7 @@ def read_workers(redis: "Redis") -> Workers:
 
 def read_plans(redis: "Redis", keys: Sequence[str]) -> list[Plan | None]:
     """Plans by their keys (`Keys.plan`); None for one that is not kept. Raises redis.RedisError."""
-    return [Plan.from_json(raw) if raw is not None else None for raw in (redis.mget(keys) if keys else [])]
+    with redis.pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.get(key)
+        return [Plan.from_json(raw) if raw is not None else None for raw in pipe.execute()]

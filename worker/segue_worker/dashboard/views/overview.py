@@ -43,7 +43,10 @@ def overview(call: PageRequest) -> Response:
         "overview.html",
         title="Overview",
         statuses=statuses,
-        drains={name: each.drain_s(_rate_limit(known, name)) for name, each in statuses.items()},
+        drains={
+            name: max(filter(None, each.drain_s(_rate_limit(known, name)).values()), default=0)
+            for name, each in statuses.items()
+        },
         totals={name: title(name) for name in _SHOWN},
         disabled={name for name in known.names if (found := configured(known, name)) and not found.enabled},
         orphaned={name: orphan_text(name) for name in known.orphaned},

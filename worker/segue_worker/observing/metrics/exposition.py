@@ -84,7 +84,8 @@ def read(redis: "Redis", destinations: Sequence[str], orphaned: Collection[str] 
             pipe.hgetall(keys.measures)
             pipe.hmget(keys.settings, *_SETTINGS)
             pipe.xlen(keys.log)
-            pipe.mget(keys.sent, keys.known)
+            pipe.get(keys.sent)
+            pipe.get(keys.known)
         answers = iter(pipe.execute())
     return {
         name: MetricsReading(
@@ -93,7 +94,7 @@ def read(redis: "Redis", destinations: Sequence[str], orphaned: Collection[str] 
                 read_counts(next(answers)),
                 _settings(next(answers)),
                 int(next(answers)),
-                _unknown(*next(answers)),
+                _unknown(next(answers), next(answers)),
             ),
             name in orphaned,
         )
