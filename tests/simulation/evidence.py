@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from segue_producer.keys import Keys
-from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.log_record import Record
 from tests.simulation.loops_link import Sending
 from tests.simulation.plan import Event
@@ -107,12 +106,13 @@ class Evidence:
         """Events that were begun with mappings which the configuration no longer had when they were to be finished."""
         if "config" not in self.world.plan.kinds:
             return set()
-        letters = map(DeadLetter.from_json, self.world.server.data.get(self.keys.dead.encode(), {}).values())
+        # From the log, because a letter that was replayed is gone.
         return {
-            int(message_id[1:])
-            for letter in letters
-            if letter.reason == "mapping_gone"
-            for message_id in letter.message_ids
+            int(part.message_id[1:])
+            for record in self.log
+            for part in record.events
+            for fault in part.faults
+            if fault.reason == "mapping_gone"
         }
 
     def came(self, number: int) -> list[float]:
