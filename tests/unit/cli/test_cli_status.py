@@ -91,6 +91,27 @@ def test_the_tables_fit_100_columns_and_explain_a_pause(
     )
 
 
+def test_only_the_destinations_that_are_named_are_shown(run: Run, redis: "Redis") -> None:
+    redis.hset(DESTINATIONS, "third", 1)
+    assert list(json.loads(run("status", "loops", "beta", "--json").stdout)["destinations"]) == ["loops", "beta"]
+    result = run("status", "lops")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "There is no destination 'lops'; there are: beta, loops, third" in result.stderr
+
+
+def test_only_destinations_with_a_problem_are_shown_the_worst_first(run: Run, redis: "Redis") -> None:
+    assert run("status", "--problems").stderr.endswith("No destination has a problem\n")
+    redis.hset(Keys("beta").settings, "max_pending", 10)
+    redis.set(Keys("beta").pending, 8)
+    redis.set(KEYS.paused, Pause("the key is refused", 1_700_000_000_000, None).to_json())
+    assert list(json.loads(run("status", "--problems", "--json").stdout)["destinations"]) == ["loops"]
+    redis.set(Keys("beta").pending, 9)
+    found = json.loads(run("status", "--problems", "--json").stdout)["destinations"]
+    assert list(found) == ["loops", "beta"]
+    assert found["beta"]["problems"] == ["destination 'beta': 9 events are pending, and it takes 10 (max_pending)"]
+    assert "9 events are pending" in run("status", "--problems").stdout
+
+
 def test_nothing_known_is_said(run: Run, redis: "Redis") -> None:
     redis.flushall()
     result = run("status", "--json")

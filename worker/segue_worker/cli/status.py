@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
-from segue_worker.cli.store import opened
+from segue_worker.cli.store import choose, opened
 from segue_worker.observing.destinations import (
     KnownDestinations,
     known_beside,
@@ -27,6 +27,7 @@ from segue_worker.observing.destinations import (
 from segue_worker.observing.health import swept_s_ago
 from segue_worker.observing.metrics.speed import Speed, read_speeds
 from segue_worker.observing.orphaned_mappings import gone_mappings
+from segue_worker.observing.problems import Problem, find_problems
 from segue_worker.observing.status import Status, read_statuses, utc_text
 from segue_worker.outbox.pause import Pause
 from segue_worker.printable import visible
@@ -41,17 +42,26 @@ SINCE: Final = ("delivered", "filtered", "duplicates", "merged", "requests", "re
 
 
 @click.command(
-    epilog="Example: segue status --watch",
+    epilog="Examples: segue status --watch; segue status --problems",
     short_help="Show the state, speed and counters of each destination.",
 )
+@click.argument("names", metavar="[DESTINATION]...", nargs=-1)
 @config_option
 @redis_option
 @json_option
 @click.option(
+    "--problems",
+    "only_problems",
+    is_flag=True,
+    help="Show only destinations that are orphaned, paused, stalled, nearly full or have dead letters, the worst first.",
+)
+@click.option(
     "--watch", is_flag=True, help="Show it anew each second, until Ctrl-C; with --json, print a line each second."
 )
-def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
-    """Show the state of each destination, how fast it delivers, and its counters of all time.
+def status(  # noqa: PLR0913 - its options
+    names: tuple[str, ...], *, config: Path, redis_url: str, as_json: bool, watch: bool, only_problems: bool
+) -> None:
+    """Show the state of each DESTINATION, or of all, how fast it delivers, and its counters of all time.
 
     pending counts events that wait. due, in flight and parked count contacts: those that wait for their turn, those that
     are being delivered, and those that wait for a retry. dead counts the dead letters that are kept. oldest is how long
@@ -66,11 +76,16 @@ def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
             remark(first.remark)
         if not first.names:
             remark("There is no destination yet: no worker has announced one, and no configuration names one")
+        chosen = tuple(dict.fromkeys(choose(redis, first, name) for name in names))
 
         def read() -> StatusReading:
             known = known_beside(redis, first.config)
-            statuses, speeds = read_statuses(redis, known.names), read_speeds(redis, known.names)
-            return StatusReading(statuses, speeds, known, swept_s_ago(redis), gone_mappings(redis, known))
+            statuses = read_statuses(redis, chosen or known.names)
+            problems = find_problems(redis, known, statuses)
+            if only_problems:
+                statuses = {name: statuses[name] for name in problems}
+            known, speeds = known.only(statuses), read_speeds(redis, tuple(statuses))
+            return StatusReading(statuses, speeds, known, swept_s_ago(redis), gone_mappings(redis, known), problems)
 
         if watch:
             # Ctrl-C is the usual way to end it.
@@ -78,8 +93,10 @@ def status(config: Path, *, redis_url: str, as_json: bool, watch: bool) -> None:
                 _watch(read, as_json=as_json)
         elif as_json:
             emit_json(as_data(read()))
+        elif (reading := read()).statuses or not only_problems:
+            _console().print(as_tables(reading))
         else:
-            _console().print(as_tables(read()))
+            remark("No destination has a problem")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,7 @@ class StatusReading:
         known: which destinations and workers there are.
         swept_s_ago: seconds since the last sweep, or None where there never was one.
         gone: destination → mappings that are gone and still have something (`orphaned_mappings`).
+        problems: destination → its problems.
     """
 
     statuses: Mapping[str, Status]
@@ -99,14 +117,16 @@ class StatusReading:
     known: KnownDestinations
     swept_s_ago: float | None
     gone: Mapping[str, Mapping[str, Mapping[str, int]]]
+    problems: Mapping[str, Sequence[Problem]]
 
     def since(self, earlier: Self, seconds: float) -> Self:
         """The same, with the requests per second counted from an earlier reading."""
         speeds = {
             name: replace(speed, requests_per_s=max(0, self._requests(name) - earlier._requests(name)) / seconds)
             for name, speed in self.speeds.items()
+            if name in earlier.statuses
         }
-        return replace(self, speeds=speeds)
+        return replace(self, speeds={**self.speeds, **speeds})
 
     def _requests(self, name: str) -> int:
         return self.statuses[name].counters.get("requests", 0)
@@ -122,6 +142,7 @@ def as_data(reading: StatusReading) -> dict[str, Any]:
                 "drain_s": each.drain_s(reading.speeds[name].rate_limit),
                 "orphaned": name in reading.known.orphaned,
                 "orphaned_mappings": reading.gone.get(name, {}),
+                "problems": [text for _, text in reading.problems.get(name, ())],
             }
             for name, each in reading.statuses.items()
         },
@@ -152,6 +173,8 @@ def as_tables(reading: StatusReading) -> RenderableType:
         for name, mappings in reading.gone.items()
         for mapping, held in mappings.items()
     ]
+    problems = (each for name in reading.statuses for each in reading.problems.get(name, ()))
+    remarks += [text for kind, text in problems if kind in {"stalled", "nearly full"}]
     lines = [Text(visible(each)) for each in remarks if each]
     return Group(now, *pauses, *lines, Text(), speed, Text(), since)
 

@@ -1,7 +1,7 @@
 """Which destinations exist: those of the configuration, those that workers serve, and those that still hold something."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ class KnownDestinations:
     def forget_order(self) -> tuple[str, ...]:
         """The orphaned ones first: what a move takes from one of them meanwhile is found where it arrives."""
         return tuple(sorted(self.names, key=lambda name: name not in self.orphaned))
+
+    def only(self, names: Collection[str]) -> "KnownDestinations":
+        """The same, as if there were only these."""
+        return replace(self, names=tuple(names), orphaned=self.orphaned.intersection(names))
 
     def standstill(self, name: str) -> str:
         """Why nothing is sent to a destination at all, as far as its configuration says; "" where something may be."""

@@ -44,9 +44,11 @@ def orphaned_mappings(redis: "Redis", destination: str, in_use: Collection[str])
 
 
 def gone_mappings(redis: "Redis", known: KnownDestinations) -> dict[str, dict[str, dict[str, int]]]:
-    """What `orphaned_mappings` finds at each destination whose mappings are known. Raises redis.RedisError."""
+    """What `orphaned_mappings` finds at each of `known.names` whose mappings are known. Raises redis.RedisError."""
     found = {}
     for each in known.config.destinations if known.config else ():
+        if each.name not in known.names:
+            continue
         keys = Keys(each.name)
         running = read_plans(redis, [keys.plan + version for version in known.workers.plans(each.name) if version])
         in_use = {rule.mapping for plan in (Plan.of(each.mappings), *running) if plan for rule in plan.rules}

@@ -1,6 +1,6 @@
 """The page that shows the mappings, and previews what they make of an event."""
 
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import Response
 
@@ -8,6 +8,7 @@ from segue_producer.keys import Keys
 from segue_worker.config import Destination
 from segue_worker.dashboard.context import PageRequest, configured
 from segue_worker.dashboard.pages import render
+from segue_worker.dashboard.paging import page_of
 from segue_worker.masking import pretty
 from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.observing.metrics.exposition import mapping_counts
@@ -19,6 +20,8 @@ from segue_worker.outbox.plan import Plan, Rule
 from segue_worker.schema.known import read_known
 from segue_worker.schema.sent import SentKeys
 
+SECTIONS: Final = 20
+"""Destinations a page."""
 _EXAMPLE = {
     "type": "track",
     "event": "Signed Up",
@@ -66,9 +69,9 @@ def _others(call: PageRequest, known: KnownDestinations) -> list[tuple[str, int,
     The rules of the file that they do not run come last. A plan that is not kept any more has none.
     """
     destinations = known.config.destinations if known.config else ()
-    found = {each.name: Plan.of(each.mappings) for each in destinations}
+    found = {each.name: Plan.of(each.mappings) for each in destinations if each.name in known.names}
     others = []
-    for name in sorted({*found, *known.workers.served}):
+    for name in sorted({*found, *known.workers.served.intersection(known.names)}):
         here = found.get(name, Plan.from_rules([]))
         for version, count in known.workers.plans(name).items():
             if version == here.version:
@@ -93,14 +96,20 @@ def _difference(rule: Rule, plan: Plan) -> str:
 
 
 def _page(call: PageRequest, *, event: str, destination: str, **result: Any) -> Response:
-    known = call.dashboard.known()
-    destinations: tuple[Destination, ...] = known.config.destinations if known.config else ()
+    everything = call.dashboard.known()
+    shown = page_of(call, everything.names, SECTIONS)
+    known = everything.only(shown.names)
+    in_file: tuple[Destination, ...] = known.config.destinations if known.config else ()
+    destinations = [each for each in in_file if each.name in known.names]
     empty: dict[str, Any] = {"found": None, "requests": [], "warning": "", "wrong": ""}
     return render(
         call,
         "mappings.html",
         title="Mappings",
         destinations=destinations,
+        in_file=[each.name for each in in_file],
+        shown=shown,
+        all_names=everything.names,
         counts={each.name: _counts(call, each) for each in destinations},
         others=_others(call, known),
         gone=gone_mappings(call.dashboard.redis, known),

@@ -8,10 +8,13 @@ from starlette.responses import Response
 
 from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import go_to, render
+from segue_worker.dashboard.paging import page_of
 from segue_worker.observing.status import read_statuses
 from segue_worker.operating.retry_now import find_retry, parked_contacts, retry_now, waiting_retries
 
 SHOWN: Final = 100
+"""So many contacts a page, of all destinations together."""
+SECTIONS: Final = 10
 _SAID: Final = {
     "now": "The request will be sent now.",
     "claimed": "An attempt is already under way.",
@@ -25,9 +28,23 @@ def retries(call: PageRequest) -> Response:
     redis = call.dashboard.redis
     known = call.dashboard.known()
     statuses = read_statuses(redis, known.names)
-    waiting = {name: waiting_retries(redis, name, SHOWN) for name in known.names}
+    # Among many, those where somebody waits come first.
+    names = (
+        known.names if len(known.names) <= SECTIONS else sorted(known.names, key=lambda name: not statuses[name].parked)
+    )
+    shown = page_of(call, names, SECTIONS)
+    waiting = {name: waiting_retries(redis, name, SHOWN // len(shown.names)) for name in shown.names}
     said = _SAID.get(call.query("said"), "")
-    return render(call, "retries.html", title="Retries", statuses=statuses, waiting=waiting, said=said, shown=SHOWN)
+    return render(
+        call,
+        "retries.html",
+        title="Retries",
+        statuses=statuses,
+        waiting=waiting,
+        said=said,
+        shown=shown,
+        all_names=known.names,
+    )
 
 
 def now(call: PageRequest) -> Response:
