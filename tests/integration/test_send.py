@@ -20,11 +20,12 @@ def sandbox() -> Iterator[SandboxProcess]:
         yield process
 
 
-def send(sandbox: SandboxProcess, directory: Path, *arguments: str, text: str = "") -> tuple[int, str]:
+def send(
+    sandbox: SandboxProcess, directory: Path, *arguments: str, text: str = "", values: str = "repair"
+) -> tuple[int, str]:
     config = directory / "segue.yaml"
-    config.write_text(
-        f"destinations:\n  - {{name: loops, api_key: '${{LOOPS_API_KEY}}', base_url: '{sandbox.base_url}'}}\n", "utf-8"
-    )
+    destination = f"name: loops, api_key: '${{LOOPS_API_KEY}}', base_url: '{sandbox.base_url}', values: {values}"
+    config.write_text(f"destinations:\n  - {{{destination}}}\n", "utf-8")
     command = [sys.executable, "-m", "segue_worker.cli", "send", "--config", str(config), "--yes", *arguments]
     environ = {**os.environ, "LOOPS_API_KEY": API_KEY}
     outcome = subprocess.run(command, input=text, env=environ, capture_output=True, text=True, check=False, timeout=60)
@@ -47,7 +48,7 @@ def test_an_event_arrives_each_time_it_is_sent(sandbox: SandboxProcess, tmp_path
 
 
 def test_what_loops_refuses_is_shown_as_it_says_it(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    code, said = send(sandbox, tmp_path, "--track", "u1", "x", "--properties", '{"list": [1]}')
+    code, said = send(sandbox, tmp_path, "--track", "u1", "x", "--properties", '{"list": [1]}', values="keep")
     assert code == 1
     assert "warning: Loops refuses eventProperties.list" in said
     assert "400 in " in said

@@ -47,7 +47,7 @@ def test_ledger_over_http(control: SandboxClient, http: httpx.Client) -> None:
     send(http, "key-1", email=ADA)
     http.get("/contacts/find?userId=u1")
     http.put("/contacts/update", content=b"{nonsense", headers={"Content-Type": "text/plain"})
-    first, second, third, fourth = control.requests()
+    first, second, third, fourth = control.requests(schema=True)
     assert [each["n"] for each in (first, second, third, fourth)] == [1, 2, 3, 4]
     assert (first["method"], first["path"], first["body"]) == ("PUT", "/contacts/update", {"email": ADA})
     assert (first["team"], first["status"], first["applied"], first["fault"]) == ("acme", 200, True, None)
@@ -62,25 +62,25 @@ def test_ledger_over_http(control: SandboxClient, http: httpx.Client) -> None:
     assert (fourth["body"], fourth["status"]) == ("{nonsense", 400)
     assert first["ended_at"] is not None
     assert first["at"] < first["ended_at"] < second["at"]
-    assert KEY not in repr(control.requests())
+    assert KEY not in repr(control.requests(schema=True))
 
 
 def test_ledger_pages(control: SandboxClient, http: httpx.Client) -> None:
     for number in range(3):
         http.get("/lists", params={"number": number})
     http.get("/lists", headers={"Authorization": "Bearer sandbox-other"})
-    assert [each["n"] for each in control.requests(since=1)] == [2, 3, 4]
-    assert [each["n"] for each in control.requests(since=1, limit=2)] == [2, 3]
-    assert [each["n"] for each in control.requests(limit=0)] == []
-    assert [each["n"] for each in control.requests(team="other")] == [4]
-    assert [each["n"] for each in control.requests(since=9)] == []
+    assert [each["n"] for each in control.requests(since=1, schema=True)] == [2, 3, 4]
+    assert [each["n"] for each in control.requests(since=1, limit=2, schema=True)] == [2, 3]
+    assert [each["n"] for each in control.requests(limit=0, schema=True)] == []
+    assert [each["n"] for each in control.requests(team="other", schema=True)] == [4]
+    assert [each["n"] for each in control.requests(since=9, schema=True)] == []
 
 
 @pytest.mark.parametrize("count", [499, 500, 501, 1000])
 def test_long_ledgers_come_whole(server: SandboxServer, control: SandboxClient, http: httpx.Client, count: int) -> None:
     http.get("/lists")
     server.ledger.entries.extend([server.ledger.entries[0]] * (count - 1))
-    assert len(control.requests()) == count
+    assert len(control.requests(schema=True)) == count
 
 
 def test_events_over_http(control: SandboxClient, http: httpx.Client) -> None:
@@ -146,9 +146,9 @@ def test_who_gives_up_waiting_is_seen(control: SandboxClient, http: httpx.Client
     control.faults([{"kind": "delay", "delay_ms": 600_000}])
     with pytest.raises(httpx.ReadTimeout):
         http.put("/contacts/update", json={"email": ADA}, timeout=0.05)
-    while control.requests()[0]["ended_at"] is None:
+    while control.requests(schema=True)[0]["ended_at"] is None:
         pass
-    (record,) = control.requests()
+    (record,) = control.requests(schema=True)
     assert (record["status"], record["applied"]) == (200, True)
 
 
@@ -166,7 +166,7 @@ def test_stopping_does_not_wait_for_late_answers(capfd: pytest.CaptureFixture[st
 def test_latency(control: SandboxClient, http: httpx.Client) -> None:
     control.switches(latency_ms=30)
     http.get("/lists")
-    (record,) = control.requests()
+    (record,) = control.requests(schema=True)
     # Event loop timers are allowed to be a millisecond early.
     assert (record["ended_at"] or 0) - record["at"] >= 0.028
 
@@ -211,7 +211,7 @@ def test_revoke_restore_and_reset(control: SandboxClient, http: httpx.Client) ->
     control.lists([{"id": "vip", "name": "VIPs"}])
     control.move_clock(5)
     control.reset()
-    assert (control.requests(), control.contacts(), control.fired()) == ([], [], [])
+    assert (control.requests(schema=True), control.contacts(), control.fired()) == ([], [], [])
     assert control.switches()["rate_limit"] == 1000
     seen.append(http.get("/api-key").status_code)
     assert seen == [200, 401, 200, 200]

@@ -84,6 +84,12 @@ def webhook_platform(api: httpx.Client, _: Sandbox) -> Json:
     return pattern["incomingWebhookPlatform"]
 
 
+def event_properties(api: httpx.Client, _: Sandbox) -> Json:
+    send(api, email=ADA, eventName="E", eventProperties={"plan": "pro"})
+    shown: dict[str, Json] = api.get("/event-patterns/by-name/E").json()
+    return shown["eventProperties"]
+
+
 def create_twice(api: httpx.Client, _: Sandbox) -> Any:
     return [api.post("/contacts/create", json={"email": ADA}).json().get("message") for _ in range(2)][-1]
 
@@ -241,6 +247,8 @@ POSITIONS = [
     Position("key_spent_on", "any_authenticated", retry_after_500, [500, 409]),
     Position("concurrent_key", "conflict", second_answer_delay, 0),
     Position("concurrent_key", "wait", second_answer_delay, 1),
+    Position("undefined_event_property", "define", event_properties, [{"name": "plan", "type": "string"}]),
+    Position("undefined_event_property", "ignore", event_properties, []),
     Position("webhook_platform", "text", webhook_platform, "null"),
     Position("webhook_platform", "none", webhook_platform, None),
     Position("text_409_create", "on_list", create_twice, "Email or userId is already on list."),

@@ -81,7 +81,9 @@ def _short(name: str, most: int) -> str:
 def type_of(value: Any) -> str:
     """The letter of a value's type, as `SentKey` has them; "" for null."""
     if isinstance(value, str):
-        return "d" if is_documented(value) or (value.isdigit() and float(value) >= _LEAST_MS) else "s"
+        return (
+            "d" if is_documented(value) or (value.isascii() and value.isdigit() and float(value) >= _LEAST_MS) else "s"
+        )
     if isinstance(value, bool):
         return "b"
     return ("m" if abs(value) >= _LEAST_MS else "n") if isinstance(value, int | float) else ""
