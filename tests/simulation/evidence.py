@@ -115,6 +115,10 @@ class Evidence:
             if fault.reason == "mapping_gone"
         }
 
+    def began_unknown(self, number: int) -> bool:
+        """Whether Redis may have forgotten that an event was sent, and its mapping may have another name since."""
+        return "config" in self.world.plan.kinds and self.events[number].contact in self.excused
+
     def came(self, number: int) -> list[float]:
         """When an event came into the outbox, each time."""
         return self.truth.came.get((self.name, number), [])

@@ -149,7 +149,8 @@ async def _night(world: "World") -> None:
             return
         await asyncio.sleep(0.1)
     now = world.loop.time()
-    owed = max(_owed_at(world, name, contact, now) for name, contact in _waiting(world)) - BOUND_S
+    waiting = [_owed_at(world, name, contact, now) for name, contact in _waiting(world)]
+    owed = max(waiting, default=now + BOUND_S) - BOUND_S
     world.tell(f"*** a night of {owed - now:.0f} s")
     await asyncio.sleep(max(0.0, owed - now))
     for worker in world.workers:
