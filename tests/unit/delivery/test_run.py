@@ -9,6 +9,7 @@ from fakeredis import FakeRedis
 
 from segue_producer.entries import source_of
 from segue_sandbox.faults import InjectedFault
+from segue_worker.delivery.context import RunContext
 from segue_worker.operating.dead_letters import Chooser, History, prepare_replay
 from segue_worker.operating.dead_letters.replaying import Replay
 from segue_worker.outbox import Outbox
@@ -345,6 +346,30 @@ async def test_a_request_that_something_in_between_refuses_is_set_aside_and_nobo
     assert (letter.reason, letter.message_ids, letter.attempts) == ("refused", ("blocked",), 4)
     assert str(status) in letter.detail
     assert await bench.pending() == 0
+
+
+async def test_a_run_that_must_leave_before_it_can_ask_for_the_key_pauses_nobody(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.sandbox.faults.add(InjectedFault(status=403, event="Blocked", body="html"))
+    await bench.enqueue({**TRACK, "event": "Blocked", "messageId": "blocked"})
+    await bench.enqueue({**TRACK, "event": "Other", "userId": "u2"})
+
+    async def no_time_left(_: RunContext) -> None:
+        return None
+
+    with monkeypatch.context() as leaving:
+        leaving.setattr(RunContext, "key_is_taken", no_time_left)
+        await bench.run()
+    assert await bench.outbox().paused() is None
+    assert await dead_letters(bench) == []
+    assert await bench.pending() == 1
+    for _ in range(8):
+        await bench.run()
+        bench.now_ms += 900_000
+    (letter,) = await dead_letters(bench)
+    assert (letter.reason, letter.message_ids) == ("refused", ("blocked",))
+    assert {event.name for event in bench.sandbox.events} == {"Other"}
 
 
 async def test_an_address_that_is_not_the_api_pauses_and_costs_no_events(bench: Bench) -> None:

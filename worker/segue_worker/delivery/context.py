@@ -70,12 +70,15 @@ class RunContext:
         """Whether a further request may leave in this run."""
         return not self.leaving.is_set()
 
-    async def key_is_taken(self) -> bool:
-        """Whether Loops takes the team's key at this address; asked once in a while, within the limit."""
+    async def key_is_taken(self) -> bool | None:
+        """Whether Loops takes the team's key at this address; asked once in a while, within the limit.
+
+        None where the run must leave before it can ask.
+        """
         now = asyncio.get_running_loop().time()
         if now >= self._key_asked + KEY_GOOD_S:
             if await self.pacer.slot(wanted=self.may_send) is None:
-                return False
+                return None
             try:
                 answer = await self.client.check_key()
             except NoAnswerError:

@@ -287,14 +287,27 @@ class Delivery:
             max_age=run.destination.retry.max_age.total_seconds(),
             jitter=run.jitter,
         )
-        if isinstance(decision, PauseDestination) and not decision.certain and await run.key_is_taken():
-            decision = own_fault(
-                decision,
-                attempt=self._attempts,
-                age=self._age_s(),
-                max_age=run.destination.retry.max_age.total_seconds(),
-                jitter=run.jitter,
-            )
+        if isinstance(decision, PauseDestination) and not decision.certain:
+            return await self._blamed(decision)
+        self._pending = decision if isinstance(decision, Retry) else None
+        return decision
+
+    async def _blamed(self, pause: PauseDestination) -> Decision | None:
+        """What follows where a request alone may be to blame: nobody is paused unless Loops refuses the key as well.
+
+        None where this run must leave before it can ask for that; the next one asks.
+        """
+        run, self._pending = self._run, None
+        taken = await run.key_is_taken()
+        if not taken:
+            return pause if taken is False else None
+        decision = own_fault(
+            pause,
+            attempt=self._attempts,
+            age=self._age_s(),
+            max_age=run.destination.retry.max_age.total_seconds(),
+            jitter=run.jitter,
+        )
         self._pending = decision if isinstance(decision, Retry) else None
         return decision
 
