@@ -20,7 +20,37 @@ SERVICE: Final = "segue-primary"
 _READY_WITHIN_S: Final = 60
 
 
-class Sentinels:
+class _Servers:
+    """Several servers that start and end together.
+
+    Args:
+        directory: for their data.
+        options: further ones of all servers.
+    """
+
+    def __init__(self, directory: Path, options: tuple[str, ...]) -> None:
+        self._exit = ExitStack()
+        self._directory = directory
+        self._options = options
+        self.servers: list[EmbeddedRedis] = []
+
+    def start(self) -> None:
+        """Start all of them."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self._exit.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit.close()
+
+
+class Sentinels(_Servers):
     """A primary, a replica and three Sentinels, which promote within two seconds or so.
 
     Args:
@@ -30,12 +60,9 @@ class Sentinels:
     """
 
     def __init__(self, directory: Path, options: tuple[str, ...] = (), password: str = "") -> None:
+        super().__init__(directory, options)
         self._password = password
-        self._exit = ExitStack()
-        self.servers: list[EmbeddedRedis] = []
         self.sentinel_ports: list[int] = []
-        self._directory = directory
-        self._options = options
 
     @property
     def url(self) -> str:
@@ -82,19 +109,8 @@ class Sentinels:
         """Whether a server is a replica that the Sentinels know as such, and has what its primary has."""
         return _follows(server) and all(map(_sentinel_knows_all, self.sentinel_ports))
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self._exit.close()
-            raise
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._exit.close()
-
-
-class Cluster:
+class Cluster(_Servers):
     """Three primaries, each with a replica that takes over within two seconds or so.
 
     Args:
@@ -103,10 +119,7 @@ class Cluster:
     """
 
     def __init__(self, directory: Path, options: tuple[str, ...] = ()) -> None:
-        self._exit = ExitStack()
-        self._directory = directory
-        self._options = options
-        self.servers: list[EmbeddedRedis] = []
+        super().__init__(directory, options)
 
     @property
     def url(self) -> str:
@@ -158,17 +171,6 @@ class Cluster:
 
     def _alive(self) -> EmbeddedRedis:
         return next(server for server in self.servers if server.pid is not None)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self._exit.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._exit.close()
 
 
 class RabbitMQ:

@@ -4,9 +4,13 @@ from typing import Any
 
 import pytest
 from fakeredis import FakeRedis
+from redis import Redis
 
 from segue_producer.keys import Keys
+from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_worker.outbox.dead_letter import DeadLetter
+
+from .town import Town
 
 KEYS = Keys("loops")
 NOW_MS = 1_700_000_000_000
@@ -45,3 +49,11 @@ def bury(redis: FakeRedis) -> Callable[..., DeadLetter]:
         return letter
 
     return record
+
+
+@pytest.fixture
+def town(redis_server: EmbeddedRedis) -> Iterator[Town]:
+    """Destinations on a real Redis, which is empty."""
+    with Redis.from_url(redis_server.url) as client:
+        client.flushall()
+        yield Town(client)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from redis import Redis
 
 from segue_producer.keys import Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis
@@ -26,18 +25,6 @@ RENAMED = mapping("renamed", fields={"eventName": "Renamed"})
 CONTACTS = mapping("contacts", "createOrUpdateContact", trigger='type = "track" or type = "identify"')
 NARROW = mapping("second", trigger='event = "Other"')
 OFF = mapping("second", enabled=False)
-
-
-@pytest.fixture
-def redis(redis_server: EmbeddedRedis) -> Iterator["Redis"]:
-    with Redis.from_url(redis_server.url) as client:
-        client.flushall()
-        yield client
-
-
-@pytest.fixture
-def town(redis: "Redis") -> Town:
-    return Town(redis)
 
 
 def letters(town: Town) -> list[DeadLetter]:

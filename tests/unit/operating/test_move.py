@@ -1,7 +1,7 @@
 """`segue move`: once, in order, whatever dies in between, while runs of both destinations go on."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -25,15 +25,8 @@ OLD, NEW = Keys("old"), Keys("new")
 
 
 @pytest.fixture
-def redis(redis_server: EmbeddedRedis) -> Iterator["Redis"]:
-    with Redis.from_url(redis_server.url) as client:
-        client.flushall()
-        yield client
-
-
-@pytest.fixture
-def town(redis: "Redis") -> Town:
-    return Town(redis)
+def redis(town: Town) -> "Redis":
+    return town.redis
 
 
 class KilledError(Exception):

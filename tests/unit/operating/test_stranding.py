@@ -1,7 +1,7 @@
 """`segue check --live`: what a configuration would strand or change."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,15 +55,8 @@ class Deployment:
 
 
 @pytest.fixture
-def redis(redis_server: EmbeddedRedis) -> Iterator["Redis"]:
-    with Redis.from_url(redis_server.url) as client:
-        client.flushall()
-        yield client
-
-
-@pytest.fixture
-def town(redis: "Redis") -> Town:
-    return Town(redis)
+def redis(town: Town) -> "Redis":
+    return town.redis
 
 
 @pytest.fixture

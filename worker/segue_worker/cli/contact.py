@@ -45,7 +45,7 @@ def contact(  # noqa: PLR0913 - one argument for each option
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         name = choose(redis, known, destination)
-        chosen = next((each for each in (known.config.destinations if known.config else ()) if each.name == name), None)
+        chosen = known.configured(name)
         if chosen is None:
             raise UsageFailure(f"{name} cannot be asked: {known.remark or f'it is not in {config}'}")
         outbox, contacts = Keys(name).outbox, contact_names(person)

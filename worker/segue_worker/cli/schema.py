@@ -46,11 +46,7 @@ def schema(  # noqa: PLR0913 - one argument for each option
         known_names = known_destinations(redis, config)
         name = choose(redis, known_names, destination)
         sent, known = read_sent(redis, name), read_known(redis, name)
-        chosen = (
-            next((each for each in known_names.config.destinations if each.name == name), None)
-            if (known_names.config)
-            else None
-        )
+        chosen = known_names.configured(name)
         if chosen is None:
             known_text = known_names.remark or f"{name} is not in {config}"
             if create:

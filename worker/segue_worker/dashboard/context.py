@@ -9,7 +9,6 @@ from typing import Any
 from redis import Redis
 from starlette.requests import Request
 
-from segue_worker.config import Destination
 from segue_worker.dashboard.jobs import Jobs
 from segue_worker.dashboard.sessions import Session, Sessions
 from segue_worker.dashboard.throttle import Throttle
@@ -76,11 +75,3 @@ class PageRequest:
     def params(self) -> dict[str, Any]:
         """The parts of the path that vary."""
         return self.request.path_params
-
-
-def configured(known: KnownDestinations, name: str) -> Destination | None:
-    """The destination's configuration, or None where the configuration does not name it or cannot be read."""
-    for each in known.config.destinations if known.config else ():
-        if each.name == name:
-            return each
-    return None

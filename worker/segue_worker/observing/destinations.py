@@ -8,7 +8,7 @@ from typing import Any
 from redis import Redis
 
 from segue_producer.keys import DESTINATIONS, HELD, HOLDING_KEYS, Keys, name_in
-from segue_worker.config import Config, inspect_config
+from segue_worker.config import Config, Destination, inspect_config
 from segue_worker.observing.workers import ALIVE_WITHIN_MS, Workers, read_workers
 
 NO_CONFIG = "; showing only what Redis knows"
@@ -49,10 +49,12 @@ class KnownDestinations:
         """Why nothing is sent to a destination at all, as far as its configuration says; "" where something may be."""
         if name in self.orphaned:
             return orphan_text(name)
-        disabled = any(
-            each.name == name and not each.enabled for each in (self.config.destinations if self.config else ())
-        )
-        return "the destination is not enabled in the configuration" if disabled else ""
+        found = self.configured(name)
+        return "the destination is not enabled in the configuration" if found and not found.enabled else ""
+
+    def configured(self, name: str) -> Destination | None:
+        """The destination's configuration, or None where the configuration does not name it or cannot be read."""
+        return next((each for each in (self.config.destinations if self.config else ()) if each.name == name), None)
 
 
 def known_destinations(redis: "Redis", config: Path) -> KnownDestinations:

@@ -43,10 +43,10 @@ class SchemaKeeping:
         self._keys = Keys(destination)
         self._asker = asker
         self._now_ms = now_ms
-        self._look_at = asyncio.get_running_loop().time() + FIRST_AFTER_S
+        self._first_at = asyncio.get_running_loop().time() + FIRST_AFTER_S
+        self._look_at = 0.0
         self._ask_at = 0.0
-        self._looked = False
-        self._added: list[str] = []
+        self._added = False
 
     async def write(self, *, at_once: bool = False) -> list[str]:
         """Write what was sent, where it is time; returns what is new. Raises redis.RedisError."""
@@ -58,12 +58,11 @@ class SchemaKeeping:
 
     async def keep(self) -> None:
         """Write, and ask Loops where something is new, or an hour is over and no other process does. Raises redis.RedisError."""
-        self._added += await self.write()
+        self._added = bool(await self.write()) or self._added
         now = asyncio.get_running_loop().time()
-        if now < self._look_at and (not self._added or not self._looked):
+        if now < self._first_at or (now < self._look_at and not self._added):
             return
-        self._looked, added = True, self._added
-        self._added = []
+        added, self._added = self._added, False
         self._look_at = now + LOOK_S
         due = await self._redis.set(self._keys.asked, 1, nx=True, px=AGAIN_MS)
         if due or (added and now >= self._ask_at):

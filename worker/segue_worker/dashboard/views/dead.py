@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from segue_producer.keys import Keys
-from segue_worker.dashboard.context import PageRequest, configured
+from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.jobs import Job, Work
 from segue_worker.dashboard.pages import go_to, render
 from segue_worker.operating.dead_letters import (
@@ -214,7 +214,7 @@ def _moment(call: PageRequest, since: str) -> str:
 
 
 def _chooser(call: PageRequest, destination: str) -> Chooser:
-    found = configured(call.dashboard.known(), destination)
+    found = call.dashboard.known().configured(destination)
     return Chooser(found.mappings if found else None, History(call.dashboard.redis, destination))
 
 

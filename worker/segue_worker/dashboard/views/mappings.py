@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from segue_producer.keys import Keys
 from segue_worker.config import Destination
-from segue_worker.dashboard.context import PageRequest, configured
+from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import render
 from segue_worker.dashboard.paging import page_of
 from segue_worker.masking import pretty
@@ -39,7 +39,7 @@ def mappings(call: PageRequest) -> Response:
 def preview_event(call: PageRequest) -> Response:
     """What the mappings of a destination make of the event in the form."""
     text, name = call.field("event"), call.field("destination")
-    chosen = configured(call.dashboard.known(), name)
+    chosen = call.dashboard.known().configured(name)
     if chosen is None:
         return _page(call, event=text, destination=name, wrong="The configuration has no destination of this name.")
     try:

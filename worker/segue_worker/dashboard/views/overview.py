@@ -5,7 +5,7 @@ from typing import Any, Final
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from segue_worker.dashboard.context import PageRequest, configured
+from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import render
 from segue_worker.dashboard.paging import page_of
 from segue_worker.dashboard.series import MINUTE_MS, PER_MINUTE, PERCENTS, RANGES, Range, plot_series
@@ -92,7 +92,7 @@ def _series(call: PageRequest, span: Range) -> dict[str, Any]:
     now_ms = call.dashboard.now_ms
     last = now_ms // MINUTE_MS
     minutes = read_minutes(call.dashboard.redis, name, last - span.minutes + 1, last)
-    found = configured(known, name)
+    found = known.configured(name)
     return {**plot_series(minutes, now_ms, span, found.rate_limit if found else None), "every_s": span.every_s}
 
 
