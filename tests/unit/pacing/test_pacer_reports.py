@@ -106,25 +106,6 @@ async def test_of_several_uses_of_a_slot_the_latest_counts(redis: FakeAsyncRedis
     assert await reported_ms(redis, pacer) == [300]
 
 
-async def test_what_could_not_be_reported_is_reported_the_next_time(
-    redis: FakeAsyncRedis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = Clock()
-    pacer = Pacer(redis, "key", LIMIT, clock=clock)
-    slot = await taken(pacer)
-    pacer.used(slot, clock.now + 0.05, clock.now + 0.05)
-
-    async def away(*_: Any) -> Any:
-        raise ConnectionError("Redis is away")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(pacer, "_call", away)
-        with pytest.raises(ConnectionError):
-            await pacer.report()
-    assert sum(await reported_ms(redis, pacer)) == pytest.approx(50, abs=1)
-    assert sum(await reported_ms(redis, pacer)) == 0
-
-
 async def test_a_request_that_loops_refused_does_not_count_as_used(redis: FakeAsyncRedis) -> None:
     pacer = Pacer(redis, "key", LIMIT, clock=Clock())
     slot = await used_to_round_trips(pacer)

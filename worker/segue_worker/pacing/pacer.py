@@ -242,24 +242,19 @@ class Pacer:
             redis.RedisError: the shared state cannot be reached.
         """
         if any(use.late_ms or use.said == "refused" for use in self._uses.values()):
-            await self._call_with_uses("report", "", 0)
+            await self._call("report", "", 0, *self._used())
 
-    async def _call_with_uses(self, *args: Any) -> tuple[int, int, int]:
-        """Call with a report of the uses; where that fails, the next call reports them, and what came since."""
-        uses, self._uses = self._uses, {}
-        said = [part for number, use in uses.items() for part in (number, round(use.late_ms, 1), use.said)]
-        try:
-            return await self._call(*args, *said)
-        except BaseException:
-            self._uses = uses | self._uses
-            raise
+    def _used(self) -> list[Any]:
+        uses = [part for number, use in self._uses.items() for part in (number, round(use.late_ms, 1), use.said)]
+        self._uses.clear()
+        return uses
 
     async def _take(self) -> Slot:
         """Take the team's next slot, and report how those before it were used; its number is -1 where none opens soon."""
         lanes = {waiter.live() for waiter in self._waiting} or {True}
         share = OVERDUE_SHARE if any(waiter.overdue for waiter in self._waiting) else BULK_SHARE
         asked = self._clock()
-        number, wait_us, bulk_first = await self._call_with_uses("take", _LANES[frozenset(lanes)], share)
+        number, wait_us, bulk_first = await self._call("take", _LANES[frozenset(lanes)], share, *self._used())
         given = self._clock()
         return Slot(number, given + wait_us / 1e6, self._to_redis.beyond_shortest(given - asked), bool(bulk_first))
 
