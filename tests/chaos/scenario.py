@@ -12,14 +12,15 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from segue_producer import EnqueueError, Producer
+from segue_producer import Producer
 from segue_sandbox.worker_process import WorkerProcess
 from tests.chaos.books import judge_books
 from tests.chaos.engines import Target
-from tests.integration.stack import Stack
+from tests.integration.stack import Stack, until_taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +123,7 @@ def _feed(target: Target, events: list[Any]) -> None:
     with Producer(target.url, broker_url=target.broker_url, timeout=2.0) as producer:
         for start in range(0, len(events), 50):
             batch = events[start : start + 50]
-            while True:
-                try:
-                    producer.enqueue(batch)
-                except EnqueueError:
-                    time.sleep(0.2)
-                else:
-                    break
+            until_taken(partial(producer.enqueue, batch))
 
 
 def _disturb(stack: Stack, target: Target, scale: Scale, rng: random.Random) -> None:

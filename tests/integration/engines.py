@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -20,7 +21,7 @@ SERVICE: Final = "segue-primary"
 _READY_WITHIN_S: Final = 60
 
 
-class _Servers:
+class _Servers(ABC):
     """Several servers that start and end together.
 
     Args:
@@ -34,9 +35,9 @@ class _Servers:
         self._options = options
         self.servers: list[EmbeddedRedis] = []
 
+    @abstractmethod
     def start(self) -> None:
         """Start all of them."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         try:

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from ruamel.yaml import YAML
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from segue_producer import Producer
+from segue_producer import EnqueueError, Producer
 from segue_producer.clients import redis_client
 from segue_producer.keys import Keys
 from segue_sandbox.spawn import SandboxProcess
@@ -156,3 +156,13 @@ def bodies(stack: Stack, path: str | None = None) -> Iterator[dict[str, Any]]:
 
 def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
+
+
+def until_taken(enqueue: Callable[[], Any], *, within_s: float = 120) -> None:
+    """Enqueue something, again and again where it is not taken; EnqueueError where that does not end in time."""
+    Retrying(
+        retry=retry_if_exception_type(EnqueueError),
+        stop=stop_after_delay(within_s),
+        wait=wait_fixed(0.1),
+        reraise=True,
+    )(enqueue)
