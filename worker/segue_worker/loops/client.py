@@ -56,7 +56,8 @@ class LoopsClient:
         )
         self._redact = Redaction(api_key)
         self._urls: dict[str, httpx.URL] = {}
-        self._transport = AiohttpTransport(client=_session()) if transport is None else transport
+        # The context is the session's; without it the transport would make another, and never use it.
+        self._transport = transport or AiohttpTransport(verify=tls_context(), client=_session())
         # The transport is called by itself, so what a client would add is given here.
         self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
 
