@@ -11,6 +11,7 @@ from tenacity import RetryError
 
 from benchmarks import (
     backlog,
+    broker,
     delivery,
     enqueueing,
     lanes,
@@ -39,6 +40,7 @@ DEFAULT: Final[dict[str, Measurement]] = {
     "lanes": lanes.rows,
     "visits": visits.rows,
     "teams": teams.rows,
+    "broker": broker.rows,
     "redis": redis_memory.rows,
     "backlog": backlog.rows,
 }
@@ -53,6 +55,7 @@ QUICK: Final[dict[str, Measurement]] = {
     "latency": lambda: latency.rows(samples=100),
     "backlog": lambda: backlog.rows(many=100_000, rounds=1, deliveries=10_000),
     "http": lambda: tracking_api_bench.rows(rounds=1, seconds=2.0),
+    "broker": lambda: broker.rows(seconds=30),
     "redis": lambda: redis_memory.rows(ids=100_000),
 }
 
