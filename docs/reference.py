@@ -198,7 +198,7 @@ _METRICS: Final = """\
 
 What `segue metrics` prints and the dashboard's `/metrics` serves, in Prometheus's text format. Every number is kept in
 Redis, so it covers all processes and survives their restarts; counters count over all time. Each metric
-has the label `destination`.
+has the label `destination`, except those of the whole installation.
 
 | metric | kind | unit | further labels | meaning | in `segue status --json` |
 |---|---|---|---|---|---|
@@ -212,7 +212,8 @@ def metrics() -> str:
 
 def _metric_row(metric: Metric) -> str:
     labels, fields = (", ".join(f"`{name}`" for name in names) for names in (metric.labels, _status_fields(metric)))
-    return f"| `{metric.name}` | {metric.kind} | {metric.unit} | {labels} | {metric.meaning} | {fields} |\n"
+    labels += " (of the installation)" * metric.everywhere
+    return f"| `{metric.name}` | {metric.kind} | {metric.unit} | {labels.strip()} | {metric.meaning} | {fields} |\n"
 
 
 def _status_fields(metric: Metric) -> list[str]:
