@@ -114,7 +114,14 @@ def test_the_installation_is_told_of_too(redis: FakeRedis) -> None:
     seconds, _ = redis.time()
     redis.hset(DESTINATIONS, "loops", int(seconds) * 1000 - 90_000)
     redis.zadd(WORKERS, {"here": int(seconds) * 1000, "gone": int(seconds) * 1000 - 60_000})
-    counts: dict[Any, Any] = {"requests": 4, "accepted": 9, "rejected": 3, "discarded": 1, "dropped_page": 2, "dropped_alias": 5}
+    counts: dict[Any, Any] = {
+        "requests": 4,
+        "accepted": 9,
+        "rejected": 3,
+        "discarded": 1,
+        "dropped_page": 2,
+        "dropped_alias": 5,
+    }
     redis.hset(TRACKING_TOTALS, mapping={**counts, "refused:invalid_write_key": 7})
     found = samples(render(redis, []))
     assert found["segue_workers", ""] == 1
