@@ -51,7 +51,7 @@ _ENVIRONMENT: Final = """\
 | `SEGUE_REDIS_URL` | `redis://localhost:6379/0` | everything | The Redis that holds the outbox. `rediss://` uses TLS, `unix://` a socket; [other forms](engines.md#how-to-name-it) are for Sentinel and clusters. |
 | `SEGUE_BROKER_URL` | the Redis | producers, workers | The Celery broker. It may be another Redis, or RabbitMQ (`amqp://`); with a cluster it must be named. |
 | `SEGUE_CONFIG` | `segue.yaml` | workers, commands | The configuration file. |
-| `SEGUE_LOG` | `console` | workers | `json` writes one JSON object on each line of the log. |
+| `SEGUE_LOG` | `console` | workers, `segue tracking-api`, `segue dashboard` | `json` writes one JSON object on each line, and [nothing else](logs.md#logs). |
 | `SEGUE_DASHBOARD_TOKEN` | none | `segue dashboard` | What people sign in with: at least 16 characters. |
 | `SEGUE_REDIS_SERVER` | that of the extra `demo` | `segue redis`, `segue demo`, tests | The Redis or Valkey server to start: a path, or a name on `PATH`. |
 | `TRACKING_API_PORT` | `8710` | `segue tracking-api` | The port to listen on. |

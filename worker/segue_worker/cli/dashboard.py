@@ -48,11 +48,11 @@ def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, re
     from segue_worker.dashboard.server import serve  # noqa: PLC0415 - same
     from segue_worker.dashboard.sessions import Sessions  # noqa: PLC0415 - same
 
+    logs.to_stderr(logging.WARNING)
     try:
         sessions = Sessions(_token(token_file))
     except ValueError as error:
         raise UsageFailure(f"{error}: make one with openssl rand -hex 24") from None
-    logs.to_stderr(logging.WARNING)
     with connect(redis_url) as redis:
         hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
         board = Dashboard(redis, config, sessions, hints.send)
