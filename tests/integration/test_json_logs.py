@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-from kombu import Connection
 
 from segue_producer.broker import celery_app
 from segue_producer.settings import DELIVER, QUEUE
@@ -67,15 +66,14 @@ def check_noise(found: list[dict[str, Any]]) -> None:
 def test_every_line_of_a_worker_is_json(make_stack: MakeStack, noisy: dict[str, str]) -> None:
     stack = make_stack(skip_unchanged="0s")
     stack.sandbox.add_fault(status=503, count=1)
-    worker = stack.worker(**noisy)
+    worker = stack.worker(beat=True, wait=True, **noisy)
     stack.producer.track("u1", "Signed Up", {"email": "ada@example.com"}, message_id="m1")
     stack.producer.track("u2", "Signed Up", message_id="m2")
     stack.wait_delivered()
     broker = celery_app("test", stack.broker_url, timeout=5, set_as_current=False)
     broker.send_task("no.such.task", queue=QUEUE)
     broker.send_task(DELIVER, ["too", "many", "arguments"], queue=QUEUE)
-    with Connection(stack.broker_url) as connection:
-        connection.default_channel.client.lpush(QUEUE, "no message at all")
+    stack.redis.lpush(QUEUE, "no message at all")
     wait_until(lambda: "threw away" in worker.log.read_text() and "takes 1 positional" in worker.log.read_text())
     Path(noisy["NOISE"]).touch()
     wait_until(lambda: "raised in a thread" in worker.log.read_text())
