@@ -10,6 +10,7 @@ from segue_worker.config.model import Coalesce
 from segue_worker.delivery.coalesce import Piece, coalesce
 from segue_worker.delivery.journal import Journal, event_name
 from segue_worker.delivery.requests import outgoing
+from segue_worker.delivery.telling import subject
 from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
 from segue_worker.mapping.request import Request
@@ -260,6 +261,12 @@ class Backlog:
             self._parked = [
                 EventPart(each.identity, event_name(each.event), "parked", each.enqueued) for each in waiting
             ]
+
+    def subject(self, request: Outgoing) -> dict[str, Any]:
+        """What a request stands for, as fields of the log."""
+        events = [self._events[ref.event] for ref in request.refs]
+        mappings = (ref.mapping for ref in request.refs)
+        return subject((each.message_id for each in events), (event_name(each.event) for each in events), mappings)
 
     def _count_repairs(self, refs: Sequence[Ref]) -> None:
         for ref in refs:

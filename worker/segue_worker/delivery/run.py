@@ -60,7 +60,6 @@ async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
     """
     if not await context.outbox.start(context.destination.parallel_runs):
         return False
-    began = asyncio.get_running_loop().time()
     with suppress(RedisError, OSError):
         await context.outbox.keep_plan(Plan.of(context.destination.mappings))
     leave_s = LEAVE_S + context.destination.timeout.total_seconds()
@@ -77,18 +76,6 @@ async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
         context.lease.end()
         keeping.cancel()
         watching.cancel()
-        _tell_of(context, asyncio.get_running_loop().time() - began)
-
-
-def _tell_of(context: RunContext, seconds: float) -> None:
-    """The run's line in the log, where it settled anything."""
-    if context.counts:
-        name, counts = context.destination.name, dict(sorted(context.counts.items()))
-        told = ", ".join(f"{count} {counter.replace('_', ' ')}" for counter, count in counts.items())
-        log.info(
-            *("a run at %s: %s in %.1f s", name, told, seconds),
-            extra=facts(destination=name, seconds=round(seconds, 3), **counts),
-        )
 
 
 async def _watch(context: RunContext, seconds: float) -> None:
