@@ -9,6 +9,7 @@ from typing import Any
 from redis import Redis
 from starlette.requests import Request
 
+from segue_worker.config import ConfigCache, Inspection
 from segue_worker.dashboard.jobs import Jobs
 from segue_worker.dashboard.sessions import Session, Sessions
 from segue_worker.dashboard.throttle import Throttle
@@ -21,12 +22,13 @@ class Dashboard:
 
     Attributes:
         redis: client that answers bytes.
-        config: path of the configuration; it is read anew for each page.
+        config: path of the configuration; it is read again when it has changed.
         sessions: who is signed in.
         send_hint: is called with the name of a destination that has new work.
         throttle: slows down failed attempts to sign in.
         jobs: replays and deletions under way.
         clock: unix seconds.
+        inspect: reads the configuration.
     """
 
     redis: "Redis"
@@ -36,10 +38,11 @@ class Dashboard:
     throttle: Throttle = field(default_factory=Throttle)
     jobs: Jobs = field(default_factory=Jobs)
     clock: Callable[[], float] = time.time
+    inspect: Callable[[Path], Inspection] = field(default_factory=ConfigCache)
 
     def known(self) -> KnownDestinations:
         """The destinations that the configuration or Redis names."""
-        return known_destinations(self.redis, self.config)
+        return known_destinations(self.redis, self.config, self.inspect)
 
     @property
     def now_ms(self) -> int:
