@@ -56,6 +56,7 @@ def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, re
     with connect(redis_url) as redis:
         hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
         board = Dashboard(redis, config, sessions, hints.send)
+        board.inspect(config)
         try:
             # Ctrl-C is the usual way to end it.
             with contextlib.suppress(KeyboardInterrupt):

@@ -20,13 +20,14 @@ class ConfigCache:
 
     def __call__(self, path: Path) -> Inspection:
         """The same as `inspect_config(path)`."""
-        stats, found = self._found.get(path, ([], None))
+        stats, known = self._found.get(path, ([], None))
         # Before they are read: what is written meanwhile makes the next call read again.
-        now = _stats(found.files if found else [path])
-        if found is None or now != stats:
-            found = inspect_config(path)
-            self._found[path] = now, found
-        return found
+        now = _stats(known.files if known else [path])
+        if known is not None and now == stats:
+            return known
+        found = inspect_config(path)
+        self._found[path] = now, found
+        return found if known else self(path)
 
 
 def _stats(files: Sequence[Path]) -> list[_Stat]:

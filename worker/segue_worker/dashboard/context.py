@@ -14,6 +14,7 @@ from segue_worker.dashboard.jobs import Jobs
 from segue_worker.dashboard.sessions import Session, Sessions
 from segue_worker.dashboard.throttle import Throttle
 from segue_worker.observing.destinations import KnownDestinations, known_destinations
+from segue_worker.observing.overall import Overall, read_overall
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,10 @@ class Dashboard:
     def known(self) -> KnownDestinations:
         """The destinations that the configuration or Redis names."""
         return known_destinations(self.redis, self.config, self.inspect)
+
+    def overall(self) -> Overall:
+        """All destinations and workers as they are now."""
+        return read_overall(self.redis, self.known())
 
     @property
     def now_ms(self) -> int:
