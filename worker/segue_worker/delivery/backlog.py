@@ -192,7 +192,7 @@ class Backlog:
         except Exception as error:  # noqa: BLE001 - whatever an event does to a mapping, its neighbours go on
             self._bury(waiting, "mapping", f"the mapping failed with {type(error).__name__}", name)
         else:
-            if request is None or not self._is_late(waiting, mapping):
+            if request is None or not mapping.max_wait_ms or not self._is_late(waiting, mapping):
                 return request
             waited = duration_text(timedelta(seconds=(self._now_ms() - waiting.enqueued) // 1000))
             most = duration_text(timedelta(milliseconds=mapping.max_wait_ms))
@@ -201,8 +201,8 @@ class Backlog:
 
     def _is_late(self, waiting: Waiting, mapping: CompiledMapping) -> bool:
         """Whether an event's turn comes too late; never that of a replay, which somebody asked for."""
-        most = mapping.max_wait_ms
-        return bool(most and waiting.enqueued and not waiting.replay and self._now_ms() - waiting.enqueued > most)
+        late = self._now_ms() - waiting.enqueued > mapping.max_wait_ms
+        return bool(late and waiting.enqueued and not waiting.replay)
 
     def count(self, **counters: Unpack[Counts]) -> None:
         """Add to what the next settlement counts."""
@@ -410,9 +410,8 @@ class Backlog:
             self.journal.waited(waiting.enqueued, now_ms)
         if waiting.event is not None and outcome != "duplicate" and not waiting.replay:
             self.journal.mapped(waiting.done)
-        return EventPart(
-            *(waiting.identity, event_name(waiting.event), outcome, waiting.enqueued, because, _faults(waiting))
-        )
+        faults = _faults(waiting) if waiting.dead else ()
+        return EventPart(waiting.identity, event_name(waiting.event), outcome, waiting.enqueued, because, faults)
 
 
 def _wanted(only: Sequence[str], mappings: Sequence[CompiledMapping]) -> "_Named":
@@ -428,8 +427,6 @@ def _wanted(only: Sequence[str], mappings: Sequence[CompiledMapping]) -> "_Named
 
 def _faults(waiting: Waiting) -> list[Fault]:
     """The mappings that failed, as far as they are not recorded yet."""
-    if not waiting.dead:
-        return []
     return [
         Fault(letter.reason, letter.mappings[0] if letter.mappings else "", letter.id)
         for letter in waiting.dead
