@@ -262,6 +262,34 @@ def test_delivery_goes_on_without_its_broker_and_messages_flow_when_it_is_back(
         assert "disable_prefetch" not in log
 
 
+@rabbitmq
+def test_quorum_queues_of_rabbitmq(tmp_path: Path, redis_server: EmbeddedRedis, rabbit: RabbitMQ) -> None:
+    """As the documentation has them made: the type is the virtual host's, and what waits there survives a `kill -9`."""
+    rabbit.control("add_vhost", "quorum", "--default-queue-type", "quorum")
+    rabbit.control("set_permissions", "--vhost", "quorum", "guest", ".*", ".*", ".*")
+    url = f"{rabbit.url.removesuffix('/')}quorum"
+    with Stack(redis_server, tmp_path, rate_limit=200, broker_url=url) as stack:
+        worker = stack.worker()
+
+        def enqueue(user: str) -> None:
+            with Celery("service", broker=url) as service:
+                event: Any = {"type": "track", "userId": user, "event": "E", "properties": {"email": "a@example.com"}}
+                service.send_task("segue.enqueue", args=[[event], ["loops"]], queue="segue.enqueue", ignore_result=True)
+
+        enqueue("first")
+        wait_until(lambda: events_so_far(stack) == 1)
+        listed = rabbit.control("list_queues", "--vhost", "quorum", "name", "type")
+        types = dict(line.split() for line in listed.splitlines())
+        assert {types[name] for name in ("segue", "segue.enqueue")} == {"quorum"}
+        assert worker.stop() == 0
+        enqueue("second")
+        rabbit.stop()
+        rabbit.start()
+        stack.worker()
+        wait_until(lambda: events_so_far(stack) == 2)
+        assert "Traceback" not in worker.log.read_text()
+
+
 def test_a_move_between_slots_of_a_cluster(tmp_path: Path, other_redis: EmbeddedRedis) -> None:
     """What waits, is parked and has died arrives, in the order of enqueueing; what was settled stays a duplicate."""
     names = ("old", "loops")
