@@ -18,8 +18,8 @@ ENTRYPOINTS: Final = {
     # docker-compose.yml goes without the entrypoint of Redis's image; if it did not, this would end it.
     "redis": "/bin/false",
     "prometheus": "/usr/bin/prometheus",
-    # It becomes the user rabbitmq by itself, as the published image's does.
-    "rabbitmq": "/usr/sbin/rabbitmq-server",
+    # What is in /usr/sbin writes a log at its start, and the root file system is read-only.
+    "rabbitmq": "/usr/lib/rabbitmq/bin/rabbitmq-server",
 }
 _SET_UP: Final = """
     ln -sf python3 /usr/bin/python
