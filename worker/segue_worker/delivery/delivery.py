@@ -354,7 +354,9 @@ class Delivery:
             # What was refused for its key or address has had no effect: its age does not count.
             self._first_ms = earlier.first if earlier else 0
             # Everybody sees the reason of a pause, so it must not tell what this request holds.
-            await run.pause(PauseKind.REFUSED, mask_known(decision.because, request.body.decode()), self._about(request))
+            await run.pause(
+                PauseKind.REFUSED, mask_known(decision.because, request.body.decode()), self._about(request)
+            )
         if not self._attempts:
             await self._settle(self._backlog.settlement(Next.RETURN))
             return
