@@ -54,6 +54,7 @@ _ENVIRONMENT: Final = """\
 | `SEGUE_LOG` | `console` | workers, `segue tracking-api`, `segue dashboard` | `json` writes one JSON object on each line, and [nothing else](logs.md#logs). |
 | `SEGUE_DASHBOARD_TOKEN` | none | `segue dashboard` | What people sign in with: at least 16 characters. |
 | `SEGUE_REDIS_SERVER` | that of the extra `demo` | `segue redis`, `segue demo`, tests | The Redis or Valkey server to start: a path, or a name on `PATH`. |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` | none | workers | Where [traces](logs.md#traces) go; OpenTelemetry's other variables count too. |
 | `TRACKING_API_PORT` | `8710` | `segue tracking-api` | The port to listen on. |
 
 The names that `${NAME}` refers to, such as `LOOPS_API_KEY` and `SEGUE_WRITE_KEY`, are your own choice. Variables that
