@@ -42,6 +42,7 @@ from segue_worker.delivery.telling import tell_letter, tell_retry
 from segue_worker.errors import DamagedError
 from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
+from segue_worker.masking import mask_known
 from segue_worker.outbox import Claimed, Next, Settlement, is_passing
 from segue_worker.outbox.outbox import FORGET
 from segue_worker.outbox.outgoing import Outgoing, Parked
@@ -373,7 +374,10 @@ class Delivery:
         if isinstance(decision, PauseDestination):
             # What was refused for its key or address has had no effect: its age does not count.
             self._first_ms = earlier.first if earlier else 0
-            await run.pause(PauseKind.REFUSED, decision.because, self._about(request))
+            # Everybody sees the reason of a pause, so it must not tell what this request holds.
+            await run.pause(
+                PauseKind.REFUSED, mask_known(decision.because, request.body.decode()), self._about(request)
+            )
         if not self._attempts:
             await self._settle(self._backlog.settlement(Next.RETURN))
             return

@@ -133,8 +133,11 @@ class _Deliveries:
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[None]) -> None:
-        self._under_way[self._tasks.pop(task)] -= 1
-        self._ended.set()
+        lane = self._tasks.pop(task)
+        self._under_way[lane] -= 1
+        # Before there is room nothing can be claimed, and looking costs as much as a settlement.
+        if self._has_room(lane):
+            self._ended.set()
 
     def _has_room(self, lane: Lane) -> bool:
         return 2 * self._under_way[lane] <= self._places
@@ -159,7 +162,7 @@ class _Deliveries:
         return IDLE_POLL_S if self._has_room(other) else BUSY_POLL_S[lane]
 
     async def one_ends(self) -> None:
-        """Wait until one ends, or it is time to look at a lane that has room."""
+        """Wait until one ends and there is room, or it is time to look at a lane that has room."""
         looks = [self._look_at[lane] for lane in LANE_NAMES if self._has_room(lane)]
         with suppress(TimeoutError):
             async with asyncio.timeout_at(min(looks, default=None)):

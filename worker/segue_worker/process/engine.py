@@ -24,7 +24,7 @@ from segue_worker.delivery.run import RUN_S, run
 from segue_worker.delivery.telling import tell_minute
 from segue_worker.delivery.watch import Watch
 from segue_worker.loops import LoopsClient
-from segue_worker.loops.client import tls_context
+from segue_worker.loops.transport import tls_context
 from segue_worker.outbox import Outbox
 from segue_worker.outbox.plan import Plan, owner_token
 from segue_worker.outbox.redis_time import RedisTime
