@@ -266,7 +266,16 @@ class Backlog:
         """What a request stands for, as fields of the log."""
         events = [self._events[ref.event] for ref in request.refs]
         mappings = (ref.mapping for ref in request.refs)
-        return subject((each.message_id for each in events), (event_name(each.event) for each in events), mappings)
+        # Only where there is one: not everybody traces.
+        trace = next((each.trace for each in events if each.trace), "")
+        traced = {"trace_id": trace.split("-")[1]} if trace else {}
+        return traced | subject(
+            (each.message_id for each in events), (event_name(each.event) for each in events), mappings
+        )
+
+    def traces(self, request: Outgoing) -> list[str]:
+        """The `traceparent` of each event that a request stands for, or ""."""
+        return [self._events[ref.event].trace for ref in request.refs]
 
     def _count_repairs(self, refs: Sequence[Ref]) -> None:
         for ref in refs:

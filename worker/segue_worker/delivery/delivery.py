@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -253,7 +254,7 @@ class Delivery:
         outcome: Outcome
         try:
             async with self._hold.guard():
-                outcome = await run.client.send(request.method, request.path, request.body, idempotency_key=request.key)
+                outcome = await self._sending(request)
         except NoAnswerError as error:
             outcome = error
         except TimeoutError:
@@ -290,12 +291,32 @@ class Delivery:
         followed: Decision | None = decision
         if isinstance(decision, PauseDestination) and not decision.certain:
             followed = await self._blamed(decision)
+        return self._noted(request, outcome, followed)
+
+    def _noted(self, request: Outgoing, outcome: Outcome, decision: Decision | None) -> Decision | None:
+        """What follows from an attempt, with a retry noted and told."""
         self._pending = None
-        if isinstance(followed, Retry):
-            self._pending = followed
-            about = self._backlog.subject(request)
-            tell_retry(run.destination.name, about, outcome, followed, self._attempts)
-        return followed
+        if isinstance(decision, Retry):
+            self._pending = decision
+            name, about = self._run.destination.name, self._backlog.subject(request)
+            tell_retry(name, about, outcome, decision, self._attempts)
+        return decision
+
+    def _sending(self, request: Outgoing) -> Awaitable[Answer]:
+        """Sends a request; within its spans, where somebody asked for traces."""
+        run = self._run
+        sending = run.client.send(request.method, request.path, request.body, idempotency_key=request.key)
+        if run.send_traced is None:
+            return sending
+        told = self._backlog.subject(request)
+        about = {
+            "messaging.destination.name": run.destination.name,
+            "messaging.message.id": ", ".join(told["message_ids"]),
+            "segue.event": told["event"],
+            "segue.mapping": told["mapping"],
+            "segue.attempt": self._attempts,
+        }
+        return run.send_traced(sending, f"{request.method} {request.path}", self._backlog.traces(request), about)
 
     async def _blamed(self, pause: PauseDestination) -> Decision | None:
         """What follows where a request alone may be to blame: nobody is paused unless Loops refuses the key as well.
