@@ -20,9 +20,12 @@ from segue_worker.config import Config
 from segue_worker.delivery.context import unix_ms
 from segue_worker.observing.workers import WorkerAbout
 from segue_worker.process.engine import Engine
+from segue_worker.process.mappings_told import MAPPINGS_TOLD_S, MappingsTold
 from segue_worker.process.unasked import Unasked
 
 REDIS_TIMEOUT_S: Final = 5.0
+SCHEMAS_S: Final = 1.0
+"""How often what was sent is written, and Loops asked what it knows of it."""
 _Result = TypeVar("_Result")
 
 log = logging.getLogger(__name__)
@@ -43,7 +46,8 @@ class Runtime:
         self._engine = Engine(config, redis, stopping=stopping)
         self._stopping = stopping
         about = WorkerAbout.of(config, unix_ms()).to_json()
-        self._unasked = Unasked(redis, about, self._engine.sweep, self._serve, self._engine.keep_schemas)
+        besides = ((self._engine.keep_schemas, SCHEMAS_S), (MappingsTold(redis, config).tell, MAPPINGS_TOLD_S))
+        self._unasked = Unasked(redis, about, self._engine.sweep, self._serve, besides)
         self._loop = uvloop.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
 

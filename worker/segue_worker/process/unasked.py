@@ -6,7 +6,7 @@ itself. So delivery needs no broker, and a hint only saves the two seconds until
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -15,7 +15,6 @@ from redis.exceptions import RedisError
 from segue_producer.keys import ABOUT_WORKERS, SWEPT, SWEPT_MS, WORKERS, WORKERS_SAY_S
 
 LOOK_S: Final = 0.5
-SCHEMAS_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ class Unasked:
         about: what the worker says of itself besides (`WorkerAbout`).
         sweep: gives the names of the destinations that have work but no run.
         serve: does runs for a destination, until nothing is left to do for this process.
-        keep_schemas: writes what was sent, and asks Loops what it knows of it.
+        besides: what else is done again and again, each with the seconds between.
     """
 
     def __init__(
@@ -37,13 +36,13 @@ class Unasked:
         about: bytes,
         sweep: Callable[[], Awaitable[list[str]]],
         serve: Callable[[str], Coroutine[Any, Any, None]],
-        keep_schemas: Callable[[], Awaitable[None]],
+        besides: Sequence[tuple[Callable[[], Awaitable[None]], float]],
     ) -> None:
         self._redis = redis
         self._about = about
         self._sweep = sweep
         self._serve = serve
-        self._keep_schemas = keep_schemas
+        self._besides = besides
         self._worker = ""
         self._ending = False
         self._loops: list[asyncio.Task[None]] = []
@@ -52,11 +51,7 @@ class Unasked:
     async def start(self, worker: str) -> None:
         """Begin, under the name of a worker."""
         self._worker = worker
-        for work, seconds in (
-            (self._say, WORKERS_SAY_S),
-            (self._look, LOOK_S),
-            (self._keep_schemas, SCHEMAS_S),
-        ):
+        for work, seconds in ((self._say, WORKERS_SAY_S), (self._look, LOOK_S), *self._besides):
             self._loops.append(asyncio.create_task(self._again_and_again(work, seconds)))
 
     async def stop(self) -> None:
