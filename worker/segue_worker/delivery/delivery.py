@@ -240,12 +240,14 @@ class Delivery:
 
     async def _attempt(self, request: Outgoing) -> Decision | None:
         run = self._run
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
         slot = await self._slot()
         if slot is None or not self._hold.good():
             return None
         reach("before_send")
-        loop = asyncio.get_running_loop()
         sent, sent_ms = loop.time(), run.now_ms()
+        self._backlog.journal.limited(sent - asked)
         self._attempts += 1
         self._confirmed = b""
         self._confirms = FORGET if self._remembered else b""
