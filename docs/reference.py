@@ -53,6 +53,8 @@ _ENVIRONMENT: Final = """\
 | `SEGUE_CONFIG` | `segue.yaml` | workers, commands | The configuration file. |
 | `SEGUE_LOG` | `console` | workers | `json` writes one JSON object on each line of the log. |
 | `SEGUE_DASHBOARD_TOKEN` | none | `segue dashboard` | What people sign in with: at least 16 characters. |
+| `SEGUE_DASHBOARD_URL` | none | `segue dashboard` | The address that people see, [behind a proxy](running.md#the-dashboard-behind-a-proxy). |
+| `FORWARDED_ALLOW_IPS` | `127.0.0.1, ::1` | `segue dashboard` | Which proxies are believed when they say who the client is. |
 | `SEGUE_REDIS_SERVER` | that of the extra `demo` | `segue redis`, `segue demo`, tests | The Redis or Valkey server to start: a path, or a name on `PATH`. |
 | `TRACKING_API_PORT` | `8710` | `segue tracking-api` | The port to listen on. |
 

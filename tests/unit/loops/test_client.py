@@ -64,7 +64,8 @@ def test_retry_after_in_seconds_or_as_a_date(header: str, seconds: float | None)
 
 
 def test_an_answer_is_described_on_one_short_line_and_never_by_a_page() -> None:
-    assert read_answer(500, httpx.Headers(), b"a\n" * 9000).describe() == f"500 {'a ' * 100}".strip()
+    assert read_answer(500, httpx.Headers(), b"a\n" * 9000).describe() == f"500 {'a ' * 100}…"
+    assert read_answer(500, httpx.Headers(), b"a\n" * 100).describe() == f"500 {'a ' * 100}".strip()
     page = read_answer(502, httpx.Headers({"Content-Type": "text/html; charset=utf-8"}), b"<html>")
     assert page.describe() == "502 (an HTML page)"
 

@@ -28,6 +28,7 @@ class Dashboard:
         send_hint: is called with the name of a destination that has new work.
         throttle: slows down failed attempts to sign in.
         jobs: replays and deletions under way.
+        public_origin: under which people know it, as `https://segue.example.com`; "" where nobody has said.
         clock: unix seconds.
         inspect: reads the configuration.
     """
@@ -39,6 +40,7 @@ class Dashboard:
     throttle: Throttle = field(default_factory=Throttle)
     jobs: Jobs = field(default_factory=Jobs)
     clock: Callable[[], float] = time.time
+    public_origin: str = ""
     inspect: Callable[[Path], Inspection] = field(default_factory=ConfigCache)
 
     def known(self) -> KnownDestinations:
@@ -78,6 +80,11 @@ class PageRequest:
     def query(self, name: str) -> str:
         """A parameter of the address, or ""."""
         return self.request.query_params.get(name, "").strip()
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the browser speaks HTTPS, to this server or to a proxy in front of it."""
+        return self.request.url.scheme == "https" or self.dashboard.public_origin.startswith("https:")
 
     @property
     def params(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.sessions import COOKIE, SESSION_S
-from segue_worker.masking import mask_contact, mask_json, mask_text, plain_answer, show_json
+from segue_worker.masking import mask_contact, mask_json, mask_known, mask_text, plain_answer, show_json
 from segue_worker.observing.overall import Overall
 from segue_worker.observing.status import utc_text
 
@@ -95,7 +95,7 @@ def keep_session(call: PageRequest, response: Response) -> None:
         max_age=SESSION_S,
         httponly=True,
         samesite="strict",
-        secure=call.request.url.scheme == "https",
+        secure=call.encrypted,
     )
 
 
@@ -127,6 +127,7 @@ def _environment() -> Environment:
         mask_contact=mask_contact,
         mask_text=mask_text,
         mask_json=mask_json,
+        mask_known=mask_known,
         plain_answer=plain_answer,
         show_json=show_json,
     )

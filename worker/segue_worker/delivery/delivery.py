@@ -40,6 +40,7 @@ from segue_worker.delivery.retry import (
 from segue_worker.errors import DamagedError
 from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
+from segue_worker.masking import mask_known
 from segue_worker.outbox import Claimed, Next, Settlement, is_passing
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.outbox import FORGET
@@ -349,7 +350,8 @@ class Delivery:
         if isinstance(decision, PauseDestination):
             # What was refused for its key or address has had no effect: its age does not count.
             self._first_ms = earlier.first if earlier else 0
-            await run.pause(PauseKind.REFUSED, decision.because)
+            # Everybody sees the reason of a pause, so it must not tell what this request holds.
+            await run.pause(PauseKind.REFUSED, mask_known(decision.because, request.body.decode()))
         if not self._attempts:
             await self._settle(self._backlog.settlement(Next.RETURN))
             return

@@ -12,6 +12,7 @@ from segue_producer.keys import Keys
 from segue_producer.lua import CLOCK, read_script
 from segue_worker.delivery.journal import event_name
 from segue_worker.mapping.values import why_of
+from segue_worker.masking import mask_known
 from segue_worker.observing.log import Logged, find
 from segue_worker.observing.status import utc_text_ms
 from segue_worker.observing.waiting import WaitingEvent, find_waiting
@@ -237,7 +238,7 @@ def _waiting_step(found: WaitingEvent, standstill: str) -> TrailStep:
     if found.parked is not None:
         details |= {
             "attempts": found.parked.attempts,
-            "because": found.parked.because,
+            "because": mask_known(found.parked.because, found.waiting.text, *found.parked.quotable),
             "until": utc_text_ms(found.parked.next),
         }
     if standstill:
