@@ -92,6 +92,7 @@ def dashboard(  # noqa: PLR0913 - one parameter per option is click's shape
     with connect(redis_url) as redis:
         hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
         board = Dashboard(redis, config, sessions, hints.send, public_origin=origin)
+        board.inspect(config)
         try:
             # Ctrl-C is the usual way to end it.
             with contextlib.suppress(KeyboardInterrupt):
