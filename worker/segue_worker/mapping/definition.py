@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, Self
 from segue_worker.mapping.fields import ACTIONS, default_fields
 from segue_worker.mapping.values import Values
 
-_MS_OF_AN_HOUR: Final = 3_600_000
+_HOUR_MS: Final = 3_600_000
 
 
 class Definition(NamedTuple):
@@ -44,7 +44,8 @@ class Definition(NamedTuple):
         if self.fields is None:
             return settings
         fields = {**(default_fields(ACTIONS[self.action].name) if self.defaults else {}), **self.fields}
-        wait = f"{self.max_wait_ms / _MS_OF_AN_HOUR:g} h" if self.max_wait_ms else "any time"
+        hours = self.max_wait_ms / _HOUR_MS
+        wait = (f"{hours / 24:g}d" if hours % 24 == 0 else f"{hours:g}h") if hours else "any time"
         kept = {name: value for name, value in fields.items() if value is not None or not self.defaults}
         return {**settings, **kept, "values": self.values, "max_wait": wait}
 
