@@ -25,7 +25,8 @@ from segue_worker.process.unasked import Unasked
 
 REDIS_TIMEOUT_S: Final = 5.0
 SCHEMAS_S: Final = 1.0
-"""How often what was sent is written, and Loops asked what it knows of it."""
+TELLS_S: Final = 60.0
+"""How often the log says what was settled."""
 _Result = TypeVar("_Result")
 
 log = logging.getLogger(__name__)
@@ -41,13 +42,17 @@ class Runtime:
 
     def __init__(self, config: Config, *, stopping: Callable[[], bool]) -> None:
         self.config = config
-        self.hints = Hints(broker_url(), timeout=2.0)
+        self.hints = Hints(broker_url(), timeout=2.0, redis_url=redis_url())
         redis = async_redis_client(redis_url(), timeout=REDIS_TIMEOUT_S, checked_every_s=10)
         self._engine = Engine(config, redis, stopping=stopping)
         self._stopping = stopping
         about = WorkerAbout.of(config, unix_ms()).to_json()
-        besides = ((self._engine.keep_schemas, SCHEMAS_S), (MappingsTold(redis, config).tell, MAPPINGS_TOLD_S))
-        self._unasked = Unasked(redis, about, self._engine.sweep, self._serve, besides)
+        chores = (
+            (self._engine.keep_schemas, SCHEMAS_S),
+            (self._engine.tell, TELLS_S),
+            (MappingsTold(redis, config).tell, MAPPINGS_TOLD_S),
+        )
+        self._unasked = Unasked(redis, about, self._engine.sweep, self._serve, chores)
         self._loop = uvloop.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
 
@@ -63,6 +68,7 @@ class Runtime:
         """End that, and wait for its runs."""
         self._call(self._unasked.stop())
         self._call(self._engine.write_schemas())
+        self._call(self._engine.tell())
 
     def serve(self, destination: str) -> None:
         """Do runs for a destination, in the thread of the event loop, until nothing is left or a hint was sent.
