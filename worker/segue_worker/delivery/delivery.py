@@ -321,14 +321,14 @@ class Delivery:
         asked = clock()
         try:
             slot = await run.pacer.slot(wanted=run.may_send, live=self._is_live, overdue=self._is_overdue())
-            self._backlog.journal.limited(clock() - asked)
-            return slot
         except (RedisError, OSError) as error:
             if not is_passing(error):
                 raise
             # Whatever is wrong with it alone, nobody asks again at once.
             await self._nap(NO_SLOT_WAIT_S)
             return None
+        self._backlog.journal.limited(clock() - asked)
+        return slot
 
     def _is_live(self) -> bool:
         """Whether a live event waits for what is to be sent now."""
