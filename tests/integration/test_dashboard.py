@@ -212,7 +212,7 @@ async def test_every_page_is_accessible_and_fits_a_phone(
         ):
             await visitor.go(path)
             if name == "overview":
-                await expect(page.locator("canvas")).to_have_count(5)
+                await expect(page.locator("canvas")).to_have_count(6)
             await examine(visitor, name, scheme)
         await visitor.go("/retries")
         await page.locator("table a").first.click()
@@ -265,6 +265,9 @@ def furnish(stack: Stack) -> None:
             "oldest_ms": chance.choice([200, 300, 400, 900, 8000]),
             **{f"wait:{place}": chance.randint(1, 40) for place in range(3, 9)},
             **{f"took:{place}": chance.randint(1, 40) for place in range(4, 7)},
+            "sum:wait": 900 * delivered,
+            "sum:took": 4000 + chance.randint(0, 900),
+            "sum:limit": chance.choice([0, 0, 9000]),
         }
         stack.redis.hset(f"{KEYS.stats}{minute - back}", mapping=counters)
     stack.sandbox.faults([{"status": 400, "event": "Broken", "count": 3}])

@@ -337,15 +337,18 @@ class Delivery:
 
     async def _slot(self) -> Slot | None:
         """Leave to send, or None where nothing may be sent in this run, or without the shared limiter."""
-        run = self._run
+        run, clock = self._run, asyncio.get_running_loop().time
+        asked = clock()
         try:
-            return await run.pacer.slot(wanted=run.may_send, live=self._is_live, overdue=self._is_overdue())
+            slot = await run.pacer.slot(wanted=run.may_send, live=self._is_live, overdue=self._is_overdue())
         except (RedisError, OSError) as error:
             if not is_passing(error):
                 raise
             # Whatever is wrong with it alone, nobody asks again at once.
             await self._nap(NO_SLOT_WAIT_S)
             return None
+        self._backlog.journal.limited(clock() - asked)
+        return slot
 
     def _is_live(self) -> bool:
         """Whether a live event waits for what is to be sent now."""

@@ -88,6 +88,11 @@ class Journal:
                 name = f"{FAILED if fate == 'failed' else FIRED}:{mapping}"
                 measures[name] = measures.get(name, 0) + 1
 
+    def limited(self, seconds: float) -> None:
+        """Note how long a request waited for its slot. One that did not wait costs nothing."""
+        if ms := round(seconds * 1000):
+            self._measures[histogram.LIMITED] = self._measures.get(histogram.LIMITED, 0) + ms
+
     def waited(self, enqueued_ms: int, now_ms: int) -> None:
         """Note how long an event waited for its delivery, until now."""
         if enqueued_ms:
