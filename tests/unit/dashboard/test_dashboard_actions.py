@@ -121,7 +121,7 @@ async def test_chosen_letters_are_replayed_after_a_question(
     question = await visitor.post("/dead/confirm", fields)
     assert "Replay <b>1</b> dead letter of" in question.text
     assert redis.hlen(KEYS.dead) == 2
-    job = await _finished(visitor, dashboard, await visitor.post("/dead/start", _fields(question.text)))
+    job = await finished(visitor, dashboard, await visitor.post("/dead/start", fields_of(question.text)))
     assert dict(job.counts) == {"replayed": 1}
     assert redis.hkeys(KEYS.dead) == [other.id.encode()]
     (entry,) = redis.lrange(KEYS.outbox + "u1", 0, -1)
@@ -136,7 +136,7 @@ async def test_all_that_match_are_dropped_but_none_that_died_since(
     kept = bury(reason="expired")
     question = await visitor.post("/dead/confirm", _everything("drop", reason="refused", since="1h"))
     late = bury(at=NOW_MS + 10)
-    job = await _finished(visitor, dashboard, await visitor.post("/dead/start", _fields(question.text)))
+    job = await finished(visitor, dashboard, await visitor.post("/dead/start", fields_of(question.text)))
     assert dict(job.counts) == {"deleted": 1}
     assert set(redis.hkeys(KEYS.dead)) == {kept.id.encode(), late.id.encode()}
 
@@ -145,8 +145,8 @@ async def test_what_cannot_be_replayed_is_named(visitor: HttpVisitor, bury: Bury
     letter = bury(mappings=("No longer there",))
     assert "no mapping &#39;No longer there&#39;" in (await visitor.get(f"/dead/loops/{letter.id}")).text
     question = await visitor.post("/dead/confirm", _everything("replay"))
-    answer = await visitor.post("/dead/start", _fields(question.text))
-    job = await _finished(visitor, dashboard, answer)
+    answer = await visitor.post("/dead/start", fields_of(question.text))
+    job = await finished(visitor, dashboard, answer)
     assert dict(job.counts) == {"refused": 1}
     assert "No longer there" in (await visitor.get(answer.headers["location"])).text
 
@@ -234,12 +234,12 @@ def _value(text: str, name: str) -> str:
     return found.group(1)
 
 
-def _fields(text: str) -> dict[str, str]:
+def fields_of(text: str) -> dict[str, str]:
     """The hidden fields of the page's own form."""
     return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text.split("<main", 1)[1]))
 
 
-async def _finished(visitor: HttpVisitor, dashboard: Dashboard, answer: Any) -> Job:
+async def finished(visitor: HttpVisitor, dashboard: Dashboard, answer: Any) -> Job:
     assert answer.status_code == 303
     job = dashboard.jobs.find(answer.headers["location"].removeprefix("/jobs/"))
     assert job is not None
