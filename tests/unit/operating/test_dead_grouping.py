@@ -76,9 +76,10 @@ def test_what_an_answer_quotes_of_the_event_is_hidden() -> None:
     ],
 )
 def test_another_reason_mapping_status_or_text_is_another_cause(other: dict[str, Any]) -> None:
-    causes, given_ = Causes(), {"detail": "a text", "answer": {"status": 400, "text": ""}}
-    assert cause_of(**given_, causes=causes) is cause_of(**given_, causes=causes)
-    assert cause_of(**given_, causes=causes).id != cause_of(**{**given_, **other}, causes=causes).id
+    causes = Causes()
+    usual: dict[str, Any] = {"detail": "a text", "answer": {"status": 400, "text": ""}}
+    assert cause_of(**usual, causes=causes) is cause_of(**usual, causes=causes)
+    assert cause_of(**usual, causes=causes).id != cause_of(**{**usual, **other}, causes=causes).id
 
 
 def test_what_cannot_be_read_is_a_cause_of_its_own() -> None:
