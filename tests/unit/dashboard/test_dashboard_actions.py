@@ -11,6 +11,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from segue_worker.dashboard.context import Dashboard
 from segue_worker.dashboard.jobs import Job, Jobs
+from segue_worker.observing.status import utc_text
 from segue_worker.operating.retry_now import retry_now, waiting_retries
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.pause import Pause
@@ -193,12 +194,24 @@ def test_a_job_that_breaks_off_says_so_without_details(caplog: pytest.LogCapture
 async def test_pause_and_resume(visitor: HttpVisitor, redis: FakeRedis, hints: list[str]) -> None:
     await visitor.post("/pause/loops", {"reason": "new key <soon>"})
     pause = Pause.from_json(redis.get(KEYS.paused) or b"")
-    assert (pause.reason, pause.since, pause.next_probe) == ("new key <soon>", NOW_MS, None)
+    assert (pause.reason, pause.next_probe, pause.until) == ("new key <soon>", None, None)
     assert "new key &lt;soon&gt;" in (await visitor.get("/")).text
     await visitor.post("/resume/loops", {})
     assert not redis.exists(KEYS.paused)
     assert hints == ["loops"]
     assert (await visitor.post("/pause/elsewhere", {})).status_code == 404
+
+
+async def test_a_pause_for_a_while_says_until_when(visitor: HttpVisitor, redis: FakeRedis) -> None:
+    answer = await visitor.post("/pause/loops", {"reason": "a look <around>", "for": "soon"})
+    assert "“For”: not a duration" in answer.text
+    assert 'value="a look &lt;around&gt;"' in answer.text
+    assert not redis.exists(KEYS.paused)
+    await visitor.post("/pause/loops", {"reason": "a look around", "for": "30m"})
+    until = Pause.from_json(redis.get(KEYS.paused) or b"").until
+    assert until is not None
+    assert f'until <time datetime="{utc_text(until)}">' in (await visitor.get("/")).text
+    assert "It resumes by itself" in (await visitor.get("/pause/loops")).text
 
 
 async def test_an_event_is_previewed(visitor: HttpVisitor) -> None:
