@@ -12,10 +12,10 @@ from segue_producer.entries import split_identity
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
 from segue_worker.cli.store import choose, opened
-from segue_worker.cli.trace import interruption
 from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.log import Logged, end_of, follow
 from segue_worker.observing.status import utc_text_ms
+from segue_worker.observing.wording import interruption
 from segue_worker.printable import visible
 
 BLOCK_MS: Final = 1000
