@@ -64,7 +64,14 @@ def test_trace_answers_for_whatever_can_become_of_an_event(make_stack: MakeStack
         "merged1": "delivered",
     }
     (refused,) = segue(stack, "trace", "--contact", "U2", "--json")
-    assert [step["status"] for step in refused["steps"] if step["what"] == "attempt"] == [400]
+    attempts = [step for step in refused["steps"] if step["what"] == "attempt"]
+    assert [step["status"] for step in attempts] == [400]
+    mapping = attempts[0]["mapping"]
+
+    told = segue(stack, "tail", "--since", "1h", "--until", "0s", "--status", "4xx", "--mapping", mapping, "--json")
+    assert (told["messageId"], told["outcome"], told["why"]) == ("Refused", "dead", "refused")
+    (dead,) = segue(stack, "trace", "--contact", "ada@example.com", "--outcome", "dead", "--since", "1h", "--json")
+    assert dead["messageId"] == "Refused"
 
     stack.sandbox.faults([])
     segue(stack, "dead", "replay", "--all", "--yes", "--json")

@@ -1,20 +1,22 @@
 """`segue trace`: show what happened to one event, or to all of a person."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import orjson
 from redis import Redis
 
 from segue_worker.cli.group import CommandFailure
-from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import emit, emit_json_text, remark
+from segue_worker.cli.log_options import log_filter_options
+from segue_worker.cli.options import config_option, json_option, redis_option, times_option
+from segue_worker.cli.output import emit, emit_json_text, moment, moment_of, remark
 from segue_worker.cli.store import choose, opened
 from segue_worker.masking import mask_text
 from segue_worker.observing.destinations import former_names, known_destinations
+from segue_worker.observing.log_lines import LogFilter
 from segue_worker.observing.timeline import read_timeline
-from segue_worker.observing.trace import Trail, read_trails
+from segue_worker.observing.trace import EventState, Trail, read_trails
 from segue_worker.observing.wording import describe
 from segue_worker.printable import visible
 
@@ -30,8 +32,10 @@ from segue_worker.printable import visible
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="With --contact: at most so many."
 )
+@log_filter_options(get_args(EventState))
 @click.option("--destination", help="Only at this destination; by default at every one.")
 @click.option("--reveal", is_flag=True, help="Show email addresses instead of masking them.")
+@times_option
 @config_option
 @redis_option
 @json_option
@@ -40,6 +44,7 @@ def trace(  # noqa: PLR0913 - one parameter per option is click's shape
     *,
     contact: str | None,
     limit: int,
+    wanted: LogFilter,
     destination: str | None,
     reveal: bool,
     config: Path,
@@ -48,17 +53,20 @@ def trace(  # noqa: PLR0913 - one parameter per option is click's shape
 ) -> None:
     """Show what happened to the event MESSAGE_ID: when it was enqueued, each attempt with its answer, and how it ended.
 
-    With --contact: the same of each recent event of a person, newest first. Events that name the id lead to the others of
+    With --contact: the same of each recent event of a person, newest first, filtered by the outcome, and by what one of its
+    steps says. Events that name the id lead to the others of
     the same contact. The log reaches back about 100,000 requests for each destination. Exits with 1 if nothing is known.
     """
     if (message_id is None) == (not (contact or "").strip()):
         raise click.UsageError("give either a MESSAGE_ID, or --contact with a userId, an email or an anonymousId")
+    if contact is None and wanted != LogFilter():
+        raise click.UsageError("filters choose among the events of a --contact")
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         names = (choose(redis, known, destination),) if destination else known.names
         standstills = {name: known.standstill(name) for name in (*former_names(redis, names), *names)}
         if contact is not None:
-            trails, _, whole = read_timeline(redis, standstills, contact, most=limit, reveal=reveal)
+            trails, _, whole = read_timeline(redis, standstills, contact, most=limit, wanted=wanted, reveal=reveal)
         else:
             trails, whole = _of_event(redis, standstills, message_id or "", reveal=reveal), True
     shown = str if reveal else mask_text
@@ -94,8 +102,8 @@ def as_text(trail: Trail) -> str:
     source = f" from the write key {trail.source}" if trail.source else ""
     lines = [f"{trail.message_id}{named}{source} at {trail.destination}: {trail.outcome}"]
     for step in trail.steps:
-        fields = step.to_dict()
-        lines.append(f"  {fields['at'] or 'now':<24}  {describe(step)}{_letter(step.details)}")
+        at = "now" if step.at is None else moment(step.at, precise=True)
+        lines.append(f"  {at:<24}  {describe(step, moment_of)}{_letter(step.details)}")
     return "\n".join(map(visible, lines))
 
 

@@ -15,6 +15,7 @@ from segue_worker.observing.status import utc_text
 SEE_OTHER: Final = 303
 NAVIGATION: Final = (
     ("/", "Overview"),
+    ("/events", "Events"),
     ("/retries", "Retries"),
     ("/dead", "Dead letters"),
     ("/mappings", "Mappings"),

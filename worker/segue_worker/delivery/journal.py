@@ -23,7 +23,8 @@ from segue_worker.outbox.log_record import (
 from segue_worker.outbox.names import names_of
 from segue_worker.schema.sent import SentKeys
 
-_LONGEST_NAME: Final = 100
+LONGEST_NAME: Final = 100
+"""Characters of an event's name that the log keeps."""
 _REPAIRS_TOLD: Final = 50
 
 
@@ -156,4 +157,4 @@ def event_name(event: Mapping[str, Any] | None) -> str:
     if event is None:
         return ""
     name = event.get("event") if event.get("type") == "track" else event.get("type")
-    return name[:_LONGEST_NAME] if isinstance(name, str) else ""
+    return name[:LONGEST_NAME] if isinstance(name, str) else ""

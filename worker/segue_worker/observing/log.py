@@ -65,10 +65,10 @@ class LogScan:
 
     def read(self) -> None:
         """Read the log, and when called again, what was recorded since."""
-        with _uncollected():
-            self._read()
+        with uncollected():
+            self._read_on()
 
-    def _read(self) -> None:
+    def _read_on(self) -> None:
         if self._end:
             for chunk in _forwards(self._redis, self._key, b"(" + self._end):
                 self._take(chunk)
@@ -111,12 +111,12 @@ class LogScan:
         self._ids += [raw_id for raw_id, _ in entries]
         self._names += [_names(raw) for _, raw in entries]
         for raw_id, raw in entries if self._message_id else ():
-            if part in raw and (logged := _read(raw_id, raw)).record.named(self._message_id):
+            if part in raw and (logged := read_logged(raw_id, raw)).record.named(self._message_id):
                 self.naming.append(logged)
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without the collector of cycles, which takes half of the time in which tens of thousands of objects come and go."""
     enabled = gc.isenabled()
     gc.disable()
@@ -138,7 +138,7 @@ def entries(redis: "Redis", destination: str) -> Iterator[Logged]:
     """The whole log, oldest first. Raises redis.RedisError where Redis does not answer."""
     for chunk in _forwards(redis, Keys(destination).log):
         for raw_id, fields in chunk:
-            yield _read(raw_id, fields[FIELD])
+            yield read_logged(raw_id, fields[FIELD])
 
 
 def forget_people(redis: "Redis", destination: str, contacts: Collection[str], names: Collection[str]) -> int:
@@ -179,6 +179,11 @@ def end_of(redis: "Redis", destinations: Sequence[str]) -> LogPosition:
     return LogPosition(last)
 
 
+def place_before(destinations: Sequence[str], at: int) -> LogPosition:
+    """Where the logs were at a time in unix ms, what was recorded then not included."""
+    return LogPosition({name: b"%d-%d" % (max(0, at - 1), 2**64 - 1) for name in destinations})
+
+
 def follow(redis: "Redis", position: LogPosition, *, block_ms: int) -> tuple[list[tuple[str, Logged]], LogPosition]:
     """Wait for entries behind a position.
 
@@ -201,7 +206,7 @@ def follow(redis: "Redis", position: LogPosition, *, block_ms: int) -> tuple[lis
     for key, entries in answer or ():
         name = names[key]
         last[name] = entries[-1][0]
-        found += [(name, _read(raw_id, fields[FIELD])) for raw_id, fields in entries]
+        found += [(name, read_logged(raw_id, fields[FIELD])) for raw_id, fields in entries]
     return sorted(found, key=lambda item: item[1].at), LogPosition(last)
 
 
@@ -232,7 +237,7 @@ def _fetched(redis: "Redis", key: str, ids: Sequence[bytes]) -> Iterator[Logged]
         with redis.pipeline(transaction=False) as pipe:
             for raw_id in ids[start : start + CHUNK]:
                 pipe.xrange(key, min=raw_id, max=raw_id)
-            yield from (_read(raw_id, fields[FIELD]) for found in pipe.execute() for raw_id, fields in found)
+            yield from (read_logged(raw_id, fields[FIELD]) for found in pipe.execute() for raw_id, fields in found)
 
 
 def _names(raw: bytes) -> bytes:
@@ -246,10 +251,11 @@ def order(raw_id: bytes) -> tuple[int, int]:
     return int(at), int(number)
 
 
-def _read(raw_id: bytes, raw: bytes) -> Logged:
+def read_logged(raw_id: bytes, raw: bytes) -> Logged:
+    """An entry as it lies in the stream; one that cannot be read says nothing."""
     try:
         record = Record.from_json(raw)
     except (TypeError, ValueError):
-        # Damaged, or written by another version: it says nothing, and the others are read.
+        # Damaged, or written by another version.
         record = Record("")
     return Logged(order(raw_id)[0], record, raw_id)

@@ -1,5 +1,6 @@
 """The recent events of a person, from all places that know: the log, the outboxes and the dead letters."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -10,10 +11,12 @@ from redis import Redis
 
 from segue_producer.keys import Keys, contact_digest, contact_names
 from segue_worker.observing.log import LogScan, order
+from segue_worker.observing.log_lines import Line, LogFilter
 from segue_worker.observing.trace import Sources, Trail, trails_of
 from segue_worker.observing.waiting import WaitingEvent, in_outbox, outboxes
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import Waiting, read_entry
+from segue_worker.outbox.log_record import Attempt
 from segue_worker.outbox.names import DIGEST, Sought, name_digest, names_of, spelled
 
 CONTACTS_LOOKED_AT: Final = 10_000
@@ -52,6 +55,7 @@ def read_timeline(  # noqa: PLR0913 - whom, where, and how much
     *,
     most: int,
     message_id: str = "",
+    wanted: LogFilter = LogFilter(),  # noqa: B008 - it never changes
     reveal: bool = False,
 ) -> Timeline:
     """Find the recent events of a person.
@@ -65,6 +69,7 @@ def read_timeline(  # noqa: PLR0913 - whom, where, and how much
         identity: a userId, an email or an anonymousId.
         most: how many events at most.
         message_id: find the events with this messageId as well.
+        wanted: choose events by their outcome, and by what one of their steps says.
         reveal: show personal data in answers instead of masking it.
 
     Raises:
@@ -80,10 +85,24 @@ def read_timeline(  # noqa: PLR0913 - whom, where, and how much
         newest = min(size, ENTRIES_LOOKED_AT * size // everything) or 1
         search = _Search(redis, name, identity, message_id)
         known = search.sources(most, standstills[name], newest=newest, holds=bool(holds))
-        trails += trails_of(redis, name, replace(known, reveal=reveal))
+        trails += [
+            trail
+            for trail in trails_of(redis, name, replace(known, reveal=reveal))
+            if any(map(wanted.matches, _lines(trail)))
+        ]
         waiting |= {(name, found.waiting.identity): found for found in reversed(known.waiting)}
     trails.sort(key=lambda trail: trail.began, reverse=True)
     return Timeline(trails[:most], waiting, everything <= ENTRIES_LOOKED_AT)
+
+
+def _lines(trail: Trail) -> Iterator[Line]:
+    """The steps of a trail as lines of the log, each with the outcome that the event has now."""
+    for step in trail.steps:
+        mapping = step.details.get("mapping", "")
+        answer = (Attempt(0, step.details["status"] or 0, 0),) if step.what == "attempt" else ()
+        at = step.at or int(time.time() * 1000)
+        names = (mapping, *mapping.split(", "))
+        yield Line(at, trail.destination, trail.message_id, trail.name, trail.outcome, names, answer)
 
 
 class _Search:
