@@ -136,7 +136,7 @@ async def test_a_dead_letter_is_inspected_replayed_and_delivered(
         await visitor.go("/lookup")
         await page.get_by_label("messageId, userId").fill(message_id)
         await page.get_by_role("button", name="Look up").click()
-        steps = page.get_by_role("listitem").filter(has_text="replayed")
+        steps = page.get_by_role("listitem").filter(has_text="replayed from dead letter")
         await expect(steps).to_be_visible()
         assert visitor.errors == []
 
