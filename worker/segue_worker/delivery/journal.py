@@ -139,7 +139,7 @@ class Journal:
         """
         record = b""
         if events or self._request:
-            names = names_of(self._told)
+            names = names_of(self._told, self._contact.decode("utf-8", "replace"))
             record = Record(contact_digest(self._contact), events, self._request, self._interrupted, names).to_json()
             self._interrupted = 0
             self._told.clear()
