@@ -39,6 +39,7 @@ chromium = pytest.mark.skipif(not CHROMIUM, reason="needs chromium (Debian's pac
 node = pytest.mark.skipif(not (NODE and NPM), reason="needs node and npm (Debian's packages nodejs and npm)")
 curl = pytest.mark.skipif(not CURL, reason="needs curl (Debian's package curl)")
 promtool = pytest.mark.skipif(not PROMTOOL, reason="needs promtool (Debian's package prometheus)")
+openssl = pytest.mark.skipif(not OPENSSL, reason="needs openssl (Debian's package of that name)")
 redis_with_tls = pytest.mark.skipif(
     not (REDIS_SERVER and OPENSSL), reason="needs redis-server and openssl (Debian's packages of these names)"
 )

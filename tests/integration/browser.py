@@ -22,10 +22,11 @@ _READY: Final = re.compile(r"dashboard ready at (http://\S+?)/$")
 
 
 class DashboardProcess:
-    """`segue dashboard` in a process of its own, as a context manager."""
+    """`segue dashboard` in a process of its own, as a context manager; with further options of the command."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, *options: str) -> None:
         self._stack = stack
+        self._options = options
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -37,7 +38,7 @@ class DashboardProcess:
             "LOOPS_API_KEY": API_KEY,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "segue_worker.cli", "dashboard", "--port", "0"],
+            [sys.executable, "-m", "segue_worker.cli", "dashboard", "--port", "0", *self._options],
             env={**os.environ, **environ},
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -184,7 +184,7 @@ async def test_a_destination_is_paused_and_resumed(stack: Stack, dashboard: Dash
         await page.get_by_role("button", name="Pause loops").click()
         await expect(page.get_by_text("new API key on its way")).to_be_visible()
         track(stack, "user-0001", "Signed Up")
-        await expect(page.locator("dt:text-is('Pending') + dd")).to_contain_text("1", timeout=SOON_MS)
+        await expect(page.locator("td[data-label='Pending']")).to_contain_text("1", timeout=SOON_MS)
         await page.get_by_role("link", name="Resume…").click()
         await page.get_by_role("button", name="Resume loops").click()
         stack.wait_delivered()

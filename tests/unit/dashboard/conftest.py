@@ -135,8 +135,8 @@ def bury(redis: FakeRedis) -> Callable[..., DeadLetter]:
         request = {"method": "POST", "path": "/events/send", "body": f'{{"email":"{EMAIL}","plan":"Pro"}}'}
         answer = {"status": 400, "text": f'{{"message":"{EMAIL} is wrong"}}'}
         known = {"mappings": ("Sync contacts",), "message_ids": ("m1",), "request": request, "answer": answer}
-        detail = f"Loops answered 400 for {EMAIL}"
-        letter = DeadLetter(reason, detail, contact, events=(text,), at=at, **{**known, **fields})
+        known |= {"detail": f"Loops answered 400 for {EMAIL}", "events": (text,)}
+        letter = DeadLetter(reason=reason, contact=contact, at=at, **{**known, **fields})
         redis.hset(KEYS.dead, letter.id, letter.to_json())
         redis.zadd(KEYS.dead_at, {letter.id: at})
         return letter

@@ -11,14 +11,18 @@ from segue_worker.dashboard import server
 
 from .conftest import TOKEN
 
+TRUSTED: list[str] = []
+"""What it would have believed."""
+
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Where it would have listened."""
     places: list[tuple[str, int]] = []
 
-    def serve(_app: object, host: str, port: int, _on_ready: object) -> None:
+    def serve(_app: object, host: str, port: int, _on_ready: object, *, proxies: list[str]) -> None:
         places.append((host, port))
+        TRUSTED[:] = proxies
 
     monkeypatch.setattr(server, "serve", serve)
     return places
@@ -58,3 +62,28 @@ def test_a_redis_url_that_is_none_is_named(served: list[tuple[str, int]]) -> Non
     result = invoke("--redis-url", "localhost:6379", token=TOKEN)
     assert (result.exit_code, served) == (2, [])
     assert "--redis-url" in result.stderr
+
+
+def test_it_believes_a_proxy_on_this_machine_and_others_that_are_named(served: list[tuple[str, int]]) -> None:
+    assert invoke(token=TOKEN).exit_code == 0
+    assert TRUSTED == ["127.0.0.1/32", "::1/128", "::ffff:7f00:1/128"]
+    assert invoke("--forwarded-allow-ips", "10.1.0.0/16", token=TOKEN).exit_code == 0
+    assert TRUSTED == ["10.1.0.0/16", "::ffff:a01:0/112"]
+    assert len(served) == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--forwarded-allow-ips", "proxy.internal"),
+        ("--public-url", "segue.example.com"),
+        ("--public-url", "ftp://segue.example.com"),
+        ("--public-url", "https://example.com/segue"),
+        ("--public-url", "https://me:secret@example.com"),
+        ("--public-url", "https://example.com:port"),
+    ],
+)
+def test_what_cannot_be_used_behind_a_proxy_is_named(served: list[tuple[str, int]], option: str, value: str) -> None:
+    result = invoke(option, value, token=TOKEN)
+    assert (result.exit_code, served) == (2, [])
+    assert option in result.stderr

@@ -2,16 +2,18 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakeredis import FakeRedis
+from fakeredis import FakeRedis, FakeServer
 
-from segue_producer.keys import Keys
+from segue_producer.keys import WORKERS, Keys
 from segue_worker.dashboard import Dashboard
+from segue_worker.dashboard.sessions import Sessions
 from segue_worker.outbox.outgoing import Outgoing, Parked, Ref
 from segue_worker.outbox.pause import Pause
-from tests.unit.dashboard.conftest import NOW_MS, HttpVisitor
+from tests.unit.dashboard.conftest import NOW_MS, TOKEN, HttpVisitor
 
 TEAMS = 300
 LARGEST = 200_000
@@ -22,25 +24,44 @@ MAPPINGS = """
 """
 
 
-@pytest.fixture(autouse=True)
-def teams(dashboard: Dashboard, redis: FakeRedis) -> None:
-    """Each has two mappings; some are in trouble, and with twenty of them a hundred contacts wait for a retry."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("many")
+
+
+@pytest.fixture(scope="module")
+def dashboard(folder: Path) -> Iterator[Dashboard]:
+    """Each destination has two mappings; some are in trouble, and with twenty of them a hundred contacts wait for a retry.
+
+    One for all tests, which only look.
+    """
     names = [f"team-{number:03}" for number in range(TEAMS)]
     destinations = "".join(f"  - name: {name}\n    api_key: a-key-of-{name}{MAPPINGS}" for name in names)
-    Path(dashboard.config).write_text(f"destinations:\n{destinations}", encoding="utf-8")
-    redis.hset(Keys("team-200").dead, "letter", json.dumps({}))
-    redis.set(Keys("team-250").pending, 95)
-    redis.hset(Keys("team-250").settings, "max_pending", 100)
-    redis.set(Keys("team-270").paused, Pause("the key is refused", NOW_MS, None).to_json())
-    redis.zadd(Keys("gone").due, {"contact": NOW_MS})
-    redis.hset("segue:held", "gone", 1)
-    for name in names[100:120]:
-        keys = Keys(name)
-        for number in range(100):
-            request = Outgoing("POST", "/events/send", b"{}", "a-key", (Ref(0, "Send events"),))
-            contact = f"somebody-{number}@example.com"
-            redis.hset(keys.parked, contact, Parked(3, NOW_MS, NOW_MS * 2, "503", request, NOW_MS).to_json())
-            redis.zadd(keys.away, {contact: NOW_MS * 2})
+    config = folder / "segue.yaml"
+    config.write_text(f"destinations:\n{destinations}", encoding="utf-8")
+    with FakeRedis(server=FakeServer(version=(6, 2))) as redis:
+        redis.zadd(WORKERS, {"worker": int(redis.time()[0]) * 1000})
+        redis.hset(Keys("team-200").dead, "letter", json.dumps({}))
+        redis.set(Keys("team-250").pending, 95)
+        redis.hset(Keys("team-250").settings, "max_pending", 100)
+        redis.set(Keys("team-270").paused, Pause("the key is refused", NOW_MS, None).to_json())
+        redis.zadd(Keys("gone").due, {"contact": NOW_MS})
+        redis.hset("segue:held", "gone", 1)
+        for name in names[100:120]:
+            keys = Keys(name)
+            for number in range(100):
+                request = Outgoing("POST", "/events/send", b"{}", "a-key", (Ref(0, "Send events"),))
+                contact = f"somebody-{number}@example.com"
+                redis.hset(keys.parked, contact, Parked(3, NOW_MS, NOW_MS * 2, "503", request, NOW_MS).to_json())
+                redis.zadd(keys.away, {contact: NOW_MS * 2})
+        yield Dashboard(redis, config, Sessions(TOKEN, clock=lambda: NOW_MS / 1000), str, clock=lambda: NOW_MS / 1000)
+
+
+@pytest.fixture
+async def visitor(stranger: HttpVisitor) -> HttpVisitor:
+    """Somebody who has signed in."""
+    await stranger.sign_in()
+    return stranger
 
 
 def shown(text: str) -> list[str]:
@@ -84,7 +105,7 @@ async def test_a_destination_is_found_by_a_part_of_its_name(visitor: HttpVisitor
     text = (await visitor.get("/?search=TEAM-27")).text
     assert shown(text) == ["team-270", *(f"team-27{number}" for number in range(1, 10))]
     text = (await visitor.get("/?search=m-271")).text
-    assert (shown(text), re.findall('data-charts="([^"]+)"', text)) == ([], ["/series/team-271?range=1h"])
+    assert (shown(text), re.findall('data-charts="([^"]+)"', text)) == (["team-271"], ["/series/team-271?range=1h"])
     text = (await visitor.get("/?destination=team-270")).text
     assert re.findall('data-charts="([^"]+)"', text) == ["/series/team-270?range=1h"]
     assert '<a href="/?range=24h&amp;destination=team-270"' in text

@@ -1,5 +1,6 @@
 """What is hidden, and what stays readable."""
 
+import html
 import json
 from collections.abc import Callable
 
@@ -114,6 +115,27 @@ async def test_what_is_looked_up_by_contact_is_masked_until_asked_for(
     assert "Dead letter" in masked
     assert EMAIL not in masked
     assert EMAIL in (await visitor.post("/lookup", {"query": "user-0042", "shown": "1"})).text
+
+
+async def test_what_an_answer_quotes_of_the_event_is_masked_too(
+    visitor: HttpVisitor, bury: Callable[..., DeadLetter]
+) -> None:
+    quoted = "user-4711 named Ada Lovelace, +44 (20) 7946-0958"
+    event = {"type": "identify", "traits": {"name": "Ada Lovelace", "phone": "+442079460958"}}
+    letter = bury(
+        contact="user-4711",
+        detail=f'Loops answered 400 {{"message":"No list for {quoted}"}}',
+        events=(json.dumps(event),),
+        answer={"status": 400, "text": json.dumps({"message": f"No list for {quoted}"})},
+    )
+    await visitor.get("/lookup")
+    pages = [(await visitor.get(path)).text for path in ("/dead", f"/dead/loops/{letter.id}")]
+    pages.append((await visitor.post("/lookup", {"query": "m1"})).text)
+    for text in pages:
+        assert "No list for •••" in html.unescape(text)
+        for secret in ("user-4711", "Lovelace", "7946"):
+            assert secret not in text
+    assert quoted in (await visitor.post(f"/dead/loops/{letter.id}", {})).text
 
 
 def _only_link(text: str, start: str) -> str:

@@ -35,9 +35,36 @@ Example:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help=f"File that holds the token to sign in with. Default: what {TOKEN_VARIABLE} holds.",
 )
+@click.option(
+    "--public-url",
+    envvar="SEGUE_DASHBOARD_URL",
+    show_envvar=True,
+    metavar="URL",
+    default="",
+    help="The address that people see, behind a proxy: https://segue.example.com.",
+)
+@click.option(
+    "--forwarded-allow-ips",
+    envvar="FORWARDED_ALLOW_IPS",
+    show_envvar=True,
+    metavar="LIST",
+    default="127.0.0.1, ::1",
+    show_default=True,
+    help="Addresses and networks of proxies, between commas: they are believed in X-Forwarded-For and "
+    "X-Forwarded-Proto. * believes everybody, who can then guess tokens under any address.",
+)
 @config_option
 @redis_option
-def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, redis_url: str) -> None:
+def dashboard(  # noqa: PLR0913 - one parameter per option is click's shape
+    *,
+    port: int,
+    host: str,
+    token_file: Path | None,
+    public_url: str,
+    forwarded_allow_ips: str,
+    config: Path,
+    redis_url: str,
+) -> None:
     """Serve the dashboard.
 
     People sign in with a token of at least 16 characters; without a token the dashboard does not start. It is served
@@ -45,21 +72,32 @@ def dashboard(*, port: int, host: str, token_file: Path | None, config: Path, re
     /metrics need no token.
     """
     from segue_worker.dashboard import Dashboard, create_app  # noqa: PLC0415 - needs the extra `dashboard`
+    from segue_worker.dashboard.proxy import origin_of, trusted_proxies  # noqa: PLC0415 - same
     from segue_worker.dashboard.server import serve  # noqa: PLC0415 - same
     from segue_worker.dashboard.sessions import Sessions  # noqa: PLC0415 - same
 
+    logs.to_stderr(logging.WARNING)
     try:
         sessions = Sessions(_token(token_file))
     except ValueError as error:
         raise UsageFailure(f"{error}: make one with openssl rand -hex 24") from None
-    logs.to_stderr(logging.WARNING)
+    try:
+        origin = origin_of(public_url) if public_url else ""
+    except ValueError as error:
+        raise UsageFailure(f"--public-url {public_url}: {error}") from None
+    try:
+        proxies = trusted_proxies(forwarded_allow_ips)
+    except ValueError as error:
+        raise UsageFailure(f"--forwarded-allow-ips: {error}") from None
     with connect(redis_url) as redis:
         hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
-        board = Dashboard(redis, config, sessions, hints.send)
+        board = Dashboard(redis, config, sessions, hints.send, public_origin=origin)
+        board.inspect(config)
         try:
             # Ctrl-C is the usual way to end it.
             with contextlib.suppress(KeyboardInterrupt):
-                serve(create_app(board), host, port, lambda url: click.echo(f"{READY_LINE}{url}", err=True))
+                app = create_app(board)
+                serve(app, host, port, lambda url: click.echo(f"{READY_LINE}{url}", err=True), proxies=proxies)
         except OSError as error:
             text = f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
             raise click.ClickException(text) from None

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from segue_worker.masking import mask_known
 from segue_worker.observing.status import utc_text
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.printable import visible
@@ -14,7 +15,7 @@ COLUMNS: Final = ("id", "at", "reason", "attempts", "contact", "mapping", "detai
 def row(letter: DeadLetter) -> Sequence[object]:
     """The letter as a line of a table, under `COLUMNS`."""
     mappings = ", ".join(letter.mappings)
-    return letter.id, utc_text(letter.at), letter.reason, letter.attempts, letter.contact, mappings, letter.detail
+    return letter.id, utc_text(letter.at), letter.reason, letter.attempts, letter.contact, mappings, _detail(letter)
 
 
 def summary(letter: DeadLetter, destination: str) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def summary(letter: DeadLetter, destination: str) -> dict[str, Any]:
         "destination": destination,
         "at": utc_text(letter.at),
         "reason": letter.reason,
-        "detail": letter.detail,
+        "detail": _detail(letter),
         "status": letter.answer["status"] if letter.answer else None,
         "attempts": letter.attempts,
         "contact": letter.contact,
@@ -37,6 +38,7 @@ def details(letter: DeadLetter, destination: str) -> dict[str, Any]:
     """The letter in `dead show --json`: all of it."""
     return {
         **summary(letter, destination),
+        "detail": letter.detail,
         "first_attempt": None if letter.first_attempt is None else utc_text(letter.first_attempt),
         "request": letter.request,
         "answer": letter.answer,
@@ -64,6 +66,11 @@ def page(letter: DeadLetter, destination: str) -> str:
         *(("event", event) for event in letter.events),
     ]
     return "\n".join(f"{name:<13}  {visible(value)}" for name, value in lines if value)
+
+
+def _detail(letter: DeadLetter) -> str:
+    """What was wrong, without what the answer may quote of the request."""
+    return mask_known(letter.detail, *letter.quotable)
 
 
 def _parsed(event: str) -> Any:

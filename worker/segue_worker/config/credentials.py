@@ -75,6 +75,12 @@ def read_credentials(document: Document, directory: Path) -> dict[Where, SecretS
     return credentials
 
 
+def key_files(document: Document, directory: Path) -> list[Path]:
+    """The files that a configuration names for keys, whether or not they can be read; `directory` as above."""
+    named = (entry.get(f"{kind.name}_file") for kind in _KINDS for _, entry in entries(document.data, kind.members))
+    return [directory / name for name in named if isinstance(name, str)]
+
+
 def _used(kind: _Kind, entry: dict[str, Any], where: Where, findings: Findings) -> str | None:
     """Return which of the two names is given. Exactly one must be, and its value must be text."""
     from_file = f"{kind.name}_file"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from segue_worker.config.credentials import read_credentials
+from segue_worker.config.credentials import key_files, read_credentials
 from segue_worker.config.document import read_document
 from segue_worker.config.mappings import check_mappings, compiled
 from segue_worker.config.model import Config, DeadLetterLimits, Destination, RetryLimits, Source
@@ -31,11 +31,13 @@ class Inspection:
         config: the configuration, or None if it has problems.
         problems: what must be corrected, in the order of the file.
         warnings: what is allowed but probably not meant, in the order of the file.
+        files: what was read, or was to be: the file itself, and those that it names for keys.
     """
 
     config: Config | None
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
+    files: tuple[Path, ...]
 
 
 def load_config(
@@ -67,15 +69,16 @@ def inspect_config(
     try:
         document = read_document(file, variables, serving=serving)
     except DocumentError as error:
-        return Inspection(None, (Problem(str(file), error.line, "", error.reason),), ())
+        return Inspection(None, (Problem(str(file), error.line, "", error.reason),), (), (file,))
     shape = validate(document)
     check_names(document)
     check_mappings(document)
     credentials = read_credentials(document, file.parent)
+    files = (file, *key_files(document, file.parent))
     if shape is not None:
         check_limits(shape, credentials, document.findings)
     if shape is None or document.findings.problems:
-        return Inspection(None, document.findings.problems, ())
+        return Inspection(None, document.findings.problems, (), files)
     warn(shape, document.findings)
     warnings = document.findings.warnings
     config = Config(
@@ -96,7 +99,7 @@ def inspect_config(
         warnings=tuple(str(warning) for warning in warnings),
         version=_version(shape, credentials),
     )
-    return Inspection(config, (), warnings)
+    return Inspection(config, (), warnings, files)
 
 
 def _version(shape: FileShape, credentials: Mapping[Where, SecretStr]) -> str:

@@ -81,9 +81,8 @@ def create_app(dashboard: Dashboard) -> Starlette:
 def _page(path: str, view: View, *, public: bool = False, method: str = "GET") -> Route:
     async def endpoint(request: Request) -> Response:
         call = await _call(request)
-        if request.method == "POST" and not _is_own_form(call):
-            text = "The form is too old, or does not come from this dashboard. Go back, load the page again, and retry."
-            return problem(call, 403, "Not accepted", text)
+        if request.method == "POST" and (refused := _why_refused(call)):
+            return problem(call, 403, "Not accepted", refused)
         if not public and not call.session.signed_in:
             return RedirectResponse(f"/sign-in?next={quote(_return_to(request), safe='')}", SEE_OTHER)
         # Views talk to Redis through its blocking client.
@@ -113,8 +112,16 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _is_own_form(call: PageRequest) -> bool:
-    return from_own_page(call.request) and call.dashboard.sessions.is_csrf_token(call.session, call.field("csrf"))
+def _why_refused(call: PageRequest) -> str:
+    """Why a form is not accepted; "" where it is."""
+    if not from_own_page(call.request, call.dashboard.public_origin):
+        return (
+            "The form does not come from this dashboard. If a proxy stands before it that changes the header Host, "
+            "start the dashboard with --public-url and the address that people see."
+        )
+    if not call.dashboard.sessions.is_csrf_token(call.session, call.field("csrf")):
+        return "The form is too old, or does not come from this dashboard. Go back, load the page again, and retry."
+    return ""
 
 
 def _return_to(request: Request) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 from redis import Redis
 from starlette.requests import Request
 
+from segue_worker.config import ConfigCache, Inspection
 from segue_worker.dashboard.jobs import Jobs
 from segue_worker.dashboard.sessions import Session, Sessions
 from segue_worker.dashboard.throttle import Throttle
 from segue_worker.observing.destinations import KnownDestinations, known_destinations
+from segue_worker.observing.overall import Overall, read_overall
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,14 @@ class Dashboard:
 
     Attributes:
         redis: client that answers bytes.
-        config: path of the configuration; it is read anew for each page.
+        config: path of the configuration; it is read again when it has changed.
         sessions: who is signed in.
         send_hint: is called with the name of a destination that has new work.
         throttle: slows down failed attempts to sign in.
         jobs: replays and deletions under way.
+        public_origin: under which people know it, as `https://segue.example.com`; "" where nobody has said.
         clock: unix seconds.
+        inspect: reads the configuration.
     """
 
     redis: "Redis"
@@ -36,10 +40,16 @@ class Dashboard:
     throttle: Throttle = field(default_factory=Throttle)
     jobs: Jobs = field(default_factory=Jobs)
     clock: Callable[[], float] = time.time
+    public_origin: str = ""
+    inspect: Callable[[Path], Inspection] = field(default_factory=ConfigCache)
 
     def known(self) -> KnownDestinations:
         """The destinations that the configuration or Redis names."""
-        return known_destinations(self.redis, self.config)
+        return known_destinations(self.redis, self.config, self.inspect)
+
+    def overall(self) -> Overall:
+        """All destinations and workers as they are now."""
+        return read_overall(self.redis, self.known())
 
     @property
     def now_ms(self) -> int:
@@ -70,6 +80,11 @@ class PageRequest:
     def query(self, name: str) -> str:
         """A parameter of the address, or ""."""
         return self.request.query_params.get(name, "").strip()
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the browser speaks HTTPS, to this server or to a proxy in front of it."""
+        return self.request.url.scheme == "https" or self.dashboard.public_origin.startswith("https:")
 
     @property
     def params(self) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.sessions import COOKIE, SESSION_S
-from segue_worker.masking import mask_contact, mask_json, mask_text, plain_answer, show_json
+from segue_worker.masking import mask_contact, mask_json, mask_known, mask_text, plain_answer, show_json
+from segue_worker.observing.overall import Overall
 from segue_worker.observing.status import utc_text
 
+OK: Final = 200
 SEE_OTHER: Final = 303
 NAVIGATION: Final = (
     ("/", "Overview"),
@@ -53,9 +55,21 @@ def measure_text(value: float | None) -> str:
     return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 - a thousand
 
 
-def render(call: PageRequest, template: str, *, status: int = 200, title: str, **values: Any) -> Response:
-    """Render a page. A browser without a session is given one."""
+def share_text(value: float | None) -> str:
+    """A part of a whole as a percentage, or a dash."""
+    return "\N{EN DASH}" if value is None else f"{value:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
+
+
+def render(
+    call: PageRequest, template: str, *, status: int = OK, title: str, overall: Overall | None = None, **values: Any
+) -> Response:
+    """Render a page. A browser without a session is given one.
+
+    On top of all that show something stands what `overall` says, which is read here where the page did not need it itself.
+    """
     sessions = call.dashboard.sessions
+    if overall is None and call.session.signed_in and status == OK:
+        overall = call.dashboard.overall()
     text = _ENVIRONMENT.get_template(template).render(
         title=title,
         navigation=NAVIGATION,
@@ -64,6 +78,8 @@ def render(call: PageRequest, template: str, *, status: int = 200, title: str, *
         csrf=sessions.csrf_token(call.session),
         handle=sessions.handle,
         now_ms=call.dashboard.now_ms,
+        overall=overall,
+        asked_by=call.request.method,
         **values,
     )
     response = HTMLResponse(text, status)
@@ -80,7 +96,7 @@ def keep_session(call: PageRequest, response: Response) -> None:
         max_age=SESSION_S,
         httponly=True,
         samesite="strict",
-        secure=call.request.url.scheme == "https",
+        secure=call.encrypted,
     )
 
 
@@ -108,9 +124,11 @@ def _environment() -> Environment:
         utc=utc_text,
         number=number_text,
         measure=measure_text,
+        share=share_text,
         mask_contact=mask_contact,
         mask_text=mask_text,
         mask_json=mask_json,
+        mask_known=mask_known,
         plain_answer=plain_answer,
         show_json=show_json,
     )

@@ -46,8 +46,14 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-def from_own_page(request: Request) -> bool:
-    """Whether a form comes from a page of this server: `Origin` names it, or where there is none, `Referer` does."""
-    said = request.headers.get("origin") or request.headers.get("referer") or ""
-    host = urlsplit(said).netloc
-    return bool(host) and host == request.headers.get("host")
+def from_own_page(request: Request, public_origin: str) -> bool:
+    """Whether a form comes from a page of this server.
+
+    Browsers say so themselves, unless a page came unencrypted from another machine. Otherwise `Origin` names this server, or
+    where there is none, `Referer` does: as the public origin, or as the host that was asked for, which a proxy may rewrite.
+    """
+    if request.headers.get("sec-fetch-site") == "same-origin":
+        return True
+    said = urlsplit(request.headers.get("origin") or request.headers.get("referer") or "")
+    host = said.netloc
+    return bool(host) and (host == request.headers.get("host") or f"{said.scheme}://{host}" == public_origin)

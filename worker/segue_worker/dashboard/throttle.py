@@ -6,13 +6,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from segue_worker.dashboard.proxy import client_of
+
 WINDOW_S: Final = 60.0
 FAILURES_OF_AN_ADDRESS: Final = 5
 FAILURES_IN_ALL: Final = 50
 
 
 class Throttle:
-    """Counts failed attempts to sign in, over a minute: 5 for each address, 50 in all.
+    """Counts failed attempts to sign in, over a minute: 5 for each client, 50 in all.
 
     Args:
         clock: seconds that never go back.
@@ -28,7 +30,8 @@ class Throttle:
         with self._lock:
             now = self._clock()
             self._forget(now)
-            own = [at for at, whose in self._failures if whose == address]
+            client = client_of(address)
+            own = [at for at, whose in self._failures if whose == client]
             waits = [0.0]
             if len(own) >= FAILURES_OF_AN_ADDRESS:
                 waits.append(own[-FAILURES_OF_AN_ADDRESS] + WINDOW_S - now)
@@ -41,7 +44,7 @@ class Throttle:
         with self._lock:
             now = self._clock()
             self._forget(now)
-            self._failures.append((now, address))
+            self._failures.append((now, client_of(address)))
 
     def _forget(self, now: float) -> None:
         while self._failures and self._failures[0][0] <= now - WINDOW_S:

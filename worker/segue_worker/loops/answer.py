@@ -13,6 +13,7 @@ from typing import Final
 RETRY_AFTER_LONGEST_S: Final = 3600.0
 """A longer `Retry-After` counts as this long."""
 _TEXT_KEPT: Final = 1000
+_TEXT_SHOWN: Final = 200
 _DIGITS: Final = 9
 """Of a number in a header; one that is longer means nothing."""
 
@@ -41,10 +42,11 @@ class Answer:
         return 200 <= self.status < 300  # noqa: PLR2004 - the HTTP success class
 
     def describe(self) -> str:
-        """Status and the start of the text, for logs and people, on one line."""
+        """Status and the start of the text, for people, on one line; it may quote what was sent."""
         if self.html:
             return f"{self.status} (an HTML page)"
-        return f"{self.status} {' '.join(self.text.split())[:200]}".rstrip()
+        text = " ".join(self.text.split())
+        return f"{self.status} {text[:_TEXT_SHOWN]}{'…' if len(text) > _TEXT_SHOWN else ''}".rstrip()
 
 
 def read_answer(

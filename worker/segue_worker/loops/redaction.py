@@ -7,25 +7,20 @@ logged and shown, so the API key is taken out where the answer comes in.
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from html import unescape
 from typing import Final
+
+from segue_worker.escapes import Span, layers, readings
 
 MARK: Final = "(the API key)"
 _PIECE: Final = 8
 """So many characters of the secret in a row are hidden, wherever in it they are."""
 _SHORTEST: Final = 4
 """A shorter secret is part of too many words."""
-_DEPTH: Final = 3
-"""How many layers of escapes are looked through, at most."""
 _UNSEEN: Final = re.compile("[\x00\xad\u200b\u200c\u200d\u2060\ufeff]")
 _PLAIN: Final = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "\t\n\r\x0b\x0c \xa0" + _UNSEEN.pattern[1:-1]
 )
 """Case, and what may stand between the characters of a secret that is broken over lines, does not matter."""
-_ESCAPE: Final = re.compile(
-    r"%[0-9a-f]{2}|\\u\{?[0-9a-f]{4}\}?|\\x[0-9a-f]{2}|&#?\w{1,8};|=\r?\n|\\.", re.IGNORECASE | re.DOTALL
-)
-"""Percent-encoding, JSON's and JavaScript's escapes, HTML's, and a line break of quoted-printable."""
 
 
 class Redaction:
@@ -48,15 +43,13 @@ class Redaction:
 
     def __call__(self, text: str) -> str:
         """The text without the secret."""
-        layers = [text]
-        while len(layers) <= _DEPTH and _ESCAPE.search(layers[-1]):
-            layers.append(_ESCAPE.sub(lambda found: _character(found[0]), layers[-1]))
-        if not any(self._may_hold(layer) for layer in layers):
+        if not any(self._may_hold(layer) for layer in layers(text)):
             # Nearly always, and at each answer.
             return text
         hidden = bytearray(len(text))
-        for first, last in self._places(text):
-            hidden[first:last] = b"\1" * (last - first)
+        for characters, spans in readings(text):
+            for first, last in self._places_in(characters, spans):
+                hidden[first:last] = b"\1" * (last - first)
         parts = re.finditer(rb"\x01+|\x00+", hidden)
         return "".join(MARK if hidden[part.start()] else text[part.start() : part.end()] for part in parts)
 
@@ -64,17 +57,8 @@ class Redaction:
         plain = text.translate(_PLAIN) if _UNSEEN.search(text) else "".join(text.lower().split())
         return any([sign in plain for sign in self._signs])  # noqa: C419 - measured: a third of the time
 
-    def _places(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where in a text the secret is, through up to `_DEPTH` layers of escapes."""
-        characters, spans = list(text), [(place, place + 1) for place in range(len(text))]
-        for _ in range(_DEPTH):
-            yield from self._places_in(characters, spans)
-            unescaped = list(_unescaped("".join(characters)))
-            spans = [(spans[first][0], spans[last - 1][1]) for _, first, last in unescaped]
-            characters = [character for character, _, _ in unescaped]
-        yield from self._places_in(characters, spans)
-
-    def _places_in(self, characters: Sequence[str], spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    def _places_in(self, characters: str, spans: Sequence[Span]) -> Iterator[Span]:
+        """Where the secret is in one reading of a text."""
         plain = [
             (each, span) for each, span in zip((c.translate(_PLAIN) for c in characters), spans, strict=True) if each
         ]
@@ -96,26 +80,3 @@ def _spellings(secret: str) -> Iterator[str]:
         core = encoded[(0, 2, 3)[before] : len(encoded) - ((before + len(raw)) % 3 > 0)]
         yield core
         yield core.replace("+", "-").replace("/", "_")
-
-
-def _unescaped(text: str) -> Iterator[tuple[str, int, int]]:
-    """Each character of a text, with where it stands in it, one layer of escapes taken off."""
-    at = 0
-    for found in _ESCAPE.finditer(text):
-        yield from ((text[place], place, place + 1) for place in range(at, found.start()))
-        at = found.end()
-        yield _character(found[0]), found.start(), at
-    yield from ((text[place], place, place + 1) for place in range(at, len(text)))
-
-
-def _character(escape: str) -> str:
-    """What an escape stands for; a space where that is no single character."""
-    if escape[0] == "&":
-        meant = unescape(escape)
-    elif escape[0] == "=" or escape in {"\\n", "\\r", "\\t"}:
-        meant = " "
-    elif len(escape) > 2:  # noqa: PLR2004 - more than a backslash and a character
-        meant = chr(int(escape.strip("%\\uUxX{}"), 16))
-    else:
-        meant = escape[1]
-    return meant if len(meant) == 1 else " "

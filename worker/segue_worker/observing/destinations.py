@@ -1,6 +1,6 @@
 """Which destinations exist: those of the configuration, those that workers serve, and those that still hold something."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from redis import Redis
 
 from segue_producer.keys import DESTINATIONS, HELD, HOLDING_KEYS, Keys, name_in
-from segue_worker.config import Config, Destination, inspect_config
+from segue_worker.config import Config, Destination, Inspection, inspect_config
 from segue_worker.observing.workers import ALIVE_WITHIN_MS, Workers, read_workers
 
 NO_CONFIG = "; showing only what Redis knows"
@@ -37,6 +37,11 @@ class KnownDestinations:
     orphaned: frozenset[str]
 
     @property
+    def disabled(self) -> frozenset[str]:
+        """Those that are not enabled in the configuration."""
+        return frozenset(each.name for each in (self.config.destinations if self.config else ()) if not each.enabled)
+
+    @property
     def forget_order(self) -> tuple[str, ...]:
         """The orphaned ones first: what a move takes from one of them meanwhile is found where it arrives."""
         return tuple(sorted(self.names, key=lambda name: name not in self.orphaned))
@@ -57,9 +62,11 @@ class KnownDestinations:
         return next((each for each in (self.config.destinations if self.config else ()) if each.name == name), None)
 
 
-def known_destinations(redis: "Redis", config: Path) -> KnownDestinations:
+def known_destinations(
+    redis: "Redis", config: Path, inspect: Callable[[Path], Inspection] = inspect_config
+) -> KnownDestinations:
     """Find the destinations. A configuration that cannot be read is no error, because Redis names them too."""
-    inspection = inspect_config(config)
+    inspection = inspect(config)
     problems = [str(problem) for problem in inspection.problems]
     remark = ""
     if problems:

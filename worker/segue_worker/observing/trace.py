@@ -13,7 +13,7 @@ from segue_producer.keys import Keys
 from segue_producer.lua import CLOCK, read_script
 from segue_worker.delivery.journal import event_name
 from segue_worker.mapping.values import why_of
-from segue_worker.masking import mask_text
+from segue_worker.masking import mask_known
 from segue_worker.observing.log import Logged, LogScan
 from segue_worker.observing.status import utc_text_ms
 from segue_worker.observing.waiting import WaitingEvent, find_waiting
@@ -29,7 +29,7 @@ What = Literal[
     "enqueued", "interrupted", "attempt", "delivered", "parked", "dead", "apart", "unchanged", "filtered", "duplicate",
     "failed", "replayed", "pending", "settled", "value", "moved", "arrived",
 ]  # fmt: skip
-_Shown = Callable[[str], str]
+_Shown = Callable[..., str]
 _PASSING: Final = {"interrupted", "attempt", "apart", "enqueued", "failed", "replayed", "value", "arrived"}
 _SEEN: Final = read_script("segue_worker/outbox/seen", CLOCK, WINDOWS)
 
@@ -154,9 +154,9 @@ class Sources:
     standstill: str = ""
     reveal: bool = False
 
-    def shown(self, text: str) -> str:
-        """A text that may quote an answer."""
-        return text if self.reveal else mask_text(text)
+    def shown(self, text: str, *known: str | None) -> str:
+        """A text that may quote an answer, with what is `known` of the event masked unless it is to be revealed."""
+        return text if self.reveal else mask_known(text, *known)
 
 
 def trails_of(redis: "Redis", destination: str, known: Sources) -> list[Trail]:
@@ -295,8 +295,9 @@ class _Steps:
 
     def _letter_details(self, letter: str) -> dict[str, Any]:
         raw: Any = self._redis.hget(self._keys.dead, letter)
-        why = {"detail": self._shown(DeadLetter.read(letter, raw).detail)} if raw else {}
-        return {**why, "letter": letter, "kept": raw is not None}
+        found = DeadLetter.read(letter, raw) if raw else None
+        why = {"detail": self._shown(found.detail, *found.quotable)} if found else {}
+        return {**why, "letter": letter, "kept": found is not None}
 
     def _explanation(self, name: str) -> list[dict[str, str]]:
         raw: Any = self._redis.hget(self._keys.because, name) if name else None
@@ -314,7 +315,7 @@ def _waiting_step(found: WaitingEvent, standstill: str, shown: _Shown) -> TrailS
     if found.parked is not None:
         details |= {
             "attempts": found.parked.attempts,
-            "because": shown(found.parked.because),
+            "because": shown(found.parked.because, found.waiting.text, *found.parked.quotable),
             "until": utc_text_ms(found.parked.next),
         }
     if standstill:
@@ -323,7 +324,12 @@ def _waiting_step(found: WaitingEvent, standstill: str, shown: _Shown) -> TrailS
 
 
 def _given_up(letter: DeadLetter, shown: _Shown) -> TrailStep:
-    details = {"reason": letter.reason, "detail": shown(letter.detail), "letter": letter.id, "kept": True}
+    details = {
+        "reason": letter.reason,
+        "detail": shown(letter.detail, *letter.quotable),
+        "letter": letter.id,
+        "kept": True,
+    }
     return TrailStep("dead", letter.at, details)
 
 

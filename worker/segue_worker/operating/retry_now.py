@@ -36,6 +36,11 @@ class ParkedContact:
     due: int
     claimed: bool
 
+    @property
+    def quotable(self) -> tuple[str, ...]:
+        """What an answer to the request may quote: the contact and the body."""
+        return self.contact, *self.parked.quotable
+
 
 def waiting_retries(redis: "Redis", destination: str, limit: int) -> list[ParkedContact]:
     """The parked contacts, the next attempt first.

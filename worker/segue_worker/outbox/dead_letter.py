@@ -71,6 +71,11 @@ class DeadLetter:
             del fields["sources"]
         return orjson.dumps(fields)
 
+    @property
+    def quotable(self) -> tuple[str, ...]:
+        """What an answer to the request may quote: the contact, the body and the events."""
+        return (self.contact, self.request["body"] if self.request else "", *self.events)
+
     def source(self, place: int) -> str:
         """Whose messageId the event at a place has."""
         return self.sources[place] if place < len(self.sources) else ""

@@ -97,6 +97,11 @@ class Parked:
     failures: int = 0
     unread: str = ""
 
+    @property
+    def quotable(self) -> tuple[str, ...]:
+        """What an answer to the request may quote."""
+        return (self.request.body.decode(),) if self.request else ()
+
     def to_json(self) -> bytes:
         """The form in which it is kept in Redis."""
         fields: dict[str, Any] = {

@@ -9,14 +9,9 @@ from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import render
 from segue_worker.dashboard.paging import page_of
 from segue_worker.dashboard.series import MINUTE_MS, PER_MINUTE, PERCENTS, RANGES, Range, plot_series
-from segue_worker.observing.destinations import orphan_text
 from segue_worker.observing.metrics.minutes import read_minutes
-from segue_worker.observing.problems import find_problems
-from segue_worker.observing.status import read_statuses
 from segue_worker.outbox.counters import title
 
-PLOTTED: Final = 8
-"""So many destinations at most are shown with all their numbers and plots."""
 ROWS: Final = 50
 _SHOWN: Final = [
     "delivered",
@@ -40,31 +35,22 @@ _HEADINGS: Final = {
 
 
 def overview(call: PageRequest) -> Response:
-    """The destinations, the worst first: with plots where they are few, as rows where they are many."""
-    known = call.dashboard.known()
-    redis = call.dashboard.redis
-    statuses = read_statuses(redis, known.names)
-    problems = find_problems(redis, known, statuses)
-    # Few stay where they are when one of them gets into trouble.
-    names = known.names if len(known.names) <= PLOTTED else tuple(dict.fromkeys((*problems, *known.names)))
-    shown = page_of(call, names, ROWS)
-    config = {each.name: each for each in (known.config.destinations if known.config else ())}
-    limits = {name: config[name].rate_limit if name in config else None for name in shown.names}
+    """The destinations as rows, the worst first; of one, besides, its plots and all its counters."""
+    overall = call.dashboard.overall()
+    known = overall.known
+    shown = page_of(call, overall.names, ROWS)
+    drains = {name: overall.statuses[name].drain_s(overall.limit(name)) for name in shown.names}
     return render(
         call,
         "overview.html",
         title="Overview",
-        statuses={name: statuses[name] for name in shown.names},
+        overall=overall,
+        statuses={name: overall.statuses[name] for name in shown.names},
         shown=shown,
         all_names=known.names,
-        in_rows=shown.found > PLOTTED,
-        problems=problems,
-        drains={
-            name: max(filter(None, statuses[name].drain_s(limit).values()), default=0) for name, limit in limits.items()
-        },
+        alone=len(shown.names) == 1,
+        drains={name: max(filter(None, each.values()), default=0) for name, each in drains.items()},
         totals={name: title(name) for name in _SHOWN},
-        disabled={name for name, each in config.items() if not each.enabled},
-        orphaned={name: orphan_text(name) for name in known.orphaned},
         outdated=known.workers.outdated(known.config),
         remark=known.remark,
         span_of_time=_range(call),

@@ -41,7 +41,7 @@ def sign_out(call: PageRequest) -> Response:
     """End the session."""
     call.dashboard.sessions.end(call.session)
     response = go_to("/sign-in")
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=call.encrypted)
     return response
 
 
