@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.options import config_option, redis_option
 from segue_worker.cli.output import remark
 from segue_worker.cli.store import choose, opened
@@ -16,7 +17,7 @@ from segue_worker.operating import pause as operating
     epilog='Example: segue pause loops --reason "new API key on its way"',
     short_help="Pause a destination: nothing is sent until it is resumed.",
 )
-@click.argument("destination")
+@click.argument("destination", type=DESTINATION)
 @click.option("--reason", default="paused by hand", show_default=True, help="What `segue status` says about it.")
 @config_option
 @redis_option
@@ -37,7 +38,7 @@ def pause(destination: str, *, reason: str, config: Path, redis_url: str) -> Non
     epilog="Example: segue resume loops",
     short_help="Resume a paused destination.",
 )
-@click.argument("destination")
+@click.argument("destination", type=DESTINATION)
 @config_option
 @redis_option
 def resume(destination: str, *, config: Path, redis_url: str) -> None:
