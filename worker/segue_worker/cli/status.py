@@ -202,9 +202,11 @@ def _duration(ms: float | None) -> str:
 
 
 def _explained(pause: Pause) -> str:
-    until = (
-        "until segue resume" if pause.next_probe is None else f"until a probe succeeds, next {moment(pause.next_probe)}"
-    )
+    until = "until segue resume"
+    if pause.until is not None:
+        until = f"until {moment(pause.until)}"
+    elif pause.next_probe is not None:
+        until = f"until a probe succeeds, next {moment(pause.next_probe)}"
     return f"since {moment(pause.since)}, {until}: {pause.reason}"
 
 

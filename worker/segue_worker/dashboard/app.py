@@ -56,6 +56,7 @@ def create_app(dashboard: Dashboard) -> Starlette:
         _page("/dead/{destination}/{letter}", dead.show, method="POST"),
         _page("/mappings", mappings.mappings),
         _page("/mappings/preview", mappings.preview_event, method="POST"),
+        _page("/mappings/{destination}", mappings.show),
         _page("/schema", schema.schema),
         _page("/lookup", lookup.ask),
         _page("/lookup", lookup.answer, method="POST"),

@@ -21,8 +21,8 @@ _WHOLE: Final = re.compile(r"(-?\d+)\.0+")
 
 def spelled(identity: str) -> str:
     """The one spelling that stands for all of an id: without regard to case, outer spaces, or `.0` behind an integer."""
-    text = normalize("NFKC", identity).strip().casefold()
-    whole = _WHOLE.fullmatch(text)
+    text = (identity if identity.isascii() else normalize("NFKC", identity)).strip().casefold()
+    whole = _WHOLE.fullmatch(text) if "." in text else None
     return whole[1] if whole else text
 
 
@@ -37,23 +37,19 @@ def spelling_digest(identity: str) -> str:
     return hashlib.blake2b(text, digest_size=8, person=b"any spelling").hexdigest()
 
 
-def names_of(events: Iterable[Mapping[str, Any] | None]) -> tuple[str, ...]:
-    """The digests of the ids that events name: of each as it is, and where it can be spelled simpler, of that."""
-    ids = dict.fromkeys(identity for event in events if event for identity in _ids_in(event))
-    found: dict[str, None] = {}
-    for identity in ids:
-        found[name_digest(identity)] = None
-        if spelled(identity) != identity:
-            found[spelling_digest(identity)] = None
-    return tuple(found)
+def names_of(events: Iterable[Mapping[str, Any] | None], contact: str = "") -> tuple[str, ...]:
+    """The digests of the ids that events name, but for the contact's own: of each as it is, and where it has a simpler spelling, of that."""
+    ids = {identity for event in events if event for identity in _ids_in(event)}
+    found = [name_digest(identity) for identity in sorted(ids) if identity != contact]
+    return (*found, *(spelling_digest(identity) for identity in sorted(ids) if spelled(identity) != identity))
 
 
 def _ids_in(event: Mapping[str, Any]) -> Iterator[str]:
     for name in ("userId", "anonymousId"):
         value = event.get(name)
-        if value.__class__ is not str:
+        if value is not None and value.__class__ is not str:
             try:
-                value = "" if value is None else id_text(value)
+                value = id_text(value)
             except ValueError:
                 continue
         if value:
