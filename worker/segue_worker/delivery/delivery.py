@@ -25,6 +25,7 @@ from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.failure import Failure, raised_at, taken_up, told
 from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.journal import Journal
+from segue_worker.delivery.lease import Hold
 from segue_worker.delivery.requests import update_digest
 from segue_worker.delivery.retry import (
     Dead,
@@ -80,6 +81,11 @@ class Delivery:
         self._parked = Parked.from_json(claimed.parked) if claimed.parked else None
         entries = claimed.entries[: taken_up(self._parked)]
         self._backlog = Backlog(claimed.contact, entries, now_ms=run.now_ms, journal=journal)
+        self.message_ids = [message_id for message_id in self._backlog.message_ids if message_id]
+        """The messageIds for which `seen` is to be asked."""
+        known = zip(self._backlog.digests, self._backlog.message_ids, strict=True)
+        self.digests = [digest for digest, message_id in known if message_id]
+        """Their digests."""
         self._begun_with = begun_with
         self._steps = 0
         self._taken = 0
@@ -95,20 +101,13 @@ class Delivery:
         self._hold = run.lease.hold(claimed, since)
         # Of a messageId that is under way for another contact, the later delivery waits for the earlier one. What is
         # under way for this contact by an earlier claim was settled, or given back, before this claim: `seen` tells.
-        others = (run.in_flight.get(message_id) for message_id in self.message_ids)
-        self._twins = [other for other in others if other and other.claimed.contact != claimed.contact]
-        run.in_flight.update(dict.fromkeys(self.message_ids, self._hold))
-
-    @property
-    def message_ids(self) -> list[str]:
-        """The messageIds for which `seen` is to be asked."""
-        return [message_id for message_id in self._backlog.message_ids if message_id]
-
-    @property
-    def digests(self) -> list[bytes]:
-        """Their digests."""
-        backlog = self._backlog
-        return [digest for digest, known in zip(backlog.digests, backlog.message_ids, strict=True) if known]
+        in_flight, hold = run.in_flight, self._hold
+        self._twins: list[Hold] = []
+        for message_id in self.message_ids:
+            other = in_flight.get(message_id)
+            if other is not None and other.claimed.contact != claimed.contact:
+                self._twins.append(other)
+            in_flight[message_id] = hold
 
     async def deliver(self, seen: set[str] | None) -> None:
         """Send what there is to send and settle it. Raises nothing that concerns only this contact.
@@ -140,9 +139,9 @@ class Delivery:
 
     def end(self) -> None:
         """Let go of all that the claim has in what the run shares; a later claim of the contact keeps its own."""
-        in_flight = self._run.in_flight
+        in_flight, hold = self._run.in_flight, self._hold
         for message_id in self.message_ids:
-            if in_flight.get(message_id) is self._hold:
+            if in_flight.get(message_id) is hold:
                 del in_flight[message_id]
         self._run.lease.let_go(self._hold)
 
@@ -338,15 +337,18 @@ class Delivery:
 
     async def _slot(self) -> Slot | None:
         """Leave to send, or None where nothing may be sent in this run, or without the shared limiter."""
-        run = self._run
+        run, clock = self._run, asyncio.get_running_loop().time
+        asked = clock()
         try:
-            return await run.pacer.slot(wanted=run.may_send, live=self._is_live, overdue=self._is_overdue())
+            slot = await run.pacer.slot(wanted=run.may_send, live=self._is_live, overdue=self._is_overdue())
         except (RedisError, OSError) as error:
             if not is_passing(error):
                 raise
             # Whatever is wrong with it alone, nobody asks again at once.
             await self._nap(NO_SLOT_WAIT_S)
             return None
+        self._backlog.journal.limited(clock() - asked)
+        return slot
 
     def _is_live(self) -> bool:
         """Whether a live event waits for what is to be sent now."""
