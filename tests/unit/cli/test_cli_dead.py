@@ -93,7 +93,7 @@ def test_a_list_explains_each_letter_and_shows_no_body(run: Run, bury: Bury) -> 
         "detail": "Loops answered 400",
         "status": 400,
         "attempts": 2,
-        "contact": "u1",
+        "contact": "u•••",
         "mappings": ["Send events"],
         "messageIds": ["m1"],
     }
@@ -101,6 +101,13 @@ def test_a_list_explains_each_letter_and_shows_no_body(run: Run, bury: Bury) -> 
     assert table.exit_code == 0
     assert all(text in table.stdout for text in (letter.id, "refused", "u1", "Send events", "Loops answered 400"))
     assert PRIVATE not in table.output + run("list", "--json").output
+
+
+def test_a_list_reveals_contacts_and_what_answers_quote_where_that_is_asked_for(run: Run, bury: Bury) -> None:
+    bury(contact="user-4711", detail="Loops answered 400 user-4711 is unknown")
+    for options in ((), ("--json",)):
+        assert "user-4711" not in run("list", *options).stdout
+        assert run("list", "--reveal", *options).stdout.count("user-4711") == 2
 
 
 def test_each_filter_narrows_the_list(run: Run, bury: Bury) -> None:
