@@ -218,7 +218,7 @@ async def test_every_page_is_accessible_and_fits_a_phone(
         await page.locator("table a").first.click()
         await examine(visitor, "retry", scheme)
         await visitor.go("/dead")
-        await page.locator("table a").first.click()
+        await page.locator("[id^=letter-] a").first.click()
         await examine(visitor, "dead-letter", scheme)
         await page.get_by_role("button", name="Replay…").click()
         await examine(visitor, "confirm", scheme)
@@ -282,3 +282,29 @@ def furnish(stack: Stack) -> None:
     stack.wait_delivered()
     for number in range(3):
         park(stack, f"user-{2000 + number}")
+
+
+async def test_all_of_one_cause_are_replayed_in_two_clicks(
+    stack: Stack, dashboard: DashboardProcess, browser: Browser
+) -> None:
+    stack.sandbox.faults([{"status": 400, "event": "Broken", "count": 30}])
+    for number in range(30):
+        track(stack, f"user-{number:04}", "Broken")
+    stack.wait_delivered()
+    async with visit(browser, dashboard) as visitor:
+        page = (await visitor.signed_in()).page
+        await visitor.go("/dead")
+        row = page.locator("[id^=group-]")
+        await expect(row).to_have_count(1)
+        await expect(row).to_contain_text("Broken")
+        await page.get_by_label("Choose all on this page").check()
+        await expect(page.locator("[name=id]:checked")).to_have_count(30)
+        async with page.expect_response(visitor.url + "/dead"):
+            pass
+        await expect(page.locator("[name=id]:checked")).to_have_count(30)
+        await row.get_by_role("button", name="Replay").click()
+        await page.get_by_role("button", name="Replay 30").click()
+        await expect(page.get_by_text("Finished.")).to_be_visible()
+        stack.wait_delivered()
+        assert len(list(bodies(stack, "/events/send"))) == 30
+        assert visitor.errors == []

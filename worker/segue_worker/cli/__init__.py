@@ -27,7 +27,7 @@ segue = CommandGroup(
             "segue_worker.cli.dashboard:dashboard",
             "Serve a dashboard: overview, retries, dead letters, mappings, look-up.",
         ),
-        "dead": ("segue_worker.cli.dead:dead", "List, show, replay or delete dead letters."),
+        "dead": ("segue_worker.cli.dead:dead", "Group, list, show, replay or delete dead letters."),
         "demo": ("segue_worker.cli.demo:demo", "Watch Segue work; needs no API key and no server."),
         "doctor": (
             "segue_worker.cli.doctor:doctor",

@@ -12,6 +12,7 @@ from segue_worker.dashboard.sessions import COOKIE, SESSION_S
 from segue_worker.masking import mask_contact, mask_json, mask_known, mask_text, plain_answer, show_json
 from segue_worker.observing.overall import Overall
 from segue_worker.observing.status import utc_text
+from segue_worker.operating.dead_letters import called
 
 OK: Final = 200
 SEE_OTHER: Final = 303
@@ -134,6 +135,7 @@ def _environment() -> Environment:
         number=number_text,
         measure=measure_text,
         seconds=seconds_text,
+        called=called,
         share=share_text,
         mask_contact=mask_contact,
         mask_text=mask_text,

@@ -147,7 +147,9 @@ class _Move:
         self._token = orjson.loads(self._redis.get(self._from.moving) or b"")["token"]
         seconds, _ = self._redis.time()
         pause = begin(PauseKind.HAND, self._reason, int(seconds) * 1000)
-        self._redis.set(self._from.paused, pause.to_json(), nx=True)
+        raw = self._redis.get(self._from.paused)
+        # One that ends by itself might end meanwhile.
+        self._redis.set(self._from.paused, pause.to_json(), nx=raw is None or Pause.from_json(raw).until is None)
 
     @property
     def _reason(self) -> str:
