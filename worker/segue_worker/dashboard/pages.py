@@ -18,6 +18,7 @@ OK: Final = 200
 SEE_OTHER: Final = 303
 NAVIGATION: Final = (
     ("/", "Overview"),
+    ("/events", "Events"),
     ("/retries", "Retries"),
     ("/dead", "Dead letters"),
     ("/mappings", "Mappings"),

@@ -8,7 +8,7 @@ from typing import Any, Final, Unpack, cast
 from segue_worker.config.durations import duration_text
 from segue_worker.config.model import Coalesce
 from segue_worker.delivery.coalesce import Piece, coalesce
-from segue_worker.delivery.journal import Journal, event_name
+from segue_worker.delivery.journal import Journal
 from segue_worker.delivery.requests import outgoing
 from segue_worker.delivery.telling import subject
 from segue_worker.errors import DamagedError, MappingError, PayloadError
@@ -258,9 +258,7 @@ class Backlog:
             self._count_repairs(request.refs)
         if noted and outcome == "parked":
             waiting = (self._events[place] for place in sorted({ref.event for ref in request.refs}))
-            self._parked = [
-                EventPart(each.identity, event_name(each.event), "parked", each.enqueued) for each in waiting
-            ]
+            self._parked = [self.journal.event(each, "parked", enqueued=each.enqueued) for each in waiting]
 
     def subject(self, request: Outgoing) -> dict[str, Any]:
         """What a request stands for, as fields of the log."""
@@ -372,14 +370,15 @@ class Backlog:
                 replaced[place] = waiting.partial()
                 waiting.changed = False
                 dead += waiting.dead
-                if faults := _faults(waiting):
-                    parts.append(EventPart(waiting.identity, event_name(waiting.event), "begun", 0, faults=faults))
+                faults = _faults(waiting)
+                if faults or self.journal.names(waiting):
+                    parts.append(self.journal.event(waiting, "begun", enqueued=0, faults=faults))
                 waiting.dead = []
         # Where nothing is recorded an interruption is not either: the next claim knows of it, and tells.
         records = bool(gone or replaced) or then is not Next.RETURN
         if not parts and records and self.journal.wants_event and self.head < len(self._events):
             head = self._events[self.head]
-            parts.append(EventPart(head.identity, event_name(head.event), "interrupted", head.enqueued))
+            parts.append(self.journal.event(head, "interrupted", enqueued=head.enqueued))
         counters["dead"] = len(dead)
         record, measures, explanations = self.journal.take(parts)
         return Settlement(
@@ -410,9 +409,7 @@ class Backlog:
             self.journal.waited(waiting.enqueued, now_ms)
         if waiting.event is not None and outcome != "duplicate" and not waiting.replay:
             self.journal.mapped(waiting.done)
-        return EventPart(
-            *(waiting.identity, event_name(waiting.event), outcome, waiting.enqueued, because, _faults(waiting))
-        )
+        return self.journal.event(waiting, outcome, enqueued=waiting.enqueued, because=because, faults=_faults(waiting))
 
 
 def _wanted(only: Sequence[str], mappings: Sequence[CompiledMapping]) -> "_Named":
