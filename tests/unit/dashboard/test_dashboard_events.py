@@ -71,7 +71,7 @@ async def test_pages_follow_each_other(visitor: HttpVisitor, redis: FakeRedis) -
         path = older[1].replace("&amp;", "&") if older else ""
     assert found == [f"m{number}" for number in reversed(range(2 * SHOWN + 1))]
     assert path == ""
-    assert "data-live" not in text
+    assert '<div id="events">' in text
     assert "Newest" in text
 
 

@@ -324,7 +324,12 @@ def _waiting_step(found: WaitingEvent, standstill: str, shown: _Shown) -> TrailS
 
 
 def _given_up(letter: DeadLetter, shown: _Shown) -> TrailStep:
-    details = {"reason": letter.reason, "detail": shown(letter.detail, *letter.quotable), "letter": letter.id, "kept": True}
+    details = {
+        "reason": letter.reason,
+        "detail": shown(letter.detail, *letter.quotable),
+        "letter": letter.id,
+        "kept": True,
+    }
     return TrailStep("dead", letter.at, details)
 
 
