@@ -154,9 +154,9 @@ class Sources:
     standstill: str = ""
     reveal: bool = False
 
-    def shown(self, text: str, *quotable: str) -> str:
-        """A text that may quote an answer, and so what was sent."""
-        return text if self.reveal else mask_known(text, *quotable)
+    def shown(self, text: str, *known: str | None) -> str:
+        """A text that may quote an answer."""
+        return text if self.reveal else mask_known(text, *known)
 
 
 def trails_of(redis: "Redis", destination: str, known: Sources) -> list[Trail]:
@@ -295,8 +295,10 @@ class _Steps:
 
     def _letter_details(self, letter: str) -> dict[str, Any]:
         raw: Any = self._redis.hget(self._keys.dead, letter)
-        found = DeadLetter.read(letter, raw) if raw else None
-        why = {"detail": self._shown(found.detail, *found.quotable)} if found else {}
+        why = {}
+        if raw:
+            kept = DeadLetter.read(letter, raw)
+            why = {"detail": self._shown(kept.detail, *kept.quotable)}
         return {**why, "letter": letter, "kept": raw is not None}
 
     def _explanation(self, name: str) -> list[dict[str, str]]:

@@ -21,6 +21,7 @@ from segue_worker.delivery.context import unix_ms
 from segue_worker.observing.workers import WorkerAbout
 from segue_worker.process.engine import Engine
 from segue_worker.process.mappings_told import MAPPINGS_TOLD_S, MappingsTold
+from segue_worker.process.traces import set_up_traces
 from segue_worker.process.unasked import Unasked
 
 REDIS_TIMEOUT_S: Final = 5.0
@@ -44,7 +45,7 @@ class Runtime:
         self.config = config
         self.hints = Hints(broker_url(), timeout=2.0, redis_url=redis_url())
         redis = async_redis_client(redis_url(), timeout=REDIS_TIMEOUT_S, checked_every_s=10)
-        self._engine = Engine(config, redis, stopping=stopping)
+        self._engine = Engine(config, redis, stopping=stopping, send_traced=set_up_traces())
         self._stopping = stopping
         about = WorkerAbout.of(config, unix_ms()).to_json()
         chores = (
