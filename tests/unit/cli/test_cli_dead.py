@@ -277,3 +277,48 @@ def test_drop_forgets_and_counts(run: Run, redis: "Redis", bury: Bury) -> None:
     result = run("drop", letter.id, other.id)
     assert (result.exit_code, "Deleted 1 dead letter" in result.stderr) == (1, True)
     assert redis.exists(KEYS.dead, KEYS.dead_at, KEYS.pending) == 0
+
+
+def test_groups_say_of_what_causes_letters_died(run: Run, bury: Bury) -> None:
+    first = bury("m1", detail="Loops answered 400 ada@example.com is wrong", at=int(time.time() * 1000) - 90_000_000)
+    second = bury("m2", detail="Loops answered 400 bob@example.com is wrong")
+    other = bury("m3", reason="mapping", detail="no such directive", request=None, answer=None)
+    found = json.loads(run("groups", "--json").stdout)
+    assert [(each["reason"], each["count"], each["example"]) for each in found] == [
+        ("refused", 2, second.id),
+        ("mapping", 1, other.id),
+    ]
+    assert sum(found[0].pop("per_hour")) == 1
+    assert found[0].pop("first") < found[0].pop("last")
+    assert len(found[0].pop("group")) == 8
+    assert found[0] == {
+        "destination": "loops",
+        "reason": "refused",
+        "detail": "Loops answered 400 \N{BULLET}\N{BULLET}\N{BULLET} is wrong",
+        "status": 400,
+        "mappings": ["Send events"],
+        "events": ["Signed Up"],
+        "count": 2,
+        "example": second.id,
+    }
+    assert found[1]["status"] is None
+    table = run("groups", "loops").stdout
+    assert "refused 400, Send events, Signed Up: Loops answered 400" in " ".join(table.split())
+    assert "example.com" not in table
+    assert PRIVATE not in table
+    assert first.id not in table
+
+
+def test_a_group_is_listed_replayed_and_dropped(run: Run, bury: Bury, redis: "Redis") -> None:
+    letters = [bury(f"m{at}", at=at, reason="refused" if at < 3 else "expired") for at in (1, 2, 3)]
+    refused, expired = (each["group"] for each in json.loads(run("groups", "--json").stdout))
+    assert ids(run("list", "--group", refused, "--json")) == [each.id for each in letters[:2]]
+    assert ids(run("list", "--group", refused, "--contact", "nobody", "--json")) == []
+    assert json.loads(run("replay", "loops", "--group", refused, "--json").stdout)["replayed"] == [
+        each.id for each in letters[:2]
+    ]
+    assert json.loads(run("drop", "--group", expired, "--yes", "--json").stdout) == {"dry_run": False, "dropped": 1}
+    assert redis.hlen(KEYS.dead) == 0
+    assert "there are no dead letters" in run("groups").stderr
+    assert "no dead letter matches" in run("groups", "--event", "identify").stderr
+    assert "no dead letter matches" in run("list", "--group", "00000000").stderr

@@ -207,3 +207,14 @@ def test_where_none_is_known_the_reason_is_told(run: Run, redis: "Redis") -> Non
     assert result.exit_code == 2
     assert "there is none: no worker has announced one" in result.stderr
     assert "segue.yaml: there is no such file" in result.stderr
+
+
+def test_a_pause_for_a_while_says_until_when(run: Run, redis: "Redis") -> None:
+    said = run("pause", "loops", "--reason", "a look around", "--for", "30m").stderr
+    until = json.loads(run("status", "--json").stdout)["destinations"]["loops"]["paused"]["until"]
+    assert said == f"Paused loops until {until}; it resumes by itself; to resume it before: segue resume loops\n"
+    assert paused(redis).until == paused(redis).since + 1_800_000
+    assert 0 < redis.pttl(KEYS.paused) <= 1_800_000
+    assert f"until {until}: a look around" in " ".join(run("status").stdout.split())
+    wrong = run("pause", "loops", "--for", "30")
+    assert (wrong.exit_code, "a number needs a unit" in wrong.stderr) == (2, True)

@@ -1,4 +1,4 @@
-"""`segue dead`: list, show, replay and delete dead letters."""
+"""`segue dead`: group, list, show, replay and delete dead letters."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +14,7 @@ from rich.progress import Progress
 from segue_producer.clients import broker_url
 from segue_producer.hints import Hints
 from segue_producer.lanes import LANE_NAMES, Lane
+from segue_worker.cli.dead_groups import groups
 from segue_worker.cli.dead_options import Selection, Wanted, filter_options, locate, select, split_names
 from segue_worker.cli.dead_output import COLUMNS, details, page, row, summary
 from segue_worker.cli.group import CommandFailure
@@ -43,10 +44,13 @@ _HINT_TIMEOUT_S: Final = 2.0
 
 @click.group(
     epilog="Example: segue dead list --reason refused --since 2h",
-    short_help="List, show, replay or delete dead letters.",
+    short_help="Group, list, show, replay or delete dead letters.",
 )
 def dead() -> None:
     """Dead letters are requests and events that were given up for good."""
+
+
+dead.add_command(groups)
 
 
 @dead.command(

@@ -47,7 +47,22 @@ class Wanted:
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--reason`, `--since`, `--event`, `--contact`, `--mapping`, `--limit`, `--all`: handed over as `wanted`, a Wanted."""
+    """`--reason`, `--since`, `--event`, `--contact`, `--mapping`, `--group`, `--limit`, `--all`: handed over as `wanted`, a Wanted."""
+
+    @cause_options
+    @click.option("--contact", help="Only of this contact: userId, else email, else anonymousId.")
+    @click.option("--group", metavar="GROUP", help="Only of this cause; segue dead groups shows them.")
+    @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N, oldest first.")
+    @wraps(command)
+    def with_filter(*args: Any, wanted: Filter, **options: Any) -> Any:
+        whole = replace(wanted, contact=options.pop("contact"), group=options.pop("group"))
+        return command(*args, wanted=Wanted(whole, options.pop("limit"), options.pop("everything", False)), **options)
+
+    return with_filter
+
+
+def cause_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--reason`, `--since`, `--event`, `--mapping`: handed over as `wanted`, a Filter."""
 
     @click.option("--reason", type=click.Choice(list(REASONS)), help="Only with this reason.")
     @click.option(
@@ -57,15 +72,12 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         callback=_since,
         help="Only those given up in the last 2h or 7d, or since a time such as 2026-01-31T12:00 (UTC).",
     )
-    @click.option("--event", metavar="NAME", help="Only with a track event of this name.")
-    @click.option("--contact", help="Only of this contact: userId, else email, else anonymousId.")
+    @click.option("--event", metavar="NAME", help="Only with a track event of this name, or with an identify.")
     @click.option("--mapping", metavar="NAME", help="Only of this mapping.")
-    @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N, oldest first.")
     @wraps(command)
     def with_filter(*args: Any, **options: Any) -> Any:
-        fields = {name: options.pop(name) for name in ("since_ms", "reason", "event", "contact", "mapping")}
-        wanted = Wanted(Filter(**fields), options.pop("limit"), options.pop("everything", False))
-        return command(*args, wanted=wanted, **options)
+        fields = {name: options.pop(name) for name in ("since_ms", "reason", "event", "mapping")}
+        return command(*args, wanted=Filter(**fields), **options)
 
     return with_filter
 

@@ -194,11 +194,11 @@ def _duration(ms: float | None) -> str:
 
 
 def _explained(pause: Pause) -> str:
-    until = (
-        "until segue resume"
-        if pause.next_probe is None
-        else f"until a probe succeeds, next {utc_text(pause.next_probe)}"
-    )
+    until = "until segue resume"
+    if pause.until is not None:
+        until = f"until {utc_text(pause.until)}"
+    elif pause.next_probe is not None:
+        until = f"until a probe succeeds, next {utc_text(pause.next_probe)}"
     return f"since {utc_text(pause.since)}, {until}: {pause.reason}"
 
 
