@@ -11,6 +11,7 @@ from tenacity import RetryError
 
 from benchmarks import (
     backlog,
+    broker,
     delivery,
     enqueueing,
     lanes,
@@ -19,7 +20,9 @@ from benchmarks import (
     mapping_rows,
     merging,
     redis_memory,
+    teams,
     tracking_api_bench,
+    visits,
 )
 from benchmarks.report import table, write_plot
 from benchmarks.results import Row, machine, write_json
@@ -35,6 +38,9 @@ DEFAULT: Final[dict[str, Measurement]] = {
     "delivery": delivery.rows,
     "limit": limit_share.rows,
     "lanes": lanes.rows,
+    "visits": visits.rows,
+    "teams": teams.rows,
+    "broker": broker.rows,
     "redis": redis_memory.rows,
     "backlog": backlog.rows,
 }
@@ -43,10 +49,13 @@ QUICK: Final[dict[str, Measurement]] = {
     "delivery": lambda: delivery.rows(rounds=1, contacts=4000, naive=1000),
     "limit": lambda: limit_share.rows(seconds=20),
     "lanes": lambda: lanes.rows(people=10, contacts=50),
+    "visits": lambda: visits.rows(people=100),
+    "teams": lambda: teams.rows(teams=12, seconds=8, idle_teams=50),
     "enqueue": lambda: enqueueing.rows(rounds=2, events=500),
     "latency": lambda: latency.rows(samples=100),
     "backlog": lambda: backlog.rows(many=100_000, rounds=1, deliveries=10_000),
     "http": lambda: tracking_api_bench.rows(rounds=1, seconds=2.0),
+    "broker": lambda: broker.rows(seconds=30),
     "redis": lambda: redis_memory.rows(ids=100_000),
 }
 

@@ -51,7 +51,7 @@ _ENVIRONMENT: Final = """\
 | `SEGUE_REDIS_URL` | `redis://localhost:6379/0` | everything | The Redis that holds the outbox. `rediss://` uses TLS, `unix://` a socket; [other forms](engines.md#how-to-name-it) are for Sentinel and clusters. |
 | `SEGUE_BROKER_URL` | the Redis | producers, workers | The Celery broker. It may be another Redis, or RabbitMQ (`amqp://`); with a cluster it must be named. |
 | `SEGUE_CONFIG` | `segue.yaml` | workers, commands | The configuration file. |
-| `SEGUE_LOG` | `console` | workers | `json` writes one JSON object on each line of the log. |
+| `SEGUE_LOG` | `console` | workers, `segue tracking-api`, `segue dashboard` | `json` writes one JSON object on each line, and [nothing else](logs.md#logs). |
 | `SEGUE_DASHBOARD_TOKEN` | none | `segue dashboard` | What people sign in with: at least 16 characters. |
 | `SEGUE_DASHBOARD_URL` | none | `segue dashboard` | The address that people see, [behind a proxy](running.md#the-dashboard-behind-a-proxy). |
 | `FORWARDED_ALLOW_IPS` | `127.0.0.1, ::1` | `segue dashboard` | Which proxies are believed when they say who the client is. |
@@ -200,7 +200,7 @@ _METRICS: Final = """\
 
 What `segue metrics` prints and the dashboard's `/metrics` serves, in Prometheus's text format. Every number is kept in
 Redis, so it covers all processes and survives their restarts; counters count over all time. Each metric
-has the label `destination`.
+has the label `destination`, except those of the whole installation.
 
 | metric | kind | unit | further labels | meaning | in `segue status --json` |
 |---|---|---|---|---|---|
@@ -214,7 +214,8 @@ def metrics() -> str:
 
 def _metric_row(metric: Metric) -> str:
     labels, fields = (", ".join(f"`{name}`" for name in names) for names in (metric.labels, _status_fields(metric)))
-    return f"| `{metric.name}` | {metric.kind} | {metric.unit} | {labels} | {metric.meaning} | {fields} |\n"
+    labels += " (of the installation)" * metric.everywhere
+    return f"| `{metric.name}` | {metric.kind} | {metric.unit} | {labels.strip()} | {metric.meaning} | {fields} |\n"
 
 
 def _status_fields(metric: Metric) -> list[str]:

@@ -134,7 +134,7 @@ class _Connection:
         self._breaker = Breaker()
         self._redis = async_redis_client(url, timeout=timeout)
         self._script = self._redis.register_script(append.APPEND_SCRIPT)
-        self._hints = background_hints(broker, timeout=timeout)
+        self._hints = background_hints(broker, timeout=timeout, redis_url=url)
         self._known_until = 0.0
         self._timeout = timeout
         self._replicated: set[str] = set()

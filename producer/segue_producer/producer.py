@@ -182,7 +182,7 @@ class _Connection:
         self._keys = {name: Keys(name) for name in destinations}
         # A cluster's client knows which node a key is at, and has connections to each.
         self._on_cluster = urls.kind(url) == urls.CLUSTER
-        self._hints = background_hints(broker, timeout=timeout)
+        self._hints = background_hints(broker, timeout=timeout, redis_url=url)
         self._known_until = 0.0
         self._replicated: set[str] = set()
 

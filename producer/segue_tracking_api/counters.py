@@ -5,8 +5,9 @@ They are fields of `segue:tracking-api:totals` and `segue:tracking-api:stats:<mi
     requests                            requests that carried events and were answered 200
     accepted                            events that went into the outbox of at least one destination
     rejected                            events that violate the spec or a limit, and became dead letters
+    discarded                           those of them that did not, because public write keys may fill only so many a minute
     dropped_page, _screen, _group, _alias   calls for which Loops has no action
-    refused_<status>                    requests with events that were answered with an error
+    refused:<code>                      requests with events that were answered with an error, by its code
 
 They are collected in the process and written once a second, so that requests need not wait for them. A process that is
 killed loses the counts of its last second, but no events.
@@ -44,6 +45,7 @@ class Counters:
 
     def took(self, intake: Intake) -> None:
         """Count a request whose events are stored in Redis."""
+        self._counts["discarded"] += intake.discarded
         rejected = len(intake.rejected) + intake.unlisted
         self._counts["requests"] += 1
         self._counts["accepted"] += len(intake.accepted)
@@ -54,9 +56,9 @@ class Counters:
             self._rejected += rejected
             self._first_reason = self._first_reason or intake.rejected[0].refused.detail
 
-    def refused(self, status: int) -> None:
+    def refused(self, code: str) -> None:
         """Count a request that was answered with an error."""
-        self._counts[f"refused_{status}"] += 1
+        self._counts[f"refused:{code}"] += 1
 
     async def run(self) -> None:
         """Write the counts once a second, until this is cancelled."""

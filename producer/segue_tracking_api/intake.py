@@ -53,12 +53,14 @@ class Intake:
         dropped: how many there were of each call for which Loops has no action.
         rejected: all others, each with the reason.
         unlisted: how many more were rejected without an entry, because the batch was longer than allowed.
+        discarded: how many of those rejected are not kept as dead letters.
     """
 
     accepted: list[Prepared] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     rejected: list[Rejected] = field(default_factory=list)
     unlisted: int = 0
+    discarded: int = 0
 
     def details(self) -> dict[str, Any]:
         """Return what the answer says besides success; nothing if every message was accepted."""

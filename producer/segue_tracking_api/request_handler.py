@@ -92,7 +92,7 @@ class RequestHandler:
             sent = await self._read(request)
             intake = await self._in_its_place(request, call, sent)
         except RequestRefused as refused:
-            self._counters.refused(refused.status)
+            self._counters.refused(refused.code)
             return refusal_response(refused)
         except ClientDisconnect:
             return error_response(HTTPStatus.BAD_REQUEST, "disconnected", "the request did not arrive completely")
@@ -135,6 +135,9 @@ class RequestHandler:
             refused = [each.refused for each in intake.rejected]
             if source.public:
                 refused = refused[: self._spare(len(refused))]
+                gone = len(intake.rejected) - len(refused)
+                # The last of them stands for all that were not listed.
+                intake.discarded = gone and gone + intake.unlisted
             await self._bury(dict.fromkeys(source.destinations, refused))
         return intake
 

@@ -260,3 +260,44 @@ def test_delivery_goes_on_without_its_broker_and_messages_flow_when_it_is_back(
         log = worker.log.read_text()
         assert "Traceback" not in log
         assert "disable_prefetch" not in log
+
+
+def test_a_move_between_slots_of_a_cluster(tmp_path: Path, other_redis: EmbeddedRedis) -> None:
+    """What waits, is parked and has died arrives, in the order of enqueueing; what was settled stays a duplicate."""
+    names = ("old", "loops")
+    with (
+        Cluster(tmp_path) as engine,
+        Stack(engine, tmp_path, rate_limit=100, broker_url=other_redis.url) as stack,
+        Producer(engine.url, ("old",), broker_url=other_redis.url) as to_old,
+    ):
+        assert len({engine.primary_of(Keys(name).due).port for name in names}) == 2
+        stack.add_destinations(("old",))
+        stack.worker()
+        stack.sandbox.add_fault(event="Parked")
+        to_old.track("parked", "Parked", {"number": 0, "email": "parked@example.com"})
+        to_old.track("dead", "Dead", {"number": 0, "email": "no address"})
+        to_old.track("settled", "E", {"number": 0, "email": "settled@example.com"}, message_id="settled")
+        wait_until(lambda: bool(stack.redis.hlen(Keys("old").parked) and stack.redis.hlen(Keys("old").dead)))
+        wait_until(lambda: len(stack.sandbox.events()) == 1)
+        for name in names:
+            segue(stack, "pause", name)
+        for number in range(300):
+            contact = f"u{number % CONTACTS}"
+            event = {"number": number, "email": f"{contact}@example.com"}
+            # The first one of each contact to one name, the second one to the other.
+            producer = (stack.producer, to_old)[number // CONTACTS]
+            producer.track(contact, "E", event)
+        to_old.track("settled", "E", {"number": 0, "email": "settled@example.com"}, message_id="settled")
+        stack.sandbox.faults([])
+        moved = segue(stack, "move", "old", "loops", "--json")
+        assert (moved["parked"], moved["dead_letters"], moved["left"]) == (1, 1, 0)
+        assert moved["events"] == 100 + 2
+        segue(stack, "resume", "loops")
+        stack.wait_delivered()
+        assert int(stack.redis.get(Keys("old").pending) or 0) == 0
+        assert stack.redis.hlen(Keys("loops").dead) == 1
+        found: dict[str, list[int]] = {}
+        for each in stack.sandbox.events():
+            found.setdefault(str(each["userId"]), []).append(each["eventProperties"]["number"])
+        assert (found.pop("settled"), found.pop("parked")) == ([0], [0])
+        assert found == {f"u{number}": list(range(number, 300, CONTACTS)) for number in range(CONTACTS)}

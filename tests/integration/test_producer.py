@@ -46,7 +46,7 @@ def waiting(client: redis.Redis, contact: str, destination: str = "loops") -> li
 
 def hints(client: redis.Redis, server: EmbeddedRedis) -> int:
     """Hints that went out, once all that were asked for have."""
-    background_hints(server.url, timeout=2).flush(10)
+    background_hints(server.url, timeout=2, redis_url=server.url).flush(10)
     return int(client.llen("segue"))
 
 

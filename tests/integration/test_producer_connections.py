@@ -29,7 +29,7 @@ producer = Producer(sys.argv[1], timeout=20.0)
 jobs = [gevent.spawn(producer.track, f"u{number}", "E") for number in range(1000)]
 gevent.joinall(jobs, raise_error=True)
 print(len({job.value for job in jobs}))
-background_hints(sys.argv[1], timeout=2.0).flush(10)
+background_hints(sys.argv[1], timeout=2.0, redis_url=sys.argv[1]).flush(10)
 """
 
 

@@ -9,7 +9,7 @@ import pytest
 from kombu.exceptions import OperationalError
 from redis.exceptions import OutOfMemoryError
 
-from segue_worker.logs import REPEATED_AFTER_S, Damper, facts, set_up
+from segue_worker.logs import REPEATED_AFTER_S, Damper, as_json, facts, set_up
 
 
 class Clock:
@@ -113,6 +113,19 @@ def test_console_lines_stay_as_they_are_and_an_unknown_style_is_told(stream: io.
     assert stream.getvalue() == "a run\n"
     set_up(logger, style="jsn")
     assert stream.getvalue().endswith("SEGUE_LOG is 'jsn': write json or console\n")
+
+
+def test_a_text_that_was_printed_is_a_record_and_a_traceback_one_with_its_error_as_the_message() -> None:
+    assert json.loads(as_json("hello\n  there", "stdout")) | {"at": ""} == {
+        "at": "",
+        "level": "info",
+        "logger": "stdout",
+        "message": "hello\n  there",
+    }
+    text = 'Exception in thread:\nTraceback (most recent call last):\n  File "a"\nValueError: x\n'
+    told = json.loads(as_json(text, "stderr"))
+    assert (told["level"], told["message"], told["error"]) == ("error", "ValueError: x", text)
+    assert json.loads(as_json("refused", "segue_worker.logs"))["level"] == "error"
 
 
 EVIL = "m\x1b[2J\x9b\u202e\n2026-01-01 INFO forged"

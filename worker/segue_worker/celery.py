@@ -39,6 +39,10 @@ CONCURRENT_RUNS: Final = 32
 
 log = logging.getLogger(__name__)
 
+if {"worker", "beat"} & set(sys.argv):
+    # Before Celery writes anything: its banner, or what is wrong with its options.
+    logs.only_json()
+
 app = celery_app("segue_worker", broker_url(), timeout=10.0, include=["segue_worker.tasks"])
 _ON_REDIS: Final = on_redis(broker_url())
 app.conf.update(
@@ -47,6 +51,8 @@ app.conf.update(
     # destinations at once. In a pool of two processes a third destination would have to wait.
     worker_pool="threads",
     worker_concurrency=CONCURRENT_RUNS,
+    # It makes a record of each line of a traceback; with JSON what is printed is told as a whole.
+    worker_redirect_stdouts=not logs.wants_json(),
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=_ON_REDIS,
     worker_soft_shutdown_timeout=SHUTDOWN_S,
@@ -120,7 +126,7 @@ app.steps["worker"].add(UnaskedStep)
 def _check_broker(**_: object) -> None:
     """Refuse to start without a broker: a message and exit code 2."""
     if not broker_url():
-        sys.stderr.write(f"{NO_BROKER}\n")
+        logs.last_words(NO_BROKER)
         raise SystemExit(2)
 
 
@@ -133,7 +139,7 @@ def _check(**_: object) -> None:
             for warning in check_redis(redis, redis_url()):
                 log.warning(warning)
     except SegueError as error:
-        sys.stderr.write(f"{error}\n")
+        logs.last_words(str(error))
         raise SystemExit(2) from None
     except RedisError as error:
         log.warning("Redis at %s does not answer (%s); waiting for it", where(redis_url()), type(error).__name__)
@@ -156,9 +162,19 @@ def _collect_rarely() -> None:
     gc.set_threshold(10_000, 20, 50)
 
 
+@signals.celeryd_init.connect
+def _only_json(**_: object) -> None:
+    logs.only_json()
+
+
 @signals.after_setup_logger.connect
 def _set_up_logs(logger: logging.Logger, **_: object) -> None:
     logs.set_up(logger)
+
+
+@signals.after_setup_task_logger.connect
+def _set_up_task_logs(logger: logging.Logger, **_: object) -> None:
+    logs.set_up(logger, style="json" if logs.wants_json() else "console")
 
 
 @signals.worker_shutting_down.connect
@@ -176,8 +192,8 @@ def _end(*_: object) -> None:
 
     The cost is that of a kill: requests that were sent but not recorded are sent again, under their Idempotency-Keys.
     """
-    os.write(
-        2, b"The shutdown took too long (is Redis down?), so the worker exits now; other workers continue its work\n"
+    logs.last_words(
+        "The shutdown took too long (is Redis down?), so the worker exits now; other workers continue its work"
     )
     for child in active_children():
         child.terminate()

@@ -1,13 +1,14 @@
 """Logs that stay readable: what repeats each second is no news, and an outage is not a page of tracebacks a second.
 
-`SEGUE_LOG=json` writes a JSON object a line, with the facts of a record as fields: `destination`, `message_ids` (the
-correlation ids, see `segue trace`), counts. Otherwise lines are for people. Neither holds personal data, nor control
-characters as they are: a messageId could forge lines with them, or steer a terminal.
+`SEGUE_LOG=json` writes a JSON object a line, and nothing else, with the facts of a record as fields (docs/logs.md).
+Otherwise lines are for people. Neither holds personal data, nor control characters as they are: a messageId could forge
+lines with them, or steer a terminal.
 """
 
 import json
 import logging
 import os
+import sys
 import textwrap
 import time
 from collections.abc import Callable
@@ -17,12 +18,15 @@ from typing import Any, Final
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from segue_worker.log_stream import log_stream, take_over
 from segue_worker.printable import visible, visible_json, visible_lines
 
 REPEATED_AFTER_S: Final = 30.0
 _CHATTY: Final = ("celery.beat", "celery.worker.strategy", "celery.app.trace", "httpx")
 _REMEMBERED_AT_MOST: Final = 1000
 _STYLES: Final = ("console", "json")
+_LEVELS: Final = {"stdout": logging.INFO, "stderr": logging.WARNING}
+_TRACEBACK: Final = "Traceback (most recent call last):"
 FACTS: Final = "facts"
 """Name of the record's attribute."""
 _FOREIGN: Final = ("celery.", "kombu.")
@@ -99,6 +103,36 @@ class JsonFormatter(logging.Formatter):
         return visible_json(json.dumps(fields, default=str, ensure_ascii=False))
 
 
+def wants_json() -> bool:
+    """Whether `SEGUE_LOG` asks for JSON."""
+    return os.environ.get("SEGUE_LOG") == "json"
+
+
+def only_json() -> None:
+    """Where JSON is asked for, have nothing else leave this process by stdout or stderr, whoever writes it."""
+    if wants_json():
+        take_over(as_json)
+
+
+def as_json(text: str, name: str) -> str:
+    """The line of the log for a text that was written to `stdout` or `stderr`, or by the logger of that name."""
+    level = logging.ERROR if _TRACEBACK in text else _LEVELS.get(name, logging.ERROR)
+    error = {"error": text} if _TRACEBACK in text else {}
+    # Of a traceback, the line that names the error.
+    behind = text.rpartition(_TRACEBACK)[2].splitlines() if error else [text]
+    message = next((line for line in behind if line and not line.startswith(" ")), text)
+    record = logging.LogRecord(name, level, "", 0, "%s", (message,), None)
+    vars(record)[FACTS] = error
+    return JsonFormatter().format(record)
+
+
+def last_words(text: str) -> None:
+    """Write to stderr why the process ends, as the log would, which may not be set up yet, or may hang."""
+    stream = log_stream()
+    line = text if stream is None else as_json(text, __name__)
+    os.write(2 if stream is None else stream.fileno(), f"{line}\n".encode())
+
+
 def facts(**fields: Any) -> dict[str, dict[str, Any]]:
     """What a logging call takes as `extra`, so that a JSON log has these fields; never personal data."""
     return {FACTS: fields}
@@ -119,6 +153,9 @@ def set_up(logger: logging.Logger, *, style: str | None = None) -> None:
         handler.addFilter(damper)
         if chosen == "json":
             handler.setFormatter(JsonFormatter())
+            stream = log_stream()
+            if stream is not None and isinstance(handler, logging.StreamHandler) and handler.stream is sys.__stderr__:
+                handler.setStream(stream)
         else:
             handler.addFilter(Visible())
     if chosen not in _STYLES:
@@ -127,6 +164,7 @@ def set_up(logger: logging.Logger, *, style: str | None = None) -> None:
 
 def to_stderr(level: int) -> None:
     """Write the log to stderr, set up as a worker's: for processes that are none. Where somebody logs already, they go on."""
+    only_json()
     root = logging.getLogger()
     if not root.handlers:
         logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -10,6 +10,7 @@ from fakeredis import FakeRedis
 from segue_producer.entries import source_of
 from segue_sandbox.faults import InjectedFault
 from segue_worker.delivery.context import RunContext
+from segue_worker.loops import LoopsClient
 from segue_worker.operating.dead_letters import Chooser, History, prepare_replay
 from segue_worker.operating.dead_letters.replaying import Replay
 from segue_worker.outbox import Outbox
@@ -458,20 +459,50 @@ async def test_what_waited_too_long_behind_a_pause_is_not_sent_again(bench: Benc
     assert (letter.reason, letter.message_ids) == ("expired", ("m",))
 
 
-async def test_a_run_and_each_dead_letter_is_a_line_in_the_log_without_personal_data(
+async def test_each_retry_pause_and_dead_letter_is_a_line_in_the_log_without_personal_data(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "segue_worker")
     bench.sandbox.faults.add(InjectedFault(status=400, event="Bad"))
-    await bench.enqueue(IDENTIFY, {**TRACK, "event": "Bad", "messageId": "bad"}, TRACK)
+    bench.sandbox.faults.add(InjectedFault(status=503, event="Slow", count=1))
+    bench.sandbox.faults.add(InjectedFault(status=401, event="Locked"))
+    await bench.enqueue(
+        *(IDENTIFY, {**TRACK, "event": "Bad", "messageId": "bad"}, {**TRACK, "event": "Slow", "messageId": "slow"}),
+        {**TRACK, "event": "Locked", "messageId": "locked"},
+    )
     await bench.run()
     (letter,) = await dead_letters(bench)
-    assert caplog.messages[0] == f"messageId bad at loops was given up: refused; dead letter {letter.id}"
-    assert caplog.messages[1].startswith("a run at loops: 1 dead, 2 delivered, 3 requests in ")
-    facts = [vars(record)["facts"] for record in caplog.records]
-    assert facts[0]["message_ids"] == ("bad",)
-    assert (facts[1]["delivered"], facts[1]["requests"]) == (2, 3)
+    assert caplog.messages == [
+        f"messageId bad at loops was given up: refused; dead letter {letter.id}",
+        "messageId slow at loops is sent again in 0.0 s: 503 Service Unavailable, attempt 1 (event Slow, mapping events)",
+        "destination loops is paused (refused)",
+    ]
+    shared = {"destination": "loops", "mapping": "events"}
+    assert [vars(record)["facts"] for record in caplog.records] == [
+        shared
+        | {"message_ids": ("bad",), "event": "Bad", "status": 400, "reason": "refused"}
+        | {"attempt": 1, "dead_letter": letter.id},
+        shared
+        | {"message_ids": ("slow",), "event": "Slow", "status": 503, "reason": "503 Service Unavailable"}
+        | {"attempt": 1, "next_s": 0.0},
+        shared
+        | {"message_ids": ("locked",), "event": "Locked", "status": 401, "reason": "refused", "pause": "refused"},
+    ]
     assert "example.com" not in caplog.text
+
+
+async def test_a_delivery_that_failed_in_segue_itself_names_its_event(
+    bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(LoopsClient, "send", fails)
+    await bench.enqueue({**TRACK, "messageId": "m"})
+    await bench.run()
+    (record,) = caplog.records
+    told = {"message_ids": ("m",), "event": TRACK["event"], "mapping": "events", "status": 0, "reason": "internal"}
+    assert vars(record)["facts"] == {"destination": "loops", "failures": 1, **told}
 
 
 async def test_a_messageid_belongs_to_its_source(bench: Bench) -> None:

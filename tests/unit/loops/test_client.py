@@ -2,9 +2,11 @@
 
 import asyncio
 import gzip
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from segue_sandbox.faults import FaultKind, InjectedFault
 from segue_worker.loops import LoopsClient, LoopsConnectionError, LoopsTimeoutError, NoAnswerError
 from segue_worker.loops.answer import RETRY_AFTER_LONGEST_S, read_answer
-from segue_worker.loops.client import READ_MOST
+from segue_worker.loops.client import READ_MOST, tls_context
 from tests.sandbox_server import SandboxServer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -117,6 +119,22 @@ async def test_a_request_whose_pooled_connection_breaks_is_not_resent_behind_our
     with pytest.raises(LoopsConnectionError):
         await client.send(method, path, BODY)
     assert len([record for record in sandbox.ledger.records() if record["method"] == method]) == 1
+
+
+async def test_all_clients_share_one_tls_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = list[ssl.SSLContext]()
+
+    def make(*args: Any, **options: Any) -> ssl.SSLContext:
+        made.append(create(*args, **options))
+        return made[-1]
+
+    create = ssl.create_default_context
+    monkeypatch.setattr(ssl, "create_default_context", make)
+    tls_context.cache_clear()
+    for name in ("a", "b"):
+        async with LoopsClient("https://127.0.0.1:1", f"sandbox-{name}"):
+            pass
+    assert len(made) == 1
 
 
 async def test_nobody_there_is_a_connection_error() -> None:

@@ -62,12 +62,11 @@ def health(environ: dict[str, str], *arguments: str) -> Result:
 
 def status(*, idle_s: float, settled_s_ago: float | None, paused: Pause | None = None) -> Status:
     return Status(
-        lanes={"live": LaneStatus(1, 1, idle_s), "bulk": LaneStatus(0, 0, 0.0)},
+        lanes={"live": LaneStatus(1, 1, idle_s, idle_s), "bulk": LaneStatus(0, 0, 0.0)},
         in_flight=0,
         parked=0,
         dead=0,
         paused=paused,
-        idle_s=idle_s,
         settled_s_ago=settled_s_ago,
         counters={},
     )
@@ -131,6 +130,37 @@ def test_a_contact_that_is_parked_need_not_move_and_one_that_is_claimed_must(
     redis.hset(KEYS.parked, "parked", f'{{"since":{now_ms - 600_000}}}')
     assert health(environ).exit_code == 0
     redis.hset(KEYS.lease, "claimed", f"owner:1:0:1:{now_ms - 600_000}")
+    assert health(environ).exit_code == 1
+
+
+def test_a_parked_contact_has_to_move_only_since_the_time_of_its_next_attempt(
+    redis: Redis, now_ms: int, environ: dict[str, str]
+) -> None:
+    def parked(next_ms: int) -> str:
+        return f'{{"since":{now_ms - 7_200_000},"attempts":9,"first":{now_ms - 7_100_000},"next":{next_ms},"request":null}}'
+
+    redis.hset(KEYS.parked, "parked", parked(now_ms - 10_000))
+    for state in ("ripe", "due", "claimed"):
+        redis.delete(KEYS.away, KEYS.due, KEYS.lease)
+        if state == "due":
+            redis.zadd(KEYS.due, {"parked": now_ms - 7_200_000})
+        else:
+            redis.zadd(KEYS.away, {"parked": now_ms - 10_000 if state == "ripe" else now_ms + 5000})
+        if state == "claimed":
+            redis.hset(KEYS.lease, "parked", f"owner:1:0:1:{now_ms - 7_200_000}")
+        assert health(environ).exit_code == 0, state
+        redis.hset(KEYS.parked, "parked", parked(now_ms - 90_000))
+        if state == "ripe":
+            redis.zadd(KEYS.away, {"parked": now_ms - 90_000})
+        assert health(environ).exit_code == 1, state
+        redis.hset(KEYS.parked, "parked", parked(now_ms - 10_000))
+
+
+def test_behind_a_parked_contact_another_one_may_have_waited_for_longer(
+    redis: Redis, now_ms: int, environ: dict[str, str]
+) -> None:
+    redis.hset(KEYS.parked, "parked", f'{{"since":1,"next":{now_ms}}}')
+    redis.zadd(KEYS.due, {"parked": 1, "new": now_ms - 90_000})
     assert health(environ).exit_code == 1
 
 

@@ -42,9 +42,9 @@ def test_a_query_uses_only_series_and_labels_that_exist(where: str, query: str) 
     # `up` is Prometheus's own.
     assert used or query.startswith("up{"), where
     known = {"destination", "le", *(label for series in used for label in BY_NAME[metric_of(series)].labels)}
-    labels = set(re.findall(r'(\w+)=~?"', query)) - ({"job"} if not used else set())
+    labels = set(re.findall(r'(\w+)[=!]~?=?"', query)) - ({"job"} if not used else set())
     for listed in re.findall(r"\b(?:by|on) \(([^)]*)\)", query):
-        labels |= {label.strip() for label in listed.split(",")}
+        labels |= {label.strip() for label in listed.split(",") if label}
     assert labels <= known, where
 
 

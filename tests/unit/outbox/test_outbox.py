@@ -409,6 +409,20 @@ async def test_a_clock_that_is_set_back_holds_up_nobody_for_more_than_a_lease(
     assert b"claimed" in [item.contact for item in await run.claim(10)]
 
 
+async def test_who_waits_after_a_pause_or_a_claim_is_claimed_though_the_clock_is_set_back(
+    enqueue: Enqueue, outbox_of: OutboxOf, clock: Clock
+) -> None:
+    await enqueue(("claimed", "a"), ("parked", "b"))
+    killed = outbox_of("killed")
+    claims = {item.contact: item for item in await killed.claim(2)}
+    parked = b'{"since":%d}' % clock.ms
+    await killed.settle(claims[b"parked"], Settlement(next=Next.PARK, park_for_ms=LEASE_MS, parked=parked), step=0)
+    clock.ms += LEASE_MS
+    await outbox_of("looks").claim(0)
+    clock.ms -= 3_600_000
+    assert {item.contact for item in await outbox_of("run").claim(10)} == {b"claimed", b"parked"}
+
+
 async def test_what_an_older_version_left_behind_is_claimed_when_its_time_comes(
     enqueue: Enqueue, outbox_of: OutboxOf, redis: FakeAsyncRedis, clock: Clock
 ) -> None:

@@ -38,6 +38,24 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._virtual.now
 
 
+class Clock:
+    """Seconds that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of the pacers, and Redis's."""
+    clock = Clock()
+    monkeypatch.setattr(server_mixin, "time", SimpleNamespace(time=clock))
+    return clock
+
+
 @pytest.fixture
 def virtually(monkeypatch: pytest.MonkeyPatch) -> Virtually:
     """The time of Redis is that of the loop."""

@@ -20,6 +20,7 @@ class Limiter:
     def __init__(self, redis: FakeAsyncRedis, slots: int) -> None:
         self._script = redis.register_script(PACE_SCRIPT)
         self._slots = slots
+        self._opened: dict[int, float] = {}
 
     async def take(
         self,
@@ -27,20 +28,24 @@ class Limiter:
         late: Sequence[tuple[int, float]] = (),
         said: dict[int, str] | None = None,
     ) -> tuple[int, float]:
-        """Number of the slot, and the time at which it opens; `said` is what Loops said of the slots used."""
-        uses = dict(late) | {number: dict(late).get(number, 0.0) for number in said or {}}
-        parts = [part for number, ms in uses.items() for part in (number, ms, (said or {}).get(number, ""))]
-        number, wait_us, _ = await self._call(now_ms, "take", "live", BULK_SHARE, *parts)
+        """Number of the slot, and the time at which it opens.
+
+        `late` is by how many ms slots were used late, `said` what Loops said of them.
+        """
+        at, known = {number: self._opened[number] + ms for number, ms in late}, said or {}
+        parts = [part for number in {**at, **known} for part in (number, at.get(number, 0), known.get(number, ""))]
+        number, wait_us, _, opens_us = await self._call(now_ms, "take", "live", BULK_SHARE, *parts)
+        self._opened[number] = opens_us / 1000
         return number, now_ms + wait_us / 1000
 
     async def slow(self, now_ms: float, hold_ms: float) -> None:
         await self._call(now_ms, "slow", hold_ms, SLOWER)
 
-    async def _call(self, now_ms: float, *args: str | float) -> tuple[int, int, int]:
-        number, wait_us, bulk_first = await self._script(
+    async def _call(self, now_ms: float, *args: str | float) -> list[int]:
+        answer: list[int] = await self._script(
             keys=["segue:rate:test"], args=[now_ms, self._slots, WINDOW_MS, RECOVERY_PER_S, *args]
         )
-        return int(number), int(wait_us), int(bulk_first)
+        return answer
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from segue_producer.keys import rate_key
 from segue_worker.pacing import Pacer
 from segue_worker.pacing.pacer import PACE_SCRIPT
-from tests.unit.pacing.conftest import Virtually
+from tests.unit.pacing.conftest import Clock, Virtually
 
 PER_SLOT = 16
 RATE = 64 * PER_SLOT
@@ -28,16 +28,6 @@ def server() -> FakeServer:
 async def redis(server: FakeServer) -> AsyncIterator[FakeAsyncRedis]:
     async with FakeAsyncRedis(server=server) as client:
         yield client
-
-
-class Clock:
-    """Seconds that only this test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def take(pacer: Pacer, count: int) -> list[int]:
@@ -113,9 +103,8 @@ async def test_another_process_and_a_new_one_keep_the_hold(redis: FakeAsyncRedis
     assert await Pacer(redis, "key", 10).slot(wanted=lambda: next(asked)) is None
 
 
-async def test_an_answer_of_redis_that_took_long_counts_as_lateness(server: FakeServer) -> None:
+async def test_an_answer_of_redis_that_took_long_counts_as_lateness(server: FakeServer, clock: Clock) -> None:
     """The wait runs from when Redis answered: read late, the slot opens later here than Redis has it."""
-    clock = Clock()
     trips_ms = iter((1, 1, 40, 1))
 
     class Distant(FakeAsyncRedis):
@@ -135,7 +124,7 @@ async def test_an_answer_of_redis_that_took_long_counts_as_lateness(server: Fake
         opened = await ring(redis)
         await pacer.slot()
         reported = await ring(redis)
-    assert [round(later - before) for before, later in zip(opened, reported, strict=False)] == [0, 0, 39]
+    assert [round(later - before) for before, later in zip(opened, reported, strict=False)] == [0, 0, 40]
 
 
 async def ring(redis: FakeAsyncRedis) -> list[float]:
@@ -144,13 +133,15 @@ async def ring(redis: FakeAsyncRedis) -> list[float]:
     return [float(at) for at in state["ring"]]
 
 
-async def test_what_was_used_late_is_told_to_the_others_before_they_take_a_slot(redis: FakeAsyncRedis) -> None:
+async def test_what_was_used_late_is_told_to_the_others_before_they_take_a_slot(
+    redis: FakeAsyncRedis, clock: Clock
+) -> None:
     """The last slot of a run is used late, and another process goes on: no second may hold one too many."""
-    clock = Clock()
     one, other = Pacer(redis, "key", 5, clock=clock), Pacer(redis, "key", 5, clock=clock)
     slot = await one.slot()
     assert slot is not None
     one.used(slot, slot.opened + 0.2, slot.opened + 0.21)
+    clock.now += 1
     before = json.loads(await redis.get(rate_key("key")) or b"{}")["ring"][-1]
     await one.report()
     after = json.loads(await redis.get(rate_key("key")) or b"{}")["ring"][-1]

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,18 +15,9 @@ from hypothesis import strategies as st
 from segue_producer.keys import rate_key
 from segue_worker.pacing import Pacer
 from segue_worker.pacing.pacer import LONGEST_HOLD_S, Slot, _RoundTrips
+from tests.unit.pacing.conftest import Clock
 
 LIMIT = 10
-
-
-class Clock:
-    """Seconds that only this test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -67,43 +59,98 @@ async def used_to_round_trips(pacer: Pacer) -> Slot:
 
 
 @pytest.mark.parametrize(
-    ("late_s", "trip_s", "unsure_s", "moved_ms"),
+    ("seconds", "moved_ms"),
     [
-        (0.0, 0.01, 0.0, 0),
-        (0.005, 0.01, 0.0, 0),
-        (0.006, 0.01, 0.0, 6),
-        (0.2, 0.01, 0.0, 200),
-        (0.0, 0.05, 0.0, 40),
-        (0.0, 0.01, 0.03, 30),
-        (0.2, 0.05, 0.03, 270),
-        (0.2, 0.001, 0.0, 200),
-        (-0.1, 0.01, 0.0, 0),
+        ((0.0, 0.01, 0.0), 0),
+        ((0.005, 0.01, 0.0), 0),
+        ((0.006, 0.01, 0.0), 6),
+        ((0.2, 0.01, 0.0), 200),
+        ((0.0, 0.05, 0.0), 40),
+        ((0.0, 0.01, 0.03), 30),
+        ((0.2, 0.05, 0.03), 270),
+        ((0.2, 0.001, 0.0), 200),
+        ((-0.1, 0.01, 0.0), 0),
     ],
 )
 async def test_a_slot_was_used_when_its_request_may_have_arrived_at_the_latest(
-    redis: FakeAsyncRedis, late_s: float, trip_s: float, unsure_s: float, moved_ms: int
+    redis: FakeAsyncRedis, clock: Clock, seconds: tuple[float, float, float], moved_ms: int
 ) -> None:
-    pacer = Pacer(redis, "key", LIMIT, clock=Clock())
+    late_s, trip_s, unsure_s = seconds
+    pacer = Pacer(redis, "key", LIMIT, clock=clock)
     slot = await used_to_round_trips(pacer)
     sent = slot.opened + late_s
-    pacer.used(Slot(slot.number, slot.opened, unsure_s), sent, sent + trip_s)
+    pacer.used(replace(slot, unsure=unsure_s), sent, sent + trip_s)
+    clock.now += 1
     assert await reported_ms(redis, pacer) == [moved_ms]
     assert await reported_ms(redis, pacer) == [0], "it is reported once"
 
 
-async def test_the_first_round_trip_of_all_may_have_been_late_by_all_of_it(redis: FakeAsyncRedis) -> None:
-    pacer = Pacer(redis, "key", LIMIT, clock=Clock())
+async def test_the_first_round_trip_of_all_may_have_been_late_by_all_of_it(redis: FakeAsyncRedis, clock: Clock) -> None:
+    pacer = Pacer(redis, "key", LIMIT, clock=clock)
     slot = await taken(pacer)
     pacer.used(slot, slot.opened, slot.opened + 0.3)
+    clock.now += 1
     assert await reported_ms(redis, pacer) == [300]
 
 
-async def test_of_several_uses_of_a_slot_the_latest_counts(redis: FakeAsyncRedis) -> None:
-    pacer = Pacer(redis, "key", LIMIT, clock=Clock())
+async def test_of_several_uses_of_a_slot_the_latest_counts(redis: FakeAsyncRedis, clock: Clock) -> None:
+    pacer = Pacer(redis, "key", LIMIT, clock=clock)
     slot = await used_to_round_trips(pacer)
     for late_s in (0.1, 0.3, 0.2):
         pacer.used(slot, slot.opened + late_s, slot.opened + late_s + 0.01)
+    clock.now += 1
     assert await reported_ms(redis, pacer) == [300]
+
+
+async def test_a_clock_set_back_makes_no_use_later_than_now(redis: FakeAsyncRedis, clock: Clock) -> None:
+    pacer = Pacer(redis, "key", LIMIT, clock=clock)
+    slot = await used_to_round_trips(pacer)
+    pacer.used(slot, slot.opened + 0.1, slot.opened + 0.11)
+    clock.now -= 3600
+    await pacer.report()
+    assert (await state(redis))["ring"] == [clock.now * 1000]
+
+
+@pytest.mark.parametrize("heard", [True, False])
+async def test_lateness_whose_report_failed_is_reported_again_and_counts_once(
+    redis: FakeAsyncRedis, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, heard: bool
+) -> None:
+    pacer = Pacer(redis, "key", LIMIT, clock=clock)
+    slot = await used_to_round_trips(pacer)
+    opened = (await state(redis))["ring"][-1]
+    pacer.used(slot, slot.opened + 0.05, slot.opened + 0.06)
+    clock.now += 1
+    call = pacer._call
+
+    async def fails(*args: Any) -> Any:
+        if heard:
+            await call(*args)
+        raise ConnectionError("its answer was lost")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(pacer, "_call", fails)
+        with pytest.raises(ConnectionError):
+            await pacer.report()
+    pacer.used(slot, slot.opened + 0.03, slot.opened + 0.04)
+    await pacer.report()
+    assert (await state(redis))["ring"][-1] - opened == 50
+
+
+async def test_a_slot_that_was_late_when_it_was_given_is_reported_before_the_answer(
+    redis: FakeAsyncRedis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loops may be slow, and others of the team go by what they know until then."""
+    pacer, call = Pacer(redis, "key", LIMIT, clock=clock), Pacer._call
+
+    async def slow(self: Pacer, *args: Any) -> Any:
+        answer = await call(self, *args)
+        clock.now += 0.04
+        return answer
+
+    with monkeypatch.context() as slowed:
+        slowed.setattr(Pacer, "_call", slow)
+        await taken(pacer)
+    assert await reported_ms(redis, pacer) == [40]
 
 
 async def test_a_request_that_loops_refused_does_not_count_as_used(redis: FakeAsyncRedis) -> None:

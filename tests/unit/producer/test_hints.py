@@ -5,9 +5,12 @@ import threading
 import time
 
 import pytest
+from redis import Redis
 
 from segue_producer import hints
 from segue_producer.hints import BackgroundHints, Hints, background_hints
+from segue_producer.keys import Keys
+from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
 
 
 class Broker:
@@ -54,6 +57,21 @@ def test_after_two_failures_the_broker_is_tried_only_once_in_a_while(
     now += hints.ONCE_IN_S + 0.1
     assert [sender.send("loops") for _ in range(3)] == [True] * 3
     assert len(broker.sent) == 3
+
+
+def test_hints_that_fail_or_are_not_tried_are_counted(broker: Broker, redis_server: EmbeddedRedis) -> None:
+    sender = Hints("redis://one", timeout=1, redis_url=redis_server.url)
+    with Redis.from_url(redis_server.url) as redis:
+        redis.flushall()
+        sender.send("loops")
+        broker.away = True
+        assert not any(sender.send("loops") for _ in range(5))
+        assert redis.hgetall(Keys("loops").measures) == {b"hints_failed": b"5"}
+
+
+def test_counting_them_never_fails(broker: Broker) -> None:
+    broker.away = True
+    assert not Hints("redis://one", timeout=1, redis_url=f"redis://127.0.0.1:{free_port()}").send("loops")
 
 
 def test_without_a_broker_every_hint_is_dropped() -> None:

@@ -76,6 +76,7 @@ def dashboard(  # noqa: PLR0913 - one parameter per option is click's shape
     from segue_worker.dashboard.server import serve  # noqa: PLC0415 - same
     from segue_worker.dashboard.sessions import Sessions  # noqa: PLC0415 - same
 
+    logs.to_stderr(logging.WARNING)
     try:
         sessions = Sessions(_token(token_file))
     except ValueError as error:
@@ -88,7 +89,6 @@ def dashboard(  # noqa: PLR0913 - one parameter per option is click's shape
         proxies = trusted_proxies(forwarded_allow_ips)
     except ValueError as error:
         raise UsageFailure(f"--forwarded-allow-ips: {error}") from None
-    logs.to_stderr(logging.WARNING)
     with connect(redis_url) as redis:
         hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
         board = Dashboard(redis, config, sessions, hints.send, public_origin=origin)

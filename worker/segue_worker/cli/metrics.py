@@ -23,4 +23,4 @@ def metrics(config: Path, *, redis_url: str) -> None:
     """
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
-        click.echo(render(redis, known.names, known.orphaned), nl=False)
+        click.echo(render(redis, known.names, orphaned=known.orphaned, disabled=known.disabled), nl=False)

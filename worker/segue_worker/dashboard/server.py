@@ -30,6 +30,7 @@ def serve(app: ASGIApp, host: str, port: int, on_ready: Callable[[str], None], *
             app,
             ws="none",
             lifespan="off",
+            log_config=None,
             log_level="warning",
             # URLs hold no personal data, but nobody needs a log of who looked at what.
             access_log=False,

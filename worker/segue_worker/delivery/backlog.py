@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from itertools import takewhile
 from typing import Any, Final, Unpack, cast
 
 from segue_worker.config.durations import duration_text
@@ -11,6 +10,7 @@ from segue_worker.config.model import Coalesce
 from segue_worker.delivery.coalesce import Piece, coalesce
 from segue_worker.delivery.journal import Journal, event_name
 from segue_worker.delivery.requests import outgoing
+from segue_worker.delivery.telling import subject
 from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
 from segue_worker.mapping.request import Request
@@ -30,6 +30,7 @@ OUTCOMES: Final[dict[str, EventOutcome]] = {
     "": "dead",
 }
 """Counter → what the log says."""
+_Named = list[tuple[str, CompiledMapping | None]]
 _ATTEMPTS: Final[tuple[str, ...]] = ("requests", "retries", "rate_limited")
 """The counters of attempts."""
 
@@ -92,6 +93,7 @@ class Backlog:
             self._keep_to(begun_with, destination)
         taken = set(seen)
         pieces: list[Piece] = []
+        all_of_them: _Named = [(mapping.name, mapping) for mapping in mappings]
         held = set(frozen.refs) if frozen else set()
         for place, waiting in enumerate(self._events):
             if waiting.damaged:
@@ -102,7 +104,7 @@ class Backlog:
             elif waiting.identity in taken and self._is_fresh(place, waiting, held):
                 waiting.state = "duplicate"
             else:
-                pieces += self._pieces(place, waiting, mappings, held)
+                pieces += self._pieces(place, waiting, mappings, all_of_them, held)
             taken.add(waiting.identity)
         first = [frozen] if frozen else []
         key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]
@@ -137,12 +139,24 @@ class Backlog:
         """Whether nothing has been sent of an event yet, and it is no replay."""
         return not waiting.done and not waiting.replay and not any(ref.event == place for ref in held)
 
-    def _pieces(self, place: int, waiting: Waiting, mappings: Sequence[CompiledMapping], held: set[Ref]) -> list[Piece]:
+    def _pieces(
+        self,
+        place: int,
+        waiting: Waiting,
+        mappings: Sequence[CompiledMapping],
+        all_of_them: "_Named",
+        held: set[Ref],
+    ) -> list[Piece]:
         event = waiting.event or {}
         pieces = []
         waiting.state = "sending"
-        waiting.left = {ref.mapping for ref in held if ref.event == place}
-        for name, mapping in self._wanted(waiting, event, mappings):
+        if held:
+            waiting.left = {ref.mapping for ref in held if ref.event == place}
+        if waiting.only is None:
+            wanted = all_of_them if lets_through(event) else []
+        else:
+            wanted = _wanted(waiting.only, mappings)
+        for name, mapping in wanted:
             if name in waiting.done or name in waiting.left:
                 continue
             request = self._request(waiting, name, mapping)
@@ -155,11 +169,12 @@ class Backlog:
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
             waiting.because = filter_reasons(event, mappings)
-        # All that the event is for is known only now.
-        waiting.dead = [
-            replace(letter, beside=tuple((0, name) for name in waiting.mappings if name not in letter.mappings))
-            for letter in waiting.dead
-        ]
+        if waiting.dead:
+            # All that the event is for is known only now.
+            waiting.dead = [
+                replace(letter, beside=tuple((0, name) for name in waiting.mappings if name not in letter.mappings))
+                for letter in waiting.dead
+            ]
         return pieces
 
     def _request(self, waiting: Waiting, name: str, mapping: CompiledMapping | None) -> Request | None:
@@ -188,23 +203,6 @@ class Backlog:
         """Whether an event's turn comes too late; never that of a replay, which somebody asked for."""
         most = mapping.max_wait_ms
         return bool(most and waiting.enqueued and not waiting.replay and self._now_ms() - waiting.enqueued > most)
-
-    @staticmethod
-    def _wanted(
-        waiting: Waiting, event: dict[str, Any], mappings: Sequence[CompiledMapping]
-    ) -> list[tuple[str, CompiledMapping | None]]:
-        """The mappings that an event is for, by name; None for one that the configuration no longer has, or not in use.
-
-        An event of which anything was attempted or recorded is finished with the mappings it was begun with, whatever
-        their triggers say by now: sent by others it would be sent twice, and left to them it could vanish.
-        """
-        if waiting.only is None:
-            return [(mapping.name, mapping) for mapping in mappings] if lets_through(event) else []
-        known = {mapping.name: mapping for mapping in mappings if mapping.enabled}
-        wanted: list[tuple[str, CompiledMapping | None]] = [
-            (name, mapping) for name, mapping in known.items() if name in waiting.only
-        ]
-        return wanted + [(name, None) for name in waiting.only if name not in known]
 
     def count(self, **counters: Unpack[Counts]) -> None:
         """Add to what the next settlement counts."""
@@ -263,6 +261,12 @@ class Backlog:
             self._parked = [
                 EventPart(each.identity, event_name(each.event), "parked", each.enqueued) for each in waiting
             ]
+
+    def subject(self, request: Outgoing) -> dict[str, Any]:
+        """What a request stands for, as fields of the log."""
+        events = [self._events[ref.event] for ref in request.refs]
+        mappings = (ref.mapping for ref in request.refs)
+        return subject((each.message_id for each in events), (event_name(each.event) for each in events), mappings)
 
     def _count_repairs(self, refs: Sequence[Ref]) -> None:
         for ref in refs:
@@ -346,7 +350,11 @@ class Backlog:
 
         Recorded is recorded: the next settlement goes on from there.
         """
-        gone = list(takewhile(lambda waiting: waiting.state != "open" and not waiting.left, self._events[self.head :]))
+        gone: list[Waiting] = []
+        for waiting in self._events[self.head :]:
+            if waiting.state == "open" or waiting.left:
+                break
+            gone.append(waiting)
         self.head += len(gone)
         counters, now_ms = self._counters, self._now_ms()
         self._counters = {}
@@ -405,6 +413,17 @@ class Backlog:
         return EventPart(
             *(waiting.identity, event_name(waiting.event), outcome, waiting.enqueued, because, _faults(waiting))
         )
+
+
+def _wanted(only: Sequence[str], mappings: Sequence[CompiledMapping]) -> "_Named":
+    """The mappings that an event was begun with, by name; None for one that the configuration no longer has, or not in use.
+
+    An event of which anything was attempted or recorded is finished with those, whatever their triggers say by now: sent
+    by others it would be sent twice, and left to them it could vanish.
+    """
+    known = {mapping.name: mapping for mapping in mappings if mapping.enabled}
+    wanted: _Named = [(name, mapping) for name, mapping in known.items() if name in only]
+    return wanted + [(name, None) for name in only if name not in known]
 
 
 def _faults(waiting: Waiting) -> list[Fault]:

@@ -66,7 +66,7 @@ def coalesce(pieces: Iterable[Piece], mode: Coalesce = "updates") -> list[Group]
     growing: list[_Growing] = []
     for piece in pieces:
         if not growing or not growing[-1].takes(piece, mode):
-            growing.append(_Growing(piece.request, piece.request.body, [piece]))
+            growing.append(_Growing(piece.request, piece.request.body, [piece], piece.apart))
     return [group.grown() for group in growing]
 
 
@@ -91,36 +91,46 @@ class _Growing:
         request: its last piece's.
         body: of all of them together.
         pieces: in order.
+        apart: theirs.
     """
 
     request: Request
     body: dict[str, Any]
     pieces: list[Piece]
+    apart: str
 
     def takes(self, piece: Piece, mode: Coalesce) -> bool:
         """Take one more piece, if it may be merged. Returns whether it was."""
+        request = piece.request
         if mode == "off" or self.request.action != "createOrUpdateContact" or len(self.pieces) >= _MERGED_AT_MOST:
             return False
-        earlier, later = self.body, piece.request.body
-        folding = piece.request.action == "sendEvent"
+        earlier, later = self.body, request.body
+        folding = request.action == "sendEvent"
         if folding and (mode != "updates_into_events" or piece.apart or not _EVENT_FIELDS.isdisjoint(earlier)):
             return False
-        lists, later_lists = _lists(earlier), _lists(later)
         if (
-            piece.apart != self.pieces[-1].apart
-            or piece.request.kept
+            piece.apart != self.apart
+            or request.kept
             or self.request.kept
             or not (_same_contact(earlier, later) and _same_kinds(earlier, later))
-            or (lists and (_changes_subscription(lists, later) or _joins_again(lists, later_lists)))
         ):
+            return False
+        lists = _lists(earlier)
+        if lists and (_changes_subscription(lists, later) or _joins_again(lists, _lists(later))):
             return False
         # A later email that is null or empty says nothing.
         said = later if later.get("email") else {key: value for key, value in later.items() if key != "email"}
         # An event keeps the order of its own keys; in both cases what the later request says counts.
-        self.body = said | (earlier | said) if folding else earlier | said
+        if folding:
+            self.body = said | (earlier | said)
+        elif len(self.pieces) > 1:
+            earlier.update(said)
+        else:
+            # The first one's own body belongs to its request.
+            self.body = earlier | said
         if lists:
-            self.body["mailingLists"] = lists | later_lists
-        self.request = piece.request
+            self.body["mailingLists"] = lists | _lists(later)
+        self.request = request
         self.pieces.append(piece)
         return True
 
@@ -146,10 +156,11 @@ def _same_contact(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
 
 
 def _same_kinds(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
+    get = earlier.get
     for key, value in later.items():
-        one = earlier.get(key, value)
+        one = get(key, value)
         # Nearly all values are the same as before.
-        if one is value or (one == value and type(one) is type(value)) or key == "email":
+        if one is value or (one == value and one.__class__ is value.__class__) or key == "email":
             continue
         if key == "mailingLists" and isinstance(value, dict) and isinstance(one, dict):
             if not _same_kinds(one, value):

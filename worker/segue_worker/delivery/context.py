@@ -6,9 +6,9 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from segue_worker.config import Destination
 from segue_worker.delivery.lease import Hold, Lease
@@ -46,7 +46,7 @@ class RunContext:
         now_ms: unix ms.
         jitter: a number from 0 to 1, different each time.
         in_flight: messageId of each event being delivered now → the hold of the latest claim that has it.
-        counts: what the run has settled, by counter.
+        counts: what was settled, by counter, for the log.
         sent: notes what requests hold.
         leaving: set when nothing new may be sent: the run's time is over, it lost its place, or it paused.
     """
@@ -88,11 +88,16 @@ class RunContext:
             self._key_asked = now
         return True
 
-    async def pause(self, kind: PauseKind, reason: str) -> None:
+    async def pause(self, kind: PauseKind, reason: str, about: Mapping[str, Any]) -> None:
         """Hold the destination, unless it is held already, and end this run.
 
         A pause for refused requests is not begun anew for a while after somebody ended one, so that what was resumed
         may get on.
+
+        Args:
+            kind: why.
+            reason: for people.
+            about: what the log says of the request it follows from.
 
         Raises:
             redis.RedisError: Redis does not answer; the next failure will ask again.
@@ -105,4 +110,7 @@ class RunContext:
             if kind is PauseKind.REFUSED:
                 await self.outbox.note_refused(self.destination.access, first=True)
             name = self.destination.name
-            log.error("destination %s is paused (%s)", name, kind, extra=facts(destination=name, pause=str(kind)))
+            log.error(
+                *("destination %s is paused (%s)", name, kind),
+                extra=facts(**{"destination": name, **about, "reason": str(kind), "pause": str(kind)}),
+            )

@@ -37,12 +37,12 @@ from segue_worker.delivery.retry import (
     is_down,
     own_fault,
 )
+from segue_worker.delivery.telling import tell_letter, tell_retry
 from segue_worker.errors import DamagedError
 from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.masking import mask_known
 from segue_worker.outbox import Claimed, Next, Settlement, is_passing
-from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.outbox import FORGET
 from segue_worker.outbox.outgoing import Outgoing, Parked
 from segue_worker.outbox.pause import PauseKind
@@ -288,29 +288,32 @@ class Delivery:
             max_age=run.destination.retry.max_age.total_seconds(),
             jitter=run.jitter,
         )
+        followed: Decision | None = decision
         if isinstance(decision, PauseDestination) and not decision.certain:
-            return await self._blamed(decision)
-        self._pending = decision if isinstance(decision, Retry) else None
-        return decision
+            followed = await self._blamed(decision)
+        self._pending = None
+        if isinstance(followed, Retry):
+            self._pending = followed
+            about = self._backlog.subject(request)
+            tell_retry(run.destination.name, about, outcome, followed, self._attempts)
+        return followed
 
     async def _blamed(self, pause: PauseDestination) -> Decision | None:
         """What follows where a request alone may be to blame: nobody is paused unless Loops refuses the key as well.
 
         None where this run must leave before it can ask for that; the next one asks.
         """
-        run, self._pending = self._run, None
+        run = self._run
         taken = await run.key_is_taken()
         if not taken:
             return pause if taken is False else None
-        decision = own_fault(
+        return own_fault(
             pause,
             attempt=self._attempts,
             age=self._age_s(),
             max_age=run.destination.retry.max_age.total_seconds(),
             jitter=run.jitter,
         )
-        self._pending = decision if isinstance(decision, Retry) else None
-        return decision
 
     async def _slot(self) -> Slot | None:
         """Leave to send, or None where nothing may be sent in this run, or without the shared limiter."""
@@ -351,7 +354,9 @@ class Delivery:
             # What was refused for its key or address has had no effect: its age does not count.
             self._first_ms = earlier.first if earlier else 0
             # Everybody sees the reason of a pause, so it must not tell what this request holds.
-            await run.pause(PauseKind.REFUSED, mask_known(decision.because, request.body.decode()))
+            await run.pause(
+                PauseKind.REFUSED, mask_known(decision.because, request.body.decode()), self._about(request)
+            )
         if not self._attempts:
             await self._settle(self._backlog.settlement(Next.RETURN))
             return
@@ -368,6 +373,10 @@ class Delivery:
             self._claimed.since,
         )
         await self._settle(replace(settlement, parked=parked.to_json()))
+
+    def _about(self, request: Outgoing) -> dict[str, object]:
+        """What the log says of the request that a pause follows."""
+        return {**self._backlog.subject(request), "status": int(self._why) if self._why.isdecimal() else 0}
 
     async def _settle(self, settlement: Settlement) -> None:
         reach("before_settle")
@@ -392,17 +401,17 @@ class Delivery:
             raise _ClaimGoneError
         self._taken += settlement.taken
         self._confirms = b""
-        self._request = None
+        request, self._request = self._request, None
         self._run.counts.update(settlement.counters)
         for letter in settlement.dead:
-            self._tell_of(letter)
+            tell_letter(self._run.destination.name, letter)
         self._run.watch.ended(
             delivered=settlement.counters.get("delivered", 0),
             refused=sum(letter.reason == "refused" for letter in settlement.dead),
         )
         trouble = self._run.watch.trouble()
         if trouble is not None:
-            await self._run.pause(*trouble)
+            await self._run.pause(*trouble, self._about(request) if request else {})
 
     async def _fail(self, error: Exception) -> None:
         """Give the contact back after a failure of its delivery: for a while, or in the end without what fails."""
@@ -418,7 +427,13 @@ class Delivery:
         log.error(
             *("the delivery of a contact of %s failed %d times in a row: %s", name, failures, told(error)),
             exc_info=raised_at(error),
-            extra=facts(destination=name, failures=failures),
+            extra=facts(
+                **(self._backlog.subject(self._request) if self._request else {}),
+                destination=name,
+                status=0,
+                reason="internal",
+                failures=failures,
+            ),
         )
         because = f"the delivery failed ({type(error).__name__})"
         parked = replace(parked, because=because, failures=failures, since=self._claimed.since)
@@ -438,15 +453,6 @@ class Delivery:
                 log.exception("a contact of %s cannot be given back so", name)
             else:
                 return
-
-    def _tell_of(self, letter: DeadLetter) -> None:
-        name, ids = self._run.destination.name, letter.message_ids
-        more = f" and {len(ids) - 1} more" if ids[1:] else ""
-        log.warning(
-            *("messageId %s%s at %s was given up: %s; dead letter %s", ids[0] if ids else "-", more, name),
-            *(letter.reason, letter.id),
-            extra=facts(destination=name, message_ids=ids, reason=letter.reason, dead_letter=letter.id),
-        )
 
 
 class _ClaimGoneError(Exception):

@@ -9,8 +9,7 @@ when the hold runs out is broken off, and what Redis says later is believed only
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import suppress
 from typing import Final
 
 from redis.exceptions import RedisError
@@ -37,7 +36,7 @@ class Hold:
         live: whether all its events are live by now.
     """
 
-    __slots__ = ("_guards", "_loop", "_until", "claimed", "ended", "live")
+    __slots__ = ("_guard", "_loop", "_until", "claimed", "ended", "live")
 
     def __init__(self, claimed: Claimed, until: float) -> None:
         self.claimed = claimed
@@ -45,28 +44,24 @@ class Hold:
         self.live = claimed.live >= len(claimed.entries)
         self._loop = asyncio.get_running_loop()
         self._until = until
-        self._guards: set[asyncio.Timeout] = set()
+        self._guard: asyncio.Timeout | None = None
 
     def good(self) -> bool:
         """Whether a request for the contact may be sent now."""
         return self._loop.time() < self._until
 
-    @asynccontextmanager
-    async def guard(self) -> AsyncIterator[None]:
-        """Break off what is inside with TimeoutError when the hold runs out or is lost."""
-        async with asyncio.timeout_at(self._until) as timeout:
-            self._guards.add(timeout)
-            try:
-                yield
-            finally:
-                self._guards.discard(timeout)
+    def guard(self) -> asyncio.Timeout:
+        """Break off what is inside with TimeoutError when the hold runs out or is lost. One at a time."""
+        self._guard = asyncio.timeout_at(self._until)
+        return self._guard
 
     def lasts(self, until: float) -> None:
         """Let it hold until another time of the event loop; the present one where it is lost."""
         self._until = until
-        for timeout in self._guards:
-            if not timeout.expired():
-                timeout.reschedule(until)
+        if self._guard is not None:
+            # Once it has ended, or run out, there is nothing to move.
+            with suppress(RuntimeError):
+                self._guard.reschedule(until)
 
 
 class Lease:

@@ -60,7 +60,6 @@ async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
     """
     if not await context.outbox.start(context.destination.parallel_runs):
         return False
-    began = asyncio.get_running_loop().time()
     with suppress(RedisError, OSError):
         await context.outbox.keep_plan(Plan.of(context.destination.mappings))
     leave_s = LEAVE_S + context.destination.timeout.total_seconds()
@@ -77,18 +76,6 @@ async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
         context.lease.end()
         keeping.cancel()
         watching.cancel()
-        _tell_of(context, asyncio.get_running_loop().time() - began)
-
-
-def _tell_of(context: RunContext, seconds: float) -> None:
-    """The run's line in the log, where it settled anything."""
-    if context.counts:
-        name, counts = context.destination.name, dict(sorted(context.counts.items()))
-        told = ", ".join(f"{count} {counter.replace('_', ' ')}" for counter, count in counts.items())
-        log.info(
-            *("a run at %s: %s in %.1f s", name, told, seconds),
-            extra=facts(destination=name, seconds=round(seconds, 3), **counts),
-        )
 
 
 async def _watch(context: RunContext, seconds: float) -> None:
@@ -146,8 +133,11 @@ class _Deliveries:
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[None]) -> None:
-        self._under_way[self._tasks.pop(task)] -= 1
-        self._ended.set()
+        lane = self._tasks.pop(task)
+        self._under_way[lane] -= 1
+        # Before there is room nothing can be claimed, and looking costs as much as a settlement.
+        if self._has_room(lane):
+            self._ended.set()
 
     def _has_room(self, lane: Lane) -> bool:
         return 2 * self._under_way[lane] <= self._places
@@ -172,7 +162,7 @@ class _Deliveries:
         return IDLE_POLL_S if self._has_room(other) else BUSY_POLL_S[lane]
 
     async def one_ends(self) -> None:
-        """Wait until one ends, or it is time to look at a lane that has room."""
+        """Wait until one ends and there is room, or it is time to look at a lane that has room."""
         looks = [self._look_at[lane] for lane in LANE_NAMES if self._has_room(lane)]
         with suppress(TimeoutError):
             async with asyncio.timeout_at(min(looks, default=None)):

@@ -24,7 +24,10 @@ class CompiledMapping:
         max_wait_ms: for how long an event may have waited for its turn; 0 for any time.
     """
 
-    __slots__ = ("_body", "_check", "_transform", "_values", "action", "enabled", "max_wait_ms", "name", "trigger")
+    __slots__ = (
+        *("_body", "_check", "_method", "_path", "_transform", "_values"),
+        *("action", "enabled", "max_wait_ms", "name", "trigger"),
+    )
 
     def __init__(  # noqa: PLR0913 - what a mapping is put together from
         self,
@@ -41,6 +44,8 @@ class CompiledMapping:
         self.name = name
         self.max_wait_ms = max_wait_ms
         self.action = action.name
+        self._method = action.method
+        self._path = action.path
         self.trigger = trigger
         self.enabled = enabled
         self._transform = transform
@@ -68,18 +73,17 @@ class CompiledMapping:
         Raises:
             PayloadError, MappingError: as `render` does.
         """
-        action = ACTIONS[self.action]
         payload = self._check(self._transform(event))
         address = payload.get("email", "")
         body = self._body(payload)
-        repaired, repairs = repair(body, action.name, address=address)
+        repaired, repairs = repair(body, self.action, address=address)
         if not repairs:
-            return Request(self.name, action.name, action.method, action.path, body)
+            return Request(self.name, self.action, self._method, self._path, body)
         if self._values == "keep":
             kept = tuple(each for each in repairs if each.fate != "noticed")
-            return Request(self.name, action.name, action.method, action.path, body, (), kept)
-        _check_repaired(repaired, repairs, action.name, refuse=self._values == "refuse")
-        return Request(self.name, action.name, action.method, action.path, repaired, repairs)
+            return Request(self.name, self.action, self._method, self._path, body, (), kept)
+        _check_repaired(repaired, repairs, self.action, refuse=self._values == "refuse")
+        return Request(self.name, self.action, self._method, self._path, repaired, repairs)
 
     def explain(self, event: dict[str, Any]) -> str | None:
         """Say why the mapping makes no request of this event, or return None if it makes one.

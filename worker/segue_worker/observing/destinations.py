@@ -37,6 +37,11 @@ class KnownDestinations:
     orphaned: frozenset[str]
 
     @property
+    def disabled(self) -> frozenset[str]:
+        """Those that are not enabled in the configuration."""
+        return frozenset(each.name for each in (self.config.destinations if self.config else ()) if not each.enabled)
+
+    @property
     def forget_order(self) -> tuple[str, ...]:
         """The orphaned ones first: what a move takes from one of them meanwhile is found where it arrives."""
         return tuple(sorted(self.names, key=lambda name: name not in self.orphaned))

@@ -13,18 +13,13 @@ from segue_worker.observing.status import Status, read_statuses
 def stalled(destination: str, status: Status, max_age_s: float, *, workers: int) -> str | None:
     """Why a destination is not healthy, or None where it is.
 
-    Events that wait because of the rate limit are healthy: the longest waiting contact is claimed first, so its turn
-    comes as long as anything is settled. Parked contacts are healthy too: they wait for their next attempt.
-
     Args:
         destination: its name.
         status: what it is doing.
-        max_age_s: for how long a contact may be due or claimed while nothing is settled.
+        max_age_s: for how long it may be stalled (`Status.stalled_s`).
         workers: how many are alive.
     """
-    if status.paused is not None or status.idle_s <= max_age_s:
-        return None
-    if status.settled_s_ago is not None and status.settled_s_ago <= max_age_s:
+    if status.stalled_s <= max_age_s:
         return None
     last = (
         "nothing has ever been settled"

@@ -39,14 +39,13 @@ def find_problems(redis: "Redis", known: KnownDestinations, statuses: Mapping[st
         for name in statuses:
             pipe.hget(Keys(name).settings, "max_pending")
         limits = [int(limit or DEFAULT_MAX_PENDING) for limit in pipe.execute()]
-    disabled = {each.name for each in (known.config.destinations if known.config else ()) if not each.enabled}
     workers = len(known.workers.about)
     found = {}
     for (name, status), limit in zip(statuses.items(), limits, strict=True):
         texts = (
             orphan_text(name) if name in known.orphaned else None,
             held(name, status),
-            None if name in known.orphaned | disabled else stalled(name, status, STALLED_S, workers=workers),
+            None if name in known.orphaned | known.disabled else stalled(name, status, STALLED_S, workers=workers),
             _nearly_full(name, status.pending, limit),
             f"destination {name!r}: {status.dead:,} dead letters; see segue dead list {name}" if status.dead else None,
         )

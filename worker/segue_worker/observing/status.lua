@@ -15,9 +15,9 @@
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] about how many parked contacts are looked at
 --
--- Returns {in flight, parked, dead, ms since the oldest that is due or claimed began to wait, ms since something was last
---          settled or -1, paused or '', {counter, count, counter, count, ...}, live, bulk}; of each lane {pending, due,
---          ms since the oldest began to wait}.
+-- Returns {in flight, parked, dead, ms since something was last settled or -1, paused or '', {counter, count, counter, count,
+--          ...}, live, bulk}; of each lane {pending, due, ms since the oldest began to wait, ms since the one that could be
+--          delivered to for longest can be}.
 
 -- A killed run leaves its leases behind; they are over once their contacts may be claimed again. Of those that are
 -- parked or claimed, the ones whose time has come wait already, though no claim has moved them yet.
@@ -40,7 +40,7 @@ for _, contact in ipairs(redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', now, 'LIMI
 end
 
 local settled = tonumber(redis.call('GET', KEYS[9]) or '')
-local idle = idle_since(lanes, KEYS[3])
+local idle = idle_since(lanes, KEYS[3], KEYS[8], KEYS[4])
 local oldest = waits_since(lanes, KEYS[3], KEYS[4], ARGV[2])
 local pending = tonumber(redis.call('GET', KEYS[1]) or 0)
 local pending_bulk = math.max(0, math.min(pending, tonumber(redis.call('GET', KEYS[12]) or 0) or 0))
@@ -48,10 +48,9 @@ return {
   in_flight,
   parked,
   redis.call('HLEN', KEYS[5]),
-  now - math.min(idle.live, idle.bulk),
   settled and math.max(0, now - settled) or -1,
   redis.call('GET', KEYS[6]) or '',
   redis.call('HGETALL', KEYS[7]),
-  {pending - pending_bulk, due.live, now - oldest.live},
-  {pending_bulk, due.bulk, now - oldest.bulk},
+  {pending - pending_bulk, due.live, now - oldest.live, math.max(0, now - idle.live)},
+  {pending_bulk, due.bulk, now - oldest.bulk, math.max(0, now - idle.bulk)},
 }

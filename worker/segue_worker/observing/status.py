@@ -34,11 +34,14 @@ class LaneStatus(NamedTuple):
         due: contacts that may be claimed now.
         oldest_pending_s: for how long the contact that waits longest has waited, claimed and parked ones included; 0
             where none waits.
+        idle_s: for how long one could have been delivered to, claimed ones included; 0 where there is none. One that was
+            parked counts from the time of its next attempt.
     """
 
     pending: int
     due: int
     oldest_pending_s: float
+    idle_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,6 @@ class Status:
         parked: contacts that wait for a later attempt.
         dead: dead letters kept.
         paused: the pause in force, or None.
-        idle_s: for how long the contact that waits longest, without the parked ones, has waited: of those whose events
-            should be delivered; 0 where there are none.
         settled_s_ago: seconds since events were last settled or an attempt was recorded; None if never.
         counters: name → count over all time.
     """
@@ -62,7 +63,6 @@ class Status:
     parked: int
     dead: int
     paused: Pause | None
-    idle_s: float
     settled_s_ago: float | None
     counters: Mapping[str, int]
 
@@ -80,6 +80,23 @@ class Status:
     def oldest_pending_s(self) -> float:
         """For how long the contact that waits longest has waited, in any lane."""
         return max(lane.oldest_pending_s for lane in self.lanes.values())
+
+    @property
+    def idle_s(self) -> float:
+        """The same as `LaneStatus.idle_s`, in any lane."""
+        return max(lane.idle_s for lane in self.lanes.values())
+
+    @property
+    def stalled_s(self) -> float:
+        """For how long events could have been delivered, and nothing was settled; 0 while paused.
+
+        This is what progress means everywhere: to `segue health`, the metrics, the alerts and the dashboard. Events that
+        wait because of the rate limit are no lack of it: the longest waiting contact is claimed first, so its turn comes
+        as long as anything is settled. Parked contacts are none either: they wait for their next attempt.
+        """
+        if self.paused is not None:
+            return 0.0
+        return self.idle_s if self.settled_s_ago is None else min(self.idle_s, self.settled_s_ago)
 
     def drain_s(self, rate_limit: int | None) -> dict[Lane, float | None]:
         """Seconds until each lane is empty at the limit if nothing else comes; merging makes it shorter.
@@ -104,6 +121,7 @@ class Status:
             "dead": self.dead,
             "paused": None if self.paused is None else _pause_details(self.paused),
             "oldest_pending_s": self.oldest_pending_s,
+            "stalled_s": self.stalled_s,
             "lanes": {name: lane._asdict() for name, lane in self.lanes.items()},
             **{name: self.counters.get(counter, 0) for counter, name in COUNTED_AS.items()},
         }
@@ -131,18 +149,17 @@ def arguments(destination: str, *, now_ms: int = 0) -> tuple[list[str], list[int
 
 def read_answer(answer: Sequence[Any]) -> Status:
     """Read the answer of status.lua."""
-    in_flight, parked, dead, idle_ms, settled_ms, paused, totals, *lanes = answer
+    in_flight, parked, dead, settled_ms, paused, totals, *lanes = answer
     names, counts = totals[::2], totals[1::2]
     return Status(
         lanes={
-            lane: LaneStatus(pending, due, waited_ms / 1000)
-            for lane, (pending, due, waited_ms) in zip(LANE_NAMES, lanes, strict=True)
+            lane: LaneStatus(pending, due, waited_ms / 1000, idle_ms / 1000)
+            for lane, (pending, due, waited_ms, idle_ms) in zip(LANE_NAMES, lanes, strict=True)
         },
         in_flight=in_flight,
         parked=parked,
         dead=dead,
         paused=Pause.from_json(paused) if paused else None,
-        idle_s=idle_ms / 1000,
         settled_s_ago=None if settled_ms < 0 else settled_ms / 1000,
         counters={name.decode(): int(count) for name, count in zip(names, counts, strict=True)},
     )

@@ -1,12 +1,16 @@
 -- Contacts that are away: claimed by a run, or parked. Stands before the scripts that bring them back, behind lanes.lua.
 
+-- Since when a contact has waited, as a claim and a parked request have it.
+local SINCE = '^[^:]*:%d+:%d+:%d+:(%d+)'
+local PARKED_SINCE = '"since":([1-9]%d*)'
+
 -- Since when a contact has been waiting for what it is away for: that is its place when it comes back.
 local function since_of(contact, lease, parked)
   local holder = redis.call('HGET', lease, contact)
-  local since = holder and string.match(holder, '^[^:]*:%d+:%d+:%d+:(%d+)')
+  local since = holder and string.match(holder, SINCE)
   if not since then
     local request = redis.call('HGET', parked, contact)
-    since = request and string.match(request, '"since":([1-9]%d*)')
+    since = request and string.match(request, PARKED_SINCE)
   end
   return math.min(tonumber(since or now), now)
 end

@@ -41,16 +41,21 @@ def begun_entry(raw: bytes, begun: Begun) -> bytes:
     return orjson.dumps({"type": TYPE, "entry": raw.decode("utf-8", "replace"), "begun": tuple(begun)})
 
 
+_NOTHING: Final = Begun()
+
+
 def split_entry(raw: bytes) -> tuple[bytes, Begun]:
     """An entry without what was begun, and that. Raises ValueError, TypeError or KeyError where it cannot be read."""
     if not raw.startswith(_START):
-        return raw, Begun()
+        return raw, _NOTHING
     fields = orjson.loads(raw)
     return fields["entry"].encode(), Begun(*fields["begun"])
 
 
 def opened(claimed: Claimed) -> Claimed:
     """A claim with what was begun of its oldest event, and without the events behind which something else was begun."""
+    if not any([raw.startswith(_START) for raw in claimed.entries]):  # noqa: C419 - measured: a third of the time
+        return claimed
     later = (place for place, raw in enumerate(claimed.entries[1:], 1) if raw.startswith(_START))
     claimed = claimed._replace(entries=claimed.entries[: next(later, None)])
     try:

@@ -50,10 +50,14 @@ local interrupted = 0
 local bytes = 0
 
 -- Whether a contact stands where only a version of Segue from before there was `away` puts it: among those that wait,
--- though it is claimed or parked until later.
+-- though it is claimed or parked until later. That version noted nowhere since when it had waited; where this one did, the
+-- clock was set back.
 local function is_away(contact, score)
-  return tonumber(score) > now
-    and (redis.call('HEXISTS', KEYS[2], contact) == 1 or redis.call('HEXISTS', KEYS[3], contact) == 1)
+  if tonumber(score) <= now then
+    return false
+  end
+  local held = redis.call('HGET', KEYS[2], contact) or redis.call('HGET', KEYS[3], contact)
+  return held and not string.match(held, SINCE) and not string.match(held, PARKED_SINCE)
 end
 
 local function claim(contact, since)

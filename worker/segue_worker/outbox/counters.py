@@ -17,7 +17,7 @@ class Meaning(NamedTuple):
         title: a word or two for headings, where its name will not do.
     """
 
-    unit: Literal["events", "requests", "dead letters", "claims", "values"]
+    unit: Literal["events", "requests", "dead letters", "claims", "values", "hints"]
     text: str
     by: Literal["delivery", "claim", "producer", "person", "sweep"] = "delivery"
     title: str = ""
@@ -27,6 +27,14 @@ class Counts(TypedDict, total=False):
     """Counters by name: fields of `totals`, `measures` and `stats`, see docs/design.md#redis-keys."""
 
     enqueued: Annotated[int, Meaning("events", "Events put into the outbox", by="producer")]
+    hints_failed: Annotated[
+        int,
+        Meaning(
+            "hints",
+            "Hints that the broker did not take, or that were not even tried while it was away; delivery goes on without",
+            by="producer",
+        ),
+    ]
     delivered: Annotated[int, Meaning("events", "Events that left the outbox with at least one request delivered")]
     filtered: Annotated[int, Meaning("events", "Events that left the outbox because no mapping fired")]
     duplicates: Annotated[

@@ -27,10 +27,13 @@ class Waiting:
     """One event of the outbox.
 
     Attributes:
-        raw: its JSON, with the time of enqueueing as `receivedAt`, where Segment's spec has it.
-        event: the same, parsed; None where it is no event.
+        raw: its JSON, as it was enqueued.
+        event: the same, parsed, with the time of enqueueing as `receivedAt`, where Segment's spec has it; None where it is
+            no event.
         message_id: its messageId, or "" where it is no event.
         source: whose messageId it is (`segue_producer.entries`).
+        identity: what the event is known by: the messageId within its source; "" where it is no event.
+        received: what was added as `receivedAt`, or "".
         enqueued: unix ms, or 0 where it is not known.
         done: mapping → what became of its request.
         only: the mappings it is for, once it was planned; None where it is for all whose trigger takes it.
@@ -53,6 +56,8 @@ class Waiting:
     message_id: str
     enqueued: int = 0
     source: str = ""
+    identity: str = ""
+    received: str = ""
     done: dict[str, Fate] = field(default_factory=dict)
     only: tuple[str, ...] | None = None
     replay: str = ""
@@ -68,14 +73,10 @@ class Waiting:
     origin: str = ""
 
     @property
-    def identity(self) -> str:
-        """What the event is known by: the messageId within its source; "" where it is no event."""
-        return identity(self.source, self.message_id) if self.message_id else ""
-
-    @property
     def text(self) -> str:
         """The event's JSON."""
-        return self.raw.decode("utf-8", "replace")
+        text = self.raw.decode("utf-8", "replace")
+        return f'{text[:-1]},"receivedAt":"{self.received}"}}' if self.received else text
 
     @property
     def mappings(self) -> tuple[str, ...]:
@@ -101,21 +102,24 @@ def read_entry(raw: bytes) -> Waiting:
         text, enqueued = read_stamp(raw)
         text, source = read_source(text)
         entry = orjson.loads(text)
+        type_ = entry.get("type") if entry.__class__ is dict else None
     except orjson.JSONDecodeError:
         return Waiting(raw, None, "")
     except (KeyError, TypeError, AttributeError):
         return Waiting(raw, None, "", damaged=True)
-    if isinstance(entry, dict) and str(entry.get("type")).startswith(_OWN):
+    if type_.__class__ is str and type_.startswith(_OWN):
         try:
             return _read_partial(entry)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             return Waiting(raw, None, "", damaged=True)
-    if not isinstance(entry, dict) or not isinstance(entry.get("messageId"), str):
+    message_id = entry.get("messageId") if entry.__class__ is dict else None
+    if message_id.__class__ is not str:
         return Waiting(raw, None, "")
+    received = ""
     if enqueued and "receivedAt" not in entry:
         received = entry["receivedAt"] = _iso(enqueued)
-        text = b'%b,"receivedAt":"%b"}' % (text[:-1], received.encode())
-    return Waiting(text, entry, entry["messageId"], enqueued or _unix_ms(entry.get("receivedAt")), source)
+    known_by = identity(source, message_id) if message_id else ""
+    return Waiting(text, entry, message_id, enqueued or _unix_ms(entry.get("receivedAt")), source, known_by, received)
 
 
 def _read_partial(entry: Mapping[str, Any]) -> Waiting:
@@ -129,6 +133,7 @@ def _read_partial(entry: Mapping[str, Any]) -> Waiting:
     # Before updates were remembered too, it was a list of mappings: those of events.
     waiting.apart = dict(apart) if isinstance(apart, dict) else dict.fromkeys(apart, "0.")
     waiting.source = str(entry.get("source", ""))
+    waiting.identity = identity(waiting.source, waiting.message_id) if waiting.message_id else ""
     waiting.origin = entry.get("origin", "")
     return waiting
 

@@ -18,14 +18,15 @@
 -- ARGV[4] by how much of the full speed the factor recovers in a second
 -- ARGV[5] 'take', 'report' or 'slow'
 -- for 'take': ARGV[6] who waits for it: 'live', 'bulk' or 'both'; ARGV[7] bulk keeps one of so many slots if live takes all
--- for 'take' and 'report': ARGV[8], ... three for each slot used: its number, by how many ms it was used late, and how many slots
---             of its window Loops then called used; 'refused' for a 429; '' where it said nothing
+-- for 'take' and 'report': ARGV[8], ... three for each slot used: its number, at which ms it was used at the latest, if late, or 0,
+--             and how many slots of its window Loops then called used; 'refused' for a 429; '' where it said nothing.
+--             To report it again changes nothing
 -- for 'slow': ARGV[6] ms for which nobody sends, ARGV[7] by how many slots a window
 --             becomes poorer
 --
--- Returns for 'take' {number of the slot, us from now until it opens, 1 if bulk goes first this time or 0}, or {-1, us from
--- now, 0} where none opens within LONGEST_WAIT_MS, or only bulk asks while live waits elsewhere, or for a slot that is not
--- the next one: then none is taken, and the caller asks again; for 'report' and 'slow' {0, 0, 0}.
+-- Returns for 'take' {number of the slot, us from now until it opens, 1 if bulk goes first this time or 0, us at which it
+-- opens}, or {-1, us from now, 0, 0} where none opens within LONGEST_WAIT_MS, or only bulk asks while live waits elsewhere,
+-- or for a slot that is not the next one: then none is taken, and the caller asks again; for 'report' and 'slow' four zeros.
 
 local LEAST_FACTOR = 0.1
 -- Nobody sits and waits for longer: whoever is told to leave meanwhile would have taken a slot in vain.
@@ -77,7 +78,7 @@ if state.at > now then
 end
 state.factor = math.min(1, state.factor + math.max(0, now - state.at) / 1000 * ARGV[4])
 state.at = now
-local answer = {0, 0, 0}
+local answer = {0, 0, 0, 0}
 
 -- How many slots were used in the second up to the one at a place, less those refused.
 local function own_until(place)
@@ -109,7 +110,8 @@ else
     local number = tonumber(ARGV[i])
     local place = #ring - (state.seq - number)
     if place >= 1 and place <= #ring then
-      ring[place] = ring[place] + ARGV[i + 1]
+      -- Not after now, though the clock was set back since.
+      ring[place] = math.max(ring[place], math.min(tonumber(ARGV[i + 1]), now))
       if ARGV[i + 2] == 'refused' then
         state.refused[#state.refused + 1] = number
         known[place] = slots
@@ -137,12 +139,12 @@ else
     local others_live = ARGV[6] == 'bulk' and now < (state.pressed or 0)
     local bulk_first = ARGV[6] ~= 'live' and (state.streak or 0) >= ARGV[7] - 1
     if slot - now > LONGEST_WAIT_MS then
-      answer = {-1, math.floor((slot - now) * 1000), 0}
+      answer = {-1, math.floor((slot - now) * 1000), 0, 0}
     elseif ARGV[6] == 'bulk' and slot - now > 1.2 * pace / room then
       -- Bulk of several processes must not stand in a row before what becomes live meanwhile.
-      answer = {-1, math.ceil((slot - now - pace / room) * 1000), 0}
+      answer = {-1, math.ceil((slot - now - pace / room) * 1000), 0, 0}
     elseif others_live and not bulk_first then
-      answer = {-1, math.ceil((state.pressed - now) * 1000), 0}
+      answer = {-1, math.ceil((state.pressed - now) * 1000), 0, 0}
     else
       state.streak = (bulk_first or ARGV[6] == 'bulk') and 0 or math.min((state.streak or 0) + 1, 1000)
       if ARGV[6] ~= 'bulk' then
@@ -157,7 +159,7 @@ else
       while #state.refused > 0 and state.refused[1] <= state.seq - #ring do
         table.remove(state.refused, 1)
       end
-      answer = {state.seq, math.floor((slot - now) * 1000), bulk_first and 1 or 0}
+      answer = {state.seq, math.floor((slot - now) * 1000), bulk_first and 1 or 0, math.floor(slot * 1000)}
     end
   end
 end

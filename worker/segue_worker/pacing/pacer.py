@@ -58,12 +58,14 @@ class Slot:
     Attributes:
         number: which slot of the team's.
         opened: time of the clock at which it opened, in seconds.
-        unsure: seconds by which Redis may have meant an earlier time: its answer took so much longer than usual.
+        meant_ms: time of Redis's clock that is meant, in ms.
+        unsure: seconds by which it may have opened later than was meant: so long was Redis's answer under way at most.
         bulk_first: whether it is the turn of bulk.
     """
 
     number: int
     opened: float
+    meant_ms: float = 0.0
     unsure: float = 0.0
     bulk_first: bool = False
 
@@ -79,9 +81,9 @@ class _Waiter(NamedTuple):
 
 @dataclass(slots=True)
 class _Use:
-    """What is to be reported of a slot: lateness, and how many slots of its window Loops called used."""
+    """What is to be reported of a slot: when it was used, if late, and how many slots of its window Loops called used."""
 
-    late_ms: float = 0.0
+    late_at_ms: float = 0.0
     said: float | Literal["refused", ""] = ""
 
 
@@ -146,7 +148,6 @@ class Pacer:
         self._left = 0
         self._uses: dict[int, _Use] = {}
         self._to_loops = _RoundTrips()
-        self._to_redis = _RoundTrips()
 
     async def slot(
         self,
@@ -241,22 +242,39 @@ class Pacer:
         Raises:
             redis.RedisError: the shared state cannot be reached.
         """
-        if any(use.late_ms or use.said == "refused" for use in self._uses.values()):
-            await self._call("report", "", 0, *self._used())
+        if any(use.late_at_ms or use.said == "refused" for use in self._uses.values()):
+            await self._call_with_uses("report", "", 0)
 
-    def _used(self) -> list[Any]:
-        uses = [part for number, use in self._uses.items() for part in (number, round(use.late_ms, 1), use.said)]
-        self._uses.clear()
-        return uses
+    async def _call_with_uses(self, *args: Any) -> tuple[int, int, int, int]:
+        """Call with a report of the uses. Lateness that may not have been heard of is reported again the next time."""
+        uses, self._uses = self._uses, {}
+        parts = [part for number, use in uses.items() for part in (number, round(use.late_at_ms, 1), use.said)]
+        try:
+            return await self._call(*args, *parts)
+        except BaseException:
+            for number, use in uses.items():
+                if use.late_at_ms:
+                    self._note_late(number, use.late_at_ms)
+            raise
+
+    def _note_late(self, number: int, at_ms: float) -> None:
+        use = self._uses.setdefault(number, _Use())
+        use.late_at_ms = max(use.late_at_ms, at_ms)
+
+    def _note_used(self, slot: Slot, late: float) -> None:
+        """Note that a slot was used so many seconds after it had opened here."""
+        late_ms = (late + slot.unsure) * 1000
+        if late_ms > _FORGIVEN_MS:
+            self._note_late(slot.number, slot.meant_ms + late_ms)
 
     async def _take(self) -> Slot:
         """Take the team's next slot, and report how those before it were used; its number is -1 where none opens soon."""
         lanes = {waiter.live() for waiter in self._waiting} or {True}
         share = OVERDUE_SHARE if any(waiter.overdue for waiter in self._waiting) else BULK_SHARE
         asked = self._clock()
-        number, wait_us, bulk_first = await self._call("take", _LANES[frozenset(lanes)], share, *self._used())
+        number, wait_us, bulk_first, meant_us = await self._call_with_uses("take", _LANES[frozenset(lanes)], share)
         given = self._clock()
-        return Slot(number, given + wait_us / 1e6, self._to_redis.beyond_shortest(given - asked), bool(bulk_first))
+        return Slot(number, given + wait_us / 1e6, meant_us / 1000, given - asked, bool(bulk_first))
 
     def _is_old(self, slot: Slot) -> bool:
         """Whether a slot opened so long ago that what is left of it is not worth its lateness."""
@@ -272,6 +290,8 @@ class Pacer:
             self._ahead = asyncio.create_task(self._take())
             # Whoever awaits it hears of its failure; where nobody does, nobody need.
             self._ahead.add_done_callback(lambda task: task.cancelled() or task.exception())
+        # Known before the answer, which may take long.
+        self._note_used(self._slot, self._clock() - self._slot.opened)
         return self._slot
 
     def used(
@@ -281,8 +301,8 @@ class Pacer:
 
         The request arrived some time between `sent` and `answered`. Whatever the round trip took beyond the shortest
         one of late may have passed before it arrived, so it counts as lateness: a window then never holds one request
-        too many, at the price of a little speed where answers take very unequal times. The same goes for the round
-        trip to Redis, which the slot was given by: Redis counts the wait from when it answered.
+        too many, at the price of a little speed where answers take very unequal times. The round trip to Redis, which
+        the slot was given by, counts as a whole: Redis counts the wait from when it answered.
 
         Args:
             slot: the slot.
@@ -291,10 +311,8 @@ class Pacer:
             remaining: requests that Loops then said were left in the window, or None.
             refused: whether the answer was a 429.
         """
-        late = (sent - slot.opened + slot.unsure + self._to_loops.beyond_shortest(answered - sent)) * 1000
+        self._note_used(slot, sent - slot.opened + self._to_loops.beyond_shortest(answered - sent))
         use = self._uses.setdefault(slot.number, _Use())
-        if late > _FORGIVEN_MS:
-            use.late_ms = max(use.late_ms, late)
         if refused:
             use.said = "refused"
         elif remaining is not None:
@@ -311,10 +329,10 @@ class Pacer:
         hold = min(retry_after, LONGEST_HOLD_S) if retry_after is not None else 2 / self._slots
         await self._call("slow", round(hold * 1000), SLOWER)
 
-    async def _call(self, *args: Any) -> tuple[int, int, int]:
+    async def _call(self, *args: Any) -> tuple[int, int, int, int]:
         if not self._key:
             self._key = await limiter_key(self._redis, self._destination, self._api_key)
-        number, wait_us, bulk_first = await self._script(
+        number, wait_us, bulk_first, meant_us = await self._script(
             keys=[self._key], args=[0, self._slots, WINDOW_MS, RECOVERY_PER_S, *args]
         )
-        return int(number), int(wait_us), int(bulk_first)
+        return int(number), int(wait_us), int(bulk_first), int(meant_us)

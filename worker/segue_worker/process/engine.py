@@ -6,6 +6,7 @@ request. So an engine belongs to the loop in which its coroutines run.
 
 import asyncio
 import logging
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -20,9 +21,10 @@ from segue_worker.config import Config, Destination
 from segue_worker.delivery.context import RunContext, unix_ms
 from segue_worker.delivery.lease import LEASE_S, Lease
 from segue_worker.delivery.run import RUN_S, run
+from segue_worker.delivery.telling import tell_minute
 from segue_worker.delivery.watch import Watch
 from segue_worker.loops import LoopsClient
-from segue_worker.loops.client import tls_context
+from segue_worker.loops.transport import tls_context
 from segue_worker.outbox import Outbox
 from segue_worker.outbox.plan import Plan, owner_token
 from segue_worker.outbox.redis_time import RedisTime
@@ -74,6 +76,7 @@ class Engine:
         self._schemas: dict[str, SchemaKeeping] = {}
         self._running: set[str] = set()
         self._passed_on: dict[str, float] = {}
+        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._finding: asyncio.Task[None] | None = None
         self._rounds = Rounds(lambda: asyncio.get_running_loop().time())
 
@@ -116,6 +119,13 @@ class Engine:
         for each in self._schemas.values():
             with suppress(RedisError, OSError):
                 await each.write(at_once=True)
+
+    async def tell(self) -> None:
+        """Write to the log what was settled since the last time, a line for each destination."""
+        for name, counts in self._counts.items():
+            if counts:
+                tell_minute(name, counts)
+                counts.clear()
 
     async def announced(self) -> list[bytes | str]:
         """The destinations that any worker serves."""
@@ -179,6 +189,7 @@ class Engine:
             watch=self._watches.setdefault(destination.name, Watch()),
             stopping=self._stopping,
             now_ms=outbox.now_ms,
+            counts=self._counts[destination.name],
             sent=self._schema(destination).sent,
         )
 

@@ -23,6 +23,9 @@ from segue_worker.process.engine import Engine
 from segue_worker.process.unasked import Unasked
 
 REDIS_TIMEOUT_S: Final = 5.0
+SCHEMAS_S: Final = 1.0
+TELLS_S: Final = 60.0
+"""How often the log says what was settled."""
 _Result = TypeVar("_Result")
 
 log = logging.getLogger(__name__)
@@ -38,12 +41,13 @@ class Runtime:
 
     def __init__(self, config: Config, *, stopping: Callable[[], bool]) -> None:
         self.config = config
-        self.hints = Hints(broker_url(), timeout=2.0)
+        self.hints = Hints(broker_url(), timeout=2.0, redis_url=redis_url())
         redis = async_redis_client(redis_url(), timeout=REDIS_TIMEOUT_S, checked_every_s=10)
         self._engine = Engine(config, redis, stopping=stopping)
         self._stopping = stopping
         about = WorkerAbout.of(config, unix_ms()).to_json()
-        self._unasked = Unasked(redis, about, self._engine.sweep, self._serve, self._engine.keep_schemas)
+        chores = ((self._engine.keep_schemas, SCHEMAS_S), (self._engine.tell, TELLS_S))
+        self._unasked = Unasked(redis, about, self._engine.sweep, self._serve, chores)
         self._loop = uvloop.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
 
@@ -59,6 +63,7 @@ class Runtime:
         """End that, and wait for its runs."""
         self._call(self._unasked.stop())
         self._call(self._engine.write_schemas())
+        self._call(self._engine.tell())
 
     def serve(self, destination: str) -> None:
         """Do runs for a destination, in the thread of the event loop, until nothing is left or a hint was sent.

@@ -6,7 +6,7 @@ itself. So delivery needs no broker, and a hint only saves the two seconds until
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -15,7 +15,6 @@ from redis.exceptions import RedisError
 from segue_producer.keys import ABOUT_WORKERS, SWEPT, SWEPT_MS, WORKERS, WORKERS_SAY_S
 
 LOOK_S: Final = 0.5
-SCHEMAS_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ class Unasked:
         about: what the worker says of itself besides (`WorkerAbout`).
         sweep: gives the names of the destinations that have work but no run.
         serve: does runs for a destination, until nothing is left to do for this process.
-        keep_schemas: writes what was sent, and asks Loops what it knows of it.
+        chores: what else is done, and every how many seconds.
     """
 
     def __init__(
@@ -37,17 +36,18 @@ class Unasked:
         about: bytes,
         sweep: Callable[[], Awaitable[list[str]]],
         serve: Callable[[str], Coroutine[Any, Any, None]],
-        keep_schemas: Callable[[], Awaitable[None]],
+        chores: Sequence[tuple[Callable[[], Awaitable[None]], float]],
     ) -> None:
         self._redis = redis
         self._about = about
         self._sweep = sweep
         self._serve = serve
-        self._keep_schemas = keep_schemas
+        self._chores = chores
         self._worker = ""
         self._ending = False
         self._loops: list[asyncio.Task[None]] = []
         self._runs: dict[str, asyncio.Task[None]] = {}
+        self._asked_again: set[str] = set()
 
     async def start(self, worker: str) -> None:
         """Begin, under the name of a worker."""
@@ -55,7 +55,7 @@ class Unasked:
         for work, seconds in (
             (self._say, WORKERS_SAY_S),
             (self._look, LOOK_S),
-            (self._keep_schemas, SCHEMAS_S),
+            *self._chores,
         ):
             self._loops.append(asyncio.create_task(self._again_and_again(work, seconds)))
 
@@ -72,10 +72,22 @@ class Unasked:
             log.debug("the worker could not say that it ends: %s", type(error).__name__)
 
     def serve(self, name: str) -> None:
-        """Do runs for a destination, unless that is under way here."""
-        if name not in self._runs:
+        """Do runs for a destination; where that is under way here, once it has ended.
+
+        A run that hands over sends a hint, which may arrive here before the run has ended. Ignored, it would leave the
+        destination to the next sweep.
+        """
+        if name in self._runs:
+            self._asked_again.add(name)
+        elif not self._ending:
             self._runs[name] = asyncio.create_task(self._serve(name))
-            self._runs[name].add_done_callback(lambda _: self._runs.pop(name))
+            self._runs[name].add_done_callback(lambda _: self._ended(name))
+
+    def _ended(self, name: str) -> None:
+        del self._runs[name]
+        if name in self._asked_again:
+            self._asked_again.discard(name)
+            self.serve(name)
 
     async def _say(self) -> None:
         seconds, micros = await self._redis.time()

@@ -15,4 +15,5 @@ def healthz(call: PageRequest) -> Response:
 def metrics(call: PageRequest) -> Response:
     """The metrics in Prometheus's text format: names of destinations and counts, no personal data."""
     known = call.dashboard.known()
-    return Response(render(call.dashboard.redis, known.names, known.orphaned), media_type=CONTENT_TYPE)
+    text = render(call.dashboard.redis, known.names, orphaned=known.orphaned, disabled=known.disabled)
+    return Response(text, media_type=CONTENT_TYPE)

@@ -1,8 +1,9 @@
 """Writes the metrics in Prometheus's text format, read from Redis at the moment they are asked for."""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -10,11 +11,13 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 from redis import Redis
 
-from segue_producer.keys import DEFAULT_MAX_PENDING, Keys
+from segue_producer.keys import DEFAULT_MAX_PENDING, TRACKING_TOTALS, Keys
+from segue_worker.observing.health import swept_s_ago
 from segue_worker.observing.metrics.minutes import read_counts
 from segue_worker.observing.metrics.registry import METRICS
 from segue_worker.observing.metrics.registry import Metric as Entry
 from segue_worker.observing.status import Status, read_statuses
+from segue_worker.observing.workers import read_workers
 from segue_worker.outbox.counters import FAILED, FIRED, MAPPED, REJECTED
 from segue_worker.outbox.histogram import BOUNDS_MS, Histogram
 from segue_worker.outbox.pause import PauseKind
@@ -23,10 +26,30 @@ from segue_worker.schema.known import Known
 from segue_worker.schema.sent import sent_from
 
 _SETTINGS: Final = ("max_pending", "rate_limit")
-_REJECTED: Final = f"{REJECTED}:"
 _NAMES_MOST: Final = 100
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 """Of what `render` returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What Redis knows of the whole installation.
+
+    Attributes:
+        workers: how many are alive.
+        swept_s_ago: seconds since the last sweep, or None where there never was one.
+        tracking: counters of the Tracking API.
+    """
+
+    workers: int
+    swept_s_ago: float | None
+    tracking: Mapping[str, int]
+
+    @classmethod
+    def read(cls, redis: "Redis") -> Self:
+        """Raises redis.RedisError where Redis does not answer."""
+        tracking: Any = redis.hgetall(TRACKING_TOTALS)
+        return cls(len(read_workers(redis).about), swept_s_ago(redis), read_counts(tracking))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +63,7 @@ class MetricsReading:
         log_entries: length of its log.
         unknown: what was sent that Loops does not know, or with another type.
         orphaned: whether nobody serves it any more.
+        enabled: whether it is to be delivered to, as far as is known.
     """
 
     status: Status
@@ -48,26 +72,30 @@ class MetricsReading:
     log_entries: int
     unknown: Sequence[Row]
     orphaned: bool
+    enabled: bool
 
 
 Values = Iterable[tuple[tuple[str, ...], float]]
 """Values of the further labels, and the number."""
 
 
-def render(redis: "Redis", destinations: Sequence[str], orphaned: Collection[str] = ()) -> bytes:
+def render(
+    redis: "Redis", destinations: Sequence[str], *, orphaned: Collection[str] = (), disabled: Collection[str] = ()
+) -> bytes:
     """Every metric of the registry, in Prometheus's text format (`CONTENT_TYPE`).
 
     Args:
         redis: client that answers bytes.
         destinations: names.
         orphaned: those of them that nobody serves.
+        disabled: those of them that are not enabled in the configuration.
 
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    readings = read(redis, destinations, orphaned)
+    readings = _read(redis, destinations, orphaned, disabled)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(readings))
+    registry.register(_Collector(readings, Installation.read(redis)))
     return generate_latest(registry)
 
 
@@ -75,8 +103,9 @@ def _settings(answer: Iterable[Any]) -> dict[str, int]:
     return {name: int(value) for name, value in zip(_SETTINGS, answer, strict=True) if value is not None}
 
 
-def read(redis: "Redis", destinations: Sequence[str], orphaned: Collection[str] = ()) -> dict[str, MetricsReading]:
-    """Read what the metrics are made of. Raises redis.RedisError where Redis does not answer."""
+def _read(
+    redis: "Redis", destinations: Sequence[str], orphaned: Collection[str], disabled: Collection[str]
+) -> dict[str, MetricsReading]:
     statuses = read_statuses(redis, destinations)
     with redis.pipeline(transaction=False) as pipe:
         for name in destinations:
@@ -97,6 +126,7 @@ def read(redis: "Redis", destinations: Sequence[str], orphaned: Collection[str] 
                 _unknown(next(answers), next(answers)),
             ),
             name in orphaned,
+            name not in disabled and name not in orphaned,
         )
         for name in destinations
     }
@@ -123,24 +153,29 @@ def mapping_counts(measures: Mapping[str, int]) -> dict[str, dict[str, int]]:
 class _Collector(Collector):
     """Offers readings to prometheus-client."""
 
-    def __init__(self, readings: Mapping[str, MetricsReading]) -> None:
+    def __init__(self, readings: Mapping[str, MetricsReading], installation: Installation) -> None:
         self._readings = readings
+        self._installation = installation
 
     def collect(self) -> Iterator[Metric]:
         for entry in METRICS:
             if entry.kind == "histogram":
                 yield self._histogram(entry)
                 continue
-            labels = ["destination", *entry.labels]
+            labels = entry.all_labels
             help_text = f"{entry.meaning}."
             family = (
                 CounterMetricFamily(entry.name, help_text, labels=labels)
                 if entry.kind == "counter"
                 else GaugeMetricFamily(entry.name, help_text, labels=labels)
             )
-            for destination, reading in self._readings.items():
-                for values, number in _values(entry, reading):
-                    family.add_metric([destination, *values], number)
+            if entry.everywhere:
+                for values, number in EVERYWHERE[entry.name](self._installation):
+                    family.add_metric(values, number)
+            else:
+                for destination, reading in self._readings.items():
+                    for values, number in _values(entry, reading):
+                        family.add_metric([destination, *values], number)
             yield family
 
     def _histogram(self, entry: Entry) -> Metric:
@@ -201,6 +236,20 @@ def _drain(reading: MetricsReading) -> Values:
     return [((lane,), seconds) for lane, seconds in drains.items() if seconds is not None]
 
 
+def _after(prefix: str, counts: Mapping[str, int]) -> Values:
+    """The counts whose names begin so, by the rest of the name."""
+    return [((name.removeprefix(prefix),), count) for name, count in sorted(counts.items()) if name.startswith(prefix)]
+
+
+def _tracked(reading: Installation) -> Values:
+    counts = reading.tracking
+    discarded = counts.get("discarded", 0)
+    yield ("accepted",), counts.get("accepted", 0)
+    yield ("kept",), counts.get("rejected", 0) - discarded
+    yield ("discarded",), discarded
+    yield ("no_action",), sum(count for name, count in counts.items() if name.startswith("dropped_"))
+
+
 VALUES: Final[dict[str, Callable[[MetricsReading], Values]]] = {
     "segue_pending_events_limit": lambda reading: [((), reading.settings.get("max_pending", DEFAULT_MAX_PENDING))],
     "segue_lane_pending_events": lambda reading: [
@@ -209,6 +258,11 @@ VALUES: Final[dict[str, Callable[[MetricsReading], Values]]] = {
     "segue_lane_oldest_pending_seconds": lambda reading: [
         ((lane,), status.oldest_pending_s) for lane, status in reading.status.lanes.items()
     ],
+    "segue_lane_idle_seconds": lambda reading: [
+        ((lane,), status.idle_s if reading.enabled and not reading.status.paused else 0.0)
+        for lane, status in reading.status.lanes.items()
+    ],
+    "segue_stalled_seconds": lambda reading: [((), reading.status.stalled_s if reading.enabled else 0.0)],
     "segue_drain_seconds": _drain,
     "segue_paused": _paused,
     "segue_orphaned": lambda reading: [((), int(reading.orphaned))],
@@ -218,10 +272,14 @@ VALUES: Final[dict[str, Callable[[MetricsReading], Values]]] = {
     "segue_unknown_properties": _unknown_names,
     "segue_log_entries": lambda reading: [((), reading.log_entries)],
     "segue_mapping_events_total": _mappings,
-    "segue_rejected_events_total": lambda reading: (
-        ((name.removeprefix(_REJECTED),), count)
-        for name, count in sorted(reading.measures.items())
-        if name.startswith(_REJECTED)
-    ),
+    "segue_rejected_events_total": lambda reading: _after(f"{REJECTED}:", reading.measures),
 }
-"""Where the other metrics come from."""
+"""Where the other metrics of a destination come from."""
+EVERYWHERE: Final[dict[str, Callable[[Installation], Values]]] = {
+    "segue_workers": lambda reading: [((), reading.workers)],
+    "segue_sweep_age_seconds": lambda reading: [((), math.inf if reading.swept_s_ago is None else reading.swept_s_ago)],
+    "segue_tracking_api_requests_total": lambda reading: [((), reading.tracking.get("requests", 0))],
+    "segue_tracking_api_refused_requests_total": lambda reading: _after("refused:", reading.tracking),
+    "segue_tracking_api_events_total": _tracked,
+}
+"""Where those of the installation come from."""

@@ -12,7 +12,7 @@ MetricKind = Literal["counter", "gauge", "histogram"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric. Each carries the label `destination`.
+    """One metric. It carries the label `destination`, unless it is of the whole installation.
 
     Attributes:
         name: as Prometheus knows it; a counter's ends in `_total`.
@@ -23,6 +23,7 @@ class Metric:
         counters: value of the further label, "" where there is none → counter that is shown.
         status: what a gauge shows of `status.Status`.
         measure: what a histogram shows.
+        everywhere: whether it is of the whole installation.
     """
 
     name: str
@@ -33,6 +34,12 @@ class Metric:
     counters: Mapping[str, str] = field(default_factory=dict)
     status: str = ""
     measure: Measure | None = None
+    everywhere: bool = False
+
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """Every label it carries."""
+        return self.labels if self.everywhere else ("destination", *self.labels)
 
 
 def _counting(name: str, counter: str) -> Metric:
@@ -51,6 +58,17 @@ METRICS: Final = (
         *("segue_lane_oldest_pending_seconds", "gauge", "seconds"),
         "How long the contact of each lane that waits longest has waited; 0 where none waits",
         labels=("lane",),
+    ),
+    Metric(
+        *("segue_lane_idle_seconds", "gauge", "seconds"),
+        "How long a contact of each lane could have been delivered to: the one that waits longest, a parked one from the time "
+        "of its next attempt; 0 while the destination is paused, or not enabled",
+        labels=("lane",),
+    ),
+    Metric(
+        *("segue_stalled_seconds", "gauge", "seconds"),
+        "For how long events could have been delivered, and nothing was settled: what segue health goes by; 0 while the "
+        "destination is paused, or not enabled",
     ),
     Metric(
         *("segue_drain_seconds", "gauge", "seconds"),
@@ -91,6 +109,7 @@ METRICS: Final = (
     ),
     Metric("segue_log_entries", "gauge", "entries", "Entries of the log that segue trace and segue tail read"),
     _counting("segue_events_enqueued_total", "enqueued"),
+    _counting("segue_hints_failed_total", "hints_failed"),
     Metric(
         *("segue_events_settled_total", "counter", "events"),
         "Events that left the outbox, by outcome: delivered, filtered (no mapping fired) or duplicate. "
@@ -140,5 +159,32 @@ METRICS: Final = (
         *("segue_request_seconds", "histogram", "seconds"),
         "From sending a request to its answer or failure",
         measure="took",
+    ),
+    Metric(
+        "segue_workers", "gauge", "workers", "Workers that said within 20 seconds that they are alive", everywhere=True
+    ),
+    Metric(
+        *("segue_sweep_age_seconds", "gauge", "seconds"),
+        "How long ago the last sweep was, which is done each second; +Inf where there never was one",
+        everywhere=True,
+    ),
+    Metric(
+        *("segue_tracking_api_requests_total", "counter", "requests"),
+        "Requests that the Tracking API took",
+        everywhere=True,
+    ),
+    Metric(
+        *("segue_tracking_api_refused_requests_total", "counter", "requests"),
+        "Requests that the Tracking API refused as a whole, by the code of the answer",
+        labels=("reason",),
+        everywhere=True,
+    ),
+    Metric(
+        *("segue_tracking_api_events_total", "counter", "events"),
+        "Events of those requests that it took: accepted (into at least one outbox), kept (as dead letters, because they are at "
+        "fault; segue_rejected_events_total says why), discarded (the same, of public write keys that sent too many), or "
+        "no_action (page, screen, group and alias, for which Loops has none)",
+        labels=("outcome",),
+        everywhere=True,
     ),
 )
