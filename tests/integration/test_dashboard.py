@@ -105,7 +105,7 @@ async def test_a_parked_retry_appears_by_itself_and_is_retried_now(
 
         stack.sandbox.faults([])
         await button.click()
-        await expect(visitor.page.get_by_text("The request will be sent now.")).to_be_visible()
+        await expect(visitor.page.get_by_text("1 request will be sent now.")).to_be_visible()
         await expect(visitor.page.get_by_text("No contact waits for a retry.")).to_be_visible()
         stack.wait_delivered()
         assert [body["eventName"] for body in bodies(stack, "/events/send")] == ["Flaky"]

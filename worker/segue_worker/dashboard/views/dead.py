@@ -40,6 +40,7 @@ READS_S: Final = 0.15
 """For how long causes are read for a page; the next one goes on."""
 _FILTERS: Final = ("reason", "since", "event", "mapping", "group")
 _VERBS: Final = {"replay": "Replay", "drop": "Delete"}
+_JOBS: Final = {"replay": "Replay dead letters", "drop": "Delete dead letters", "retry": "Retry now"}
 _LONGEST_NUMBER: Final = 20
 
 
@@ -148,11 +149,11 @@ def start(call: PageRequest) -> Response:
 
 
 def job(call: PageRequest) -> Response:
-    """The progress of a replay or a deletion."""
+    """The progress of a replay, a deletion, or of retries."""
     found = call.dashboard.jobs.find(call.params["job"])
     if found is None:
         raise HTTPException(404)
-    return render(call, "job.html", title=f"{_VERBS[found.what]} dead letters", job=found)
+    return render(call, "job.html", title=_JOBS[found.what], job=found)
 
 
 def _replaying(call: PageRequest, destination: str, ids: list[str]) -> Work:
