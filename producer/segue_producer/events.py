@@ -97,12 +97,14 @@ class Prepared(NamedTuple):
         contact: whose outbox it belongs to, as it stands in keys.
         json: the event.
         source: whose messageId it is: "" for backend services, else the digest of a write key (`segue_producer.entries`).
+        trace: the `traceparent` of the span in which it was enqueued, or "".
     """
 
     message_id: str
     contact: str
     json: bytes
     source: str = ""
+    trace: str = ""
 
 
 def prepare(event: Mapping[str, Any] | BaseModel, *, max_bytes: int = MAX_EVENT_BYTES, source: str = "") -> Prepared:

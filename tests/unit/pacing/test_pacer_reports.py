@@ -191,6 +191,12 @@ async def test_after_a_429_nobody_sends_for_as_long_as_loops_says(
     assert known["factor"] == pytest.approx(1 - 2 / LIMIT)
 
 
+async def test_after_a_429_without_a_time_nobody_sends_for_two_slots(redis: FakeAsyncRedis) -> None:
+    await Pacer(redis, "key", 1).slow()
+    known = await state(redis)
+    assert round(known["block"] - known["at"]) == 2000
+
+
 @pytest.mark.parametrize(
     ("limit", "per_slot"), [(1, 1), (10, 1), (64, 1), (65, 2), (128, 2), (129, 3), (640, 10), (1000, 16)]
 )
@@ -208,20 +214,31 @@ async def test_what_is_left_of_a_slot_is_used_for_a_while(redis: FakeAsyncRedis,
     clock = Clock()
     pacer = Pacer(redis, "key", limit, clock=clock)
     slot = await taken(pacer)
-    clock.now = slot.opened + kept_s - 0.001
+    clock.now = slot.opened + kept_s
     assert (await taken(pacer)).number == slot.number
     pacer = Pacer(redis, "key", limit, clock=clock)
     slot = await taken(pacer)
-    clock.now = slot.opened + kept_s + 0.001
+    clock.now = slot.opened + kept_s + 0.00001
     assert (await taken(pacer)).number == slot.number + 1
 
 
-async def test_the_next_slot_is_taken_once_three_quarters_of_one_are_used(redis: FakeAsyncRedis) -> None:
-    pacer = Pacer(redis, "key", 1024, clock=Clock())
-    for used in range(1, 17):
+async def test_what_is_left_of_a_slot_is_given_at_once(redis: FakeAsyncRedis) -> None:
+    pacer = Pacer(redis, "key", 65, clock=Clock())
+    slot = await taken(pacer)
+    with pytest.raises(StopIteration) as given:
+        pacer.slot().send(None)
+    assert given.value.value == slot
+
+
+@pytest.mark.parametrize(("limit", "per_slot", "ahead_after"), [(1024, 16, 12), (640, 10, 8), (65, 2, 2)])
+async def test_the_next_slot_is_taken_once_three_quarters_of_a_large_one_are_used(
+    redis: FakeAsyncRedis, limit: int, per_slot: int, ahead_after: int
+) -> None:
+    pacer = Pacer(redis, "key", limit, clock=Clock())
+    for used in range(1, per_slot):
         await taken(pacer)
         await ended()
-        assert (await state(redis))["seq"] == (1 if used < 12 else 2)
+        assert (await state(redis))["seq"] == (1 if used < ahead_after else 2)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,11 @@ async def test_a_destination_with_another_key_keeps_its_limiter(redis: FakeAsync
     assert {await limiter_key(redis, "loops", key) for key in ("two", "one", "three", "one")} == {rate_key("one")}
 
 
+async def test_the_pacer_of_a_destination_with_another_key_goes_on_with_its_slots(redis: FakeAsyncRedis) -> None:
+    slots = [await Pacer(redis, key, 10, destination="loops").slot() for key in ("one", "two")]
+    assert [slot and slot.number for slot in slots] == [1, 2]
+
+
 async def test_destinations_with_one_key_share_a_limiter_whenever_they_got_it(redis: FakeAsyncRedis) -> None:
     await limiter_key(redis, "loops", "one")
     await limiter_key(redis, "loops", "two")

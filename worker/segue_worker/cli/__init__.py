@@ -61,7 +61,7 @@ segue = CommandGroup(
         "metrics": ("segue_worker.cli.metrics:metrics", "Print the metrics in Prometheus's text format."),
         "status": ("segue_worker.cli.status:status", "Show the state, speed and counters of each destination."),
         "tail": ("segue_worker.cli.tail:tail", "Follow what happens to events, live."),
-        "trace": ("segue_worker.cli.trace:trace", "Show what happened to one event."),
+        "trace": ("segue_worker.cli.trace:trace", "Show what happened to an event, or to all of a person."),
         "tracking-api": (
             "segue_worker.cli.tracking_api:tracking_api",
             "Serve an HTTP endpoint for Segment and RudderStack SDKs.",

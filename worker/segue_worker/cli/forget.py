@@ -36,7 +36,7 @@ def forget(  # noqa: PLR0913 - one argument for each option
 
     The person may be named by any of their ids, an email in any spelling. Events that wait or died and name it lead to
     their other ids: what is kept under their userId is deleted too, and what is kept under their emails and anonymousId
-    without a userId. Log entries name nobody and are found by the ids alone: name the person by each id they had.
+    without a userId. Log entries are found by the given id, and by those to which it leads: name the person by each id they had.
 
     If a delivery of theirs is under way, the command waits for up to 6 seconds until it has ended. After that no request
     leaves for what was enqueued before. What was delivered is kept by Loops; --loops deletes the contact there too. Stop

@@ -5,7 +5,8 @@ Both may quote what senders and servers wrote, so control characters are replace
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import click
 import orjson
@@ -15,6 +16,8 @@ from rich.text import Text
 
 from segue_worker.printable import visible, visible_json, visible_lines
 
+UTC_TIMES: Final = "segue.utc"
+"""In the context of a command: whether `--utc` was given."""
 _WIDTH_OF_A_PIPE = 200
 
 
@@ -48,6 +51,24 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numb
     for row in rows:
         table.add_row(*(Text(visible(str(cell))) for cell in row))
     Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE).print(table)
+
+
+def moment(ms: float, *, precise: bool = False) -> str:
+    """A time for people, of unix ms: local, with the zone; in UTC with `--utc`. It can be copied into options like `--since`.
+
+    `precise`: to the millisecond, otherwise to the second.
+    """
+    context = click.get_current_context(silent=True)
+    at = datetime.fromtimestamp(ms / 1000, UTC)
+    timespec = "milliseconds" if precise else "seconds"
+    if context is not None and context.meta.get(UTC_TIMES):
+        return at.isoformat(timespec=timespec).replace("+00:00", "Z")
+    return at.astimezone().isoformat(timespec=timespec)
+
+
+def moment_of(text: str) -> str:
+    """The same of a time as JSON has it: in UTC, to the millisecond or the second."""
+    return moment(datetime.fromisoformat(text).timestamp() * 1000, precise="." in text)
 
 
 def counted(number: int, noun: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -24,6 +25,7 @@ from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.failure import Failure, raised_at, taken_up, told
 from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.journal import Journal
+from segue_worker.delivery.lease import Hold
 from segue_worker.delivery.requests import update_digest
 from segue_worker.delivery.retry import (
     Dead,
@@ -79,6 +81,11 @@ class Delivery:
         self._parked = Parked.from_json(claimed.parked) if claimed.parked else None
         entries = claimed.entries[: taken_up(self._parked)]
         self._backlog = Backlog(claimed.contact, entries, now_ms=run.now_ms, journal=journal)
+        self.message_ids = [message_id for message_id in self._backlog.message_ids if message_id]
+        """The messageIds for which `seen` is to be asked."""
+        known = zip(self._backlog.digests, self._backlog.message_ids, strict=True)
+        self.digests = [digest for digest, message_id in known if message_id]
+        """Their digests."""
         self._begun_with = begun_with
         self._steps = 0
         self._taken = 0
@@ -94,20 +101,13 @@ class Delivery:
         self._hold = run.lease.hold(claimed, since)
         # Of a messageId that is under way for another contact, the later delivery waits for the earlier one. What is
         # under way for this contact by an earlier claim was settled, or given back, before this claim: `seen` tells.
-        others = (run.in_flight.get(message_id) for message_id in self.message_ids)
-        self._twins = [other for other in others if other and other.claimed.contact != claimed.contact]
-        run.in_flight.update(dict.fromkeys(self.message_ids, self._hold))
-
-    @property
-    def message_ids(self) -> list[str]:
-        """The messageIds for which `seen` is to be asked."""
-        return [message_id for message_id in self._backlog.message_ids if message_id]
-
-    @property
-    def digests(self) -> list[bytes]:
-        """Their digests."""
-        backlog = self._backlog
-        return [digest for digest, known in zip(backlog.digests, backlog.message_ids, strict=True) if known]
+        in_flight, hold = run.in_flight, self._hold
+        self._twins: list[Hold] = []
+        for message_id in self.message_ids:
+            other = in_flight.get(message_id)
+            if other is not None and other.claimed.contact != claimed.contact:
+                self._twins.append(other)
+            in_flight[message_id] = hold
 
     async def deliver(self, seen: set[str] | None) -> None:
         """Send what there is to send and settle it. Raises nothing that concerns only this contact.
@@ -139,9 +139,9 @@ class Delivery:
 
     def end(self) -> None:
         """Let go of all that the claim has in what the run shares; a later claim of the contact keeps its own."""
-        in_flight = self._run.in_flight
+        in_flight, hold = self._run.in_flight, self._hold
         for message_id in self.message_ids:
-            if in_flight.get(message_id) is self._hold:
+            if in_flight.get(message_id) is hold:
                 del in_flight[message_id]
         self._run.lease.let_go(self._hold)
 
@@ -254,7 +254,7 @@ class Delivery:
         outcome: Outcome
         try:
             async with self._hold.guard():
-                outcome = await run.client.send(request.method, request.path, request.body, idempotency_key=request.key)
+                outcome = await self._sending(request)
         except NoAnswerError as error:
             outcome = error
         except TimeoutError:
@@ -291,12 +291,32 @@ class Delivery:
         followed: Decision | None = decision
         if isinstance(decision, PauseDestination) and not decision.certain:
             followed = await self._blamed(decision)
+        return self._noted(request, outcome, followed)
+
+    def _noted(self, request: Outgoing, outcome: Outcome, decision: Decision | None) -> Decision | None:
+        """What follows from an attempt, with a retry noted and told."""
         self._pending = None
-        if isinstance(followed, Retry):
-            self._pending = followed
-            about = self._backlog.subject(request)
-            tell_retry(run.destination.name, about, outcome, followed, self._attempts)
-        return followed
+        if isinstance(decision, Retry):
+            self._pending = decision
+            name, about = self._run.destination.name, self._backlog.subject(request)
+            tell_retry(name, about, outcome, decision, self._attempts)
+        return decision
+
+    def _sending(self, request: Outgoing) -> Awaitable[Answer]:
+        """Sends a request; within its spans, where somebody asked for traces."""
+        run = self._run
+        sending = run.client.send(request.method, request.path, request.body, idempotency_key=request.key)
+        if run.send_traced is None:
+            return sending
+        told = self._backlog.subject(request)
+        about = {
+            "messaging.destination.name": run.destination.name,
+            "messaging.message.id": ", ".join(told["message_ids"]),
+            "segue.event": told["event"],
+            "segue.mapping": told["mapping"],
+            "segue.attempt": self._attempts,
+        }
+        return run.send_traced(sending, f"{request.method} {request.path}", self._backlog.traces(request), about)
 
     async def _blamed(self, pause: PauseDestination) -> Decision | None:
         """What follows where a request alone may be to blame: nobody is paused unless Loops refuses the key as well.
@@ -317,15 +337,18 @@ class Delivery:
 
     async def _slot(self) -> Slot | None:
         """Leave to send, or None where nothing may be sent in this run, or without the shared limiter."""
-        run = self._run
+        run, clock = self._run, asyncio.get_running_loop().time
+        asked = clock()
         try:
-            return await run.pacer.slot(wanted=run.may_send, live=self._is_live, overdue=self._is_overdue())
+            slot = await run.pacer.slot(wanted=run.may_send, live=self._is_live, overdue=self._is_overdue())
         except (RedisError, OSError) as error:
             if not is_passing(error):
                 raise
             # Whatever is wrong with it alone, nobody asks again at once.
             await self._nap(NO_SLOT_WAIT_S)
             return None
+        self._backlog.journal.limited(clock() - asked)
+        return slot
 
     def _is_live(self) -> bool:
         """Whether a live event waits for what is to be sent now."""

@@ -248,7 +248,7 @@ class Pacer:
     async def _call_with_uses(self, *args: Any) -> tuple[int, int, int, int]:
         """Call with a report of the uses. Lateness that may not have been heard of is reported again the next time."""
         uses, self._uses = self._uses, {}
-        parts = [part for number, use in uses.items() for part in (number, round(use.late_at_ms, 1), use.said)]
+        parts = [part for number, use in uses.items() for part in (number, use.late_at_ms, use.said)]
         try:
             return await self._call(*args, *parts)
         except BaseException:

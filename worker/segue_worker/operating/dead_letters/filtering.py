@@ -58,8 +58,8 @@ def parse_since(text: str, now: datetime) -> int:
     """Read a point in time.
 
     Args:
-        text: a span of time before now, such as `2h`; or an ISO 8601 date and time, in UTC where it names no zone.
-        now: with a zone.
+        text: a span of time before now, such as `2h`; or an ISO 8601 date and time, in the zone of `now` where it names none.
+        now: in UTC, or else local, with its zone.
 
     Returns:
         unix ms.
@@ -67,18 +67,21 @@ def parse_since(text: str, now: datetime) -> int:
     Raises:
         ValueError: it is neither; the message says what to write.
     """
-    moment = _moment(text) or _moment_before(now, text)
+    moment = _moment(text, now) or _moment_before(now, text)
     if moment is None:
         raise ValueError("write a span of time like 2h or 7d, or a date and time like 2026-01-31T12:00")
     return int(moment.timestamp() * 1000)
 
 
-def _moment(text: str) -> datetime | None:
+def _moment(text: str, now: datetime) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment.tzinfo is None and now.tzinfo is UTC:
+        return moment.replace(tzinfo=UTC)
+    # Local rules, since the offset may have been another by then.
+    return moment.astimezone()
 
 
 def _moment_before(now: datetime, text: str) -> datetime | None:

@@ -24,6 +24,7 @@ from segue_worker.operating.moving.belongings import move_letters, remember
 from segue_worker.operating.moving.joining import Arrival, Held, There, join, reaches_beyond
 from segue_worker.outbox.entry import read_entry
 from segue_worker.outbox.log_record import EventOutcome, EventPart, Record
+from segue_worker.outbox.names import names_of
 from segue_worker.outbox.outbox import AWAY
 from segue_worker.outbox.pause import Pause, PauseKind, begin
 
@@ -291,6 +292,6 @@ class _Move:
 
 def _record(contact: bytes, entries: Sequence[bytes], outcome: EventOutcome, other: str) -> bytes:
     """What the log says of a move."""
-    read = map(read_entry, entries)
+    read = [read_entry(entry) for entry in entries]
     parts = [EventPart(each.identity, event_name(each.event), outcome, each.enqueued, other) for each in read]
-    return Record(contact_digest(contact), parts).to_json()
+    return Record(contact_digest(contact), parts, names=names_of(each.event for each in read)).to_json()
