@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from math import ceil
+from math import ceil, inf
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -31,7 +31,7 @@ from segue_worker.operating.dead_letters import (
     read_letters,
     replay,
 )
-from segue_worker.outbox.dead_letter import REASONS
+from segue_worker.outbox.dead_letter import REASONS, DeadLetter
 
 SHOWN: Final = 50
 """Letters a page."""
@@ -95,7 +95,7 @@ def show(call: PageRequest) -> Response:
     letter = next(read_letters(call.dashboard.redis, destination, [name]), None)
     if letter is None:
         raise HTTPException(404)
-    item = prepare_replay(letter, _chooser(call, destination))
+    item = prepare_replay(letter, _chooser(call, destination, letter))
     return render(
         call,
         "letter.html",
@@ -116,7 +116,7 @@ def confirm(call: PageRequest) -> Response:
     chosen = {name: call.field(name) for name in _FILTERS}
     chosen["since"] = _moment(call, chosen["since"])
     until = _newest(call.dashboard.redis, destination)
-    count = len(_chosen(call, destination, ids, chosen, until)) if everything or ids else 0
+    count = len(_chosen(call, destination, ids, chosen, until, exactly=False)) if everything or ids else 0
     return render(
         call,
         "confirm.html",
@@ -183,8 +183,13 @@ def _dropping(redis: "Redis", destination: str, ids: list[str]) -> Work:
     return work
 
 
-def _chosen(call: PageRequest, destination: str, ids: list[str], chosen: dict[str, str], until: int) -> list[str]:
-    """Ids of the letters that a form selects, oldest first: those it names, or all that match its filters."""
+def _chosen(  # noqa: PLR0913 - what a form says
+    call: PageRequest, destination: str, ids: list[str], chosen: dict[str, str], until: int, *, exactly: bool = True
+) -> list[str]:
+    """Ids of the letters that a form selects, oldest first: those it names, or all that match its filters.
+
+    Where not exactly, some may be among them that are gone.
+    """
     redis = call.dashboard.redis
     if ids and not call.field("everything"):
         return in_order(redis, destination, ids)
@@ -193,7 +198,8 @@ def _chosen(call: PageRequest, destination: str, ids: list[str], chosen: dict[st
     except ValueError as error:
         raise HTTPException(400, f"“Since”: {error}.") from None
     # Those that died since the person was asked were not meant.
-    return [name for name, _, _ in call.dashboard.letters.read(redis, destination).matching(wanted, until=until)]
+    indexed = call.dashboard.letters.read(redis, destination, within_s=None if exactly else inf)
+    return [name for name, _, _ in indexed.matching(wanted, until=until)]
 
 
 def _newest(redis: "Redis", destination: str) -> int:
@@ -232,9 +238,9 @@ def _moment(call: PageRequest, since: str) -> str:
         raise HTTPException(400, f"“Since”: {error}.") from None
 
 
-def _chooser(call: PageRequest, destination: str) -> Chooser:
+def _chooser(call: PageRequest, destination: str, only: DeadLetter | None = None) -> Chooser:
     found = call.dashboard.known().configured(destination)
-    return Chooser(found.mappings if found else None, History(call.dashboard.redis, destination))
+    return Chooser(found.mappings if found else None, History(call.dashboard.redis, destination, only))
 
 
 def _destination(call: PageRequest) -> str:
