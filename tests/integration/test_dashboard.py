@@ -238,7 +238,7 @@ async def test_every_page_is_accessible_and_fits_a_phone(
 
 async def examine(visitor: Visitor, name: str, scheme: str) -> None:
     page = visitor.page
-    assert await visitor.serious_issues() == [], name
+    assert await visitor.issues() == [], name
     if SCREENSHOTS:
         await page.screenshot(path=Path(SCREENSHOTS) / f"dashboard-{name}-{scheme}.png", full_page=name != "numbers")
     await page.set_viewport_size({"width": PHONE, "height": 800})
