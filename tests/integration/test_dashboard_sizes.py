@@ -1,5 +1,6 @@
 """Every page of a large installation is small enough to be looked at, and rendered again every few seconds."""
 
+import html
 import logging
 import re
 import time
@@ -72,6 +73,19 @@ def visit(reader: Reader) -> Iterator[tuple[str, str]]:
     for span in ("1h", "24h", "7d"):
         yield "/numbers/{destination}", reader.get(f"/numbers/loops?range={span}")
         yield "/series/{destination}", reader.get(f"/series/loops?range={span}")
+    for query in (
+        "",
+        "destination=loops",
+        "destination=loops&event=Event+1",
+        "outcome=dead",
+        "status=4xx",
+        "event=None",
+    ):
+        yield "/events", reader.get(f"/events?{query}")
+    yield (
+        "/events",
+        reader.get(html.unescape(link(reader.get("/events?destination=loops"), "/events?destination=loops&amp;"))),
+    )
     retries = reader.get("/retries")
     yield "/retries", retries
     yield "/retries", reader.get("/retries?destination=loops")

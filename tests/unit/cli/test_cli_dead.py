@@ -93,14 +93,21 @@ def test_a_list_explains_each_letter_and_shows_no_body(run: Run, bury: Bury) -> 
         "detail": "Loops answered 400",
         "status": 400,
         "attempts": 2,
-        "contact": "u1",
+        "contact": "u•••",
         "mappings": ["Send events"],
         "messageIds": ["m1"],
     }
     table = run("list", "loops")
     assert table.exit_code == 0
-    assert all(text in table.stdout for text in (letter.id, "refused", "u1", "Send events", "Loops answered 400"))
+    assert all(text in table.stdout for text in (letter.id, "refused", "u•••", "Send events", "Loops answered 400"))
     assert PRIVATE not in table.output + run("list", "--json").output
+
+
+def test_a_list_reveals_contacts_and_what_answers_quote_where_that_is_asked_for(run: Run, bury: Bury) -> None:
+    bury(contact="user-4711", detail="Loops answered 400 user-4711 is unknown")
+    for options in ((), ("--json",)):
+        assert "user-4711" not in run("list", *options).stdout
+        assert run("list", "--reveal", *options).stdout.count("user-4711") == 2
 
 
 def test_each_filter_narrows_the_list(run: Run, bury: Bury) -> None:
@@ -177,7 +184,7 @@ def test_show_tells_everything(run: Run, bury: Bury) -> None:
 
 def test_what_a_sender_wrote_does_not_steer_the_terminal(run: Run, bury: Bury) -> None:
     letter = bury(contact="u\x1b[2J1", answer={"status": 400, "text": "no\r\nyes"})
-    for output in (run("list").stdout, run("show", letter.id).stdout):
+    for output in (run("list", "--reveal").stdout, run("show", letter.id).stdout):
         assert "u\\x1b[2J1" in output
         assert not {"\x1b", "\r"} & set(output)
 

@@ -55,27 +55,30 @@ dead.add_command(groups)
 
 @dead.command(
     "list",
-    short_help="List dead letters; of personal data only the contact is shown.",
+    short_help="List dead letters.",
     epilog='Example: segue dead list loops --event "User Registered" --since 2h',
 )
 @click.argument("destination", required=False, type=DESTINATION)
+@click.option("--reveal", is_flag=True, help="Show contacts, and what answers quote of them, instead of masking them.")
 @filter_options
 @times_option
 @config_option
 @redis_option
 @json_option
-def list_letters(destination: str | None, *, wanted: Wanted, config: Path, redis_url: str, as_json: bool) -> None:
+def list_letters(  # noqa: PLR0913 - one parameter per option is click's shape
+    destination: str | None, *, reveal: bool, wanted: Wanted, config: Path, redis_url: str, as_json: bool
+) -> None:
     """List the dead letters of DESTINATION, oldest first. It may be left out where there is only one destination.
 
-    Requests, answers and events are not shown here; segue dead show shows them.
+    Personal data is masked, and requests, answers and events are not shown here; segue dead show shows them.
     """
     with opened(redis_url) as redis:
         name = choose(redis, known_destinations(redis, config), destination)
         found = matching(redis, name, wanted.filter, wanted.limit)
         if as_json:
-            emit_json([summary(letter, name) for letter in found])
+            emit_json([summary(letter, name, reveal=reveal) for letter in found])
             return
-        rows = [row(letter) for letter in islice(found, wanted.limit or SHOWN)]
+        rows = [row(letter, reveal=reveal) for letter in islice(found, wanted.limit or SHOWN)]
         more = next(found, None) is not None
     if not rows:
         remark(f"{name}: no dead letter matches" if wanted.narrowed else f"{name}: there are no dead letters")
