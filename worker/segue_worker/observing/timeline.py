@@ -10,9 +10,10 @@ import orjson
 from redis import Redis
 
 from segue_producer.keys import Keys, contact_digest, contact_names
-from segue_worker.observing.log import LogScan, order
+from segue_worker.observing.log import LogScan, order, uncollected
 from segue_worker.observing.log_lines import Line, LogFilter
-from segue_worker.observing.trace import Sources, Trail, trails_of
+from segue_worker.observing.trace import Sources, trails_of
+from segue_worker.observing.trail import Trail
 from segue_worker.observing.waiting import WaitingEvent, in_outbox, outboxes
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import Waiting, read_entry
@@ -84,7 +85,8 @@ def read_timeline(  # noqa: PLR0913 - whom, where, and how much
             continue
         newest = min(size, ENTRIES_LOOKED_AT * size // everything) or 1
         search = _Search(redis, name, identity, message_id)
-        known = search.sources(most, standstills[name], newest=newest, holds=bool(holds))
+        with uncollected():
+            known = search.sources(most, standstills[name], newest=newest, holds=bool(holds))
         trails += [
             trail
             for trail in trails_of(redis, name, replace(known, reveal=reveal))
@@ -136,8 +138,9 @@ class _Search:
         contacts = self._sought.contacts(
             [*scan.names, *(each.names for each in outboxes), *(names for names, _ in letters)]
         )
-        # Or an event that was settled in between would be found in neither.
-        scan.read()
+        if holds:
+            # Or an event that was settled since would be found in neither.
+            scan.read()
         entries = {item.id: item for item in (*scan.naming, *scan.of_contacts(contacts, 4 * most))}
         return Sources(
             logged=[entries[each] for each in sorted(entries, key=order)],
