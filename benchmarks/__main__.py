@@ -66,7 +66,7 @@ QUICK: Final[dict[str, Measurement]] = {
 @click.option("--quick", is_flag=True, help="Smaller and shorter: to see that it works, not to quote.")
 @click.option("--only", multiple=True, type=click.Choice(list(DEFAULT)), help="Only this part; may be given again.")
 def main(json_file: Path | None, plot: Path | None, only: tuple[str, ...], *, quick: bool) -> None:
-    """Measure Segue against what it replaces, side by side, in less than ten minutes.
+    """Measure Segue against what it replaces, side by side, in some twenty minutes.
 
     Example: python -m benchmarks --only delivery --only enqueue
     """

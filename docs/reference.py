@@ -56,6 +56,7 @@ _ENVIRONMENT: Final = """\
 | `SEGUE_DASHBOARD_URL` | none | `segue dashboard` | The address that people see, [behind a proxy](running.md#the-dashboard-behind-a-proxy). |
 | `FORWARDED_ALLOW_IPS` | `127.0.0.1, ::1` | `segue dashboard` | Which proxies are believed when they say who the client is. |
 | `SEGUE_REDIS_SERVER` | that of the extra `demo` | `segue redis`, `segue demo`, tests | The Redis or Valkey server to start: a path, or a name on `PATH`. |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` | none | workers | Where [traces](logs.md#traces) go; OpenTelemetry's other variables count too. |
 | `TRACKING_API_PORT` | `8710` | `segue tracking-api` | The port to listen on. |
 
 The names that `${NAME}` refers to, such as `LOOPS_API_KEY` and `SEGUE_WRITE_KEY`, are your own choice. Variables that

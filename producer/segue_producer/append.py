@@ -89,7 +89,7 @@ def arguments(
     args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S, keys.outbox, lane]
     stamp = entry_stamp(unix_ms)
     for event in events:
-        args += (event.contact, event.json + stamp if not event.source else _with_source(event) + stamp)
+        args += (event.contact, event.json + stamp if not (event.source or event.trace) else _with_more(event) + stamp)
     return names, args
 
 
@@ -102,8 +102,8 @@ def _names(keys: Keys, minute: int) -> tuple[str, ...]:
     )
 
 
-def _with_source(event: Prepared) -> bytes:
-    return b"%b %b" % (event.json, event.source.encode())
+def _with_more(event: Prepared) -> bytes:
+    return b" ".join((event.json, *(each.encode() for each in (event.source, event.trace) if each)))
 
 
 class Partly:

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from redis import exceptions
 
-from segue_producer import append, replicated
+from segue_producer import append, replicated, tracing
 from segue_producer.append import EventInput, Partly, Taking
 from segue_producer.breaker import Breaker
 from segue_producer.calls import Call, identify_event, track_event
@@ -88,6 +88,9 @@ class AsyncProducer:
 
     async def enqueue_prepared(self, prepared: Sequence[Prepared], *, lane: Lane | None = None) -> list[str]:
         """Enqueue what `segue_producer.events.prepare` made, as `enqueue` does; for callers who check events one by one."""
+        if tracing.wanted(prepared):
+            with tracing.enqueueing(prepared, self._destinations) as traced:
+                return await self.enqueue_prepared(traced, lane=lane)
         lane = check_lane(lane or self._lane)
         connection = self._connected()
         taking = Taking(self._destinations, self._partly)

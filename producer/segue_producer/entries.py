@@ -1,7 +1,8 @@
 """Entries of an outbox: an event's JSON, a space, and the unix ms at which it was enqueued, in 11 hexadecimal digits.
 
 A messageId belongs to its source: backend services together are one, every write key of the Tracking API is its own. Where
-the source is a write key, its digest stands between the two, behind a space of its own.
+the source is a write key, its digest stands between the two, behind a space of its own. Behind that stands, in the same way,
+the `traceparent` of an event that was enqueued within a span (`segue_producer.tracing`).
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from typing import Final
 
 _LENGTH: Final = 12
 _IDENTITY: Final = re.compile(r"([0-9a-f]{16})\0(.*)", re.DOTALL)
+_TRACE: Final = re.compile(rb" ([0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})\Z")
 BACKEND: Final = ""
 """The source of what backend services enqueue, with a Producer or by a task."""
 
@@ -46,8 +48,16 @@ def read_stamp(entry: bytes) -> tuple[bytes, int]:
         return entry, 0
 
 
+def read_trace(json: bytes) -> tuple[bytes, str]:
+    """What `read_stamp` returned, without the `traceparent`, and that; "" where there is none."""
+    # Nothing else ends so: the JSON ends with a brace, and a source is hexadecimal.
+    if json[-3:-2] != b"-" or not (found := _TRACE.search(json)):
+        return json, ""
+    return json[: found.start()], found[1].decode()
+
+
 def read_source(json: bytes) -> tuple[bytes, str]:
-    """What `read_stamp` returned, as the event's JSON and its source."""
+    """What `read_trace` returned, as the event's JSON and its source."""
     if json[-1:] == b"}":
         return json, BACKEND
     event, _, source = json.rpartition(b" ")

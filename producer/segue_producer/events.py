@@ -97,12 +97,14 @@ class Prepared(NamedTuple):
         contact: whose outbox it belongs to, as it stands in keys.
         json: the event.
         source: whose messageId it is: "" for backend services, else the digest of a write key (`segue_producer.entries`).
+        trace: the `traceparent` of the span in which it was enqueued, or "".
     """
 
     message_id: str
     contact: str
     json: bytes
     source: str = ""
+    trace: str = ""
 
 
 def prepare(event: Mapping[str, Any] | BaseModel, *, max_bytes: int = MAX_EVENT_BYTES, source: str = "") -> Prepared:
@@ -237,16 +239,12 @@ def contact_of(event: Mapping[str, Any]) -> str | None:
 def emails_of(event: Mapping[str, Any]) -> Iterator[str]:
     """The emails of an event, where the default mappings look: traits, properties, context.traits, the event itself."""
     context = event.get("context")
-    places = (
-        event.get("traits"),
-        event.get("properties"),
-        context.get("traits") if isinstance(context, Mapping) else None,
-        event,
-    )
-    for place in places:
-        email = place.get("email") if isinstance(place, Mapping) else None
-        if isinstance(email, str) and email.strip():
-            yield email
+    inner = context.get("traits") if context.__class__ is dict or isinstance(context, Mapping) else None
+    for place in (event.get("traits"), event.get("properties"), inner, event):
+        if place is not None and (place.__class__ is dict or isinstance(place, Mapping)):
+            email = place.get("email")
+            if isinstance(email, str) and email.strip():
+                yield email
 
 
 def _identity(value: object) -> str:

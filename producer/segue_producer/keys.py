@@ -78,6 +78,8 @@ class Keys:
         "lease",
         "live",
         "log",
+        "mappings",
+        "measured",
         "measures",
         "moving",
         "outbox",
@@ -155,6 +157,11 @@ class Keys:
         self.measures = prefix + "measures"
         """Hash, of all time: `enqueued`; histograms (`segue_worker.outbox.histogram`); and how often each
         mapping fired, failed, and had an event before it (`segue_worker.delivery.journal`)."""
+        self.measured = prefix + "measured"
+        """Hash: unix hour → unix ms and the counters of mappings at its beginning, as JSON; of the last day."""
+        self.mappings = prefix + "mappings:"
+        """Prefix; the version of a configuration follows. The mappings that workers with it run, as JSON
+        (`segue_worker.mapping.definition`)."""
         self.log = prefix + "log"
         """Stream: what became of events, newest last, about `LOG_ENTRIES` entries (`segue_worker.outbox.log_record`). It
         holds messageIds and a digest of the contact, and nothing else of a person."""

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 import hiredis
 import redis
 
-from segue_producer import append, replicated, urls
+from segue_producer import append, replicated, tracing, urls
 from segue_producer.append import EventInput, Partly, Taking
 from segue_producer.breaker import Breaker
 from segue_producer.calls import Call, identify_event, track_event
@@ -123,6 +123,9 @@ class Producer:
 
     def enqueue_prepared(self, prepared: Sequence[Prepared], *, lane: Lane | None = None) -> list[str]:
         """Enqueue what `segue_producer.events.prepare` made, as `enqueue` does; for callers who check events one by one."""
+        if tracing.wanted(prepared):
+            with tracing.enqueueing(prepared, self._destinations) as traced:
+                return self.enqueue_prepared(traced, lane=lane)
         lane = check_lane(lane or self._lane)
         connection = self._connected()
         taking = Taking(self._destinations, self._partly)

@@ -18,6 +18,7 @@ from segue_producer.append import BATCH
 from segue_producer.async_producer import AsyncProducer
 from segue_producer.errors import EnqueueError, OutboxFull, OutboxUnavailable, UnknownDestination
 from segue_producer.refusals import Refused, bury
+from segue_producer.tracing import enqueueing
 from segue_tracking_api import body, write_keys
 from segue_tracking_api.answers import RequestRefused, error_response, refusal_response, success_response
 from segue_tracking_api.counters import Counters
@@ -159,7 +160,9 @@ class RequestHandler:
         Were the client told to come again instead, its next events would have to wait with it, for all destinations.
         """
         try:
-            await self._commits[source.destinations, source.lane].commit(intake.accepted)
+            # Here, because those of several requests are sent together.
+            with enqueueing(intake.accepted, source.destinations) as events:
+                await self._commits[source.destinations, source.lane].commit(events)
         except EnqueueError as error:
             if not error.owed or len(error.owed) == len(source.destinations):
                 raise self._trouble(error) from None

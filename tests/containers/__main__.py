@@ -65,6 +65,7 @@ def check(engine: Engine, directory: Path) -> None:
         httpx.HTTPError: a service did not answer.
     """
     services = choose_services()
+    services.remove("rabbitmq")
     ports = configure(engine, directory)
     say(f"base images from the packages of Debian {SUITE}: {', '.join(make_base_images(engine, directory))}")
     engine.compose("build", "worker")
@@ -94,8 +95,23 @@ def check(engine: Engine, directory: Path) -> None:
         engine.compose("start", *services)
         wait_until(lambda: len(sandbox.contacts()) == 1 + EVENTS, within_s=180)
         wait_until(lambda: status(engine)["delivered"] == 1 + EVENTS)
-    expect(status(engine)["dead"] == status(engine)["pending"] == 0, f"something is left: {status(engine)}")
-    say("started again, all of them arrived: nothing was lost")
+        expect(status(engine)["dead"] == status(engine)["pending"] == 0, f"something is left: {status(engine)}")
+        say("started again, all of them arrived: nothing was lost")
+        use_rabbitmq(engine, services)
+        enqueue(ports, ["by-rabbitmq"])
+        wait_until(lambda: len(sandbox.contacts()) == 2 + EVENTS)
+    say("one more event arrived with RabbitMQ as the broker")
+
+
+def use_rabbitmq(engine: Engine, services: list[str]) -> None:
+    """Start RabbitMQ, let everything use it as the broker, and see that all workers do."""
+    engine.variables["SEGUE_BROKER_URL"] = "amqp://segue:segue@rabbitmq//"
+    engine.up(["rabbitmq", "sandbox", *services])
+    engine.wait_healthy(["rabbitmq", *services])
+    queues = engine.compose("exec", "-T", "rabbitmq", "rabbitmqctl", "--quiet", "list_queues", "name", "consumers")
+    consumers = dict(line.split() for line in queues.splitlines())
+    expect(consumers.get("segue") == str(WORKERS), f"the queues of RabbitMQ and their consumers: {consumers}")
+    say(f"RabbitMQ started; {WORKERS} workers read its queue")
 
 
 def choose_services() -> list[str]:

@@ -19,7 +19,7 @@ from tests.integration.stack import wait_until
 
 SANDBOX_FILE: Final = Path(__file__).with_name("sandbox.yml")
 PROJECT: Final = "segue"
-PROFILES: Final = ("tracking-api", "monitoring")
+PROFILES: Final = ("tracking-api", "monitoring", "rabbitmq")
 _NAMES: Final = "{{.Names}}"
 _LONGEST_S: Final = 900
 _PODMAN_PROCESSES: Final = 32768

@@ -11,11 +11,15 @@ from tests.containers.engine import ContainersError, Engine, run
 from tests.integration.compose import COMPOSE_FILE, ROOT
 
 SUITE: Final = "trixie"
-PACKAGES: Final = ("busybox", "ca-certificates", "prometheus", "python3-pip", "python3-venv", "redis-server")
+PACKAGES: Final = (
+    *("busybox", "ca-certificates", "prometheus", "python3-pip", "python3-venv", "rabbitmq-server", "redis-server"),
+)
 ENTRYPOINTS: Final = {
     # docker-compose.yml goes without the entrypoint of Redis's image; if it did not, this would end it.
     "redis": "/bin/false",
     "prometheus": "/usr/bin/prometheus",
+    # What is in /usr/sbin writes a log at its start, and the root file system is read-only.
+    "rabbitmq": "/usr/lib/rabbitmq/bin/rabbitmq-server",
 }
 _SET_UP: Final = """
     ln -sf python3 /usr/bin/python
@@ -48,7 +52,9 @@ def make_base_images(engine: Engine, directory: Path) -> list[str]:
     names = [f"python:{python}-slim", *(services[service]["image"] for service in ENTRYPOINTS)]
     engine.podman("import", archive, f"localhost/{names[0]}")
     for name, entrypoint in zip(names[1:], ENTRYPOINTS.values(), strict=True):
-        engine.podman("import", "--change", f'ENTRYPOINT ["{entrypoint}"]', archive, f"localhost/{name}")
+        # Debian's RabbitMQ would write its log into a file, which the published image's does not.
+        changes = ("--change", f'ENTRYPOINT ["{entrypoint}"]', "--change", "ENV RABBITMQ_LOGS=-")
+        engine.podman("import", *changes, archive, f"localhost/{name}")
     shutil.rmtree(root)
     archive.unlink()
     return names

@@ -31,7 +31,7 @@ from .stack import API_KEY, KEYS, wait_until
 from .tracking import WRITE_KEY
 
 USER, PASSWORD = "viewer", "a-test-password"
-PROFILES = {"tracking-api", "monitoring"}
+PROFILES = {"tracking-api", "monitoring", "rabbitmq"}
 REQUIRED = {"FLOWER_BASIC_AUTH": f"{USER}:{PASSWORD}", "SEGUE_DASHBOARD_TOKEN": "a-token-for-tests-only"}
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 WORKERS = 3
@@ -51,7 +51,17 @@ EMAIL, OTHER_EMAIL = "ada@example.com", "grace@example.com"
 def services(tmp_path: Path) -> dict[str, Service]:
     variables = {**REQUIRED, "COMPOSE_PROFILES": ",".join(PROFILES)}
     found: dict[str, Service] = resolve(variables, tmp_path)["services"]
-    assert {"redis", "worker", "beat", "tracking-api", "dashboard", "flower", "prometheus", "grafana"} == set(found)
+    assert {
+        "redis",
+        "worker",
+        "beat",
+        "tracking-api",
+        "dashboard",
+        "flower",
+        "prometheus",
+        "grafana",
+        "rabbitmq",
+    } == set(found)
     return found
 
 

@@ -136,7 +136,7 @@ async def test_a_dead_letter_is_inspected_replayed_and_delivered(
         await visitor.go("/lookup")
         await page.get_by_label("messageId, userId").fill(message_id)
         await page.get_by_role("button", name="Look up").click()
-        steps = page.get_by_role("listitem").filter(has_text="replayed")
+        steps = page.get_by_role("listitem").filter(has_text="replayed from dead letter")
         await expect(steps).to_be_visible()
         assert visitor.errors == []
 
@@ -212,13 +212,13 @@ async def test_every_page_is_accessible_and_fits_a_phone(
         ):
             await visitor.go(path)
             if name == "overview":
-                await expect(page.locator("canvas")).to_have_count(5)
+                await expect(page.locator("canvas")).to_have_count(6)
             await examine(visitor, name, scheme)
         await visitor.go("/retries")
         await page.locator("table a").first.click()
         await examine(visitor, "retry", scheme)
         await visitor.go("/dead")
-        await page.locator("table a").first.click()
+        await page.locator("[id^=letter-] a").first.click()
         await examine(visitor, "dead-letter", scheme)
         await page.get_by_role("button", name="Replay…").click()
         await examine(visitor, "confirm", scheme)
@@ -228,9 +228,9 @@ async def test_every_page_is_accessible_and_fits_a_phone(
         await visitor.go("/mappings")
         await page.get_by_role("button", name="Preview").click()
         await examine(visitor, "preview", scheme)
-        await visitor.go("/lookup")
-        await page.get_by_label("messageId, userId").fill("lookup-1")
-        await page.get_by_role("button", name="Look up").click()
+        await visitor.go("/events?outcome=delivered")
+        await examine(visitor, "events", scheme)
+        await page.get_by_role("button", name="What happened to lookup-1").click()
         await examine(visitor, "lookup", scheme)
         # The browser itself remarks on the page that is missing.
         assert [each for each in visitor.errors if "404" not in each] == []
@@ -265,6 +265,9 @@ def furnish(stack: Stack) -> None:
             "oldest_ms": chance.choice([200, 300, 400, 900, 8000]),
             **{f"wait:{place}": chance.randint(1, 40) for place in range(3, 9)},
             **{f"took:{place}": chance.randint(1, 40) for place in range(4, 7)},
+            "sum:wait": 900 * delivered,
+            "sum:took": 4000 + chance.randint(0, 900),
+            "sum:limit": chance.choice([0, 0, 9000]),
         }
         stack.redis.hset(f"{KEYS.stats}{minute - back}", mapping=counters)
     stack.sandbox.faults([{"status": 400, "event": "Broken", "count": 3}])
@@ -279,3 +282,29 @@ def furnish(stack: Stack) -> None:
     stack.wait_delivered()
     for number in range(3):
         park(stack, f"user-{2000 + number}")
+
+
+async def test_all_of_one_cause_are_replayed_in_two_clicks(
+    stack: Stack, dashboard: DashboardProcess, browser: Browser
+) -> None:
+    stack.sandbox.faults([{"status": 400, "event": "Broken", "count": 30}])
+    for number in range(30):
+        track(stack, f"user-{number:04}", "Broken")
+    stack.wait_delivered()
+    async with visit(browser, dashboard) as visitor:
+        page = (await visitor.signed_in()).page
+        await visitor.go("/dead")
+        row = page.locator("[id^=group-]")
+        await expect(row).to_have_count(1)
+        await expect(row).to_contain_text("Broken")
+        await page.get_by_label("Choose all on this page").check()
+        await expect(page.locator("[name=id]:checked")).to_have_count(30)
+        async with page.expect_response(visitor.url + "/dead"):
+            pass
+        await expect(page.locator("[name=id]:checked")).to_have_count(30)
+        await row.get_by_role("button", name="Replay").click()
+        await page.get_by_role("button", name="Replay 30").click()
+        await expect(page.get_by_text("Finished.")).to_be_visible()
+        stack.wait_delivered()
+        assert len(list(bodies(stack, "/events/send"))) == 30
+        assert visitor.errors == []

@@ -22,7 +22,7 @@ from segue_producer.keys import Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis
 from tests.needs import rabbitmq
 
-from .commands import segue
+from .commands import segue, start
 from .engines import Cluster, RabbitMQ, Sentinels
 from .programs import use_every_program
 from .stack import HasUrl, Stack, until_taken, wait_until
@@ -262,8 +262,39 @@ def test_delivery_goes_on_without_its_broker_and_messages_flow_when_it_is_back(
         assert "disable_prefetch" not in log
 
 
+@rabbitmq
+def test_quorum_queues_of_rabbitmq(tmp_path: Path, redis_server: EmbeddedRedis, rabbit: RabbitMQ) -> None:
+    """As the documentation has them made: the type is the virtual host's, and what waits there survives a `kill -9`."""
+    rabbit.control("add_vhost", "quorum", "--default-queue-type", "quorum")
+    rabbit.control("set_permissions", "--vhost", "quorum", "guest", ".*", ".*", ".*")
+    url = f"{rabbit.url.removesuffix('/')}quorum"
+    with Stack(redis_server, tmp_path, rate_limit=200, broker_url=url) as stack:
+        worker = stack.worker()
+
+        def enqueue(user: str) -> None:
+            with Celery("service", broker=url) as service:
+                event: Any = {"type": "track", "userId": user, "event": "E", "properties": {"email": "a@example.com"}}
+                service.send_task("segue.enqueue", args=[[event], ["loops"]], queue="segue.enqueue", ignore_result=True)
+
+        enqueue("first")
+        wait_until(lambda: events_so_far(stack) == 1)
+        listed = rabbit.control("list_queues", "--vhost", "quorum", "name", "type")
+        types = dict(line.split() for line in listed.splitlines())
+        assert {types[name] for name in ("segue", "segue.enqueue")} == {"quorum"}
+        assert worker.stop() == 0
+        enqueue("second")
+        rabbit.stop()
+        rabbit.start()
+        stack.worker()
+        wait_until(lambda: events_so_far(stack) == 2)
+        assert "Traceback" not in worker.log.read_text()
+
+
 def test_a_move_between_slots_of_a_cluster(tmp_path: Path, other_redis: EmbeddedRedis) -> None:
-    """What waits, is parked and has died arrives, in the order of enqueueing; what was settled stays a duplicate."""
+    """What waits, is parked and has died arrives, in the order of enqueueing; what was settled stays a duplicate.
+
+    Also where the command is killed in between.
+    """
     names = ("old", "loops")
     with (
         Cluster(tmp_path) as engine,
@@ -289,13 +320,16 @@ def test_a_move_between_slots_of_a_cluster(tmp_path: Path, other_redis: Embedded
             producer.track(contact, "E", event)
         to_old.track("settled", "E", {"number": 0, "email": "settled@example.com"}, message_id="settled")
         stack.sandbox.faults([])
-        moved = segue(stack, "move", "old", "loops", "--json")
-        assert (moved["parked"], moved["dead_letters"], moved["left"]) == (1, 1, 0)
-        assert moved["events"] == 100 + 2
+        arrived = f"{Keys('loops').arrived}old"
+        with start(stack, "move", "old", "loops") as process:
+            wait_until(lambda: bool(stack.redis.exists(arrived)) or process.poll() is not None)
+            process.kill()
+        assert segue(stack, "move", "old", "loops", "--json")["left"] == 0
         segue(stack, "resume", "loops")
         stack.wait_delivered()
         assert int(stack.redis.get(Keys("old").pending) or 0) == 0
         assert stack.redis.hlen(Keys("loops").dead) == 1
+        assert not stack.redis.exists(arrived)
         found: dict[str, list[int]] = {}
         for each in stack.sandbox.events():
             found.setdefault(str(each["userId"]), []).append(each["eventProperties"]["number"])

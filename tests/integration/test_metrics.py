@@ -11,7 +11,7 @@ from segue_worker.observing.metrics.exposition import render
 from tests import needs
 
 from .commands import start
-from .stack import MakeStack, Stack
+from .stack import MakeStack, Stack, wait_until
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 CONTACTS, EACH = 60, 5
@@ -91,7 +91,9 @@ def test_every_counter_agrees_with_the_ledger_of_a_loops_that_fails(make_stack: 
 def test_every_counter_agrees_with_the_ledger_after_a_kill(make_stack: MakeStack, point: str) -> None:
     stack = make_stack()
     events = enqueue(stack)
-    stack.worker(beat=False, SEGUE_FAULT_POINT=f"{point}:{1 if point == 'after_claim' else 20}")
+    times = 1 if point == "after_claim" else 20
+    killed = stack.worker(beat=False, wait=False, SEGUE_FAULT_POINT=f"{point}:{times}")
+    wait_until(lambda: killed.ended)
     stack.worker()
     stack.wait_delivered()
     check_books(stack, events)

@@ -268,7 +268,7 @@ def _set_trouble(stack: Stack, trouble: str, *, on: bool) -> None:
 def test_a_destination_is_resumed_though_redis_is_full() -> None:
     # What the pause holds back may be what fills it.
     with EmbeddedRedis() as server, Redis.from_url(server.url) as client:
-        pause(client, "loops", "by hand", 1)
+        pause(client, "loops", "by hand")
         client.config_set("maxmemory", "1")
         try:
             with pytest.raises(OutOfMemoryError):

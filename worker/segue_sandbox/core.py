@@ -126,7 +126,7 @@ class Sandbox:
         fault = self.faults.decide(request, self.switches.fail)
         incoming = self._incoming(request, fault)
         if fault is not None and not fault.reaches_api:
-            answer, delay = fault_answer(fault, self.switches, request.arrival), incoming.delay
+            answer, delay = fault_answer(fault, self.switches, request), incoming.delay
             self._spend_key_on_failure(incoming, answer)
         else:
             answer, delay = process(incoming)

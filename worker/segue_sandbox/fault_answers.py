@@ -13,15 +13,16 @@ from segue_sandbox.answers import (
     unauthorized,
 )
 from segue_sandbox.faults import InjectedFault
+from segue_sandbox.request import ApiRequest
 from segue_sandbox.switches import Switches
 
 _TIMED_OUT = 504
 
 
-def fault_answer(fault: InjectedFault, switches: Switches, now: float) -> HttpAnswer:
-    """The answer of a fault that keeps the request from the API. `now` in unix seconds."""
+def fault_answer(fault: InjectedFault, switches: Switches, request: ApiRequest) -> HttpAnswer:
+    """The answer of a fault that keeps the request from the API."""
     status = _TIMED_OUT if fault.kind == "delay_before_apply" else fault.status
-    answer = _with_body(fault, status, switches, now)
+    answer = _with_body(fault, status, switches, request)
     if fault.retry_after is not None:
         return replace(answer, headers=(("retry-after", str(fault.retry_after)),))
     return answer
@@ -34,7 +35,7 @@ def spoil(answer: HttpAnswer, fault: InjectedFault) -> HttpAnswer:
     return answer
 
 
-def _with_body(fault: InjectedFault, status: int, switches: Switches, now: float) -> HttpAnswer:
+def _with_body(fault: InjectedFault, status: int, switches: Switches, request: ApiRequest) -> HttpAnswer:
     phrase = responses.get(status, "Unknown Error")
     if fault.body == "empty":
         return HttpAnswer(status, b"", None)
@@ -42,8 +43,9 @@ def _with_body(fault: InjectedFault, status: int, switches: Switches, now: float
         return html_answer(status, f"{status}: {phrase}")
     if fault.body == "text":
         return HttpAnswer(status, phrase.encode(), TEXT_TYPE)
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return too_many_requests(switches, now)
-    if status == HTTPStatus.UNAUTHORIZED:
+    if status == HTTPStatus.TOO_MANY_REQUESTS and fault.body == "json":
+        return too_many_requests(switches, request.arrival)
+    if status == HTTPStatus.UNAUTHORIZED and fault.body == "json":
         return unauthorized()
-    return error_answer(status, phrase, switches)
+    quoted = f": {request.body.decode(errors='replace')}" if fault.body == "quote" else ""
+    return error_answer(status, phrase + quoted, switches)

@@ -20,7 +20,8 @@ FaultKind = Literal[
     "invalid_json",
     "not_mailed",
 ]
-BodyKind = Literal["json", "html", "text", "empty"]
+BodyKind = Literal["json", "html", "text", "empty", "quote"]
+"""`quote`: JSON whose message quotes the request's body."""
 
 
 class InjectedFault(BaseModel):

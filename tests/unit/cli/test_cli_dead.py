@@ -93,14 +93,21 @@ def test_a_list_explains_each_letter_and_shows_no_body(run: Run, bury: Bury) -> 
         "detail": "Loops answered 400",
         "status": 400,
         "attempts": 2,
-        "contact": "u1",
+        "contact": "u•••",
         "mappings": ["Send events"],
         "messageIds": ["m1"],
     }
     table = run("list", "loops")
     assert table.exit_code == 0
-    assert all(text in table.stdout for text in (letter.id, "refused", "u1", "Send events", "Loops answered 400"))
+    assert all(text in table.stdout for text in (letter.id, "refused", "u•••", "Send events", "Loops answered 400"))
     assert PRIVATE not in table.output + run("list", "--json").output
+
+
+def test_a_list_reveals_contacts_and_what_answers_quote_where_that_is_asked_for(run: Run, bury: Bury) -> None:
+    bury(contact="user-4711", detail="Loops answered 400 user-4711 is unknown")
+    for options in ((), ("--json",)):
+        assert "user-4711" not in run("list", *options).stdout
+        assert run("list", "--reveal", *options).stdout.count("user-4711") == 2
 
 
 def test_each_filter_narrows_the_list(run: Run, bury: Bury) -> None:
@@ -170,14 +177,14 @@ def test_show_tells_everything(run: Run, bury: Bury) -> None:
     assert said["answer"] == {"status": 400, "text": "no"}
     assert said["first_attempt"] == "2023-11-14T22:13:20Z"
     assert said["events"][0]["note"] == PRIVATE
-    page = run("show", letter.id).stdout
+    page = run("show", letter.id, "--utc").stdout
     for text in ("refused", "Loops answered 400", "POST /events/send", PRIVATE, "400 no", "m1", "2023-11-14T22:13:20Z"):
         assert text in page
 
 
 def test_what_a_sender_wrote_does_not_steer_the_terminal(run: Run, bury: Bury) -> None:
     letter = bury(contact="u\x1b[2J1", answer={"status": 400, "text": "no\r\nyes"})
-    for output in (run("list").stdout, run("show", letter.id).stdout):
+    for output in (run("list", "--reveal").stdout, run("show", letter.id).stdout):
         assert "u\\x1b[2J1" in output
         assert not {"\x1b", "\r"} & set(output)
 
@@ -248,7 +255,7 @@ def test_nothing_is_done_to_all_without_all(run: Run, redis: "Redis", bury: Bury
     for arguments in ([], ["loops"], [letter.id, "--all"], [letter.id, "--reason", "refused"], ["loops", "beta"]):
         assert run(command, *arguments).exit_code == 2
     assert redis.hlen(KEYS.dead) == 1
-    assert run(command, "--all").exit_code == 0
+    assert run(command, "--all", "--yes").exit_code == 0
     assert redis.hlen(KEYS.dead) == 0
 
 
@@ -256,7 +263,8 @@ def test_nothing_is_done_to_all_without_all(run: Run, redis: "Redis", bury: Bury
 def test_a_person_is_asked_first(  # noqa: PLR0913, PLR0917 - fixtures
     run: Run, redis: "Redis", bury: Bury, monkeypatch: pytest.MonkeyPatch, command: str, verb: str
 ) -> None:
-    monkeypatch.setattr("segue_worker.cli.dead._at_terminal", lambda: True)
+    for module in ("dead", "output"):
+        monkeypatch.setattr(f"segue_worker.cli.{module}.at_terminal", lambda: True)
     bury()
     refused = run(command, "--all", answer="n\n")
     assert refused.exit_code == 1
@@ -272,8 +280,53 @@ def test_a_person_is_asked_first(  # noqa: PLR0913, PLR0917 - fixtures
 
 def test_drop_forgets_and_counts(run: Run, redis: "Redis", bury: Bury) -> None:
     letter, other = bury(), bury("m2", reason="invalid")
-    assert json.loads(run("drop", "--reason", "invalid", "--json").stdout) == {"dry_run": False, "dropped": 1}
+    assert json.loads(run("drop", "--reason", "invalid", "--yes", "--json").stdout) == {"dry_run": False, "dropped": 1}
     assert ids(run("list", "--json")) == [letter.id]
-    result = run("drop", letter.id, other.id)
+    result = run("drop", letter.id, other.id, "--yes")
     assert (result.exit_code, "Deleted 1 dead letter" in result.stderr) == (1, True)
     assert redis.exists(KEYS.dead, KEYS.dead_at, KEYS.pending) == 0
+
+
+def test_groups_say_of_what_causes_letters_died(run: Run, bury: Bury) -> None:
+    first = bury("m1", detail="Loops answered 400 ada@example.com is wrong", at=int(time.time() * 1000) - 90_000_000)
+    second = bury("m2", detail="Loops answered 400 bob@example.com is wrong")
+    other = bury("m3", reason="mapping", detail="no such directive", request=None, answer=None)
+    found = json.loads(run("groups", "--json").stdout)
+    assert [(each["reason"], each["count"], each["example"]) for each in found] == [
+        ("refused", 2, second.id),
+        ("mapping", 1, other.id),
+    ]
+    assert sum(found[0].pop("per_hour")) == 1
+    assert found[0].pop("first") < found[0].pop("last")
+    assert len(found[0].pop("group")) == 8
+    assert found[0] == {
+        "destination": "loops",
+        "reason": "refused",
+        "detail": "Loops answered 400 \N{BULLET}\N{BULLET}\N{BULLET} is wrong",
+        "status": 400,
+        "mappings": ["Send events"],
+        "events": ["Signed Up"],
+        "count": 2,
+        "example": second.id,
+    }
+    assert found[1]["status"] is None
+    table = run("groups", "loops").stdout
+    assert "refused 400, Send events, Signed Up: Loops answered 400" in " ".join(table.split())
+    assert "example.com" not in table
+    assert PRIVATE not in table
+    assert first.id not in table
+
+
+def test_a_group_is_listed_replayed_and_dropped(run: Run, bury: Bury, redis: "Redis") -> None:
+    letters = [bury(f"m{at}", at=at, reason="refused" if at < 3 else "expired") for at in (1, 2, 3)]
+    refused, expired = (each["group"] for each in json.loads(run("groups", "--json").stdout))
+    assert ids(run("list", "--group", refused, "--json")) == [each.id for each in letters[:2]]
+    assert ids(run("list", "--group", refused, "--contact", "nobody", "--json")) == []
+    assert json.loads(run("replay", "loops", "--group", refused, "--json").stdout)["replayed"] == [
+        each.id for each in letters[:2]
+    ]
+    assert json.loads(run("drop", "--group", expired, "--yes", "--json").stdout) == {"dry_run": False, "dropped": 1}
+    assert redis.hlen(KEYS.dead) == 0
+    assert "there are no dead letters" in run("groups").stderr
+    assert "no dead letter matches" in run("groups", "--event", "identify").stderr
+    assert "no dead letter matches" in run("list", "--group", "00000000").stderr

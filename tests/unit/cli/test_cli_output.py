@@ -13,8 +13,8 @@ from segue_producer import Producer
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_worker.cli import segue
-from segue_worker.cli.tail import lines
 from segue_worker.observing.log import Logged
+from segue_worker.observing.log_lines import lines
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.log_record import Attempt, EventPart, Record, RequestPart
 from segue_worker.outbox.pause import Pause
@@ -119,5 +119,5 @@ def test_a_command_prints_no_control_character(run: Run, letter: DeadLetter, arg
 
 def test_a_line_of_tail_is_one_line() -> None:
     for line in lines("loops", Logged(1_700_000_000_000, RECORD)):
-        assert is_harmless(str(line))
-        assert "\n" not in str(line)
+        assert is_harmless(line.text(""))
+        assert "\n" not in line.text("")

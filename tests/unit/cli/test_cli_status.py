@@ -64,7 +64,7 @@ def test_a_configuration_that_cannot_be_read_is_only_a_remark(run: Run) -> None:
     assert "(segue check shows further problems)" in run("status").stderr
 
 
-def test_the_tables_fit_100_columns_and_explain_a_pause(
+def test_the_tables_keep_names_whole_and_explain_a_pause(
     run: Run, redis: "Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     redis.hset(DESTINATIONS, "a-destination-with-quite-a-long-name", 1)
@@ -75,10 +75,10 @@ def test_the_tables_fit_100_columns_and_explain_a_pause(
     monkeypatch.setattr("segue_worker.observing.metrics.speed.time.time", lambda: 1_700_000_040.0)
     redis.hset(f"{KEYS.stats}{1_700_000_040 // 60}", mapping={"requests": 30})
     redis.hset(f"{KEYS.stats}{1_700_000_040 // 60 - 1}", mapping={"requests": 60, "wait:6": 9, "took:14": 9})
-    result = run("status")
+    result = run("status", "--utc")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert max(map(len, lines)) <= 100
+    assert sum(line.startswith("a-destination-with-quite-a-long-name ") for line in lines) == 3
     rows = {line.split()[0]: line.split()[1:] for line in lines if line}
     assert [line.split() for line in lines if line.startswith("loops ") and "is paused" not in line] == [
         ["loops", "12,345,678", "0", "0", "0", "0", "0:00:00", "0", "-", "yes"],
@@ -207,3 +207,14 @@ def test_where_none_is_known_the_reason_is_told(run: Run, redis: "Redis") -> Non
     assert result.exit_code == 2
     assert "there is none: no worker has announced one" in result.stderr
     assert "segue.yaml: there is no such file" in result.stderr
+
+
+def test_a_pause_for_a_while_says_until_when(run: Run, redis: "Redis") -> None:
+    said = run("pause", "loops", "--reason", "a look around", "--for", "30m").stderr
+    until = json.loads(run("status", "--json").stdout)["destinations"]["loops"]["paused"]["until"]
+    assert said == f"Paused loops until {until}; it resumes by itself; to resume it before: segue resume loops\n"
+    assert paused(redis).until == paused(redis).since + 1_800_000
+    assert 0 < redis.pttl(KEYS.paused) <= 1_800_000
+    assert f"until {until}: a look around" in " ".join(run("status").stdout.split())
+    wrong = run("pause", "loops", "--for", "30")
+    assert (wrong.exit_code, "a number needs a unit" in wrong.stderr) == (2, True)

@@ -11,6 +11,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from segue_worker.dashboard.context import Dashboard
 from segue_worker.dashboard.jobs import Job, Jobs
+from segue_worker.observing.status import utc_text
 from segue_worker.operating.retry_now import retry_now, waiting_retries
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.pause import Pause
@@ -121,7 +122,7 @@ async def test_chosen_letters_are_replayed_after_a_question(
     question = await visitor.post("/dead/confirm", fields)
     assert "Replay <b>1</b> dead letter of" in question.text
     assert redis.hlen(KEYS.dead) == 2
-    job = await _finished(visitor, dashboard, await visitor.post("/dead/start", _fields(question.text)))
+    job = await finished(visitor, dashboard, await visitor.post("/dead/start", fields_of(question.text)))
     assert dict(job.counts) == {"replayed": 1}
     assert redis.hkeys(KEYS.dead) == [other.id.encode()]
     (entry,) = redis.lrange(KEYS.outbox + "u1", 0, -1)
@@ -136,7 +137,7 @@ async def test_all_that_match_are_dropped_but_none_that_died_since(
     kept = bury(reason="expired")
     question = await visitor.post("/dead/confirm", _everything("drop", reason="refused", since="1h"))
     late = bury(at=NOW_MS + 10)
-    job = await _finished(visitor, dashboard, await visitor.post("/dead/start", _fields(question.text)))
+    job = await finished(visitor, dashboard, await visitor.post("/dead/start", fields_of(question.text)))
     assert dict(job.counts) == {"deleted": 1}
     assert set(redis.hkeys(KEYS.dead)) == {kept.id.encode(), late.id.encode()}
 
@@ -145,8 +146,8 @@ async def test_what_cannot_be_replayed_is_named(visitor: HttpVisitor, bury: Bury
     letter = bury(mappings=("No longer there",))
     assert "no mapping &#39;No longer there&#39;" in (await visitor.get(f"/dead/loops/{letter.id}")).text
     question = await visitor.post("/dead/confirm", _everything("replay"))
-    answer = await visitor.post("/dead/start", _fields(question.text))
-    job = await _finished(visitor, dashboard, answer)
+    answer = await visitor.post("/dead/start", fields_of(question.text))
+    job = await finished(visitor, dashboard, answer)
     assert dict(job.counts) == {"refused": 1}
     assert "No longer there" in (await visitor.get(answer.headers["location"])).text
 
@@ -193,12 +194,24 @@ def test_a_job_that_breaks_off_says_so_without_details(caplog: pytest.LogCapture
 async def test_pause_and_resume(visitor: HttpVisitor, redis: FakeRedis, hints: list[str]) -> None:
     await visitor.post("/pause/loops", {"reason": "new key <soon>"})
     pause = Pause.from_json(redis.get(KEYS.paused) or b"")
-    assert (pause.reason, pause.since, pause.next_probe) == ("new key <soon>", NOW_MS, None)
+    assert (pause.reason, pause.next_probe, pause.until) == ("new key <soon>", None, None)
     assert "new key &lt;soon&gt;" in (await visitor.get("/")).text
     await visitor.post("/resume/loops", {})
     assert not redis.exists(KEYS.paused)
     assert hints == ["loops"]
     assert (await visitor.post("/pause/elsewhere", {})).status_code == 404
+
+
+async def test_a_pause_for_a_while_says_until_when(visitor: HttpVisitor, redis: FakeRedis) -> None:
+    answer = await visitor.post("/pause/loops", {"reason": "a look <around>", "for": "soon"})
+    assert "“For”: not a duration" in answer.text
+    assert 'value="a look &lt;around&gt;"' in answer.text
+    assert not redis.exists(KEYS.paused)
+    await visitor.post("/pause/loops", {"reason": "a look around", "for": "30m"})
+    until = Pause.from_json(redis.get(KEYS.paused) or b"").until
+    assert until is not None
+    assert f'until <time datetime="{utc_text(until)}">' in (await visitor.get("/")).text
+    assert "It resumes by itself" in (await visitor.get("/pause/loops")).text
 
 
 async def test_an_event_is_previewed(visitor: HttpVisitor) -> None:
@@ -234,12 +247,12 @@ def _value(text: str, name: str) -> str:
     return found.group(1)
 
 
-def _fields(text: str) -> dict[str, str]:
+def fields_of(text: str) -> dict[str, str]:
     """The hidden fields of the page's own form."""
     return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text.split("<main", 1)[1]))
 
 
-async def _finished(visitor: HttpVisitor, dashboard: Dashboard, answer: Any) -> Job:
+async def finished(visitor: HttpVisitor, dashboard: Dashboard, answer: Any) -> Job:
     assert answer.status_code == 303
     job = dashboard.jobs.find(answer.headers["location"].removeprefix("/jobs/"))
     assert job is not None

@@ -40,7 +40,8 @@ def dashboard(folder: Path) -> Iterator[Dashboard]:
     config = folder / "segue.yaml"
     config.write_text(f"destinations:\n{destinations}", encoding="utf-8")
     with FakeRedis(server=FakeServer(version=(6, 2))) as redis:
-        redis.zadd(WORKERS, {"worker": int(redis.time()[0]) * 1000})
+        # For longer than all tests take.
+        redis.zadd(WORKERS, {"worker": (int(redis.time()[0]) + 3600) * 1000})
         redis.hset(Keys("team-200").dead, "letter", json.dumps({}))
         redis.set(Keys("team-250").pending, 95)
         redis.hset(Keys("team-250").settings, "max_pending", 100)

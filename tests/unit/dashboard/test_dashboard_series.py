@@ -1,8 +1,11 @@
 """Minutes added up into points."""
 
+import pytest
 from fakeredis import FakeRedis
 
+from segue_worker.dashboard.pages import seconds_text
 from segue_worker.dashboard.series import MINUTE_MS, RANGES, Range, plot_series
+from segue_worker.outbox import histogram
 
 from .conftest import KEYS, NOW_MS, HttpVisitor
 
@@ -51,3 +54,32 @@ async def test_each_range_is_served_whole(visitor: HttpVisitor, redis: FakeRedis
         assert sum(series["delivered"]) > 0
         assert series["limit"] == 10
     assert (await visitor.get("/series/elsewhere")).status_code == 404
+
+
+def test_the_time_of_an_average_delivery_is_split_into_waiting_limit_and_loops() -> None:
+    span = Range("x", "X", 4, 2, 1)
+    counted: dict[str, int] = {"sum:limit": 400}
+    for ms in (100, 300):
+        histogram.count("took", ms, counted)
+    for ms in (1000, 1000, 2500):
+        histogram.count("wait", ms, counted)
+    series = plot_series([counted, {}, {"wait:3": 1, "took:3": 1}, {}], HALF, span, None)
+    # The second point was counted by a version that kept no sums.
+    assert series["loops_s"] == [0.2, None]
+    assert series["limit_s"] == [0.2, None]
+    assert series["waiting_s"] == [1.1, None]
+
+
+def test_what_requests_took_together_is_never_more_than_the_whole() -> None:
+    counted: dict[str, int] = {}
+    histogram.count("took", 900, counted)
+    histogram.count("wait", 600, counted)
+    assert plot_series([counted], HALF, Range("x", "X", 1, 1, 1), None)["waiting_s"] == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "\N{EN DASH}"), (0, "0"), (0.0004, "0.4 ms"), (0.076, "76 ms"), (1.24, "1.2 s"), (12.3, "12 s"), (240, "4 min"), (9000, "2.5 h"), (260_000, "3 d")],
+)  # fmt: skip
+def test_times_are_written_in_the_unit_that_suits_them(seconds: float | None, text: str) -> None:
+    assert seconds_text(seconds) == text

@@ -125,6 +125,19 @@ async def test_a_pause_by_hand_is_not_probed(bench: Bench) -> None:
     assert bench.requests == []
 
 
+async def test_a_pause_that_outlives_its_time_ends_and_what_waited_is_sent(bench: Bench) -> None:
+    until = bench.now_ms + 1_800_000
+    await bench.outbox().pause(Pause("by hand", bench.now_ms, None, until=until))
+    await bench.enqueue(TRACK)
+    bench.now_ms = until - 1
+    assert not await bench.run()
+    assert bench.requests == []
+    bench.now_ms = until
+    await bench.run()
+    assert [request["path"] for request in bench.requests] == ["/events/send"]
+    assert await bench.outbox().paused() is None
+
+
 async def test_a_final_refusal_becomes_a_dead_letter_and_the_contact_goes_on(bench: Bench) -> None:
     bench.sandbox.faults.add(InjectedFault(status=400, event="Bad"))
     await bench.enqueue(IDENTIFY, {**TRACK, "event": "Bad", "messageId": "bad"}, TRACK)

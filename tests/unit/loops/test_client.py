@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from segue_sandbox.faults import FaultKind, InjectedFault
 from segue_worker.loops import LoopsClient, LoopsConnectionError, LoopsTimeoutError, NoAnswerError
 from segue_worker.loops.answer import RETRY_AFTER_LONGEST_S, read_answer
-from segue_worker.loops.client import READ_MOST, tls_context
+from segue_worker.loops.client import READ_MOST
+from segue_worker.loops.transport import tls_context
 from tests.sandbox_server import SandboxServer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

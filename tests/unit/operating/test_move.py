@@ -241,7 +241,7 @@ def test_the_old_destination_is_held_meanwhile_and_goes_on_afterwards(town: Town
     assert "segue move old new" in Pause.from_json(pause).reason
     go(redis)
     assert not redis.exists(OLD.paused)
-    pausing.pause(redis, "old", "by hand", 1)
+    pausing.pause(redis, "old", "by hand")
     go(redis)
     assert redis.exists(OLD.paused)
 

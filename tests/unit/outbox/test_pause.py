@@ -46,6 +46,21 @@ def test_a_probe_is_wanted_when_its_time_has_come_or_the_clock_was_set_back() ->
     assert not begin(PauseKind.HAND, "by hand", NOW).wants_probe(NOW * 2)
 
 
+def test_one_with_an_end_survives_being_written_and_others_are_read_by_older_versions() -> None:
+    pause = Pause("reason", NOW, None, until=NOW + 1)
+    assert Pause.from_json(pause.to_json()) == pause
+    assert b"until" not in Pause("reason", NOW, None).to_json()
+
+
+@pytest.mark.parametrize(
+    ("now", "ended"),
+    [(NOW - 1, 1), (NOW, 0), (NOW + 59_999, 0), (NOW + 60_000, 1), (NOW + 10**9, 1)],
+)
+def test_a_pause_has_ended_when_its_time_is_over_or_the_clock_stands_before_its_beginning(now: int, ended: int) -> None:
+    assert Pause("reason", NOW, None, until=NOW + 60_000).has_ended(now) == bool(ended)
+    assert not Pause("reason", NOW, None).has_ended(now)
+
+
 @pytest.mark.parametrize(
     "raw",
     [

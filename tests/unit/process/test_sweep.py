@@ -14,6 +14,7 @@ from segue_worker.observing.queue_age import record_queue_age
 from segue_worker.observing.status import read_statuses
 from segue_worker.outbox.counters import OLDEST
 from segue_worker.outbox.outgoing import Outgoing, Parked
+from segue_worker.outbox.pause import Pause
 from segue_worker.process.sweep import RECOUNTED_AFTER_MS, RECOUNTED_CONTACTS, sweep
 
 KEYS = Keys("loops")
@@ -135,3 +136,14 @@ async def test_the_hint_of_a_destination_does_not_wait_for_its_chores(redis: Fak
     await redis.sadd(KEYS.parked, "no such thing is kept here")
     await redis.zadd(KEYS.due, {"u1": NOW_MS})
     assert await sweep(redis, [destination("loops")]) == ["loops"]
+
+
+@pytest.mark.parametrize(("since_s", "until_s", "wanted"), [(-60, 60, []), (-60, -1, ["loops"]), (60, 120, ["loops"])])
+async def test_a_pause_whose_time_is_over_or_has_not_begun_wants_a_run_that_ends_it(
+    redis: FakeAsyncRedis, since_s: int, until_s: int, wanted: list[str]
+) -> None:
+    seconds, _ = await redis.time()
+    pause = Pause("by hand", (seconds + since_s) * 1000, None, until=(seconds + until_s) * 1000)
+    await redis.set(KEYS.paused, pause.to_json())
+    await redis.zadd(KEYS.due, {"u1": seconds * 1000})
+    assert await sweep(redis, [destination("loops")]) == wanted

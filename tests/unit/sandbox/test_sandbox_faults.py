@@ -23,6 +23,7 @@ from .calls import ADA, find, send, update
         ("html", "text/html; charset=utf-8"),
         ("text", "text/plain; charset=utf-8"),
         ("empty", None),
+        ("quote", "application/json"),
     ],
 )
 def test_9_1_server_errors(
@@ -34,6 +35,7 @@ def test_9_1_server_errors(
     assert response.headers["retry-after"] == "3"
     assert ("x-ratelimit-limit" in response.headers) == (body != "html")
     assert (response.content == b"") == (body == "empty")
+    assert (ADA in response.text) == (body == "quote")
     assert (len(sandbox.team("acme").contacts), sandbox.ledger.entries[0].fault) == (0, f"status {status}")
     sandbox.faults.replace([])
     assert send(api, "key", email=ADA).status_code == 200

@@ -27,7 +27,7 @@ segue = CommandGroup(
             "segue_worker.cli.dashboard:dashboard",
             "Serve a dashboard: overview, retries, dead letters, mappings, look-up.",
         ),
-        "dead": ("segue_worker.cli.dead:dead", "List, show, replay or delete dead letters."),
+        "dead": ("segue_worker.cli.dead:dead", "Group, list, show, replay or delete dead letters."),
         "demo": ("segue_worker.cli.demo:demo", "Watch Segue work; needs no API key and no server."),
         "doctor": (
             "segue_worker.cli.doctor:doctor",
@@ -61,7 +61,7 @@ segue = CommandGroup(
         "metrics": ("segue_worker.cli.metrics:metrics", "Print the metrics in Prometheus's text format."),
         "status": ("segue_worker.cli.status:status", "Show the state, speed and counters of each destination."),
         "tail": ("segue_worker.cli.tail:tail", "Follow what happens to events, live."),
-        "trace": ("segue_worker.cli.trace:trace", "Show what happened to one event."),
+        "trace": ("segue_worker.cli.trace:trace", "Show what happened to an event, or to all of a person."),
         "tracking-api": (
             "segue_worker.cli.tracking_api:tracking_api",
             "Serve an HTTP endpoint for Segment and RudderStack SDKs.",

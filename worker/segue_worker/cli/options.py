@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from segue_producer.settings import DEFAULT_REDIS_URL
+from segue_worker.cli.output import UTC_TIMES
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -28,6 +29,18 @@ def config_option(command: CommandT) -> CommandT:
 def json_option(command: CommandT) -> CommandT:
     """`--json`: handed over as `as_json`, a flag."""
     return click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")(command)
+
+
+def times_option(command: CommandT) -> CommandT:
+    """`--utc`: handed over to nobody; `segue_worker.cli.output.moment` writes times in UTC then."""
+    return click.option(
+        "--utc",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=lambda ctx, _param, value: ctx.meta.update({UTC_TIMES: value}),
+        help="Times in UTC; otherwise local, with the zone.",
+    )(command)
 
 
 def redis_option(command: CommandT) -> CommandT:

@@ -1,43 +1,57 @@
 """`segue pause` and `segue resume`: pause a destination by hand, and resume it."""
 
-import time
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from segue_worker.cli.options import config_option, redis_option
-from segue_worker.cli.output import remark
+from segue_worker.cli.completion import DESTINATION
+from segue_worker.cli.options import config_option, redis_option, times_option
+from segue_worker.cli.output import moment, remark
 from segue_worker.cli.store import choose, opened
 from segue_worker.observing.destinations import known_destinations
 from segue_worker.operating import pause as operating
 
 
+def _span(_context: click.Context, _parameter: click.Parameter, value: str | None) -> timedelta | None:
+    try:
+        return None if value is None else operating.read_span(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command(
-    epilog='Example: segue pause loops --reason "new API key on its way"',
+    epilog='Example: segue pause loops --reason "Loops is being maintained" --for 30m',
     short_help="Pause a destination: nothing is sent until it is resumed.",
 )
-@click.argument("destination")
+@click.argument("destination", type=DESTINATION)
 @click.option("--reason", default="paused by hand", show_default=True, help="What `segue status` says about it.")
+@click.option(
+    "--for", "span", metavar="TIME", callback=_span, help="Resume it by itself after a time such as 30m or 2h."
+)
+@times_option
 @config_option
 @redis_option
-def pause(destination: str, *, reason: str, config: Path, redis_url: str) -> None:
-    """Pause DESTINATION: nothing is sent until it is resumed.
+def pause(destination: str, *, reason: str, span: timedelta | None, config: Path, redis_url: str) -> None:
+    """Pause DESTINATION: nothing is sent until it is resumed, or the time of --for is over.
 
     Events are still accepted, and wait in order. Requests that are under way are finished. A destination that Segue had
     paused itself now counts as paused by hand, so that no probe resumes it.
     """
     with opened(redis_url) as redis:
         name = choose(redis, known_destinations(redis, config), destination)
-        earlier = operating.pause(redis, name, reason, int(time.time() * 1000))
+        for_ms = span // timedelta(milliseconds=1) if span else None
+        paused, earlier = operating.pause(redis, name, reason, for_ms=for_ms)
     done = f"{name} was paused already" if earlier else f"Paused {name}"
-    remark(f"{done}; to resume it: segue resume {name}")
+    until = f" until {moment(paused.until)}; it resumes by itself" if paused.until else ""
+    remark(f"{done}{until}; to resume it{' before' if until else ''}: segue resume {name}")
 
 
 @click.command(
     epilog="Example: segue resume loops",
     short_help="Resume a paused destination.",
 )
-@click.argument("destination")
+@click.argument("destination", type=DESTINATION)
 @config_option
 @redis_option
 def resume(destination: str, *, config: Path, redis_url: str) -> None:

@@ -21,12 +21,14 @@ class Document:
         data: dictionaries, lists, texts, numbers, booleans and None, as the file nests them.
         lines: the line on which each path begins, which is that of its key or list item.
         replaced: the paths of texts with variables, and what those held. It must never be shown.
+        written: the same texts as the file writes them.
         findings: takes the problems and warnings; it holds those met so far.
     """
 
     data: Any
     lines: dict[Where, int]
     replaced: dict[Where, frozenset[str]]
+    written: dict[Where, str]
     findings: Findings
 
 
@@ -80,6 +82,7 @@ class _Reading:
     serving: bool
     lines: dict[Where, int] = field(default_factory=dict)
     replaced: dict[Where, frozenset[str]] = field(default_factory=dict)
+    written: dict[Where, str] = field(default_factory=dict)
     missing: list[YamlFault] = field(default_factory=list)
 
     def document(self, file: str, root: Node, faults: list[YamlFault]) -> Document:
@@ -90,7 +93,7 @@ class _Reading:
         for where, line, reason in self.missing:
             findings.missing_value(where, reason, line=line)
         findings.silence(frozenset(where for where, _, _ in self.missing))
-        return Document(data, self.lines, self.replaced, findings)
+        return Document(data, self.lines, self.replaced, self.written, findings)
 
     def _value(self, node: Node, where: Where, line: int) -> Any:
         self.lines[where] = line
@@ -109,4 +112,5 @@ class _Reading:
         self.missing.extend((where, line, reason) for reason in outcome.reasons)
         if outcome.values:
             self.replaced[where] = outcome.values
+            self.written[where] = text
         return outcome.text

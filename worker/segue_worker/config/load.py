@@ -19,6 +19,7 @@ from segue_worker.config.schema import DestinationShape, FileShape
 from segue_worker.config.validation import validate
 from segue_worker.config.yaml_tree import DocumentError
 from segue_worker.errors import ConfigError
+from segue_worker.mapping import CompiledMapping
 
 DEFAULT_PATH = "segue.yaml"
 
@@ -84,7 +85,8 @@ def inspect_config(
     config = Config(
         path=file,
         destinations=tuple(
-            _destination(each, credentials["destinations", index]) for index, each in enumerate(shape.destinations)
+            _destination(each, credentials["destinations", index], compiled(each, index, document))
+            for index, each in enumerate(shape.destinations)
         ),
         sources=tuple(
             Source(
@@ -110,7 +112,7 @@ def _version(shape: FileShape, credentials: Mapping[Where, SecretStr]) -> str:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
-def _destination(shape: DestinationShape, api_key: SecretStr) -> Destination:
+def _destination(shape: DestinationShape, api_key: SecretStr, mappings: tuple[CompiledMapping, ...]) -> Destination:
     return Destination(
         name=shape.name,
         api_key=api_key,
@@ -126,6 +128,6 @@ def _destination(shape: DestinationShape, api_key: SecretStr) -> Destination:
         parallel_runs=shape.parallel_runs,
         timeout=shape.timeout,
         dead_letter=DeadLetterLimits(keep=shape.dead_letter.keep, max=shape.dead_letter.max),
-        mappings=compiled(shape),
+        mappings=mappings,
         skip_unchanged=shape.skip_unchanged,
     )

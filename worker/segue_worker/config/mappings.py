@@ -30,9 +30,22 @@ def check_mappings(document: Document) -> None:
             _check(mapping, ("destinations", index, "mappings", at), document)
 
 
-def compiled(destination: DestinationShape) -> tuple[CompiledMapping, ...]:
-    """Compile the mappings of a destination that has no problems."""
-    return tuple(_compile(mapping, destination.values, destination.max_wait) for mapping in destination.mappings)
+def compiled(destination: DestinationShape, index: int, document: Document) -> tuple[CompiledMapping, ...]:
+    """Compile the mappings of a destination that has no problems, and is the file's at `index`."""
+    found = tuple(_compile(mapping, destination.values, destination.max_wait) for mapping in destination.mappings)
+    for at, mapping in enumerate(found):
+        fields = _written(mapping.definition.fields, ("destinations", index, "mappings", at, "fields"), document)
+        mapping.definition = mapping.definition._replace(fields=fields)
+    return found
+
+
+def _written(value: Any, where: Where, document: Document) -> Any:
+    """A value as the file writes it, with the names of variables."""
+    if isinstance(value, dict):
+        return {name: _written(each, (*where, name), document) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_written(each, (*where, place), document) for place, each in enumerate(value)]
+    return document.written.get(where, value)
 
 
 def _compile(mapping: MappingShape, values: Values = "repair", events_wait: timedelta = timedelta()) -> CompiledMapping:

@@ -18,7 +18,18 @@ from segue_worker.dashboard.context import Dashboard, PageRequest
 from segue_worker.dashboard.pages import SEE_OTHER, STATIC, problem
 from segue_worker.dashboard.security import SecurityHeaders, from_own_page
 from segue_worker.dashboard.sessions import COOKIE, Session, Sessions
-from segue_worker.dashboard.views import dead, health, lookup, mappings, overview, pauses, retries, schema, session
+from segue_worker.dashboard.views import (
+    dead,
+    events,
+    health,
+    lookup,
+    mappings,
+    overview,
+    pauses,
+    retries,
+    schema,
+    session,
+)
 
 View = Callable[[PageRequest], Response]
 LONGEST_FORM: Final = 1024 * 1024
@@ -32,6 +43,7 @@ def create_app(dashboard: Dashboard) -> Starlette:
         _page("/", overview.overview),
         _page("/numbers/{destination}", overview.numbers),
         _page("/series/{destination}", overview.series),
+        _page("/events", events.events),
         _page("/retries", retries.retries),
         _page("/retries/now", retries.now, method="POST"),
         _page("/retries/{destination}/{handle}", retries.show),
@@ -44,6 +56,7 @@ def create_app(dashboard: Dashboard) -> Starlette:
         _page("/dead/{destination}/{letter}", dead.show, method="POST"),
         _page("/mappings", mappings.mappings),
         _page("/mappings/preview", mappings.preview_event, method="POST"),
+        _page("/mappings/{destination}", mappings.show),
         _page("/schema", schema.schema),
         _page("/lookup", lookup.ask),
         _page("/lookup", lookup.answer, method="POST"),

@@ -15,6 +15,7 @@ from segue_worker.dashboard.sessions import Session, Sessions
 from segue_worker.dashboard.throttle import Throttle
 from segue_worker.observing.destinations import KnownDestinations, known_destinations
 from segue_worker.observing.overall import Overall, read_overall
+from segue_worker.operating.dead_letters import LetterIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Dashboard:
         public_origin: under which people know it, as `https://segue.example.com`; "" where nobody has said.
         clock: unix seconds.
         inspect: reads the configuration.
+        letters: what is known of dead letters.
     """
 
     redis: "Redis"
@@ -42,6 +44,7 @@ class Dashboard:
     clock: Callable[[], float] = time.time
     public_origin: str = ""
     inspect: Callable[[Path], Inspection] = field(default_factory=ConfigCache)
+    letters: LetterIndex = field(default_factory=LetterIndex)
 
     def known(self) -> KnownDestinations:
         """The destinations that the configuration or Redis names."""

@@ -12,11 +12,13 @@ from segue_worker.dashboard.sessions import COOKIE, SESSION_S
 from segue_worker.masking import mask_contact, mask_json, mask_known, mask_text, plain_answer, show_json
 from segue_worker.observing.overall import Overall
 from segue_worker.observing.status import utc_text
+from segue_worker.operating.dead_letters import called
 
 OK: Final = 200
 SEE_OTHER: Final = 303
 NAVIGATION: Final = (
     ("/", "Overview"),
+    ("/events", "Events"),
     ("/retries", "Retries"),
     ("/dead", "Dead letters"),
     ("/mappings", "Mappings"),
@@ -52,6 +54,16 @@ def measure_text(value: float | None) -> str:
     if value is None:
         return "\N{EN DASH}"
     return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 - a thousand
+
+
+def seconds_text(value: float | None) -> str:
+    """A measured time in the unit that suits it, as charts.js writes it: `76 ms`, `1.2 s`, `4 min`; or a dash."""
+    if value is None:
+        return "\N{EN DASH}"
+    units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"), (0.001, "ms"))
+    length, unit = next((each for each in units if value >= each[0]), units[-1])
+    number = value / length
+    return f"{float(f'{number:.2g}') if number < 10 else round(number):g} {unit}" if value else "0"  # noqa: PLR2004 - a digit
 
 
 def share_text(value: float | None) -> str:
@@ -123,6 +135,8 @@ def _environment() -> Environment:
         utc=utc_text,
         number=number_text,
         measure=measure_text,
+        seconds=seconds_text,
+        called=called,
         share=share_text,
         mask_contact=mask_contact,
         mask_text=mask_text,

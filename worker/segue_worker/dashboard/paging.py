@@ -34,7 +34,12 @@ def page_of(call: PageRequest, names: Sequence[str], size: int) -> DestinationPa
     """The page that a request asks for: `destination`, exactly, or the page `page` of those with `search` in their names."""
     exact, search = call.query("destination"), call.query("search")
     found = [name for name in names if (name == exact if exact else search.casefold() in name.casefold())]
-    pages = max(1, -(-len(found) // size))
-    asked = call.query("page")
-    page = min(max(1, int(asked)), pages) if asked.isdecimal() and len(asked) < len(str(pages)) + 1 else 1
+    page, pages = page_number(call, len(found), size)
     return DestinationPage(tuple(found[(page - 1) * size : page * size]), search, len(found), page, pages)
+
+
+def page_number(call: PageRequest, found: int, size: int) -> tuple[int, int]:
+    """Which page a request asks for, of how many, where `found` things are shown `size` a page."""
+    pages = max(1, -(-found // size))
+    asked = call.query("page")
+    return min(max(1, int(asked)), pages) if asked.isdecimal() and len(asked) <= len(str(pages)) else 1, pages

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from segue_worker.outbox.counters import OLDEST
-from segue_worker.outbox.histogram import Histogram
+from segue_worker.outbox.histogram import LIMITED, Histogram
 
 PERCENTS: Final = {"delivery": (50, 95, 99), "request": (50, 95)}
 MINUTE_MS: Final = 60_000
@@ -56,7 +56,8 @@ def plot_series(minutes: Sequence[Mapping[str, int]], now_ms: int, span: Range, 
 
     Returns:
         `times` (unix seconds of each point's beginning) and series of the same length; outcomes, retries and 429s per
-        minute, requests per second, percentiles and queue age in seconds (None where nothing was recorded).
+        minute, requests per second; in seconds (None where nothing was recorded) percentiles, queue age, and where the
+        time of an average delivery went: `waiting_s` in the outbox, `limit_s` for the limit, `loops_s` at Loops.
     """
     last, passed_ms = divmod(now_ms, MINUTE_MS)
     first = last - len(minutes) + 1
@@ -74,8 +75,25 @@ def plot_series(minutes: Sequence[Mapping[str, int]], now_ms: int, span: Range, 
         **_percentiles("delivery", [Histogram.read("wait", point) for point in points]),
         **_percentiles("request", [Histogram.read("took", point) for point in points]),
         "queue_age_s": [_oldest_s(minutes[at : at + span.step]) for at in range(0, len(minutes), span.step)],
+        **_split(points),
         "limit": limit,
     }
+
+
+def _split(points: Sequence[Mapping[str, int]]) -> dict[str, list[float | None]]:
+    """The averages. The sums of a delivery's parts are those of requests, of which a merged one is of several events."""
+    series: dict[str, list[float | None]] = {"waiting_s": [], "limit_s": [], "loops_s": []}
+    for point in points:
+        wait, took = Histogram.read("wait", point), Histogram.read("took", point)
+        if not (wait.total and wait.sum_ms and took.total):
+            # Before the sums were counted by the minute there were none.
+            parts: tuple[float | None, ...] = (None, None, None)
+        else:
+            limit, loops = point.get(LIMITED, 0) / took.total, took.sum_ms / took.total
+            parts = max(0.0, wait.sum_ms / wait.total - limit - loops), limit, loops
+        for name, ms in zip(series, parts, strict=True):
+            series[name].append(_seconds(ms))
+    return series
 
 
 def _percentiles(name: str, histograms: Sequence[Histogram]) -> dict[str, list[float | None]]:

@@ -192,7 +192,7 @@ class Backlog:
         except Exception as error:  # noqa: BLE001 - whatever an event does to a mapping, its neighbours go on
             self._bury(waiting, "mapping", f"the mapping failed with {type(error).__name__}", name)
         else:
-            if request is None or not self._is_late(waiting, mapping):
+            if request is None or not mapping.max_wait_ms or not self._is_late(waiting, mapping):
                 return request
             waited = duration_text(timedelta(seconds=(self._now_ms() - waiting.enqueued) // 1000))
             most = duration_text(timedelta(milliseconds=mapping.max_wait_ms))
@@ -201,8 +201,8 @@ class Backlog:
 
     def _is_late(self, waiting: Waiting, mapping: CompiledMapping) -> bool:
         """Whether an event's turn comes too late; never that of a replay, which somebody asked for."""
-        most = mapping.max_wait_ms
-        return bool(most and waiting.enqueued and not waiting.replay and self._now_ms() - waiting.enqueued > most)
+        late = self._now_ms() - waiting.enqueued > mapping.max_wait_ms
+        return bool(late and waiting.enqueued and not waiting.replay)
 
     def count(self, **counters: Unpack[Counts]) -> None:
         """Add to what the next settlement counts."""
@@ -258,15 +258,22 @@ class Backlog:
             self._count_repairs(request.refs)
         if noted and outcome == "parked":
             waiting = (self._events[place] for place in sorted({ref.event for ref in request.refs}))
-            self._parked = [
-                EventPart(each.identity, event_name(each.event), "parked", each.enqueued) for each in waiting
-            ]
+            self._parked = [self.journal.event(each, "parked", each.enqueued) for each in waiting]
 
     def subject(self, request: Outgoing) -> dict[str, Any]:
         """What a request stands for, as fields of the log."""
         events = [self._events[ref.event] for ref in request.refs]
         mappings = (ref.mapping for ref in request.refs)
-        return subject((each.message_id for each in events), (event_name(each.event) for each in events), mappings)
+        # Only where there is one: not everybody traces.
+        trace = next((each.trace for each in events if each.trace), "")
+        traced = {"trace_id": trace.split("-")[1]} if trace else {}
+        return traced | subject(
+            (each.message_id for each in events), (event_name(each.event) for each in events), mappings
+        )
+
+    def traces(self, request: Outgoing) -> list[str]:
+        """The `traceparent` of each event that a request stands for, or ""."""
+        return [self._events[ref.event].trace for ref in request.refs]
 
     def _count_repairs(self, refs: Sequence[Ref]) -> None:
         for ref in refs:
@@ -372,14 +379,15 @@ class Backlog:
                 replaced[place] = waiting.partial()
                 waiting.changed = False
                 dead += waiting.dead
-                if faults := _faults(waiting):
-                    parts.append(EventPart(waiting.identity, event_name(waiting.event), "begun", 0, faults=faults))
+                faults = _faults(waiting)
+                if faults or self.journal.names(waiting):
+                    parts.append(self.journal.event(waiting, "begun", faults=faults))
                 waiting.dead = []
         # Where nothing is recorded an interruption is not either: the next claim knows of it, and tells.
         records = bool(gone or replaced) or then is not Next.RETURN
         if not parts and records and self.journal.wants_event and self.head < len(self._events):
             head = self._events[self.head]
-            parts.append(EventPart(head.identity, event_name(head.event), "interrupted", head.enqueued))
+            parts.append(self.journal.event(head, "interrupted", head.enqueued))
         counters["dead"] = len(dead)
         record, measures, explanations = self.journal.take(parts)
         return Settlement(
@@ -410,9 +418,8 @@ class Backlog:
             self.journal.waited(waiting.enqueued, now_ms)
         if waiting.event is not None and outcome != "duplicate" and not waiting.replay:
             self.journal.mapped(waiting.done)
-        return EventPart(
-            *(waiting.identity, event_name(waiting.event), outcome, waiting.enqueued, because, _faults(waiting))
-        )
+        faults = _faults(waiting) if waiting.dead else ()
+        return self.journal.event(waiting, outcome, waiting.enqueued, because, faults)
 
 
 def _wanted(only: Sequence[str], mappings: Sequence[CompiledMapping]) -> "_Named":
@@ -428,8 +435,6 @@ def _wanted(only: Sequence[str], mappings: Sequence[CompiledMapping]) -> "_Named
 
 def _faults(waiting: Waiting) -> list[Fault]:
     """The mappings that failed, as far as they are not recorded yet."""
-    if not waiting.dead:
-        return []
     return [
         Fault(letter.reason, letter.mappings[0] if letter.mappings else "", letter.id)
         for letter in waiting.dead

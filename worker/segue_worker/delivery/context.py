@@ -6,7 +6,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from segue_worker.config import Destination
 from segue_worker.delivery.lease import Hold, Lease
 from segue_worker.delivery.watch import Watch
 from segue_worker.logs import facts
-from segue_worker.loops import LoopsClient, NoAnswerError
+from segue_worker.loops import Answer, LoopsClient, NoAnswerError
 from segue_worker.outbox import Outbox
 from segue_worker.outbox.pause import PauseKind, begin
 from segue_worker.pacing import Pacer
@@ -22,6 +22,8 @@ from segue_worker.schema.sent import SentKeys
 
 KEY_GOOD_S: Final = 10.0
 """For how long Loops's word that it takes the key is believed, when single requests are refused."""
+
+SendTraced = Callable[[Awaitable[Answer], str, Sequence[str], dict[str, Any]], Awaitable[Answer]]
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class RunContext:
         in_flight: messageId of each event being delivered now → the hold of the latest claim that has it.
         counts: what was settled, by counter, for the log.
         sent: notes what requests hold.
+        send_traced: sends a request within its spans (`segue_worker.delivery.spans`); None where nobody asked for traces.
         leaving: set when nothing new may be sent: the run's time is over, it lost its place, or it paused.
     """
 
@@ -63,6 +66,7 @@ class RunContext:
     in_flight: dict[str, Hold] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     sent: SentKeys = field(default_factory=SentKeys)
+    send_traced: SendTraced | None = None
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     _key_asked: float = -math.inf
 

@@ -10,10 +10,22 @@ from segue_producer.keys import contact_digest
 from segue_worker.mapping.values import Repair
 from segue_worker.outbox import histogram
 from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
-from segue_worker.outbox.log_record import Attempt, EventPart, Record, RepairPart, RequestOutcome, RequestPart
+from segue_worker.outbox.entry import Waiting
+from segue_worker.outbox.log_record import (
+    Attempt,
+    EventOutcome,
+    EventPart,
+    Fault,
+    Record,
+    RepairPart,
+    RequestOutcome,
+    RequestPart,
+)
+from segue_worker.outbox.names import names_of
 from segue_worker.schema.sent import SentKeys
 
-_LONGEST_NAME: Final = 100
+LONGEST_NAME: Final = 100
+"""Characters of an event's name that the log keeps."""
 _REPAIRS_TOLD: Final = 50
 
 
@@ -26,7 +38,7 @@ class Journal:
         sent: notes what requests hold; nothing does where it is left out.
     """
 
-    __slots__ = ("_attempts", "_contact", "_explanations", "_interrupted", "_measures", "_request", "sent")
+    __slots__ = ("_attempts", "_contact", "_explanations", "_interrupted", "_measures", "_request", "_told", "sent")
 
     def __init__(self, contact: bytes, *, interrupted: int = 0, sent: SentKeys | None = None) -> None:
         self.sent = sent or SentKeys()
@@ -36,6 +48,19 @@ class Journal:
         self._request: RequestPart | None = None
         self._measures: dict[str, int] = {}
         self._explanations: dict[str, bytes] = {}
+        self._told: list[Mapping[str, Any] | None] = []
+
+    def event(
+        self,
+        waiting: Waiting,
+        outcome: EventOutcome,
+        enqueued: int = 0,
+        because: str = "",
+        faults: Sequence[Fault] = (),
+    ) -> EventPart:
+        """What is said of an event; see `EventPart`. The next entry names whose it is."""
+        self._told.append(waiting.event)
+        return EventPart(waiting.identity, event_name(waiting.event), outcome, enqueued, because, faults)
 
     def attempt(self, at_ms: int, status: int, seconds: float) -> None:
         """Note a sending: when, the answer's status (0 where there was none), and how long it took."""
@@ -66,6 +91,11 @@ class Journal:
         self._attempts.clear()
         return noted
 
+    def names(self, waiting: Waiting) -> bool:
+        """Whether a request was noted that stood for an event, other than one that is parked with it."""
+        request = self._request
+        return request is not None and request.outcome != "parked" and waiting.identity in dict(request.refs)
+
     @property
     def interrupted(self) -> bool:
         """Whether a request may have been sent that no entry tells of."""
@@ -87,6 +117,11 @@ class Journal:
             if mapping:
                 name = f"{FAILED if fate == 'failed' else FIRED}:{mapping}"
                 measures[name] = measures.get(name, 0) + 1
+
+    def limited(self, seconds: float) -> None:
+        """Note how long a request waited for its slot. One that did not wait costs nothing."""
+        if ms := round(seconds * 1000):
+            self._measures[histogram.LIMITED] = self._measures.get(histogram.LIMITED, 0) + ms
 
     def waited(self, enqueued_ms: int, now_ms: int) -> None:
         """Note how long an event waited for its delivery, until now."""
@@ -112,8 +147,10 @@ class Journal:
         """
         record = b""
         if events or self._request:
-            record = Record(contact_digest(self._contact), events, self._request, self._interrupted).to_json()
+            names = names_of(self._told, self._contact.decode("utf-8", "replace"))
+            record = Record(contact_digest(self._contact), events, self._request, self._interrupted, names).to_json()
             self._interrupted = 0
+            self._told.clear()
         taken = record, self._measures, self._explanations
         self._request, self._measures, self._explanations = None, {}, {}
         return taken
@@ -133,4 +170,4 @@ def event_name(event: Mapping[str, Any] | None) -> str:
     if event is None:
         return ""
     name = event.get("event") if event.get("type") == "track" else event.get("type")
-    return name[:_LONGEST_NAME] if isinstance(name, str) else ""
+    return name[:LONGEST_NAME] if isinstance(name, str) else ""

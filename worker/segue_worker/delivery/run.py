@@ -259,6 +259,8 @@ async def _held(context: RunContext) -> bool:
     if pause is None:
         return False
     now_ms, access = context.now_ms(), context.destination.access
+    if pause.has_ended(now_ms) and await context.outbox.replace_pause(pause, None):
+        return False
     refused = pause.kind is PauseKind.REFUSED
     if pause.wants_probe(now_ms) or (refused and not await context.outbox.is_refused(access)):
         try:

@@ -5,6 +5,7 @@ from typing import Any
 
 from segue_worker.errors import MappingError, PayloadError
 from segue_worker.mapping.bodies import BODIES
+from segue_worker.mapping.definition import Definition
 from segue_worker.mapping.fields import ACTIONS, Action, ActionName, default_fields
 from segue_worker.mapping.payload import compile_check
 from segue_worker.mapping.request import Request
@@ -22,35 +23,34 @@ class CompiledMapping:
         trigger: decides which events it applies to.
         enabled: whether it applies to any event at all.
         max_wait_ms: for how long an event may have waited for its turn; 0 for any time.
+        definition: what it was compiled from.
     """
 
     __slots__ = (
         *("_body", "_check", "_method", "_path", "_transform", "_values"),
-        *("action", "enabled", "max_wait_ms", "name", "trigger"),
+        *("action", "definition", "enabled", "max_wait_ms", "name", "trigger"),
     )
 
-    def __init__(  # noqa: PLR0913 - what a mapping is put together from
+    def __init__(
         self,
+        definition: Definition,
         *,
-        name: str,
         action: Action,
         trigger: Trigger,
-        enabled: bool,
         transform: Transform,
         email_only: bool = False,
-        values: Values = "keep",
-        max_wait_ms: int = 0,
     ) -> None:
-        self.name = name
-        self.max_wait_ms = max_wait_ms
+        self.definition = definition
+        self.name = definition.name
+        self.max_wait_ms = definition.max_wait_ms
         self.action = action.name
         self._method = action.method
         self._path = action.path
         self.trigger = trigger
-        self.enabled = enabled
+        self.enabled = definition.enabled
         self._transform = transform
         self._check = compile_check(action, email_only=email_only)
-        self._values = values
+        self._values = definition.values
         self._body = BODIES[action.name]
 
     def __repr__(self) -> str:
@@ -150,12 +150,9 @@ def compile_destination_mapping(  # noqa: PLR0913 - the keys of a mapping's conf
     if faults:
         raise MappingError(faults)
     return CompiledMapping(
-        name=name,
+        Definition(name, known.name, compiled_trigger.text, enabled, defaults, fields, values, max_wait_ms),
         action=known,
         trigger=compiled_trigger,
-        enabled=enabled,
         transform=transform,
         email_only="userId" in fields and fields["userId"] is None and mapping.get("email") is not None,
-        values=values,
-        max_wait_ms=max_wait_ms,
     )

@@ -1,13 +1,18 @@
 """Paths into an event (docs/segment.md#paths), compiled into direct lookups."""
 
 import re
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from segue_worker.mapping.javascript import array_index, is_falsy, utf16_length, utf16_unit
 from segue_worker.mapping.undefined import UNDEFINED
 
-Lookup = Callable[[Any], Any]
+
+class Lookup(Protocol):
+    """Takes data and returns what it has at a path, or `UNDEFINED`; a meter is passed over, so that it fits a `Resolve`."""
+
+    def __call__(self, data: Any, _meter: object = None, /) -> Any:
+        """Look up."""
+
 
 _SEPARATORS: Final = re.compile(r"\[(?=[\"'0-9])|\.|(?<=[\"'0-9])\]+")
 _QUOTES: Final = str.maketrans("", "", "'\"")
@@ -71,19 +76,19 @@ def compile_keys(keys: tuple[str, ...]) -> Lookup:
     return _many(keys)
 
 
-def _whole(data: Any) -> Any:
+def _whole(data: Any, _meter: object = None) -> Any:
     return data
 
 
 def _one(key: str) -> Lookup:
-    def lookup(data: Any) -> Any:
+    def lookup(data: Any, _meter: object = None) -> Any:
         return data.get(key, UNDEFINED) if data.__class__ is dict else step(data, key)
 
     return lookup
 
 
 def _two(first: str, second: str) -> Lookup:
-    def lookup(data: Any) -> Any:
+    def lookup(data: Any, _meter: object = None) -> Any:
         value = data.get(first, UNDEFINED) if data.__class__ is dict else step(data, first)
         return value.get(second, UNDEFINED) if value.__class__ is dict else step(value, second)
 
@@ -91,7 +96,7 @@ def _two(first: str, second: str) -> Lookup:
 
 
 def _three(first: str, second: str, third: str) -> Lookup:
-    def lookup(data: Any) -> Any:
+    def lookup(data: Any, _meter: object = None) -> Any:
         value = data.get(first, UNDEFINED) if data.__class__ is dict else step(data, first)
         value = value.get(second, UNDEFINED) if value.__class__ is dict else step(value, second)
         return value.get(third, UNDEFINED) if value.__class__ is dict else step(value, third)
@@ -100,7 +105,7 @@ def _three(first: str, second: str, third: str) -> Lookup:
 
 
 def _many(keys: tuple[str, ...]) -> Lookup:
-    def lookup(data: Any) -> Any:
+    def lookup(data: Any, _meter: object = None) -> Any:
         for key in keys:
             data = data.get(key, UNDEFINED) if data.__class__ is dict else step(data, key)
         return data

@@ -201,4 +201,5 @@ def _pause_details(pause: Pause) -> dict[str, Any]:
         "reason": pause.reason,
         "since": utc_text(pause.since),
         "next_probe": None if pause.next_probe is None else utc_text(pause.next_probe),
+        "until": None if pause.until is None else utc_text(pause.until),
     }

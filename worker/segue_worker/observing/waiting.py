@@ -1,6 +1,6 @@
 """Finds an event that still waits in an outbox. There is no index of waiting events, so the outboxes are searched."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,7 +24,6 @@ class WaitingEvent:
     Attributes:
         contact: the contact whose outbox holds it.
         place: how many events of the contact are before it.
-        due: unix ms from which the contact may be claimed; while it is claimed, the end of the claim.
         claimed: whether a run has claimed the contact.
         parked: the request that the contact waits to resend, if it is parked.
         waiting: the event.
@@ -32,7 +31,6 @@ class WaitingEvent:
 
     contact: str
     place: int
-    due: int
     claimed: bool
     parked: Parked | None
     waiting: Waiting
@@ -44,11 +42,24 @@ def find_waiting(redis: "Redis", destination: str, message_id: str) -> WaitingEv
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    for contact, due, entries in outboxes(redis, Keys(destination)):
+    for contact, _, entries in outboxes(redis, Keys(destination)):
         for place, raw in enumerate(entries):
             if _may_hold(raw, message_id) and (waiting := read_entry(raw)).message_id == message_id:
-                return _found(redis, destination, contact, place, int(due), waiting)
+                return next(in_outbox(redis, destination, contact, {place: waiting}))
     return None
+
+
+def in_outbox(
+    redis: "Redis", destination: str, contact: bytes, events: Mapping[int, Waiting]
+) -> Iterator[WaitingEvent]:
+    """Events of a contact, given by their places in its outbox, with what is known of the contact."""
+    keys = Keys(destination)
+    field: Any = contact
+    raw: Any = redis.hget(keys.parked, field)
+    claimed = bool(redis.hexists(keys.lease, field))
+    parked = Parked.from_json(raw) if raw else None
+    for place, waiting in events.items():
+        yield WaitingEvent(contact.decode("utf-8", "replace"), place, claimed, parked, waiting)
 
 
 def _may_hold(raw: bytes, message_id: str) -> bool:
@@ -74,17 +85,3 @@ def _outboxes_of(redis: "Redis", keys: Keys, key: str) -> Iterator[tuple[bytes, 
                 yield contact, due, [] if isinstance(entries, Exception) else entries
         if len(found) < _AT_ONCE:
             return
-
-
-def _found(redis: "Redis", destination: str, contact: bytes, place: int, due: int, waiting: Waiting) -> WaitingEvent:  # noqa: PLR0913, PLR0917 - the fields of what it makes
-    keys = Keys(destination)
-    field: Any = contact
-    parked: Any = redis.hget(keys.parked, field)
-    return WaitingEvent(
-        contact.decode("utf-8", "replace"),
-        place,
-        due,
-        bool(redis.hexists(keys.lease, field)),
-        Parked.from_json(parked) if parked else None,
-        waiting,
-    )

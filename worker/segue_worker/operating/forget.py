@@ -14,16 +14,17 @@ from typing import Any, Final
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from segue_producer.keys import Keys
+from segue_producer.keys import Keys, contact_names
 from segue_producer.lua import CLOCK, LANES, read_script
 from segue_worker.config import Destination
 from segue_worker.delivery.lease import LEASE_S
 from segue_worker.loops import LoopsClient, LoopsRefusedError
-from segue_worker.observing.log import forget_contacts
+from segue_worker.observing.log import forget_people
 from segue_worker.operating.dead_letters import Filter, drop, matching
 from segue_worker.operating.person import EventIds, Person, ids_of
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import read_entry
+from segue_worker.outbox.names import Sought, name_digest
 from segue_worker.outbox.outbox import CONFIRMED
 from segue_worker.pacing import Pacer
 
@@ -77,7 +78,11 @@ def forget_here(
             break
     if lapses_ms:
         wait(min(lapses_ms / 1000, LEASE_S))
-    return Forgotten(events, letters, forget_contacts(redis, destination, person.contacts))
+    # Others may share a device or an address with them, so that of their further ids only those count that own an event.
+    names = {name_digest(each) for each in contact_names(identity)} | (
+        Sought.by(identity).exact if "@" in identity else set()
+    )
+    return Forgotten(events, letters, forget_people(redis, destination, person.contacts, names))
 
 
 def _remove(redis: "Redis", destination: str, contact: str) -> tuple[int, int]:

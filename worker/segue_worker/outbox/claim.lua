@@ -46,6 +46,7 @@ local lanes = {due = KEYS[1], bulk = KEYS[9], live = KEYS[10]}
 return_ripe(lanes, KEYS[7], KEYS[2], KEYS[3])
 
 local answer = {now}
+local look_confirmed = any_confirmed(ARGV[10])
 local interrupted = 0
 local bytes = 0
 
@@ -94,7 +95,7 @@ local function claim(contact, since)
     begun_by,
     since,
     live_events(lanes, contact) or #events,
-    confirmed(ARGV[10], contact, tonumber(ARGV[11])),
+    look_confirmed and confirmed(ARGV[10], contact, tonumber(ARGV[11])) or '',
     events.err or '',
     events.err and {} or events,
   }

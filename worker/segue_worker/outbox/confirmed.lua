@@ -3,7 +3,8 @@
 -- prefix     of the keys: 256 hashes with 64 fields each, by a digest of the contact. A field packs 24 bytes for each contact,
 --            oldest first: 8 of a digest of the contact, 8 of the request's, and the second in 8 hexadecimal digits.
 --
--- What cannot be read counts as not confirmed.
+-- What cannot be read counts as not confirmed. The key `prefix .. 'any'` lasts as long as anything may be confirmed: most
+-- destinations never do, and need not look.
 
 -- Contacts of one place and name forget each other's, which does no harm: a request names its contact.
 local function confirmed_place(prefix, contact)
@@ -20,6 +21,11 @@ local function confirmed_at(packed, name)
     found = string.find(packed, name, found + 1, true)
   end
   return found
+end
+
+-- Whether anything may have been confirmed.
+local function any_confirmed(prefix)
+  return redis.call('EXISTS', prefix .. 'any') == 1
 end
 
 -- The digest of a contact's request; '-' where it was confirmed longer ago than `within_ms`; '' where none was.
@@ -55,5 +61,9 @@ local function confirm(prefix, contact, digest, within_ms)
   end
   redis.pcall('HSET', key, field, packed .. name .. digest .. string.format('%08x', math.floor(now / 1000)))
   redis.pcall('PEXPIRE', key, within_ms + 1000)
+  if redis.call('PTTL', prefix .. 'any') < within_ms + 1000 then
+    -- Of a longer time that was set before, something may still be there.
+    redis.pcall('SET', prefix .. 'any', '', 'PX', within_ms + 1000)
+  end
 end
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from segue_producer.entries import identity, read_source, read_stamp
+from segue_producer.entries import identity, read_source, read_stamp, read_trace
 from segue_worker.mapping import Request
 from segue_worker.mapping.values import Repair
 from segue_worker.outbox.begun import begun_entry, split_entry
@@ -49,6 +49,7 @@ class Waiting:
         changed: whether `done` or `apart` say more than its entry in the outbox.
         damaged: whether the entry is one of Segue's own that this version cannot read.
         origin: the destination under whose name its requests may have been sent already, if that was another.
+        trace: the `traceparent` of the span in which it was enqueued, or "".
     """
 
     raw: bytes
@@ -71,6 +72,7 @@ class Waiting:
     changed: bool = False
     damaged: bool = False
     origin: str = ""
+    trace: str = ""
 
     @property
     def text(self) -> str:
@@ -92,6 +94,7 @@ class Waiting:
             replay=self.replay,
             apart=self.apart,
             origin=self.origin,
+            trace=self.trace,
         )
 
 
@@ -100,7 +103,10 @@ def read_entry(raw: bytes) -> Waiting:
     try:
         raw, _ = split_entry(raw)
         text, enqueued = read_stamp(raw)
-        text, source = read_source(text)
+        trace = source = ""
+        if text[-1:] != b"}":
+            text, trace = read_trace(text)
+            text, source = read_source(text)
         entry = orjson.loads(text)
         type_ = entry.get("type") if entry.__class__ is dict else None
     except orjson.JSONDecodeError:
@@ -119,7 +125,10 @@ def read_entry(raw: bytes) -> Waiting:
     if enqueued and "receivedAt" not in entry:
         received = entry["receivedAt"] = _iso(enqueued)
     known_by = identity(source, message_id) if message_id else ""
-    return Waiting(text, entry, message_id, enqueued or _unix_ms(entry.get("receivedAt")), source, known_by, received)
+    made = Waiting(text, entry, message_id, enqueued or _unix_ms(entry.get("receivedAt")), source, known_by, received)
+    if trace:
+        made.trace = trace
+    return made
 
 
 def _read_partial(entry: Mapping[str, Any]) -> Waiting:
@@ -135,6 +144,7 @@ def _read_partial(entry: Mapping[str, Any]) -> Waiting:
     waiting.source = str(entry.get("source", ""))
     waiting.identity = identity(waiting.source, waiting.message_id) if waiting.message_id else ""
     waiting.origin = entry.get("origin", "")
+    waiting.trace = entry.get("trace", "")
     return waiting
 
 
@@ -144,7 +154,8 @@ def with_origin(raw: bytes, destination: str) -> bytes:
     if waiting.event is None or waiting.origin:
         return raw
     options: dict[str, Any] = {"done": waiting.done, "only": waiting.only, "replay": waiting.replay}
-    part = partial_entry(waiting.text, waiting.source, **options, apart=waiting.apart, origin=destination)
+    options |= {"apart": waiting.apart, "trace": waiting.trace}
+    part = partial_entry(waiting.text, waiting.source, **options, origin=destination)
     return begun_entry(part, split_entry(raw)[1])
 
 
@@ -169,6 +180,7 @@ def partial_entry(  # noqa: PLR0913 - the fields of an entry
     replay: str = "",
     apart: Mapping[str, str] | None = None,
     origin: str = "",
+    trace: str = "",
 ) -> bytes:
     """An entry of the outbox for part of an event.
 
@@ -181,8 +193,9 @@ def partial_entry(  # noqa: PLR0913 - the fields of an entry
             before, and its requests carry Idempotency-Keys of their own.
         apart: mapping → which part its request is of what was taken apart.
         origin: the destination under whose name its requests may have been sent already, if that was another.
+        trace: the `traceparent` of the span in which it was enqueued.
     """
     fields: dict[str, Any] = {"type": PARTIAL, "event": event, "done": dict(done or {}), "only": only, "replay": replay}
     # Only where there are any, so that an older version reads all other entries as well.
-    more = {"apart": apart, "source": source, "origin": origin}
+    more = {"apart": apart, "source": source, "origin": origin, "trace": trace}
     return orjson.dumps(fields | {name: value for name, value in more.items() if value})

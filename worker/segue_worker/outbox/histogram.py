@@ -16,7 +16,8 @@ BOUNDS_MS: Final = (
 _MEASURES: Final[tuple[Measure, ...]] = ("wait", "took")
 _NAMES: Final = {measure: tuple(f"{measure}:{place}" for place in range(len(BOUNDS_MS) + 1)) for measure in _MEASURES}
 _SUMS: Final = {measure: f"sum:{measure}" for measure in _MEASURES}
-"""Named so that a minute, of which only percentiles are asked, need not hold them."""
+LIMITED: Final = "sum:limit"
+"""Ms that requests waited for their slots, of all that `took` counts."""
 
 
 def count(measure: Measure, ms: float, into: dict[str, int]) -> None:

@@ -1,8 +1,9 @@
 """An entry of the log: what one step recorded of a contact's events. Pure.
 
 The JSON has short names, because there is an entry for each request; what they mean is said here once. An entry holds
-messageIds, names of events and mappings, answers' status codes and a digest of the contact: no other data of a
-person. Entries of one person are found by `contact_digest`, and may be deleted one by one (XDEL).
+messageIds, names of events and mappings, answers' status codes and digests of the contact and of the other ids of its
+events (`segue_worker.outbox.names`): no other data of a person. Entries of one person are found by these digests, and may be
+deleted one by one (XDEL).
 """
 
 from collections.abc import Sequence
@@ -133,34 +134,43 @@ class Record(NamedTuple):
         request: the request whose end, or parking, the step recorded, if it was one.
         interrupted: how many deliveries of the contact before this one were interrupted, since its last entry: the last
             request of each may have been sent without being recorded.
+        names: digests of the other ids that the events name.
     """
 
     contact: str
     events: Sequence[EventPart] = ()
     request: RequestPart | None = None
     interrupted: int = 0
+    names: Sequence[str] = ()
 
     def to_json(self) -> bytes:
         """The form in which it is kept."""
+        # In one text with the contact, so that versions which know of no other ids read it too.
+        names = " ".join(dict.fromkeys((self.contact, *self.names)))
         # Rare, so that most entries do without.
         interrupted = (self.interrupted,) if self.interrupted else ()
-        return orjson.dumps((self.contact, self.events, self.request, *interrupted), default=list)
+        return orjson.dumps((names, self.events, self.request, *interrupted), default=list)
 
     @classmethod
     def from_json(cls, raw: bytes) -> Self:
         """Read what `to_json` wrote."""
-        contact, events, request, *interrupted = orjson.loads(raw)
+        digests, events, request, *interrupted = orjson.loads(raw)
+        contact, *names = digests.split(" ")
         parts = ((*values, tuple(Fault(*fault) for fault in faults)) for *values, faults in events)
         return cls(
             contact,
             tuple(EventPart(*part) for part in parts),
             None if request is None else RequestPart.from_list(request),
-            *interrupted,
+            interrupted[0] if interrupted else 0,
+            tuple(names),
         )
+
+    @property
+    def identities(self) -> set[str]:
+        """What its events are known by."""
+        refs = self.request.refs if self.request is not None else ()
+        return {event.message_id for event in self.events} | {ref for ref, _ in refs}
 
     def named(self, message_id: str) -> set[str]:
         """What the events of a messageId of which it says something are known by, in whatever source."""
-        known = {event.message_id for event in self.events}
-        if self.request is not None:
-            known |= {ref for ref, _ in self.request.refs}
-        return {each for each in known if split_identity(each)[1] == message_id}
+        return {each for each in self.identities if split_identity(each)[1] == message_id}

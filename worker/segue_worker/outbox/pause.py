@@ -33,6 +33,7 @@ class Pause:
         next_probe: unix ms at which the destination is tried again, or None where only a person resumes it.
         probes: how many probes have failed.
         kind: decides how often it is probed.
+        until: unix ms at which it ends by itself, or None. Redis forgets it then, whoever is at work.
     """
 
     reason: str
@@ -40,6 +41,11 @@ class Pause:
     next_probe: int | None
     probes: int = 0
     kind: PauseKind = PauseKind.HAND
+    until: int | None = None
+
+    def has_ended(self, now_ms: int) -> bool:
+        """Whether its time is over, though Redis still has it: the clock was set back since, and would let it last too long."""
+        return self.until is not None and not self.since <= now_ms < self.until
 
     def wants_probe(self, now_ms: int) -> bool:
         """Whether the destination is to be tried now; also where the clock was set back since the pause was written."""
@@ -49,7 +55,11 @@ class Pause:
 
     def to_json(self) -> bytes:
         """The form in which it is kept in Redis."""
-        return json.dumps(asdict(self)).encode()
+        fields = asdict(self)
+        if self.until is None:
+            # An older version reads all others.
+            del fields["until"]
+        return json.dumps(fields).encode()
 
     @classmethod
     def from_json(cls, raw: bytes | str) -> Self:
@@ -60,9 +70,11 @@ class Pause:
             return cls("what is kept of the pause cannot be read; `segue resume` ends it", 0, None)
 
     @classmethod
-    def _from_fields(cls, *, reason: Any, since: Any, next_probe: Any, probes: Any, kind: Any) -> Self:
-        probe = None if next_probe is None else int(next_probe)
-        return cls(str(reason), int(since), probe, int(probes), PauseKind(kind))
+    def _from_fields(  # noqa: PLR0913 - the fields of a record
+        cls, *, reason: Any, since: Any, next_probe: Any, probes: Any, kind: Any, until: Any = None
+    ) -> Self:
+        probe, ends = (None if ms is None else int(ms) for ms in (next_probe, until))
+        return cls(str(reason), int(since), probe, int(probes), PauseKind(kind), ends)
 
 
 def begin(kind: PauseKind, reason: str, now_ms: int) -> Pause:

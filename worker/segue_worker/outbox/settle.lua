@@ -285,8 +285,8 @@ end
 -- How often each mapping fired is counted since the start only: fifty of them would swell every minute.
 for name, increment in pairs(measures) do
   redis.pcall('HINCRBY', KEYS[9], name, increment)
-  local kind = string.sub(name, 1, 5)
-  if kind == 'took:' or kind == 'wait:' then
+  local kind = string.sub(name, 1, 4)
+  if kind == 'took' or kind == 'wait' or kind == 'sum:' then
     redis.pcall('HINCRBY', KEYS[7], name, increment)
   end
 end

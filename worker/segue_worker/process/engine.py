@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from segue_producer.keys import DESTINATIONS, HELD, HOLDING_KEYS, name_in
 from segue_producer.refusals import Refused, bury
 from segue_worker.config import Config, Destination
-from segue_worker.delivery.context import RunContext, unix_ms
+from segue_worker.delivery.context import RunContext, SendTraced, unix_ms
 from segue_worker.delivery.lease import LEASE_S, Lease
 from segue_worker.delivery.run import RUN_S, run
 from segue_worker.delivery.telling import tell_minute
@@ -53,9 +53,10 @@ class Engine:
         stopping: tells whether the process is being shut down.
         client: makes the client of a destination's Loops team.
         run_s: seconds after which a run ends and hands over by a hint.
+        send_traced: sends a request within its spans; None where nobody asked for traces.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what its runs need
         self,
         config: Config,
         redis: "Redis",
@@ -63,12 +64,14 @@ class Engine:
         stopping: Callable[[], bool],
         client: Callable[[Destination], LoopsClient] = loops_client,
         run_s: float = RUN_S,
+        send_traced: SendTraced | None = None,
     ) -> None:
         self._config = config
         self._redis = redis
         self._stopping = stopping
         self._make_client = client
         self._run_s = run_s
+        self._send_traced = send_traced
         self._watches: dict[str, Watch] = {}
         self._pacers: dict[str, Pacer] = {}
         self._clients: dict[str, LoopsClient] = {}
@@ -191,6 +194,7 @@ class Engine:
             now_ms=outbox.now_ms,
             counts=self._counts[destination.name],
             sent=self._schema(destination).sent,
+            send_traced=self._send_traced,
         )
 
     def _schema(self, destination: Destination) -> SchemaKeeping:

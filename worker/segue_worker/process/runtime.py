@@ -20,6 +20,8 @@ from segue_worker.config import Config
 from segue_worker.delivery.context import unix_ms
 from segue_worker.observing.workers import WorkerAbout
 from segue_worker.process.engine import Engine
+from segue_worker.process.mappings_told import MAPPINGS_TOLD_S, MappingsTold
+from segue_worker.process.traces import set_up_traces
 from segue_worker.process.unasked import Unasked
 
 REDIS_TIMEOUT_S: Final = 5.0
@@ -43,10 +45,14 @@ class Runtime:
         self.config = config
         self.hints = Hints(broker_url(), timeout=2.0, redis_url=redis_url())
         redis = async_redis_client(redis_url(), timeout=REDIS_TIMEOUT_S, checked_every_s=10)
-        self._engine = Engine(config, redis, stopping=stopping)
+        self._engine = Engine(config, redis, stopping=stopping, send_traced=set_up_traces())
         self._stopping = stopping
         about = WorkerAbout.of(config, unix_ms()).to_json()
-        chores = ((self._engine.keep_schemas, SCHEMAS_S), (self._engine.tell, TELLS_S))
+        chores = (
+            (self._engine.keep_schemas, SCHEMAS_S),
+            (self._engine.tell, TELLS_S),
+            (MappingsTold(redis, config).tell, MAPPINGS_TOLD_S),
+        )
         self._unasked = Unasked(redis, about, self._engine.sweep, self._serve, chores)
         self._loop = uvloop.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()

@@ -184,7 +184,8 @@ async def _wants_hint(redis: "Redis", destination: Destination, expected_ms: int
     )
     if paused:
         pause = Pause.from_json(paused)
-        return not runs and (pause.wants_probe(now_ms) or await _has_new_key(redis, destination, pause))
+        wanted = pause.has_ended(now_ms) or pause.wants_probe(now_ms)
+        return not runs and (wanted or await _has_new_key(redis, destination, pause))
     if not runs:
         return bool(due)
     return bool(runs < destination.parallel_runs and due > _WORTH_ANOTHER_RUN * runs)

@@ -38,6 +38,14 @@
     }
   };
 
+  document.addEventListener("change", ({ target }) => {
+    if (target.matches("input.choose.all")) {
+      for (const each of target.closest("table").querySelectorAll("input.choose")) {
+        each.checked = target.checked;
+      }
+    }
+  });
+
   const every = () => Math.min(...[...parts()].map((part) => Number(part.dataset.live)));
 
   const loop = async () => {

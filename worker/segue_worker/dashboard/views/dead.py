@@ -1,9 +1,9 @@
 """The pages about dead letters: find, inspect, replay and delete them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Final, cast
+from math import ceil
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from redis import Redis
@@ -14,37 +14,40 @@ from segue_producer.keys import Keys
 from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.jobs import Job, Work
 from segue_worker.dashboard.pages import go_to, render
+from segue_worker.dashboard.paging import page_number
 from segue_worker.operating.dead_letters import (
     Chooser,
     Filter,
     History,
+    Indexed,
     NotReplayable,
     Replay,
     Replayed,
     drop,
+    grouped,
     in_order,
-    matching,
     parse_since,
     prepare_replay,
     read_letters,
     replay,
 )
-from segue_worker.outbox.dead_letter import REASONS, DeadLetter
+from segue_worker.outbox.dead_letter import REASONS
 
 SHOWN: Final = 50
-LOOKED_AT: Final = 2000
-"""How many of the newest letters are searched, because the list is rendered every few seconds."""
-_FILTERS: Final = ("reason", "since", "event", "mapping")
+"""Letters a page."""
+GROUPS: Final = 30
+READS_S: Final = 0.15
+"""For how long causes are read for a page; the next one goes on."""
+_FILTERS: Final = ("reason", "since", "event", "mapping", "group")
 _VERBS: Final = {"replay": "Replay", "drop": "Delete"}
-_AT_ONCE: Final = 200
 _LONGEST_NUMBER: Final = 20
 
 
 def letters(call: PageRequest) -> Response:
-    """The newest dead letters of a destination that the filters let through."""
-    redis = call.dashboard.redis
+    """The dead letters of a destination that the filters let through: by their causes, and the newest of them."""
+    redis, now_ms = call.dashboard.redis, call.dashboard.now_ms
     known = call.dashboard.known()
-    destination = call.query("destination") or next(iter(known.names), "")
+    destination = call.query("destination") or _with_most(redis, known.names)
     if destination and destination not in known.names:
         raise HTTPException(404)
     chosen = {name: call.query(name) for name in _FILTERS}
@@ -53,8 +56,12 @@ def letters(call: PageRequest) -> Response:
         wanted = _filter(call, chosen)
     except ValueError as error:
         wrong, wanted = f"“Since”: {error}.", Filter()
-    total = redis.zcard(Keys(destination).dead_at) if destination else 0
-    found = list(islice(_newest(redis, destination, wanted), SHOWN + 1)) if destination else []
+    indexed = call.dashboard.letters.read(redis, destination, within_s=READS_S) if destination else Indexed([])
+    found = indexed.matching(wanted)
+    trends = [(group, group.per_hour(now_ms)) for group in grouped(found)]
+    trends.sort(key=lambda each: -sum(each[1]))
+    page, pages = page_number(call, len(found), SHOWN)
+    ids = [name for name, _, _ in found[::-1][(page - 1) * SHOWN : page * SHOWN]]
     return render(
         call,
         "dead.html",
@@ -65,11 +72,16 @@ def letters(call: PageRequest) -> Response:
         narrowed=any(chosen.values()),
         wrong=wrong,
         reasons=REASONS,
-        letters=found[:SHOWN],
-        more=len(found) > SHOWN,
-        total=total,
-        limit=SHOWN,
-        looked_at=LOOKED_AT,
+        trends=trends[:GROUPS],
+        further=trends[GROUPS:],
+        last_day=[sum(hours) for hours in zip(*(hours for _, hours in trends), strict=True)],
+        letters=list(read_letters(redis, destination, ids)),
+        page=page,
+        pages=pages,
+        first=(page - 1) * SHOWN + 1,
+        matching=len(found),
+        kept=len(indexed.letters) + indexed.unread,
+        unread=indexed.unread,
         address=f"/dead?{urlencode({'destination': destination, **chosen})}",
     )
 
@@ -102,8 +114,8 @@ def confirm(call: PageRequest) -> Response:
     everything = bool(call.field("everything"))
     chosen = {name: call.field(name) for name in _FILTERS}
     chosen["since"] = _moment(call, chosen["since"])
-    until = call.dashboard.now_ms
-    count = sum(1 for _ in _chosen(call, destination, ids, chosen, until)) if everything or ids else 0
+    until = _newest(call.dashboard.redis, destination)
+    count = len(_chosen(call, destination, ids, chosen, until)) if everything or ids else 0
     return render(
         call,
         "confirm.html",
@@ -128,7 +140,7 @@ def start(call: PageRequest) -> Response:
     if not ids and not named:
         raise HTTPException(400, "Nothing was chosen; go back and choose dead letters.")
     chosen = {name: call.field(name) for name in _FILTERS}
-    found = list(_chosen(call, destination, ids, chosen, int(until) if named else dashboard.now_ms))
+    found = _chosen(call, destination, ids, chosen, int(until) if named else dashboard.now_ms)
     redis = dashboard.redis
     work = _replaying(call, destination, found) if what == "replay" else _dropping(redis, destination, found)
     job = dashboard.jobs.start(Job(what, destination, len(found)), work)
@@ -170,27 +182,32 @@ def _dropping(redis: "Redis", destination: str, ids: list[str]) -> Work:
     return work
 
 
-def _chosen(call: PageRequest, destination: str, ids: list[str], chosen: dict[str, str], until: int) -> Iterator[str]:
+def _chosen(call: PageRequest, destination: str, ids: list[str], chosen: dict[str, str], until: int) -> list[str]:
     """Ids of the letters that a form selects, oldest first: those it names, or all that match its filters."""
     redis = call.dashboard.redis
     if ids and not call.field("everything"):
-        return iter(in_order(redis, destination, ids))
+        return in_order(redis, destination, ids)
     try:
         wanted = _filter(call, chosen)
     except ValueError as error:
         raise HTTPException(400, f"“Since”: {error}.") from None
     # Those that died since the person was asked were not meant.
-    return (letter.id for letter in matching(redis, destination, wanted) if letter.at <= until)
+    return [name for name, _, _ in call.dashboard.letters.read(redis, destination).matching(wanted, until=until)]
 
 
-def _newest(redis: "Redis", destination: str, wanted: Filter) -> Iterator[DeadLetter]:
-    lowest = "-inf" if wanted.since_ms is None else wanted.since_ms
-    found = redis.zrevrangebyscore(Keys(destination).dead_at, "+inf", lowest, start=0, num=LOOKED_AT)
-    ids = [name.decode() for name in cast("list[bytes]", found)]
-    for first in range(0, len(ids), _AT_ONCE):
-        for letter in read_letters(redis, destination, ids[first : first + _AT_ONCE]):
-            if wanted.matches(letter):
-                yield letter
+def _newest(redis: "Redis", destination: str) -> int:
+    """Unix ms by which all letters that there are had died."""
+    found: Any = redis.zrange(Keys(destination).dead_at, -1, -1, withscores=True)
+    return ceil(found[0][1]) if found else 0
+
+
+def _with_most(redis: "Redis", names: Sequence[str]) -> str:
+    """The destination that has most dead letters, or the first; "" where there is none."""
+    with redis.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.zcard(Keys(name).dead_at)
+        counts = dict(zip(names, pipe.execute(), strict=True))
+    return max(names, key=counts.__getitem__, default="")
 
 
 def _filter(call: PageRequest, chosen: dict[str, str]) -> Filter:
@@ -201,6 +218,7 @@ def _filter(call: PageRequest, chosen: dict[str, str]) -> Filter:
         reason=chosen["reason"] or None,
         event=chosen["event"] or None,
         mapping=chosen["mapping"] or None,
+        group=chosen["group"] or None,
     )
 
 

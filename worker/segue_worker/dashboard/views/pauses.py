@@ -1,5 +1,6 @@
 """The page that pauses and resumes a destination."""
 
+from datetime import timedelta
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -14,20 +15,33 @@ from segue_worker.outbox.pause import Pause
 LONGEST_REASON: Final = 200
 
 
-def ask(call: PageRequest) -> Response:
+def ask(call: PageRequest, *, wrong: str = "") -> Response:
     """The form that pauses or resumes."""
     name = _destination(call)
     raw = call.dashboard.redis.get(Keys(name).paused)
     paused = Pause.from_json(raw) if raw else None
-    title = f"{'Resume' if paused else 'Pause'} {name}"
-    return render(call, "pause.html", title=title, destination=name, paused=paused, longest=LONGEST_REASON)
+    return render(
+        call,
+        "pause.html",
+        title=f"{'Resume' if paused else 'Pause'} {name}",
+        destination=name,
+        paused=paused,
+        longest=LONGEST_REASON,
+        reason=call.field("reason"),
+        span=call.field("for"),
+        wrong=wrong,
+    )
 
 
 def pause(call: PageRequest) -> Response:
     """Pause a destination. One that Segue had paused itself now counts as paused by hand: no probe resumes it."""
     name = _destination(call)
-    reason = call.field("reason")[:LONGEST_REASON] or "paused by hand"
-    operating.pause(call.dashboard.redis, name, reason, call.dashboard.now_ms)
+    reason, span = call.field("reason")[:LONGEST_REASON] or "paused by hand", call.field("for")
+    try:
+        for_ms = operating.read_span(span) // timedelta(milliseconds=1) if span else None
+    except ValueError as error:
+        return ask(call, wrong=f"“For”: {error}.")
+    operating.pause(call.dashboard.redis, name, reason, for_ms=for_ms)
     return go_to("/")
 
 

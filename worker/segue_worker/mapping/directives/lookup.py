@@ -15,14 +15,10 @@ from segue_worker.mapping.undefined import UNDEFINED
 def compile_path(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
     """`@path`: returns what the data has at a path."""
     if isinstance(value, str):
-        resolve = _looking_up(compile_lookup(without_root(value)))
+        resolve: Resolve = compile_lookup(without_root(value))
     else:
         resolve = _on_text("@path", value, compiler, scope, lambda path, data, _: look_up(data, without_root(path)))
     return resolve if scope.pure else compiler.finish(resolve, scope)
-
-
-def _looking_up(lookup: Callable[[Any], Any]) -> Resolve:
-    return lambda data, _meter: lookup(data)
 
 
 def compile_template_directive(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
@@ -61,7 +57,7 @@ def compile_array_path(value: Any, compiler: Compiler, scope: Scope) -> Resolve:
     shape = value[1] if len(value) > 1 else UNDEFINED
     pure = scope.pure and isinstance(path, str)
     root = (
-        _looking_up(compile_lookup(without_root(path)))
+        compile_lookup(without_root(path))
         if isinstance(path, str)
         else compiler.compile_at("0", path, Scope(Keep.EVERYWHERE, pure=scope.pure))
     )

@@ -41,7 +41,7 @@ class History:
     def _read(self) -> tuple[dict[str, set[str]], dict[str, tuple[int, str]]]:
         delivered: dict[str, set[str]] = {}
         updates: dict[str, tuple[int, str]] = {}
-        for at, record in entries(self._redis, self._destination):
+        for at, record, _ in entries(self._redis, self._destination):
             for part in record.events:
                 delivered.setdefault(part.message_id, set())
             request = record.request

@@ -1,11 +1,12 @@
 """Filters that select dead letters. Pure."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from segue_producer.keys import contact_names
 from segue_worker.config import parse_duration
+from segue_worker.operating.dead_letters.grouping import Cause, called
 from segue_worker.outbox.dead_letter import DeadLetter
 
 
@@ -16,10 +17,11 @@ class Filter:
     Attributes:
         since_ms: given up at this time (unix ms) or later.
         reason: its reason.
-        event: `event` of a track event in it.
+        event: name of a track event in it, or `identify`.
         contact: its contact: a userId, an email in any case, or an anonymousId.
         mapping: name of a mapping whose request it was.
         or_without: or that none of these is a mapping whose request it was, though there were some.
+        group: id of its cause.
     """
 
     since_ms: int | None = None
@@ -28,26 +30,36 @@ class Filter:
     contact: str | None = None
     mapping: str | None = None
     or_without: frozenset[str] | None = None
+    group: str | None = None
 
-    def matches(self, letter: DeadLetter) -> bool:
-        """Whether a letter matches, apart from its time, by which it is looked up in `dead:at`."""
+    def fits(self, cause: Cause) -> bool:
+        """Whether letters of a cause match, apart from their times and contacts."""
         return (
-            self.reason in (None, letter.reason)
-            and (self.mapping is None or self.mapping in letter.mappings or self._without(letter))
-            and (self.contact is None or letter.contact in contact_names(self.contact))
-            and (self.event is None or any(_event_name(event) == self.event for event in letter.events))
+            self.reason in (None, cause.reason)
+            and (self.mapping is None or self.mapping in cause.mappings or self._without(cause.mappings))
+            and self.event in (None, *cause.events)
+            and self.group in (None, cause.id)
         )
 
-    def _without(self, letter: DeadLetter) -> bool:
-        return self.or_without is not None and bool(letter.mappings) and self.or_without.isdisjoint(letter.mappings)
+    def matches(self, letter: DeadLetter) -> bool:
+        """Whether a letter matches, apart from its group, and from its time, by which it is looked up in `dead:at`."""
+        return (
+            self.reason in (None, letter.reason)
+            and (self.mapping is None or self.mapping in letter.mappings or self._without(letter.mappings))
+            and (self.contact is None or letter.contact in contact_names(self.contact))
+            and (self.event is None or self.event in map(called, letter.events))
+        )
+
+    def _without(self, mappings: Sequence[str]) -> bool:
+        return self.or_without is not None and bool(mappings) and self.or_without.isdisjoint(mappings)
 
 
 def parse_since(text: str, now: datetime) -> int:
     """Read a point in time.
 
     Args:
-        text: a span of time before now, such as `2h`; or an ISO 8601 date and time, in UTC where it names no zone.
-        now: with a zone.
+        text: a span of time before now, such as `2h`; or an ISO 8601 date and time, in the zone of `now` where it names none.
+        now: in UTC, or else local, with its zone.
 
     Returns:
         unix ms.
@@ -55,18 +67,21 @@ def parse_since(text: str, now: datetime) -> int:
     Raises:
         ValueError: it is neither; the message says what to write.
     """
-    moment = _moment(text) or _moment_before(now, text)
+    moment = _moment(text, now) or _moment_before(now, text)
     if moment is None:
         raise ValueError("write a span of time like 2h or 7d, or a date and time like 2026-01-31T12:00")
     return int(moment.timestamp() * 1000)
 
 
-def _moment(text: str) -> datetime | None:
+def _moment(text: str, now: datetime) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment.tzinfo is None and now.tzinfo is UTC:
+        return moment.replace(tzinfo=UTC)
+    # Local rules, since the offset may have been another by then.
+    return moment.astimezone()
 
 
 def _moment_before(now: datetime, text: str) -> datetime | None:
@@ -75,11 +90,3 @@ def _moment_before(now: datetime, text: str) -> datetime | None:
         return now - span if span >= timedelta(0) else None
     except (ValueError, OverflowError):
         return None
-
-
-def _event_name(event: str) -> object:
-    try:
-        fields = json.loads(event)
-    except ValueError:
-        return None
-    return fields.get("event") if isinstance(fields, dict) else None

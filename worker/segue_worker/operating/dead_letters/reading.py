@@ -8,6 +8,7 @@ from redis import Redis
 
 from segue_producer.keys import Keys
 from segue_worker.operating.dead_letters.filtering import Filter
+from segue_worker.operating.dead_letters.grouping import Causes
 from segue_worker.outbox.dead_letter import DeadLetter
 
 CHUNK: Final = 200
@@ -19,12 +20,17 @@ def read_letters(redis: "Redis", destination: str, ids: Sequence[str]) -> Iterat
     Raises:
         redis.RedisError: Redis does not answer.
     """
+    for letter_id, raw in _raw(redis, destination, ids):
+        yield DeadLetter.read(letter_id, raw)
+
+
+def _raw(redis: "Redis", destination: str, ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     key = Keys(destination).dead
     for start in range(0, len(ids), CHUNK):
         some = ids[start : start + CHUNK]
         for letter_id, raw in zip(some, redis.hmget(key, some), strict=True):
             if raw is not None:
-                yield DeadLetter.read(letter_id, raw if isinstance(raw, bytes) else raw.encode())
+                yield letter_id, raw if isinstance(raw, bytes) else raw.encode()
 
 
 def matching(redis: "Redis", destination: str, wanted: Filter, limit: int | None = None) -> Iterator[DeadLetter]:
@@ -41,7 +47,13 @@ def matching(redis: "Redis", destination: str, wanted: Filter, limit: int | None
     """
     since = "-inf" if wanted.since_ms is None else wanted.since_ms
     ids = [_text(name) for name in redis.zrangebyscore(Keys(destination).dead_at, since, "+inf")]
-    found = (letter for letter in read_letters(redis, destination, ids) if wanted.matches(letter))
+    causes = Causes()
+    raws = (
+        (letter_id, raw)
+        for letter_id, raw in _raw(redis, destination, ids)
+        if wanted.group in (None, causes.read(raw).id)
+    )
+    found = (letter for letter_id, raw in raws if wanted.matches(letter := DeadLetter.read(letter_id, raw)))
     return islice(found, limit)
 
 

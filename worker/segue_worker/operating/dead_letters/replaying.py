@@ -24,6 +24,7 @@ from segue_worker.operating.dead_letters.choosing import Chooser, History, NotCh
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import partial_entry, read_entry
 from segue_worker.outbox.log_record import EventPart, Record
+from segue_worker.outbox.names import names_of
 
 BATCH: Final = 100
 """Letters replayed in one round trip."""
@@ -166,7 +167,8 @@ def _record(item: Replay) -> bytes:
     """What the log says of a replay."""
     waiting = [read_entry(entry) for entry in item.entries]
     parts = [EventPart(each.identity, event_name(each.event), "replayed", 0, item.id) for each in waiting]
-    return Record(contact_digest(item.contact.encode("utf-8", "surrogatepass")), parts).to_json()
+    names = names_of(each.event for each in waiting)
+    return Record(contact_digest(item.contact.encode("utf-8", "surrogatepass")), parts, names=names).to_json()
 
 
 def _validated(letter: DeadLetter) -> Replay | NotReplayable:

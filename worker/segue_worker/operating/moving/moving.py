@@ -24,6 +24,7 @@ from segue_worker.operating.moving.belongings import move_letters, remember
 from segue_worker.operating.moving.joining import Arrival, Held, There, join, reaches_beyond
 from segue_worker.outbox.entry import read_entry
 from segue_worker.outbox.log_record import EventOutcome, EventPart, Record
+from segue_worker.outbox.names import names_of
 from segue_worker.outbox.outbox import AWAY
 from segue_worker.outbox.pause import Pause, PauseKind, begin
 
@@ -147,7 +148,9 @@ class _Move:
         self._token = orjson.loads(self._redis.get(self._from.moving) or b"")["token"]
         seconds, _ = self._redis.time()
         pause = begin(PauseKind.HAND, self._reason, int(seconds) * 1000)
-        self._redis.set(self._from.paused, pause.to_json(), nx=True)
+        raw = self._redis.get(self._from.paused)
+        # One that ends by itself might end meanwhile.
+        self._redis.set(self._from.paused, pause.to_json(), nx=raw is None or Pause.from_json(raw).until is None)
 
     @property
     def _reason(self) -> str:
@@ -289,6 +292,6 @@ class _Move:
 
 def _record(contact: bytes, entries: Sequence[bytes], outcome: EventOutcome, other: str) -> bytes:
     """What the log says of a move."""
-    read = map(read_entry, entries)
+    read = [read_entry(entry) for entry in entries]
     parts = [EventPart(each.identity, event_name(each.event), outcome, each.enqueued, other) for each in read]
-    return Record(contact_digest(contact), parts).to_json()
+    return Record(contact_digest(contact), parts, names=names_of(each.event for each in read)).to_json()
