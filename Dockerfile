@@ -2,6 +2,8 @@
 ARG PYTHON_VERSION=3.13
 
 FROM python:${PYTHON_VERSION}-slim AS build
+# Further ones: --build-arg EXTRAS=worker,http,dashboard,otel
+ARG EXTRAS=worker,http,dashboard
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv --without-pip /opt/segue
 WORKDIR /src
@@ -9,7 +11,7 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt ./
 RUN mkdir -p producer/segue_producer producer/segue_tracking_api worker/segue_worker worker/segue_sandbox \
     && touch README.md producer/segue_producer/__init__.py worker/segue_worker/__init__.py \
-    && pip --python /opt/segue/bin/python install -c constraints.txt '.[worker,http,dashboard]' flower
+    && pip --python /opt/segue/bin/python install -c constraints.txt ".[$EXTRAS]" flower
 COPY README.md LICENSE ./
 COPY producer producer
 COPY worker worker

@@ -239,16 +239,12 @@ def contact_of(event: Mapping[str, Any]) -> str | None:
 def emails_of(event: Mapping[str, Any]) -> Iterator[str]:
     """The emails of an event, where the default mappings look: traits, properties, context.traits, the event itself."""
     context = event.get("context")
-    places = (
-        event.get("traits"),
-        event.get("properties"),
-        context.get("traits") if isinstance(context, Mapping) else None,
-        event,
-    )
-    for place in places:
-        email = place.get("email") if isinstance(place, Mapping) else None
-        if isinstance(email, str) and email.strip():
-            yield email
+    inner = context.get("traits") if context.__class__ is dict or isinstance(context, Mapping) else None
+    for place in (event.get("traits"), event.get("properties"), inner, event):
+        if place is not None and (place.__class__ is dict or isinstance(place, Mapping)):
+            email = place.get("email")
+            if isinstance(email, str) and email.strip():
+                yield email
 
 
 def _identity(value: object) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 import redis
 from kombu import Connection
 
-from segue_sandbox.embedded_redis import EmbeddedRedis, find_server, free_port
+from segue_sandbox.embedded_redis import EmbeddedRedis, describe_server, find_server, free_port
 from tests.integration.stack import KEYS, wait_until
 from tests.needs import RABBITMQ_SERVER
 
@@ -77,7 +77,7 @@ class Sentinels(_Servers):
         for number in range(2):
             folder = self._directory / f"server{number}"
             folder.mkdir()
-            follows = ("--replicaof", f"127.0.0.1 {self.servers[0].port}") if number else ()
+            follows = ("--replicaof", "127.0.0.1", str(self.servers[0].port)) if number else ()
             server = EmbeddedRedis(folder, (*self._options, *follows, "--repl-diskless-sync-delay", "0"))
             self.servers.append(self._exit.enter_context(server))
         for server in self.servers if self._password else ():
@@ -129,22 +129,25 @@ class Cluster(_Servers):
 
     def start(self) -> None:
         """Start all of them, hand out the slots, and wait until everybody agrees."""
-        buses = [free_port() for _ in range(6)]
+        # Redis 6 has no option for the port of the bus, which is 10,000 above the other.
+        is_old = describe_server(find_server()).startswith("Redis 6.")
+        buses = []
         for number in range(6):
-            folder = self._directory / f"node{number}"
+            folder, bus = self._directory / f"node{number}", free_port()
             folder.mkdir()
             options = (
-                *("--cluster-enabled", "yes", "--cluster-port", str(buses[number])),
+                *("--cluster-enabled", "yes", *(() if is_old else ("--cluster-port", str(bus)))),
                 *("--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0"),
             )
             self.servers.append(self._exit.enter_context(EmbeddedRedis(folder, (*self._options, *options))))
+            buses.append(self.servers[-1].port + 10_000 if is_old else bus)
         clients = [redis.Redis(port=server.port) for server in self.servers]
         bounds = (0, 5461, 10923, 16384)
         for number, client in enumerate(clients):
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             client.execute_command("CLUSTER", "MEET", "127.0.0.1", self.servers[0].port, buses[0])
             if number < 3:
-                client.execute_command("CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
+                client.execute_command("CLUSTER", "ADDSLOTS", *range(bounds[number], bounds[number + 1]))
         wait_until(lambda: all(len(_nodes(client)) == 6 for client in clients), within_s=_READY_WITHIN_S)
         for number in range(3):
             client, primary = clients[3 + number], clients[number].execute_command("CLUSTER", "MYID")

@@ -19,7 +19,7 @@ def test_a_person_is_forgotten_here_and_at_loops_and_nobody_else(make_stack: Mak
         stack.producer.track(user, "Later")
     assert stack.redis.hlen(Keys("loops").dead) == 4
 
-    assert segue(stack, "forget", "u1", "--loops", "--json") == {
+    assert segue(stack, "forget", "u1", "--loops", "--yes", "--json") == {
         "loops": {"events": 1, "dead_letters": 2, "log_entries": 3, "contact_deleted": True}
     }
     assert stack.pending == 1
@@ -28,7 +28,7 @@ def test_a_person_is_forgotten_here_and_at_loops_and_nobody_else(make_stack: Mak
     assert b"u1" not in left
     assert b"u2" in left
 
-    assert segue(stack, "forget", "u1", "--loops", "--json") == {
+    assert segue(stack, "forget", "u1", "--loops", "--yes", "--json") == {
         "loops": {"events": 0, "dead_letters": 0, "log_entries": 0, "contact_deleted": False}
     }
 
@@ -43,7 +43,7 @@ def test_an_email_in_any_spelling_finds_the_person_here_and_at_loops(make_stack:
     for user in ("u1", "u2"):
         stack.producer.track(user, "Later", {"email": f"{user}@example.com"})
         stack.producer.track(user, "Later still")
-    assert segue(stack, "forget", "U1@Example.com", "--loops", "--json") == {
+    assert segue(stack, "forget", "U1@Example.com", "--loops", "--yes", "--json") == {
         "loops": {"events": 2, "dead_letters": 0, "log_entries": 1, "contact_deleted": True}
     }
     assert stack.pending == 2

@@ -198,4 +198,5 @@ def test_a_thousand_greenlets_share_a_producer(redis_server: EmbeddedRedis, clie
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.returncode) == ("1000\n", 0), done.stderr
     assert client.get(KEYS.pending) == b"1000"
-    assert client.llen("segue") == 1, "the thread that sends hints is a greenlet"
+    # One a second, however long that took.
+    assert client.llen("segue") > 0, "the thread that sends hints is a greenlet"

@@ -242,7 +242,7 @@ class Person:
     async def pause(self, name: str, seconds: float) -> None:
         """`segue pause`, and after a while `segue resume`."""
         world = self._world
-        await blocking(operating.pause, Client(world.link), name, "paused by hand", int(world.unix() * 1000))
+        await blocking(operating.pause, Client(world.link), name, "paused by hand", now_ms=int(world.unix() * 1000))
         world.paused(name)
         await asyncio.sleep(seconds)
         await self.resume(name)

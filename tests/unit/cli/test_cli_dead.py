@@ -177,7 +177,7 @@ def test_show_tells_everything(run: Run, bury: Bury) -> None:
     assert said["answer"] == {"status": 400, "text": "no"}
     assert said["first_attempt"] == "2023-11-14T22:13:20Z"
     assert said["events"][0]["note"] == PRIVATE
-    page = run("show", letter.id).stdout
+    page = run("show", letter.id, "--utc").stdout
     for text in ("refused", "Loops answered 400", "POST /events/send", PRIVATE, "400 no", "m1", "2023-11-14T22:13:20Z"):
         assert text in page
 
@@ -255,7 +255,7 @@ def test_nothing_is_done_to_all_without_all(run: Run, redis: "Redis", bury: Bury
     for arguments in ([], ["loops"], [letter.id, "--all"], [letter.id, "--reason", "refused"], ["loops", "beta"]):
         assert run(command, *arguments).exit_code == 2
     assert redis.hlen(KEYS.dead) == 1
-    assert run(command, "--all").exit_code == 0
+    assert run(command, "--all", "--yes").exit_code == 0
     assert redis.hlen(KEYS.dead) == 0
 
 
@@ -263,7 +263,8 @@ def test_nothing_is_done_to_all_without_all(run: Run, redis: "Redis", bury: Bury
 def test_a_person_is_asked_first(  # noqa: PLR0913, PLR0917 - fixtures
     run: Run, redis: "Redis", bury: Bury, monkeypatch: pytest.MonkeyPatch, command: str, verb: str
 ) -> None:
-    monkeypatch.setattr("segue_worker.cli.dead._at_terminal", lambda: True)
+    for module in ("dead", "output"):
+        monkeypatch.setattr(f"segue_worker.cli.{module}.at_terminal", lambda: True)
     bury()
     refused = run(command, "--all", answer="n\n")
     assert refused.exit_code == 1
@@ -279,9 +280,9 @@ def test_a_person_is_asked_first(  # noqa: PLR0913, PLR0917 - fixtures
 
 def test_drop_forgets_and_counts(run: Run, redis: "Redis", bury: Bury) -> None:
     letter, other = bury(), bury("m2", reason="invalid")
-    assert json.loads(run("drop", "--reason", "invalid", "--json").stdout) == {"dry_run": False, "dropped": 1}
+    assert json.loads(run("drop", "--reason", "invalid", "--yes", "--json").stdout) == {"dry_run": False, "dropped": 1}
     assert ids(run("list", "--json")) == [letter.id]
-    result = run("drop", letter.id, other.id)
+    result = run("drop", letter.id, other.id, "--yes")
     assert (result.exit_code, "Deleted 1 dead letter" in result.stderr) == (1, True)
     assert redis.exists(KEYS.dead, KEYS.dead_at, KEYS.pending) == 0
 

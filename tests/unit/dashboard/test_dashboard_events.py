@@ -32,7 +32,7 @@ async def test_the_newest_come_first_with_what_became_of_them(visitor: HttpVisit
     text = (await visitor.get("/events")).text
     assert ids(text) == ["second", "first"]
     assert f'href="/dead/loops/{"0" * 32}">refused</a>' in text
-    assert 'data-live="2000"' in text
+    assert '<div id="events" data-live="2000">' in text
 
 
 @pytest.mark.parametrize(

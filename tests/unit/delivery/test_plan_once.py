@@ -7,7 +7,8 @@ import pytest
 
 from segue_sandbox.faults import InjectedFault
 from segue_worker.delivery.context import RunContext
-from segue_worker.delivery.delivery import Delivery, _ClaimGoneError
+from segue_worker.delivery.delivery import Delivery
+from segue_worker.delivery.sending import ClaimGoneError
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import partial_entry
 
@@ -129,7 +130,7 @@ async def kill_after_sending(bench: Bench) -> None:
     """A run that sends and is killed before it records anything; its claim lapses."""
 
     async def dies(*_: Any) -> None:
-        raise _ClaimGoneError
+        raise ClaimGoneError
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Delivery, "_settle", dies)

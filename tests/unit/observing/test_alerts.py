@@ -229,6 +229,7 @@ def test_a_pause_by_hand_is_asked_about_after_a_day(tmp_path: Path) -> None:
         tmp_path,
         _case("for less", PLANNED, (), minutes=23 * 60),
         _case("for more", PLANNED, {"SeguePauseForgotten"}, minutes=25 * 60),
+        _case("it ends by itself", {**PLANNED, "segue_pause_ends_timestamp_seconds": "1e9x{n}"}, (), minutes=25 * 60),
         _case("nothing waits", {**PLANNED, "segue_pending_events": "0x{n}"}, (), minutes=25 * 60),
     )
     assert passed, said

@@ -56,7 +56,8 @@ def test_what_is_shown_is_what_the_registry_lists(redis: FakeRedis) -> None:
     redis.hset(KEYS.settings, mapping={"max_pending": 10, "rate_limit": 5})
     redis.hset(KEYS.measures, mapping={"fired:Send events": 1, "mapped": 1, "rejected:malformed": 2})
     redis.hset(TRACKING_TOTALS, "refused:invalid_json", 1)
-    families = list(text_string_to_metric_families(render(redis, ["loops"]).decode()))
+    redis.set(Keys("paused").paused, Pause("planned", 1, None, until=4_000_000_000_000).to_json())
+    families = list(text_string_to_metric_families(render(redis, ["loops", "paused"]).decode()))
     assert {sample.name for family in families for sample in family.samples} == series_names()
     kinds = {metric.name.removesuffix("_total"): metric.kind for metric in METRICS}
     assert {family.name: family.type for family in families} == kinds

@@ -88,6 +88,7 @@ def test_a_pause_is_explained(redis: FakeRedis, probe: int | None, said: str | N
         "reason": "the key is refused",
         "since": "2023-11-14T22:13:20Z",
         "next_probe": said,
+        "until": None,
     }
 
 

@@ -10,9 +10,10 @@ import orjson
 
 from segue_producer.clients import async_redis_client
 from segue_producer.keys import Keys, contact_digest, contact_names
+from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.group import CommandFailure, UsageFailure
-from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import emit, emit_json, remark
+from segue_worker.cli.options import config_option, json_option, redis_option, times_option
+from segue_worker.cli.output import emit, emit_json, moment_of, remark
 from segue_worker.cli.store import TIMEOUT_S, choose, opened
 from segue_worker.config import Destination
 from segue_worker.loops import LoopsRefusedError, NoAnswerError
@@ -29,8 +30,11 @@ _PLAIN: Final = ("delivered", "dead", "parked")
     epilog="Example: segue contact user-42 --reveal", short_help="Show a contact as Loops has it, and what waits."
 )
 @click.argument("person", metavar="USER_ID|EMAIL")
-@click.option("--destination", help="At which one. Needed where the configuration has several.")
+@click.option(
+    "--destination", type=DESTINATION, metavar="NAME", help="At which one. Needed where the configuration has several."
+)
 @click.option("--reveal", is_flag=True, help="Show personal data instead of masking it.")
+@times_option
 @config_option
 @redis_option
 @json_option
@@ -67,7 +71,11 @@ def contact(  # noqa: PLR0913 - one argument for each option
     else:
         if found:
             emit(shown)
-        last = f"{sent['path']} at {sent['at']}: {sent['outcome']}" if sent else "nothing that the log still has"
+        last = (
+            f"{sent['path']} at {moment_of(sent['at'])}: {sent['outcome']}"
+            if sent
+            else "nothing that the log still has"
+        )
         remark(f"{name}: {person if reveal else mask_contact(person)}: last sent: {last}; waiting: {waiting:,}")
     if found and not reveal:
         remark(f"{HIDDEN} stands for a value; --reveal shows them")

@@ -1,6 +1,5 @@
 """`segue dead`: group, list, show, replay and delete dead letters."""
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,12 +13,13 @@ from rich.progress import Progress
 from segue_producer.clients import broker_url
 from segue_producer.hints import Hints
 from segue_producer.lanes import LANE_NAMES, Lane
+from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.dead_groups import groups
 from segue_worker.cli.dead_options import Selection, Wanted, filter_options, locate, select, split_names
 from segue_worker.cli.dead_output import COLUMNS, details, page, row, summary
 from segue_worker.cli.group import CommandFailure
-from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import counted, emit, emit_json, emit_table, remark
+from segue_worker.cli.options import config_option, json_option, redis_option, times_option
+from segue_worker.cli.output import at_terminal, confirm, counted, emit, emit_json, emit_table, remark
 from segue_worker.cli.store import choose, opened
 from segue_worker.config import Config
 from segue_worker.mapping import CompiledMapping
@@ -58,9 +58,10 @@ dead.add_command(groups)
     short_help="List dead letters.",
     epilog='Example: segue dead list loops --event "User Registered" --since 2h',
 )
-@click.argument("destination", required=False)
+@click.argument("destination", required=False, type=DESTINATION)
 @click.option("--reveal", is_flag=True, help="Show contacts, and what answers quote of them, instead of masking them.")
 @filter_options
+@times_option
 @config_option
 @redis_option
 @json_option
@@ -90,7 +91,8 @@ def list_letters(  # noqa: PLR0913 - one parameter per option is click's shape
 @dead.command(
     short_help="Show dead letters in full.", epilog="Example: segue dead show 0123456789abcdef0123456789abcdef"
 )
-@click.argument("arguments", nargs=-1, required=True, metavar="[DESTINATION] ID...")
+@click.argument("arguments", nargs=-1, required=True, metavar="[DESTINATION] ID...", type=DESTINATION)
+@times_option
 @config_option
 @redis_option
 @json_option
@@ -120,11 +122,12 @@ def _selecting(command: Any) -> Any:
         json_option,
         redis_option,
         config_option,
+        times_option,
         click.option("--yes", is_flag=True, help="Do not ask."),
         click.option("--dry-run", is_flag=True, help="Only report what would be done."),
         click.option("--all", "everything", is_flag=True, help="Every dead letter of the destination."),
         filter_options,
-        click.argument("arguments", nargs=-1, metavar="[DESTINATION] [ID]..."),
+        click.argument("arguments", nargs=-1, metavar="[DESTINATION] [ID]...", type=DESTINATION),
     ):
         command = option(command)
     return command
@@ -169,9 +172,9 @@ def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
         known = known_destinations(redis, config)
         chosen = _chosen_mapping(known.config, wanted)
         selections, missing = select(redis, known, arguments, wanted, chosen=chosen)
-        if not dry_run and not yes and _at_terminal():
+        if not dry_run and not yes and at_terminal() and _count(selections):
             _warn(list(_replaying(redis, known, selections, None, chosen)))
-            _confirm("Replay", selections, yes=yes)
+            confirm(_question("Replay", selections), yes=yes)
         hints = None if dry_run else Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
         try:
             # One by one, so that it is known how far it came.
@@ -211,7 +214,8 @@ def drop_letters(  # noqa: PLR0913 - one parameter per option is click's shape
         selections, missing = select(redis, known, arguments, wanted)
         count = _count(selections)
         if not dry_run:
-            _confirm("Delete", selections, yes=yes)
+            if count:
+                confirm(_question("Delete", selections), yes=yes)
             count = sum(sum(drop(redis, selection.destination, selection.ids)) for selection in selections)
     if as_json:
         emit_json({"dry_run": dry_run, "dropped": count})
@@ -297,16 +301,9 @@ def _report_replay(results: Sequence[Replayed], *, dry_run: bool, as_json: bool)
     remark(f"{letters} would be replayed" if dry_run else f"Replayed {letters}")
 
 
-def _confirm(what: str, selections: Sequence[Selection], *, yes: bool) -> None:
-    count = _count(selections)
-    if yes or not count or not _at_terminal():
-        return
+def _question(what: str, selections: Sequence[Selection]) -> str:
     names = ", ".join(selection.destination for selection in selections)
-    click.confirm(f"{what} {counted(count, 'dead letter')} of {names}?", abort=True, err=True)
-
-
-def _at_terminal() -> bool:
-    return sys.stdin.isatty()
+    return f"{what} {counted(_count(selections), 'dead letter')} of {names}?"
 
 
 def _count(selections: Iterable[Selection]) -> int:

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import click
 
+from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.dead_options import cause_options
-from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import emit_json, emit_table, remark
+from segue_worker.cli.options import config_option, json_option, redis_option, times_option
+from segue_worker.cli.output import emit_json, emit_table, moment, remark
 from segue_worker.cli.store import choose, opened
 from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.status import utc_text
@@ -22,8 +23,9 @@ COLUMNS: Final = ("group", "letters", "last day", "last", "what was wrong")
     short_help="Show of what causes dead letters died; no personal data.",
     epilog="Example: segue dead groups loops --since 1d; then segue dead replay loops --group 97c88731",
 )
-@click.argument("destination", required=False)
+@click.argument("destination", required=False, type=DESTINATION)
 @cause_options
+@times_option
 @config_option
 @redis_option
 @json_option
@@ -49,8 +51,8 @@ def _row(group: Group, now_ms: float) -> Sequence[object]:
     """The group as a line of a table, under `COLUMNS`."""
     cause = group.cause
     kind = ", ".join(filter(None, (f"{cause.reason} {cause.status or ''}".strip(), *cause.mappings, *cause.events)))
-    times = f"first {utc_text(int(group.times[0]))}, for example {group.ids[-1]}"
-    last = utc_text(int(group.times[-1]))
+    times = f"first {moment(group.times[0])}, for example {group.ids[-1]}"
+    last = moment(group.times[-1])
     return cause.id, f"{len(group.ids):,}", f"{sum(group.per_hour(now_ms)):,}", last, f"{kind}: {cause.said}; {times}"
 
 

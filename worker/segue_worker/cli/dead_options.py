@@ -3,16 +3,16 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Final
 
 import click
 from redis import Redis
 
+from segue_worker.cli.log_options import moment_option
 from segue_worker.cli.store import choose
 from segue_worker.observing.destinations import KnownDestinations
-from segue_worker.operating.dead_letters import Filter, in_order, matching, parse_since
+from segue_worker.operating.dead_letters import Filter, in_order, matching
 from segue_worker.outbox.dead_letter import REASONS
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -69,8 +69,8 @@ def cause_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--since",
         "since_ms",
         metavar="WHEN",
-        callback=_since,
-        help="Only those given up in the last 2h or 7d, or since a time such as 2026-01-31T12:00 (UTC).",
+        callback=moment_option,
+        help="Only those given up in the last 2h or 7d, or since a time such as 2026-01-31T12:00.",
     )
     @click.option("--event", metavar="NAME", help="Only with a track event of this name, or with an identify.")
     @click.option("--mapping", metavar="NAME", help="Only of this mapping.")
@@ -132,12 +132,3 @@ def locate(
     found = [Selection(each, in_order(redis, each, ids)) for each in names]
     there = {letter_id for selection in found for letter_id in selection.ids}
     return [selection for selection in found if selection.ids], [each for each in ids if each not in there]
-
-
-def _since(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
-    if value is None:
-        return None
-    try:
-        return parse_since(value, datetime.now(UTC))
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None

@@ -4,7 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from segue_worker.masking import mask_contact, mask_known
+from segue_worker.cli.fitting import terminal_width
+from segue_worker.cli.output import moment
+from segue_worker.masking import mask_contact, mask_known, pretty
 from segue_worker.observing.status import utc_text
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.printable import visible
@@ -14,7 +16,7 @@ COLUMNS: Final = ("id", "at", "reason", "attempts", "contact", "mapping", "detai
 
 def row(letter: DeadLetter, *, reveal: bool = False) -> Sequence[object]:
     """The letter as a line of a table, under `COLUMNS`."""
-    shown = summary(letter, "", reveal=reveal)
+    shown = summary(letter, "", reveal=reveal) | {"at": moment(letter.at)}
     return *(shown[name] for name in COLUMNS[:5]), ", ".join(letter.mappings), shown["detail"]
 
 
@@ -48,7 +50,7 @@ def details(letter: DeadLetter, destination: str) -> dict[str, Any]:
 def page(letter: DeadLetter, destination: str) -> str:
     """The letter in `dead show`: a line for each thing said of it."""
     request, answer = letter.request, letter.answer
-    lines = [
+    lines: list[tuple[str, str | list[str]]] = [
         ("dead letter", letter.id),
         ("destination", destination),
         ("reason", letter.reason),
@@ -57,14 +59,21 @@ def page(letter: DeadLetter, destination: str) -> str:
         ("contact", letter.contact),
         ("messageIds", ", ".join(letter.message_ids)),
         ("attempts", str(letter.attempts)),
-        ("first attempt", utc_text(letter.first_attempt) if letter.first_attempt else ""),
-        ("given up", utc_text(letter.at)),
+        ("first attempt", moment(letter.first_attempt) if letter.first_attempt else ""),
+        ("given up", moment(letter.at)),
         ("request", f"{request['method']} {request['path']}" if request else ""),
-        ("", request["body"] if request else ""),
+        ("", _readable(request["body"]) if request else ""),
         ("answer", f"{answer['status']} {answer['text']}" if answer else ""),
-        *(("event", event) for event in letter.events),
+        *(("event", _readable(event)) for event in letter.events),
     ]
-    return "\n".join(f"{name:<13}  {visible(value)}" for name, value in lines if value)
+    shown = ((name, [value] if isinstance(value, str) else value) for name, value in lines if value)
+    return "\n".join(f"{name:<13}  " + f"\n{'':<15}".join(map(visible, value)) for name, value in shown)
+
+
+def _readable(text: str) -> list[str]:
+    """Lines of a text: several of JSON on a terminal, one of anything else."""
+    parsed = _parsed(text)
+    return [text] if terminal_width() is None or isinstance(parsed, str) else pretty(parsed).split("\n")
 
 
 def _parsed(event: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from segue_producer.clients import broker_url
+from segue_worker.cli.fitting import fitted, terminal_width
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json
 from segue_worker.cli.store import opened
@@ -48,5 +49,7 @@ def doctor(config: Path, redis_url: str, *, as_json: bool) -> None:
 
 
 def _show(finding: Finding) -> None:
-    level = click.style(f"{finding.level:<7}", fg=_COLOURS[finding.level], bold=finding.level is Level.FAULT)
-    click.echo(f"{level}  {finding.subject}: {visible(str(finding))}")
+    level = f"{finding.level:<7}"
+    text = fitted(f"{level}  {finding.subject}: {visible(str(finding))}", terminal_width())
+    styled = click.style(level, fg=_COLOURS[finding.level], bold=finding.level is Level.FAULT)
+    click.echo(styled + text.removeprefix(level))

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from segue_producer import Producer
 from segue_producer.keys import Keys
 from segue_producer.lanes import LANE_NAMES, Lane
+from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import counted, emit_json, remark
@@ -41,7 +42,14 @@ _RENDERED: Final = 10
 @config_option
 @redis_option
 @json_option
-@click.option("--destination", "destinations", multiple=True, metavar="NAME", help="Who gets them; may be given again.")
+@click.option(
+    "--destination",
+    "destinations",
+    multiple=True,
+    type=DESTINATION,
+    metavar="NAME",
+    help="Who gets them; may be given again.",
+)
 @click.option(
     "--lane", type=click.Choice(LANE_NAMES), default="bulk", show_default=True, help="Bulk lets live events go first."
 )

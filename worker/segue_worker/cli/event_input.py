@@ -8,6 +8,7 @@ from typing import IO, Any
 import click
 import orjson
 
+from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import CommandT
 from segue_worker.cli.output import remark
@@ -25,6 +26,7 @@ def destination_option(command: CommandT) -> CommandT:
     """`--destination NAME`: handed over as `destination`, a text or None."""
     return click.option(
         "--destination",
+        type=DESTINATION,
         metavar="NAME",
         help="The destination whose mappings are applied. Needed where the configuration has several.",
     )(command)

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 from segue_producer.clients import async_redis_client
 from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import counted, emit_json, remark
+from segue_worker.cli.output import confirm, counted, emit_json, remark
 from segue_worker.cli.store import TIMEOUT_S, opened
 from segue_worker.observing.destinations import KnownDestinations, former_names, known_destinations
 from segue_worker.operating.forget import forget_at_loops, forget_here
@@ -42,8 +41,7 @@ def forget(  # noqa: PLR0913 - one argument for each option
     leaves for what was enqueued before. What was delivered is kept by Loops; --loops deletes the contact there too. Stop
     enqueueing for the person first, or new events will follow.
     """
-    if sys.stdin.isatty() and not yes:
-        click.confirm("Delete everything that is kept of this person? This cannot be undone", abort=True, err=True)
+    confirm("Delete everything that is kept of this person? This cannot be undone", yes=yes)
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         if loops and known.config is None:

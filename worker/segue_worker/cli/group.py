@@ -6,6 +6,7 @@ from typing import IO, Any
 
 import click
 
+from segue_worker.cli.fitting import fitted, terminal_width
 from segue_worker.errors import ConfigError, SegueError
 from segue_worker.extras import not_installed
 from segue_worker.printable import visible_lines
@@ -16,7 +17,7 @@ class CommandFailure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message."""
-        click.echo(visible_lines(self.message), file=file, err=file is None)
+        click.echo(fitted(visible_lines(self.message), terminal_width(err=True)), file=file, err=file is None)
 
 
 class UsageFailure(CommandFailure):

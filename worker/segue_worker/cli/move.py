@@ -7,6 +7,7 @@ import click
 from segue_producer.clients import broker_url
 from segue_producer.hints import Hints
 from segue_producer.keys import Keys
+from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import counted, emit_json, remark
@@ -19,8 +20,8 @@ _HINT_TIMEOUT_S = 2.0
 
 
 @click.command(epilog="Example: segue move loops loops-eu", short_help="Move what a destination holds to another name.")
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", type=DESTINATION)
+@click.argument("new", type=DESTINATION)
 @config_option
 @redis_option
 @json_option

@@ -10,15 +10,17 @@ from typing import Any, Final
 
 import click
 import orjson
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console, RenderableType
 
-from segue_worker.printable import visible, visible_json, visible_lines
+from segue_worker.cli.fitting import fitted, terminal_width
+from segue_worker.cli.group import UsageFailure
+from segue_worker.cli.tables import table
+from segue_worker.printable import visible_json, visible_lines
 
 UTC_TIMES: Final = "segue.utc"
 """In the context of a command: whether `--utc` was given."""
-_WIDTH_OF_A_PIPE = 200
+_WIDTH_OF_A_PIPE: Final = 100_000
+"""So that a line stays a line."""
 
 
 def emit_json(value: Any) -> None:
@@ -33,7 +35,7 @@ def emit_json_text(text: bytes) -> None:
 
 def emit(text: str) -> None:
     """Print text for people to stdout."""
-    click.echo(visible_lines(text))
+    click.echo(fitted(visible_lines(text), terminal_width()))
 
 
 def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Iterable[str] = ()) -> None:
@@ -44,13 +46,12 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numb
         rows: the cells of each line, printed as they are (no markup).
         numbers: the columns set to the right.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    right = set(numbers)
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(visible(str(cell))) for cell in row))
-    Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE).print(table)
+    show(table(columns, list(rows), numbers=frozenset(numbers), width=terminal_width()))
+
+
+def show(content: RenderableType) -> None:
+    """Print what `segue_worker.cli.tables.table` made, or several of them, to stdout."""
+    Console(width=terminal_width() or _WIDTH_OF_A_PIPE).print(content)
 
 
 def moment(ms: float, *, precise: bool = False) -> str:
@@ -61,9 +62,8 @@ def moment(ms: float, *, precise: bool = False) -> str:
     context = click.get_current_context(silent=True)
     at = datetime.fromtimestamp(ms / 1000, UTC)
     timespec = "milliseconds" if precise else "seconds"
-    if context is not None and context.meta.get(UTC_TIMES):
-        return at.isoformat(timespec=timespec).replace("+00:00", "Z")
-    return at.astimezone().isoformat(timespec=timespec)
+    shown = at if context is not None and context.meta.get(UTC_TIMES) else at.astimezone()
+    return shown.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def moment_of(text: str) -> str:
@@ -78,4 +78,18 @@ def counted(number: int, noun: str) -> str:
 
 def remark(text: str) -> None:
     """Print a remark to stderr."""
-    click.echo(visible_lines(text), err=True)
+    click.echo(fitted(visible_lines(text), terminal_width(err=True)), err=True)
+
+
+def at_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that cannot be undone, unless `--yes` was given. Without a terminal that is needed: exit code 2."""
+    if yes:
+        return
+    if not at_terminal():
+        raise UsageFailure("Add --yes: this cannot be undone, and without a terminal nobody can be asked")
+    click.confirm(question, abort=True, err=True)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from segue_worker.cli.options import config_option, redis_option
-from segue_worker.cli.output import remark
+from segue_worker.cli.completion import DESTINATION
+from segue_worker.cli.options import config_option, redis_option, times_option
+from segue_worker.cli.output import moment, remark
 from segue_worker.cli.store import choose, opened
 from segue_worker.observing.destinations import known_destinations
-from segue_worker.observing.status import utc_text
 from segue_worker.operating import pause as operating
 
 
@@ -24,11 +24,12 @@ def _span(_context: click.Context, _parameter: click.Parameter, value: str | Non
     epilog='Example: segue pause loops --reason "Loops is being maintained" --for 30m',
     short_help="Pause a destination: nothing is sent until it is resumed.",
 )
-@click.argument("destination")
+@click.argument("destination", type=DESTINATION)
 @click.option("--reason", default="paused by hand", show_default=True, help="What `segue status` says about it.")
 @click.option(
     "--for", "span", metavar="TIME", callback=_span, help="Resume it by itself after a time such as 30m or 2h."
 )
+@times_option
 @config_option
 @redis_option
 def pause(destination: str, *, reason: str, span: timedelta | None, config: Path, redis_url: str) -> None:
@@ -42,7 +43,7 @@ def pause(destination: str, *, reason: str, span: timedelta | None, config: Path
         for_ms = span // timedelta(milliseconds=1) if span else None
         paused, earlier = operating.pause(redis, name, reason, for_ms=for_ms)
     done = f"{name} was paused already" if earlier else f"Paused {name}"
-    until = f" until {utc_text(paused.until)}; it resumes by itself" if paused.until else ""
+    until = f" until {moment(paused.until)}; it resumes by itself" if paused.until else ""
     remark(f"{done}{until}; to resume it{' before' if until else ''}: segue resume {name}")
 
 
@@ -50,7 +51,7 @@ def pause(destination: str, *, reason: str, span: timedelta | None, config: Path
     epilog="Example: segue resume loops",
     short_help="Resume a paused destination.",
 )
-@click.argument("destination")
+@click.argument("destination", type=DESTINATION)
 @config_option
 @redis_option
 def resume(destination: str, *, config: Path, redis_url: str) -> None:

@@ -1,7 +1,6 @@
 """`segue schema`: what was sent lately beside what Loops knows."""
 
 import asyncio
-import sys
 import time
 from pathlib import Path
 
@@ -10,9 +9,10 @@ import orjson
 
 from segue_producer.clients import async_redis_client
 from segue_producer.keys import Keys
+from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.group import CommandFailure, UsageFailure
-from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import emit_json, emit_table, remark
+from segue_worker.cli.options import config_option, json_option, redis_option, times_option
+from segue_worker.cli.output import confirm, emit_json, emit_table, moment, remark
 from segue_worker.cli.store import TIMEOUT_S, choose, opened
 from segue_worker.config import Destination
 from segue_worker.loops import LoopsRefusedError, NoAnswerError
@@ -24,9 +24,10 @@ from segue_worker.schema.sent import FULL, KEYS_MOST, SentKey, read_sent
 
 
 @click.command(epilog="Example: segue schema loops --create", short_help="Show what was sent beside what Loops knows.")
-@click.argument("destination", required=False)
+@click.argument("destination", required=False, type=DESTINATION)
 @click.option("--create", is_flag=True, help="Make the contact properties at Loops that it does not know.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@times_option
 @config_option
 @redis_option
 @json_option
@@ -95,10 +96,7 @@ async def _create(asker: Asking, rows: list[Row], *, yes: bool) -> int:
     if not plan:
         remark("there is no contact property to make")
         return 0
-    if not yes:
-        if not sys.stdin.isatty():
-            raise UsageFailure("Add --yes: without a terminal nobody can be asked")
-        click.confirm("Make them at Loops?", abort=True, err=True)
+    confirm("Make them at Loops?", yes=yes)
     for name, kind in plan:
         try:
             await asker.ask("/contacts/properties", orjson.dumps({"name": name, "type": kind}))
@@ -116,7 +114,7 @@ def _show(rows: list[Row]) -> None:
             row.sent_type,
             row.loops_type,
             row.status,
-            row.last_text,
+            moment(row.last_sent * 60_000),
             row.times,
         )
         for row in rows

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import emit_json, remark
+from segue_worker.cli.completion import DESTINATION
+from segue_worker.cli.fitting import terminal_width
+from segue_worker.cli.options import config_option, json_option, redis_option, times_option
+from segue_worker.cli.output import emit_json, moment, remark, show
 from segue_worker.cli.store import choose, opened
+from segue_worker.cli.tables import table
 from segue_worker.observing.destinations import (
     KnownDestinations,
     known_beside,
@@ -28,7 +30,7 @@ from segue_worker.observing.health import swept_s_ago
 from segue_worker.observing.metrics.speed import Speed, read_speeds
 from segue_worker.observing.orphaned_mappings import gone_mappings
 from segue_worker.observing.problems import Problem, find_problems
-from segue_worker.observing.status import Status, read_statuses, utc_text
+from segue_worker.observing.status import Status, read_statuses
 from segue_worker.outbox.pause import Pause
 from segue_worker.printable import visible
 
@@ -45,7 +47,8 @@ SINCE: Final = ("delivered", "filtered", "duplicates", "merged", "requests", "re
     epilog="Examples: segue status --watch; segue status --problems",
     short_help="Show the state, speed and counters of each destination.",
 )
-@click.argument("names", metavar="[DESTINATION]...", nargs=-1)
+@click.argument("names", metavar="[DESTINATION]...", nargs=-1, type=DESTINATION)
+@times_option
 @config_option
 @redis_option
 @json_option
@@ -94,7 +97,7 @@ def status(  # noqa: PLR0913 - its options
         elif as_json:
             emit_json(as_data(read()))
         elif (reading := read()).statuses or not only_problems:
-            _console().print(as_tables(reading))
+            show(as_tables(reading, terminal_width()))
         else:
             remark("No destination has a problem")
 
@@ -151,19 +154,19 @@ def as_data(reading: StatusReading) -> dict[str, Any]:
     }
 
 
-def as_tables(reading: StatusReading) -> RenderableType:
-    """Three tables, at most 100 columns wide: state, speed, and counters."""
-    now = _table("destination", *_NOW, "oldest", "in_bulk", "empty_in", "paused")
-    speed = _table("destination", *_SPEED)
-    since = _table("destination", *SINCE)
+def as_tables(reading: StatusReading, width: int | None = None) -> RenderableType:
+    """Three tables, in `width` columns: state, speed, and counters."""
+    now: list[Sequence[str]] = []
+    speed: list[Sequence[str]] = []
+    since: list[Sequence[str]] = []
     for name, each in reading.statuses.items():
         fields = each.to_dict()
         oldest = str(timedelta(seconds=int(each.oldest_pending_s)))
         drained = max(filter(None, each.drain_s(reading.speeds[name].rate_limit).values()), default=None)
         lanes = (f"{each.lanes['bulk'].pending:,}", _duration(None if drained is None else 1000 * drained))
-        now.add_row(name, *(f"{fields[column]:,}" for column in _NOW), oldest, *lanes, "yes" if each.paused else "no")
-        speed.add_row(name, *_speed_cells(reading.speeds[name]))
-        since.add_row(name, *(f"{fields[column]:,}" for column in SINCE))
+        now.append((name, *(f"{fields[column]:,}" for column in _NOW), oldest, *lanes, "yes" if each.paused else "no"))
+        speed.append((name, *_speed_cells(reading.speeds[name])))
+        since.append((name, *(f"{fields[column]:,}" for column in SINCE)))
     paused = ((name, each.paused) for name, each in reading.statuses.items() if each.paused)
     pauses = [Text(visible(f"{name} is paused {_explained(pause)}")) for name, pause in paused]
     known = reading.known
@@ -176,7 +179,12 @@ def as_tables(reading: StatusReading) -> RenderableType:
     problems = (each for name in reading.statuses for each in reading.problems.get(name, ()))
     remarks += [text for kind, text in problems if kind in {"stalled", "nearly full"}]
     lines = [Text(visible(each)) for each in remarks if each]
-    return Group(now, *pauses, *lines, Text(), speed, Text(), since)
+    tables = (
+        _table((*_NOW, "oldest", "in_bulk", "empty_in", "paused"), now, width),
+        _table(_SPEED, speed, width),
+        _table(SINCE, since, width),
+    )
+    return Group(tables[0], *pauses, *lines, Text(), tables[1], Text(), tables[2])
 
 
 def _speed_cells(speed: Speed) -> list[str]:
@@ -196,32 +204,25 @@ def _duration(ms: float | None) -> str:
 def _explained(pause: Pause) -> str:
     until = "until segue resume"
     if pause.until is not None:
-        until = f"until {utc_text(pause.until)}"
+        until = f"until {moment(pause.until)}"
     elif pause.next_probe is not None:
-        until = f"until a probe succeeds, next {utc_text(pause.next_probe)}"
-    return f"since {utc_text(pause.since)}, {until}: {pause.reason}"
+        until = f"until a probe succeeds, next {moment(pause.next_probe)}"
+    return f"since {moment(pause.since)}, {until}: {pause.reason}"
 
 
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first, overflow="fold")
-    for column in columns:
-        table.add_column(column.replace("_", " "), justify="right", overflow="fold")
-    return table
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE)
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> Text:
+    headings = [column.replace("_", " ") for column in columns]
+    return table(("destination", *headings), rows, numbers=headings, width=width)
 
 
 def _watch(read: Callable[[], StatusReading], *, as_json: bool) -> None:
     """Show the status each second, until interrupted."""
     if as_json or not sys.stdout.isatty():
         for reading in _each_second(read):
-            emit_json(as_data(reading)) if as_json else _console().print(as_tables(reading))
-    with Live(console=_console(), auto_refresh=False) as live:
+            emit_json(as_data(reading)) if as_json else show(as_tables(reading))
+    with Live(auto_refresh=False) as live:
         for reading in _each_second(read):
-            live.update(as_tables(reading), refresh=True)
+            live.update(as_tables(reading, live.console.width), refresh=True)
 
 
 def _each_second(read: Callable[[], StatusReading]) -> Iterator[StatusReading]:

@@ -28,6 +28,9 @@ def opened(url: str) -> Iterator["Redis"]:
     try:
         with client:
             yield client
+    except BrokenPipeError:
+        # Whoever reads what is printed has seen enough, as `head`.
+        raise
     except (RedisError, OSError) as error:
         advice = "check that it runs and that --redis-url, or SEGUE_REDIS_URL, points to it"
         if isinstance(error, AuthenticationError):

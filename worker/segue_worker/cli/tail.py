@@ -8,9 +8,10 @@ from typing import Final
 import click
 from redis import Redis
 
+from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.log_options import log_filter_options
 from segue_worker.cli.options import config_option, json_option, redis_option, times_option
-from segue_worker.cli.output import emit_json, moment, remark
+from segue_worker.cli.output import emit, emit_json, moment, remark
 from segue_worker.cli.store import choose, opened
 from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.log import LogPosition, end_of, follow, place_before
@@ -23,7 +24,9 @@ BLOCK_MS: Final = 1000
     epilog="Examples: segue tail --outcome dead --outcome parked; segue tail --since 2h --status 5xx",
     short_help="Follow what happens to events, live.",
 )
-@click.option("--destination", help="Only at this destination; by default at every one.")
+@click.option(
+    "--destination", type=DESTINATION, metavar="NAME", help="Only at this destination; by default at every one."
+)
 @log_filter_options(OUTCOMES)
 @times_option
 @config_option
@@ -53,6 +56,6 @@ def _follow(redis: "Redis", position: LogPosition, wanted: LogFilter, *, as_json
         for name, logged in found:
             for line in lines(name, logged):
                 if wanted.matches(line):
-                    emit_json(line.to_dict()) if as_json else click.echo(line.text(moment(line.at, precise=True)))
+                    emit_json(line.to_dict()) if as_json else emit(line.text(moment(line.at, precise=True)))
         if not found and wanted.until_ms is not None and time.time() * 1000 > wanted.until_ms:
             return

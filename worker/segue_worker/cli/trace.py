@@ -7,6 +7,7 @@ import click
 import orjson
 from redis import Redis
 
+from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.log_options import log_filter_options
 from segue_worker.cli.options import config_option, json_option, redis_option, times_option
@@ -33,7 +34,9 @@ from segue_worker.printable import visible
     "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="With --contact: at most so many."
 )
 @log_filter_options(get_args(EventState))
-@click.option("--destination", help="Only at this destination; by default at every one.")
+@click.option(
+    "--destination", type=DESTINATION, metavar="NAME", help="Only at this destination; by default at every one."
+)
 @click.option("--reveal", is_flag=True, help="Show email addresses instead of masking them.")
 @times_option
 @config_option

@@ -258,7 +258,7 @@ class Backlog:
             self._count_repairs(request.refs)
         if noted and outcome == "parked":
             waiting = (self._events[place] for place in sorted({ref.event for ref in request.refs}))
-            self._parked = [self.journal.event(each, "parked", enqueued=each.enqueued) for each in waiting]
+            self._parked = [self.journal.event(each, "parked", each.enqueued) for each in waiting]
 
     def subject(self, request: Outgoing) -> dict[str, Any]:
         """What a request stands for, as fields of the log."""
@@ -381,13 +381,13 @@ class Backlog:
                 dead += waiting.dead
                 faults = _faults(waiting)
                 if faults or self.journal.names(waiting):
-                    parts.append(self.journal.event(waiting, "begun", enqueued=0, faults=faults))
+                    parts.append(self.journal.event(waiting, "begun", faults=faults))
                 waiting.dead = []
         # Where nothing is recorded an interruption is not either: the next claim knows of it, and tells.
         records = bool(gone or replaced) or then is not Next.RETURN
         if not parts and records and self.journal.wants_event and self.head < len(self._events):
             head = self._events[self.head]
-            parts.append(self.journal.event(head, "interrupted", enqueued=head.enqueued))
+            parts.append(self.journal.event(head, "interrupted", head.enqueued))
         counters["dead"] = len(dead)
         record, measures, explanations = self.journal.take(parts)
         return Settlement(
@@ -419,7 +419,7 @@ class Backlog:
         if waiting.event is not None and outcome != "duplicate" and not waiting.replay:
             self.journal.mapped(waiting.done)
         faults = _faults(waiting) if waiting.dead else ()
-        return self.journal.event(waiting, outcome, enqueued=waiting.enqueued, because=because, faults=faults)
+        return self.journal.event(waiting, outcome, waiting.enqueued, because, faults)
 
 
 def _wanted(only: Sequence[str], mappings: Sequence[CompiledMapping]) -> "_Named":

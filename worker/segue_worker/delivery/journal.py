@@ -15,6 +15,7 @@ from segue_worker.outbox.log_record import (
     Attempt,
     EventOutcome,
     EventPart,
+    Fault,
     Record,
     RepairPart,
     RequestOutcome,
@@ -49,10 +50,17 @@ class Journal:
         self._explanations: dict[str, bytes] = {}
         self._told: list[Mapping[str, Any] | None] = []
 
-    def event(self, waiting: Waiting, outcome: EventOutcome, **details: Any) -> EventPart:
-        """What is said of an event; `details` are further fields of `EventPart`. The next entry names whose it is."""
+    def event(
+        self,
+        waiting: Waiting,
+        outcome: EventOutcome,
+        enqueued: int = 0,
+        because: str = "",
+        faults: Sequence[Fault] = (),
+    ) -> EventPart:
+        """What is said of an event; see `EventPart`. The next entry names whose it is."""
         self._told.append(waiting.event)
-        return EventPart(waiting.identity, event_name(waiting.event), outcome, **details)
+        return EventPart(waiting.identity, event_name(waiting.event), outcome, enqueued, because, faults)
 
     def attempt(self, at_ms: int, status: int, seconds: float) -> None:
         """Note a sending: when, the answer's status (0 where there was none), and how long it took."""
@@ -139,7 +147,7 @@ class Journal:
         """
         record = b""
         if events or self._request:
-            names = names_of(self._told)
+            names = names_of(self._told, self._contact.decode("utf-8", "replace"))
             record = Record(contact_digest(self._contact), events, self._request, self._interrupted, names).to_json()
             self._interrupted = 0
             self._told.clear()

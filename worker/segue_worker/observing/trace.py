@@ -155,7 +155,7 @@ class Sources:
     reveal: bool = False
 
     def shown(self, text: str, *known: str | None) -> str:
-        """A text that may quote an answer."""
+        """A text that may quote an answer, with what is `known` of the event masked unless it is to be revealed."""
         return text if self.reveal else mask_known(text, *known)
 
 
@@ -295,11 +295,9 @@ class _Steps:
 
     def _letter_details(self, letter: str) -> dict[str, Any]:
         raw: Any = self._redis.hget(self._keys.dead, letter)
-        why = {}
-        if raw:
-            kept = DeadLetter.read(letter, raw)
-            why = {"detail": self._shown(kept.detail, *kept.quotable)}
-        return {**why, "letter": letter, "kept": raw is not None}
+        found = DeadLetter.read(letter, raw) if raw else None
+        why = {"detail": self._shown(found.detail, *found.quotable)} if found else {}
+        return {**why, "letter": letter, "kept": found is not None}
 
     def _explanation(self, name: str) -> list[dict[str, str]]:
         raw: Any = self._redis.hget(self._keys.because, name) if name else None

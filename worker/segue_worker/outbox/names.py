@@ -6,7 +6,8 @@ the events of a userId, or an anonymousId to those of an email. None of them can
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 from unicodedata import normalize
 
@@ -21,8 +22,9 @@ _WHOLE: Final = re.compile(r"(-?\d+)\.0+")
 
 def spelled(identity: str) -> str:
     """The one spelling that stands for all of an id: without regard to case, outer spaces, or `.0` behind an integer."""
-    text = normalize("NFKC", identity).strip().casefold()
-    whole = _WHOLE.fullmatch(text)
+    # Of ASCII nothing is to be normalised, as nearly always; it must be quick, since each request asks.
+    text = identity.strip().lower() if identity.isascii() else normalize("NFKC", identity).strip().casefold()
+    whole = _WHOLE.fullmatch(text) if text.endswith("0") else None
     return whole[1] if whole else text
 
 
@@ -37,29 +39,36 @@ def spelling_digest(identity: str) -> str:
     return hashlib.blake2b(text, digest_size=8, person=b"any spelling").hexdigest()
 
 
-def names_of(events: Iterable[Mapping[str, Any] | None]) -> tuple[str, ...]:
-    """The digests of the ids that events name: of each as it is, and where it can be spelled simpler, of that."""
-    ids = dict.fromkeys(identity for event in events if event for identity in _ids_in(event))
+def names_of(events: Iterable[Mapping[str, Any] | None], contact: str = "") -> tuple[str, ...]:
+    """The digests of the ids that events name: of each as it is, and where it can be spelled simpler, of that.
+
+    Args:
+        events: as they were enqueued; None for what is no event.
+        contact: whose digest is known already, as it is, and left out.
+    """
+    ids: dict[str, None] = {}
+    for event in events:
+        if event:
+            ids.update(dict.fromkeys(_ids_in(event)))
     found: dict[str, None] = {}
     for identity in ids:
-        found[name_digest(identity)] = None
+        if identity != contact:
+            found[name_digest(identity)] = None
         if spelled(identity) != identity:
             found[spelling_digest(identity)] = None
     return tuple(found)
 
 
-def _ids_in(event: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("userId", "anonymousId"):
-        value = event.get(name)
-        if value.__class__ is not str:
-            try:
-                value = "" if value is None else id_text(value)
-            except ValueError:
-                continue
-        if value:
-            yield value
-    for email in emails_of(event):
-        yield email.strip().casefold()
+def _ids_in(event: Mapping[str, Any]) -> list[str]:
+    ids: list[str] = []
+    for value in (event.get("userId"), event.get("anonymousId")):
+        if value.__class__ is str:
+            ids.append(value)
+        elif value is not None:
+            with suppress(ValueError):
+                ids.append(id_text(value))
+    ids += [email.strip().casefold() for email in emails_of(event)]
+    return [identity for identity in ids if identity]
 
 
 class Sought(NamedTuple):

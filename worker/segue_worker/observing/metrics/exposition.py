@@ -211,6 +211,11 @@ def _paused(reading: MetricsReading) -> Values:
     return [((str(kind),), int(pause is not None and pause.kind == kind)) for kind in PauseKind]
 
 
+def _pause_ends(reading: MetricsReading) -> Values:
+    pause = reading.status.paused
+    return [((), pause.until / 1000)] if pause and pause.until is not None else []
+
+
 def _unknown(sent: bytes | None, known: bytes | None) -> list[Row]:
     return faults(compare(sent_from(sent), Known.from_json(known)))
 
@@ -265,6 +270,7 @@ VALUES: Final[dict[str, Callable[[MetricsReading], Values]]] = {
     "segue_stalled_seconds": lambda reading: [((), reading.status.stalled_s if reading.enabled else 0.0)],
     "segue_drain_seconds": _drain,
     "segue_paused": _paused,
+    "segue_pause_ends_timestamp_seconds": _pause_ends,
     "segue_orphaned": lambda reading: [((), int(reading.orphaned))],
     "segue_rate_limit_requests_per_second": lambda reading: (
         [((), reading.settings["rate_limit"])] if "rate_limit" in reading.settings else []

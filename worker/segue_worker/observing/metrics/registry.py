@@ -88,6 +88,10 @@ METRICS: Final = (
         labels=("kind",),
     ),
     Metric(
+        *("segue_pause_ends_timestamp_seconds", "gauge", "unix seconds"),
+        "When the pause ends by itself; absent where there is none, or it does not",
+    ),
+    Metric(
         *("segue_orphaned", "gauge", "1 or 0"),
         "1 while the destination holds something, and neither the configuration nor a worker has it",
     ),
