@@ -109,6 +109,7 @@ COMMANDS: Final = (
         "dead replay loops --all --dry-run",
         "dead drop loops --all --dry-run",
     ),
+    *(f"trace --contact {USER}", f"trace --contact {EMAIL} --json", "tail --since 1h --until 0s"),
     *(f"contact {USER}", f"contact {EMAIL} --json", "pause loops --reason tidying", "resume loops"),
 )
 FAILING: Final = {"check", "doctor", "health", "contact", "trace", "dead"}

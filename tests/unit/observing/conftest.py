@@ -9,7 +9,8 @@ from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
 
 from segue_sandbox.core import Sandbox
 from segue_sandbox.switches import Switches
-from segue_worker.observing.trace import Trail, read_trails
+from segue_worker.observing.trace import read_trails
+from segue_worker.observing.trail import Trail
 from tests.unit.delivery.conftest import Bench
 
 IDENTIFY = {"type": "identify", "traits": {"email": "u1@example.com"}}

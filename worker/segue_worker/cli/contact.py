@@ -9,7 +9,7 @@ import click
 import orjson
 
 from segue_producer.clients import async_redis_client
-from segue_producer.keys import Keys, contact_digest, contact_names
+from segue_producer.keys import Keys, contact_names
 from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option, times_option
@@ -19,11 +19,14 @@ from segue_worker.config import Destination
 from segue_worker.loops import LoopsRefusedError, NoAnswerError
 from segue_worker.masking import HIDDEN, mask_contact, mask_json, show_json
 from segue_worker.observing.destinations import known_destinations
-from segue_worker.observing.log import entries
+from segue_worker.observing.log import LogScan
 from segue_worker.observing.status import utc_text_ms
+from segue_worker.outbox.names import Sought
 from segue_worker.schema.known import asking
 
 _PLAIN: Final = ("delivered", "dead", "parked")
+_LOOKED_AT: Final = 100
+"""Of the contact's entries in the log, the newest."""
 
 
 @click.command(
@@ -54,11 +57,12 @@ def contact(  # noqa: PLR0913 - one argument for each option
             raise UsageFailure(f"{name} cannot be asked: {known.remark or f'it is not in {config}'}")
         outbox, contacts = Keys(name).outbox, contact_names(person)
         waiting = sum(int(redis.llen(outbox + each)) for each in contacts)
-        digests = {contact_digest(each.encode("utf-8", "surrogatepass")) for each in contacts}
+        scan = LogScan(redis, name)
+        scan.read()
         sent: dict[str, Any] | None = None
-        for logged in entries(redis, name):
+        for logged in scan.of_contacts(Sought.by(person).contacts(scan.names), _LOOKED_AT):
             request = logged.record.request
-            if logged.record.contact in digests and request is not None and request.outcome in _PLAIN:
+            if request is not None and request.outcome in _PLAIN:
                 sent = {"at": utc_text_ms(logged.at), "path": request.path, "outcome": request.outcome}
         try:
             found = asyncio.run(_find(chosen, redis_url, person))

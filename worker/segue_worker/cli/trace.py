@@ -17,7 +17,8 @@ from segue_worker.masking import mask_text
 from segue_worker.observing.destinations import former_names, known_destinations
 from segue_worker.observing.log_lines import LogFilter
 from segue_worker.observing.timeline import read_timeline
-from segue_worker.observing.trace import EventState, Trail, read_trails
+from segue_worker.observing.trace import read_trails
+from segue_worker.observing.trail import EventState, Trail
 from segue_worker.observing.wording import describe
 from segue_worker.printable import visible
 

@@ -10,9 +10,10 @@ import orjson
 from redis import Redis
 
 from segue_producer.keys import Keys, contact_digest, contact_names
-from segue_worker.observing.log import LogScan, order
+from segue_worker.observing.log import LogScan, order, uncollected
 from segue_worker.observing.log_lines import Line, LogFilter
-from segue_worker.observing.trace import Sources, Trail, trails_of
+from segue_worker.observing.trace import Sources, trails_of
+from segue_worker.observing.trail import Trail
 from segue_worker.observing.waiting import WaitingEvent, in_outbox, outboxes
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import Waiting, read_entry
@@ -84,7 +85,8 @@ def read_timeline(  # noqa: PLR0913 - whom, where, and how much
             continue
         newest = min(size, ENTRIES_LOOKED_AT * size // everything) or 1
         search = _Search(redis, name, identity, message_id)
-        known = search.sources(most, standstills[name], newest=newest, waits=bool(waits), dead=bool(dead))
+        with uncollected():
+            known = search.sources(most, standstills[name], newest=newest, waits=bool(waits), dead=bool(dead))
         trails += [
             trail
             for trail in trails_of(redis, name, replace(known, reveal=reveal))
@@ -127,27 +129,29 @@ class _Search:
             standstill: see `Sources`.
             newest: how many entries of the log are read.
             waits: whether anything waits at the destination.
-            dead: whether it has dead letters; as of the log, only the newest that may be theirs are told.
+            dead: whether it has dead letters; as of the log, only the newest of theirs are told.
         """
         scan = LogScan(self._redis, self._destination, self._message_id, most=newest)
         scan.read()
         logged = self._sought.contacts(scan.names)
         outboxes = list(self._outboxes(logged)) if waits else []
-        letters = list(islice(self._letters(), 4 * most)) if dead else []
+        letters = list(self._letters()) if dead else []
         contacts = self._sought.contacts(
             [*scan.names, *(each.names for each in outboxes), *(names for names, _ in letters)]
         )
-        # Or an event that was settled in between would be found in neither.
-        scan.read()
+        if waits or dead:
+            # Or an event that was settled since would be found in neither.
+            scan.read()
         entries = {item.id: item for item in (*scan.naming, *scan.of_contacts(contacts, 4 * most))}
+        theirs = (
+            letter
+            for names, letter in letters
+            if names[:DIGEST] in contacts or (self._message_id and self._message_id in letter.message_ids)
+        )
         return Sources(
             logged=[entries[each] for each in sorted(entries, key=order)],
             waiting=[each for outbox in outboxes for each in self._waiting(outbox, contacts, most)],
-            letters=[
-                letter
-                for names, letter in letters
-                if names[:DIGEST] in contacts or (self._message_id and self._message_id in letter.message_ids)
-            ],
+            letters=list(islice(theirs, 4 * most)),
             standstill=standstill,
         )
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from segue_worker.mapping.why_filtered import EVERY_MAPPING
 from segue_worker.masking import plain_answer
 from segue_worker.observing.preview import DISABLED
-from segue_worker.observing.trace import TrailStep, What
+from segue_worker.observing.trail import TrailStep, What
 
 
 def describe(step: TrailStep, moment: Callable[[str], str] = str) -> str:
