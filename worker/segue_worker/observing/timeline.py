@@ -77,16 +77,16 @@ def read_timeline(  # noqa: PLR0913 - whom, where, and how much
         redis.RedisError: Redis does not answer.
     """
     sizes = _sizes(redis, list(standstills))
-    everything = max(1, sum(size for size, _ in sizes.values()))
+    everything = max(1, sum(size for size, _, _ in sizes.values()))
     trails: list[Trail] = []
     waiting: dict[tuple[str, str], WaitingEvent] = {}
-    for name, (size, holds) in sizes.items():
-        if not size and not holds:
+    for name, (size, waits, dead) in sizes.items():
+        if not (size or waits or dead):
             continue
         newest = min(size, ENTRIES_LOOKED_AT * size // everything) or 1
         search = _Search(redis, name, identity, message_id)
         with uncollected():
-            known = search.sources(most, standstills[name], newest=newest, holds=bool(holds))
+            known = search.sources(most, standstills[name], newest=newest, waits=bool(waits), dead=bool(dead))
         trails += [
             trail
             for trail in trails_of(redis, name, replace(known, reveal=reveal))
@@ -121,35 +121,37 @@ class _Search:
         # How JSON spells others is not known, so that they may be anywhere.
         self._signs = [orjson.dumps(sign)[1:-1] for sign in signs] if all(map(str.isascii, signs)) else [b""]
 
-    def sources(self, most: int, standstill: str, *, newest: int, holds: bool) -> Sources:
+    def sources(self, most: int, standstill: str, *, newest: int, waits: bool, dead: bool) -> Sources:
         """What is known of their events.
 
         Args:
             most: how many events at most; an event has a few entries in the log.
             standstill: see `Sources`.
             newest: how many entries of the log are read.
-            holds: whether anything waits or is dead at the destination.
+            waits: whether anything waits at the destination.
+            dead: whether it has dead letters; as of the log, only the newest of theirs are told.
         """
         scan = LogScan(self._redis, self._destination, self._message_id, most=newest)
         scan.read()
         logged = self._sought.contacts(scan.names)
-        outboxes = list(self._outboxes(logged)) if holds else []
-        letters = list(self._letters()) if holds else []
+        outboxes = list(self._outboxes(logged)) if waits else []
+        letters = list(self._letters()) if dead else []
         contacts = self._sought.contacts(
             [*scan.names, *(each.names for each in outboxes), *(names for names, _ in letters)]
         )
-        if holds:
+        if waits or dead:
             # Or an event that was settled since would be found in neither.
             scan.read()
         entries = {item.id: item for item in (*scan.naming, *scan.of_contacts(contacts, 4 * most))}
+        theirs = (
+            letter
+            for names, letter in letters
+            if names[:DIGEST] in contacts or (self._message_id and self._message_id in letter.message_ids)
+        )
         return Sources(
             logged=[entries[each] for each in sorted(entries, key=order)],
             waiting=[each for outbox in outboxes for each in self._waiting(outbox, contacts, most)],
-            letters=[
-                letter
-                for names, letter in letters
-                if names[:DIGEST] in contacts or (self._message_id and self._message_id in letter.message_ids)
-            ],
+            letters=list(islice(theirs, 4 * most)),
             standstill=standstill,
         )
 
@@ -202,12 +204,13 @@ class _Search:
         return any(sign in lower for sign in self._signs)
 
 
-def _sizes(redis: "Redis", names: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """How many entries the log of each destination has, and whether anything waits or is dead there."""
+def _sizes(redis: "Redis", names: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+    """How many entries the log of each destination has, whether anything waits there, and whether it has dead letters."""
     with redis.pipeline(transaction=False) as pipe:
         for name in names:
             keys = Keys(name)
             pipe.xlen(keys.log)
-            pipe.exists(keys.away, keys.due, keys.bulk, keys.dead_at)
+            pipe.exists(keys.away, keys.due, keys.bulk)
+            pipe.exists(keys.dead_at)
         found = iter(pipe.execute())
-    return {name: (next(found), next(found)) for name in names}
+    return {name: (next(found), next(found), next(found)) for name in names}

@@ -92,6 +92,11 @@
       values.map((value, at) => (known(value) ? columns.slice(0, place + 1).reduce((sum, each) => sum + (each[at] ?? 0), 0) : null)),
     );
 
+  const alone = (values) => {
+    const first = values.findIndex(known);
+    return first >= 0 && values.findLastIndex(known) === first ? [first] : null;
+  };
+
   const hasTail = (columns) => {
     const values = columns.flat().filter((value) => known(value) && value > 0).sort((one, other) => one - other);
     return values.length > 0 && values[values.length - 1] > TAIL * values[Math.floor(values.length / 2)];
@@ -118,7 +123,6 @@
   };
 
   const draw = (place, chart, view) => {
-    const few = chart.unit === "s" && !chart.stacked;
     const options = {
       width: place.clientWidth,
       height: HEIGHT,
@@ -141,8 +145,8 @@
           fill: filled ? `${colour(line)}${chart.stacked ? "55" : "26"}` : undefined,
           width: 2,
           dash,
-          // Percentiles may be few and far between.
-          points: { show: few ? undefined : false, size: 5 },
+          // A value that is alone makes no line.
+          points: { show: false, size: 5, filter: (plot, place) => alone(plot.data[place]) },
           spanGaps: true,
           value: (plot, value, _, index) => {
             const own = plot.own[at][index];
