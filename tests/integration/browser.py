@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
 from tests import needs
 
@@ -69,6 +69,7 @@ class Visitor:
         self.errors: list[str] = []
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", self._asked)
 
     async def sign_in(self, token: str = TOKEN) -> None:
         """Give the token."""
@@ -86,16 +87,16 @@ class Visitor:
         """Open a page by its address."""
         await self.page.goto(self.url + path)
 
-    async def serious_issues(self) -> list[str]:
-        """What axe-core finds on the page that is serious or worse: rule and places."""
+    async def issues(self) -> list[str]:
+        """What axe-core finds on the page: rule and places."""
         # Through the debugger's protocol: the page's own policy lets no such script in.
         await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         found: dict[str, Any] = await self.page.evaluate("() => axe.run()")
-        return [
-            f"{issue['id']}: {[node['target'] for node in issue['nodes']]}"
-            for issue in found["violations"]
-            if issue["impact"] in {"serious", "critical"}
-        ]
+        return [f"{issue['id']}: {[node['target'] for node in issue['nodes']]}" for issue in found["violations"]]
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self.url, "data:")):
+            self.errors.append(f"asked elsewhere: {request.url}")
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:

@@ -105,7 +105,7 @@ async def test_a_parked_retry_appears_by_itself_and_is_retried_now(
 
         stack.sandbox.faults([])
         await button.click()
-        await expect(visitor.page.get_by_text("The request will be sent now.")).to_be_visible()
+        await expect(visitor.page.get_by_text("1 request will be sent now.")).to_be_visible()
         await expect(visitor.page.get_by_text("No contact waits for a retry.")).to_be_visible()
         stack.wait_delivered()
         assert [body["eventName"] for body in bodies(stack, "/events/send")] == ["Flaky"]
@@ -238,7 +238,7 @@ async def test_every_page_is_accessible_and_fits_a_phone(
 
 async def examine(visitor: Visitor, name: str, scheme: str) -> None:
     page = visitor.page
-    assert await visitor.serious_issues() == [], name
+    assert await visitor.issues() == [], name
     if SCREENSHOTS:
         await page.screenshot(path=Path(SCREENSHOTS) / f"dashboard-{name}-{scheme}.png", full_page=name != "numbers")
     await page.set_viewport_size({"width": PHONE, "height": 800})
@@ -307,4 +307,48 @@ async def test_all_of_one_cause_are_replayed_in_two_clicks(
         await expect(page.get_by_text("Finished.")).to_be_visible()
         stack.wait_delivered()
         assert len(list(bodies(stack, "/events/send"))) == 30
+        assert visitor.errors == []
+
+
+async def test_that_nobody_works_is_said_in_red_on_every_page_until_somebody_does(
+    make_stack: MakeStack, browser: Browser
+) -> None:
+    stack = make_stack(rate_limit=50, mappings=MAPPINGS)
+    with DashboardProcess(stack) as dashboard:
+        async with visit(browser, dashboard) as visitor:
+            page = (await visitor.signed_in()).page
+            for path in ("/mappings", "/retries", "/"):
+                await visitor.go(path)
+                await expect(page.get_by_role("alert")).to_contain_text("No worker is alive; start one")
+            await expect(page.get_by_role("row", name="loops")).to_contain_text("no worker")
+            stack.worker()
+            await expect(page.get_by_role("alert")).to_have_count(0, timeout=30_000)
+            await expect(page.get_by_role("row", name="loops")).to_contain_text("running")
+            assert visitor.errors == []
+
+
+async def test_who_is_stuck_is_seen_and_several_are_retried_at_once(
+    stack: Stack, dashboard: DashboardProcess, browser: Browser
+) -> None:
+    for number in range(3):
+        park(stack, f"user-000{number}")
+    track(stack, "user-0000", "Signed Up")
+    async with visit(browser, dashboard) as visitor:
+        page = (await visitor.signed_in()).page
+        await page.locator("td[data-label='Parked'] a").click()
+        rows = page.locator("[id^=retry-]")
+        await expect(rows).to_have_count(3)
+        await expect(rows.first.get_by_role("link")).to_have_text("us•••00")
+        await expect(rows.first.locator("[data-label='Behind it']")).to_have_text("1")
+        await expect(rows.first.locator("[data-label='Why']")).to_contain_text("503")
+        for name in ("us•••00", "us•••02"):
+            await page.get_by_role("checkbox", name=f"Choose {name}").check()
+        stack.sandbox.faults([])
+        await page.get_by_role("button", name="Retry chosen now").click()
+        await expect(page.get_by_text("2 requests will be sent now.")).to_be_visible()
+        await expect(rows).to_have_count(1)
+        await page.get_by_role("button", name="Retry all 1 of loops now").click()
+        await expect(page.get_by_text("Finished.")).to_be_visible()
+        stack.wait_delivered()
+        assert [body["userId"] for body in bodies(stack, "/events/send")][-1] == "user-0001"
         assert visitor.errors == []

@@ -110,10 +110,17 @@ async def visitor(stranger: HttpVisitor) -> HttpVisitor:
 def park(redis: FakeRedis) -> Callable[..., None]:
     """Park a contact."""
 
-    def record(contact: str = EMAIL, *, due: int = NOW_MS * 2, lease: str = "", because: str = "503") -> None:
+    def record(
+        contact: str = EMAIL,
+        *,
+        due: int = NOW_MS * 2,
+        lease: str = "",
+        because: str = "503",
+        since: int = NOW_MS - 9000,
+    ) -> None:
         body = f'{{"email":"{EMAIL}","eventName":"Signed Up"}}'.encode()
         request = Outgoing("POST", "/events/send", body, "a-key", (Ref(0, "Send events"),))
-        redis.hset(KEYS.parked, contact, Parked(3, NOW_MS, due, because, request, NOW_MS - 9000).to_json())
+        redis.hset(KEYS.parked, contact, Parked(3, NOW_MS, due, because, request, since).to_json())
         redis.zadd(KEYS.away, {contact: due})
         redis.rpush(
             KEYS.outbox + contact, f'{{"type":"track","event":"Signed Up","messageId":"m1","userId":"{contact}"}}'

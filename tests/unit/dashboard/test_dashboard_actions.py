@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fakeredis import FakeRedis
+from redis.exceptions import ResponseError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from segue_worker.dashboard.context import Dashboard
@@ -59,29 +60,108 @@ def test_no_hint_while_a_run_is_alive_or_the_destination_held(redis: FakeRedis, 
     assert retry_now(redis, "loops", "u1", now_ms=NOW_MS) == ("now", False)
 
 
-def test_retries_come_by_their_next_attempt(redis: FakeRedis, park: Park) -> None:
+def test_the_longest_waiting_comes_first_with_what_waits_behind_it(redis: FakeRedis, park: Park) -> None:
     for place in (3, 1, 2):
-        park(f"u{place}", due=NOW_MS * 2 + place)
+        park(f"u{place}", since=NOW_MS - 9000 + place)
+    redis.rpush(KEYS.outbox + "u2", "{}", "{}")
     redis.zadd(KEYS.away, {"not-parked": NOW_MS * 2})
-    assert [each.contact for each in waiting_retries(redis, "loops", 2)] == ["u1", "u2"]
+    found = waiting_retries(redis, "loops")
+    assert [(each.contact, each.since, each.behind) for each in found] == [
+        ("u1", NOW_MS - 8999, 0),
+        ("u2", NOW_MS - 8998, 2),
+        ("u3", NOW_MS - 8997, 0),
+    ]
+
+
+def test_one_whose_outbox_is_damaged_hides_no_other(redis: FakeRedis, park: Park) -> None:
+    park("u1")
+    park("u2")
+    redis.delete(KEYS.outbox + "u1")
+    redis.set(KEYS.outbox + "u1", "no list")
+    assert {each.contact for each in waiting_retries(redis, "loops")} == {"u1", "u2"}
+    redis.delete(KEYS.away)
+    redis.set(KEYS.away, "no set")
+    with pytest.raises(ResponseError):
+        waiting_retries(redis, "loops")
+
+
+async def test_a_row_says_since_when_why_how_often_when_next_and_what_is_behind(
+    visitor: HttpVisitor, redis: FakeRedis, park: Park
+) -> None:
+    park("u1", due=NOW_MS * 2, since=NOW_MS - 7_200_000, because='503 {"message":"Service Unavailable"}')
+    park("u2", due=NOW_MS - 1, since=NOW_MS - 60_000)
+    redis.rpush(KEYS.outbox + "u1", "{}")
+    rows = re.findall(r'<tr role="row" id="retry-\w+">(.*?)</tr>', (await visitor.get("/retries")).text, re.DOTALL)
+    first, second = (" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in rows)
+    assert first.startswith("u••• 2 h 0 min ago 503 Service Unavailable /events/send Send events 3 in ")
+    assert first.endswith("UTC 1 Retry now")
+    assert second == "u••• 1 min ago 503 /events/send Send events 3 when it is its turn 0 Retry now"
+    await visitor.post("/pause/loops", {})
+    assert (await visitor.get("/retries")).text.count("once resumed") == 2
 
 
 async def test_retry_now_from_the_list(visitor: HttpVisitor, redis: FakeRedis, park: Park, hints: list[str]) -> None:
     park("u1")
     handle = _value((await visitor.get("/retries")).text, "handle")
-    answer = await visitor.post("/retries/now", {"destination": "loops", "handle": handle})
-    assert answer.headers["location"] == "/retries?said=now"
+    answer = await visitor.post("/retries/now", {"destination": "loops", "only": handle})
+    assert answer.headers["location"] == "/retries?destination=loops&now=1"
+    assert "1 request will be sent now." in (await visitor.get(answer.headers["location"])).text
     assert hints == ["loops"]
     assert redis.zscore(KEYS.due, "u1")
-    answer = await visitor.post("/retries/now", {"destination": "loops", "handle": "0" * 32})
-    assert answer.headers["location"] == "/retries?said=gone"
+    answer = await visitor.post("/retries/now", {"destination": "loops", "only": "0" * 32})
+    assert answer.headers["location"] == "/retries?destination=loops&gone=1"
+    assert (await visitor.get("/retries?now=²&gone=99999999999")).status_code == 200
+
+
+async def test_those_chosen_are_retried_and_no_others(
+    visitor: HttpVisitor, redis: FakeRedis, park: Park, hints: list[str], dashboard: Dashboard
+) -> None:
+    for name in ("u1", "u2", "u3"):
+        park(name)
+    park("u4", due=NOW_MS * 2, lease="owner:0")
+    handles = {name: dashboard.sessions.handle("loops", name) for name in ("u1", "u3", "u4")}
+    await visitor.get("/retries")
+    answer = await visitor.post("/retries/now", {"destination": "loops", "handle": [*handles.values(), "unknown"]})
+    assert answer.headers["location"] == "/retries?destination=loops&now=2&claimed=1&gone=1"
+    said = (await visitor.get(answer.headers["location"])).text
+    assert "2 requests will be sent now. Of 1 request an attempt is already under way. Of 1 request nothing" in said
+    assert redis.zrange(KEYS.due, 0, -1) == [b"u1", b"u3"]
+    assert hints == ["loops"]
+    answer = await visitor.post("/retries/now", {"destination": "loops"})
+    assert answer.headers["location"] == "/retries?destination=loops"
+
+
+async def test_all_are_retried_with_progress(
+    visitor: HttpVisitor, redis: FakeRedis, park: Park, dashboard: Dashboard
+) -> None:
+    for number in range(450):
+        park(f"u{number}")
+    await visitor.get("/retries")
+    answer = await visitor.post("/retries/now", {"destination": "loops", "all": "1"})
+    job = await finished(visitor, dashboard, answer)
+    assert (dict(job.counts), job.total) == ({"now": 450}, 450)
+    text = (await visitor.get(answer.headers["location"])).text
+    assert "<b>450</b> will be sent now" in text
+    assert "Back to the retries" in text
+    assert redis.zcard(KEYS.due) == 450
+
+
+async def test_all_that_wait_at_a_destination_are_reached_page_by_page(
+    visitor: HttpVisitor, park: Park, dashboard: Dashboard
+) -> None:
+    for number in range(230):
+        park(f"u{number}", since=NOW_MS - number)
+    seen: list[str] = []
+    for page in (1, 2, 3):
+        seen += re.findall(r'id="retry-(\w+)"', (await visitor.get(f"/retries?page={page}")).text)
+    assert seen == [dashboard.sessions.handle("loops", f"u{number}") for number in reversed(range(230))]
 
 
 async def test_while_paused_retry_now_says_when_it_will_be(visitor: HttpVisitor, park: Park) -> None:
     park("u1")
     await visitor.post("/pause/loops", {"reason": "a reason"})
     handle = _value((await visitor.get("/retries")).text, "handle")
-    answer = await visitor.post("/retries/now", {"destination": "loops", "handle": handle})
+    answer = await visitor.post("/retries/now", {"destination": "loops", "only": handle})
     assert "as soon as the destination is resumed" in (await visitor.get(answer.headers["location"])).text
 
 

@@ -246,6 +246,16 @@ def test_the_old_destination_is_held_meanwhile_and_goes_on_afterwards(town: Town
     assert redis.exists(OLD.paused)
 
 
+def test_a_pause_for_a_while_does_not_end_during_a_move(town: Town, redis: "Redis") -> None:
+    town.enqueue("old", "u1")
+    pausing.pause(redis, "old", "a look around", for_ms=60_000)
+    with pytest.raises(KilledError):
+        go(dying(redis, 20))
+    assert redis.pttl(OLD.paused) == -1
+    go(redis)
+    assert not redis.exists(OLD.paused)
+
+
 @pytest.mark.parametrize("at", range(1, 40, 2))
 def test_a_person_who_is_forgotten_between_two_halves_of_a_move_is_gone(town: Town, redis: "Redis", at: int) -> None:
     town.enqueue("old", "u1")

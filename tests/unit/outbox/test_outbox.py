@@ -89,7 +89,7 @@ async def test_a_stale_owner_changes_nothing(
     (u1,) = await stale.claim(1)
     clock.ms += LEASE_MS
     await outbox_of("next").claim(1)
-    assert await stale.settle(u1, replace(DONE, digests=[digest("a")], counters={"delivered": 1}), step=0) is None
+    assert await stale.settle(u1, DONE._replace(digests=[digest("a")], counters={"delivered": 1}), step=0) is None
     assert await redis.llen(KEYS.outbox + "u1") == 1
     assert await redis.get(KEYS.pending) == b"1"
     assert await redis.hget(KEYS.totals, "delivered") is None
@@ -286,7 +286,7 @@ async def test_settled_message_ids_are_remembered_for_at_least_a_window_and_then
     (u1,) = await run.claim(1)
     # 300 neighbours share the packed strings with it.
     others = [digest(f"other {number}") for number in range(300)]
-    await run.settle(u1, replace(DONE, digests=[digest("a"), *others]), step=0)
+    await run.settle(u1, DONE._replace(digests=[digest("a"), *others]), step=0)
     assert await run.seen([digest("a"), digest("b"), others[7]]) == [True, False, True]
     clock.ms += DAY_MS
     assert await run.seen([digest("a")]) == [True]
@@ -301,7 +301,7 @@ async def test_dead_letters_are_kept_with_their_time(
     run = outbox_of("run")
     (u1,) = await run.claim(1)
     letter = DeadLetter("refused", "detail", "u1", ("m",), ("a",), ("{}",), at=clock.ms, request={"body": "{}"})
-    await run.settle(u1, replace(DONE, dead=[letter]), step=0)
+    await run.settle(u1, DONE._replace(dead=[letter]), step=0)
     kept = await redis.hget(KEYS.dead, letter.id)
     assert kept is not None
     assert DeadLetter.from_json(kept) == letter

@@ -1,4 +1,4 @@
-"""Replays or deletes many dead letters in a thread, with progress that a page can show."""
+"""Replays or deletes many dead letters, or retries many contacts, in a thread, with progress that a page can show."""
 
 import logging
 import secrets
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Job:
-    """A replay or deletion, in progress or finished.
+    """A replay, a deletion or retries, in progress or finished.
 
     Attributes:
         id: random.
-        what: `replay` or `drop`.
+        what: `replay`, `drop` or `retry`.
         destination: its name.
-        total: how many letters were chosen.
-        counts: outcome → letters.
+        total: how many letters or contacts were chosen.
+        counts: outcome → how many had it.
         refusals: letters that could not be replayed, each with the reason; the first 50.
         finished: whether it has ended.
         error: the error that stopped it, or "".
@@ -43,12 +43,12 @@ class Job:
 
     @property
     def done(self) -> int:
-        """How many letters have been dealt with."""
+        """How many have been dealt with."""
         return sum(self.counts.values())
 
 
 Work = Callable[[], Iterator[tuple[str, int, Replayed | None]]]
-"""Yields an outcome, how many letters had it, and the letter that could not be replayed, if any."""
+"""Yields an outcome, how many had it, and the letter that could not be replayed, if any."""
 
 
 class Jobs:
@@ -82,6 +82,6 @@ class Jobs:
         except Exception as error:
             # Only the type is shown on the page, because the text of a Redis error may hold an address.
             job.error = type(error).__name__
-            log.exception("the %s of dead letters of %s was stopped by an error", job.what, job.destination)
+            log.exception("the %s at %s was stopped by an error", job.what, job.destination)
         finally:
             job.finished = True

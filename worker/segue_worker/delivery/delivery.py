@@ -226,12 +226,12 @@ class Delivery:
             request.counted_from(self._backlog.head),
             self._claimed.since,
         )
-        await self._settle(replace(settlement, parked=parked.to_json()))
+        await self._settle(settlement._replace(parked=parked.to_json()))
 
     async def _settle(self, settlement: Settlement) -> None:
         reach("before_settle")
         if self._confirms:
-            settlement = replace(settlement, confirms=self._confirms)
+            settlement = settlement._replace(confirms=self._confirms)
         settle = partial(self._run.outbox.settle, self._claimed, settlement, step=self._steps)
         try:
             left = await settle()

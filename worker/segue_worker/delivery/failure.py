@@ -70,7 +70,7 @@ class Failure:
         if self.sending is not None:
             self.backlog.note(self.sending, "parked", sent=self.parked.attempts, why="failed", next_ms=next_ms)
         parked = replace(self.parked, next=next_ms).to_json()
-        return replace(self.backlog.unchanged(), next=Next.PARK, park_for_ms=wait_ms, parked=parked)
+        return self.backlog.unchanged()._replace(next=Next.PARK, park_for_ms=wait_ms, parked=parked)
 
     def _without_request(self) -> Settlement:
         """The request that fails is given up."""

@@ -158,6 +158,8 @@ class Journal:
 
 def _told(repairs: Sequence[Sequence[Repair]]) -> tuple[RepairPart, ...]:
     """What the log says of repairs: each key and rule once, with the refs that had it, and only so many of them."""
+    if not any(repairs):
+        return ()
     places: dict[Repair, list[int]] = {}
     for place, of_ref in enumerate(repairs):
         for repair in of_ref:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from segue_worker.delivery.coalesce import Group, apart, coalesce
@@ -49,9 +48,9 @@ def outgoing(group: Group, events: Sequence[tuple[str, str, str]]) -> Outgoing:
         # Loops that spends keys on refused requests would answer 409 and the event be lost.
         key = idempotency_key(destination, last.request.mapping, message_id, variant + ("apart" if last.apart else ""))
     refs = tuple(Ref(piece.event, piece.request.mapping) for piece in group.pieces)
-    whole = Outgoing(request.method, request.path, encode_body(request.body), key, refs)
+    fields = request.method, request.path, encode_body(request.body), key, refs
     if len(group.pieces) == 1:
-        return whole
+        return Outgoing(*fields)
 
     def parts() -> tuple[Outgoing, ...]:
         return tuple(outgoing(part, events) for part in apart(group))
@@ -60,4 +59,4 @@ def outgoing(group: Group, events: Sequence[tuple[str, str, str]]) -> Outgoing:
         folded = group.pieces[:-1] if request.path == EVENTS_PATH else ()
         return tuple(outgoing(part, events) for part in coalesce(folded))
 
-    return replace(whole, apart=parts, updates=updates)
+    return Outgoing(*fields, parts, updates)

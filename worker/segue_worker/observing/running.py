@@ -15,6 +15,7 @@ from segue_worker.mapping.definition import Definition
 from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.observing.metrics.exposition import mapping_counts
 from segue_worker.observing.metrics.minutes import read_counts
+from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
 from segue_worker.outbox.plan import Plan
 
 HOUR_MS: Final = 3_600_000
@@ -94,14 +95,27 @@ def _read(definitions: bytes | None, plan: bytes | None) -> dict[str, Definition
     return {each.name: each for each in found}
 
 
-def counts_of_a_day(
-    redis: "Redis", destinations: Sequence[str], now_ms: int
-) -> dict[str, tuple[dict[str, dict[str, int]], int]]:
-    """How often each mapping fired, failed or was skipped, over the last 24 hours (or up to 25).
+@dataclass(frozen=True, slots=True)
+class DayCounts:
+    """What the mappings of a destination did in the last 24 hours, or up to 25.
 
-    Returns:
-        destination → those counts (as `mapping_counts`), and unix ms since which; 0 for all time, where no worker had noted
-        the counters yet.
+    Attributes:
+        since: unix ms; 0 for all time, where no worker had noted the counters yet.
+        mapped: how many events went through the mappings.
+        mappings: of those that fired or failed, ever: their counts, as `mapping_counts`.
+    """
+
+    since: int
+    mapped: int
+    mappings: Mapping[str, Mapping[str, int]]
+
+    def of(self, mapping: str) -> Mapping[str, int]:
+        """The counts of a mapping: `fired`, `skipped` and `failed`."""
+        return self.mappings.get(mapping) or {FIRED: 0, "skipped": self.mapped, FAILED: 0}
+
+
+def counts_of_a_day(redis: "Redis", destinations: Sequence[str], now_ms: int) -> dict[str, DayCounts]:
+    """What mappings did, destination by destination.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -117,5 +131,5 @@ def counts_of_a_day(
         hours = [int(each) for each in noted if int(each) >= now_ms // HOUR_MS - _DAY_H]
         since, before = orjson.loads(noted[str(min(hours)).encode()]) if hours else (0, {})
         passed = {field: count - before.get(field, 0) for field, count in now.items()}
-        found[name] = mapping_counts(passed), since
+        found[name] = DayCounts(since, passed.get(MAPPED, 0), mapping_counts(passed))
     return found

@@ -26,7 +26,7 @@ def read_span(text: str) -> timedelta:
 
 
 def pause(
-    redis: "Redis", destination: str, reason: str, *, for_ms: int | None = None, now_ms: int = 0
+    redis: "Redis", destination: str, reason: str, now_ms: int = 0, *, for_ms: int | None = None
 ) -> tuple[Pause, bool]:
     """Pause a destination until a person resumes it, or for a while. If Segue had paused it, no probe resumes it any more.
 
@@ -34,8 +34,8 @@ def pause(
         redis: client that answers bytes.
         destination: its name.
         reason: shown to people.
-        for_ms: after how many ms it ends by itself; None for never.
         now_ms: unix ms, or 0 for the server's clock.
+        for_ms: after how many ms it ends by itself; None for never.
 
     Returns:
         the pause, and whether it was paused already. In that case the time since which it has been paused stays.

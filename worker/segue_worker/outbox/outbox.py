@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
@@ -92,8 +92,10 @@ class Next(StrEnum):
     PARK = "park"
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+_NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
+
+
+class Settlement(NamedTuple):
     """What became of a contact's oldest events.
 
     Attributes:
@@ -115,18 +117,18 @@ class Settlement:
     """
 
     taken: int = 0
-    replaced: Mapping[int, bytes] = field(default_factory=dict)
+    replaced: Mapping[int, bytes] = _NOTHING
     next: Next = Next.KEEP
     park_for_ms: int = 0
     oldest_ms: int = 0
     parked: bytes | None = None
     digests: Sequence[bytes] = ()
-    counters: Mapping[str, int] = field(default_factory=dict)
+    counters: Mapping[str, int] = _NOTHING
     dead: Sequence[DeadLetter] = ()
     record: bytes = b""
     confirms: bytes = b""
-    measures: Mapping[str, int] = field(default_factory=dict)
-    explanations: Mapping[str, bytes] = field(default_factory=dict)
+    measures: Mapping[str, int] = _NOTHING
+    explanations: Mapping[str, bytes] = _NOTHING
 
 
 def is_passing(error: BaseException) -> bool:

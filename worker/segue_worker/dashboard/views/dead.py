@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from math import ceil
+from math import ceil, inf
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -31,7 +31,7 @@ from segue_worker.operating.dead_letters import (
     read_letters,
     replay,
 )
-from segue_worker.outbox.dead_letter import REASONS
+from segue_worker.outbox.dead_letter import REASONS, DeadLetter
 
 SHOWN: Final = 50
 """Letters a page."""
@@ -40,6 +40,7 @@ READS_S: Final = 0.15
 """For how long causes are read for a page; the next one goes on."""
 _FILTERS: Final = ("reason", "since", "event", "mapping", "group")
 _VERBS: Final = {"replay": "Replay", "drop": "Delete"}
+_JOBS: Final = {"replay": "Replay dead letters", "drop": "Delete dead letters", "retry": "Retry now"}
 _LONGEST_NUMBER: Final = 20
 
 
@@ -94,7 +95,7 @@ def show(call: PageRequest) -> Response:
     letter = next(read_letters(call.dashboard.redis, destination, [name]), None)
     if letter is None:
         raise HTTPException(404)
-    item = prepare_replay(letter, _chooser(call, destination))
+    item = prepare_replay(letter, _chooser(call, destination, letter))
     return render(
         call,
         "letter.html",
@@ -115,7 +116,7 @@ def confirm(call: PageRequest) -> Response:
     chosen = {name: call.field(name) for name in _FILTERS}
     chosen["since"] = _moment(call, chosen["since"])
     until = _newest(call.dashboard.redis, destination)
-    count = len(_chosen(call, destination, ids, chosen, until)) if everything or ids else 0
+    count = len(_chosen(call, destination, ids, chosen, until, exactly=False)) if everything or ids else 0
     return render(
         call,
         "confirm.html",
@@ -148,11 +149,11 @@ def start(call: PageRequest) -> Response:
 
 
 def job(call: PageRequest) -> Response:
-    """The progress of a replay or a deletion."""
+    """The progress of a replay, a deletion, or of retries."""
     found = call.dashboard.jobs.find(call.params["job"])
     if found is None:
         raise HTTPException(404)
-    return render(call, "job.html", title=f"{_VERBS[found.what]} dead letters", job=found)
+    return render(call, "job.html", title=_JOBS[found.what], job=found)
 
 
 def _replaying(call: PageRequest, destination: str, ids: list[str]) -> Work:
@@ -182,8 +183,13 @@ def _dropping(redis: "Redis", destination: str, ids: list[str]) -> Work:
     return work
 
 
-def _chosen(call: PageRequest, destination: str, ids: list[str], chosen: dict[str, str], until: int) -> list[str]:
-    """Ids of the letters that a form selects, oldest first: those it names, or all that match its filters."""
+def _chosen(  # noqa: PLR0913 - what a form says
+    call: PageRequest, destination: str, ids: list[str], chosen: dict[str, str], until: int, *, exactly: bool = True
+) -> list[str]:
+    """Ids of the letters that a form selects, oldest first: those it names, or all that match its filters.
+
+    Where not exactly, some may be among them that are gone.
+    """
     redis = call.dashboard.redis
     if ids and not call.field("everything"):
         return in_order(redis, destination, ids)
@@ -192,7 +198,8 @@ def _chosen(call: PageRequest, destination: str, ids: list[str], chosen: dict[st
     except ValueError as error:
         raise HTTPException(400, f"“Since”: {error}.") from None
     # Those that died since the person was asked were not meant.
-    return [name for name, _, _ in call.dashboard.letters.read(redis, destination).matching(wanted, until=until)]
+    indexed = call.dashboard.letters.read(redis, destination, within_s=None if exactly else inf)
+    return [name for name, _, _ in indexed.matching(wanted, until=until)]
 
 
 def _newest(redis: "Redis", destination: str) -> int:
@@ -231,9 +238,9 @@ def _moment(call: PageRequest, since: str) -> str:
         raise HTTPException(400, f"“Since”: {error}.") from None
 
 
-def _chooser(call: PageRequest, destination: str) -> Chooser:
+def _chooser(call: PageRequest, destination: str, only: DeadLetter | None = None) -> Chooser:
     found = call.dashboard.known().configured(destination)
-    return Chooser(found.mappings if found else None, History(call.dashboard.redis, destination))
+    return Chooser(found.mappings if found else None, History(call.dashboard.redis, destination, only))
 
 
 def _destination(call: PageRequest) -> str:

@@ -71,7 +71,6 @@ def show(call: PageRequest) -> Response:
     if not columns:
         raise HTTPException(404)
     names = dict.fromkeys(part for _, definition in columns for part in definition.parts())
-    counts, since = counts_of_a_day(redis, [name], call.dashboard.now_ms)[name]
     return render(
         call,
         "mapping.html",
@@ -80,8 +79,7 @@ def show(call: PageRequest) -> Response:
         columns=[title for title, _ in columns],
         without=[title for title, definition in versions if not definition],
         parts=[(part, [_text(definition, part) for _, definition in columns]) for part in names],
-        counts=counts.get(mapping, {}),
-        since=since,
+        day=counts_of_a_day(redis, [name], call.dashboard.now_ms)[name],
     )
 
 

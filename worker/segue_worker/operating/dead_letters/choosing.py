@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+import orjson
 from redis import Redis
 
 from segue_producer.entries import identity
 from segue_producer.keys import contact_digest
 from segue_worker.mapping import ACTIONS, CompiledMapping, lets_through
-from segue_worker.observing.log import entries
+from segue_worker.observing.log import entries, uncollected
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import read_entry
 
+_SIGNS: Final = 5
+"""Events of a letter up to which the log is searched for them; of more, it is quicker to read it all."""
 UPDATES_PATH: Final = ACTIONS["createOrUpdateContact"].path
 
 
@@ -31,17 +34,23 @@ class History:
     Args:
         redis: client that answers bytes.
         destination: its name.
+        only: a letter, where only that is asked about: then no more is read than it needs.
     """
 
-    def __init__(self, redis: "Redis", destination: str) -> None:
+    def __init__(self, redis: "Redis", destination: str, only: DeadLetter | None = None) -> None:
         self._redis = redis
         self._destination = destination
+        self._having = _signs(only) if only is not None and len(only.message_ids) <= _SIGNS else []
 
     @cached_property
     def _read(self) -> tuple[dict[str, set[str]], dict[str, tuple[int, str]]]:
+        with uncollected():
+            return self._read_log()
+
+    def _read_log(self) -> tuple[dict[str, set[str]], dict[str, tuple[int, str]]]:
         delivered: dict[str, set[str]] = {}
         updates: dict[str, tuple[int, str]] = {}
-        for at, record, _ in entries(self._redis, self._destination):
+        for at, record, _ in entries(self._redis, self._destination, self._having):
             for part in record.events:
                 delivered.setdefault(part.message_id, set())
             request = record.request
@@ -58,7 +67,7 @@ class History:
 
     def newer_update(self, letter: DeadLetter) -> str | None:
         """The messageId of the last update of the letter's contact that was delivered since the letter was written."""
-        at, message_id = self._read[1].get(contact_digest(letter.contact.encode("utf-8", "surrogatepass")), (0, ""))
+        at, message_id = self._read[1].get(_digest(letter), (0, ""))
         return message_id if at > letter.at else None
 
 
@@ -147,6 +156,15 @@ class Chooser:
         if name in delivered and name not in _failed(letter, place):
             raise NotChosenError(f"{name!r} delivered it already")
         return name
+
+
+def _signs(letter: DeadLetter) -> list[bytes]:
+    """What stands in each entry of the log that says something of a letter's contact or events."""
+    return [_digest(letter).encode(), *(orjson.dumps(message_id)[1:] for message_id in letter.message_ids)]
+
+
+def _digest(letter: DeadLetter) -> str:
+    return contact_digest(letter.contact.encode("utf-8", "surrogatepass"))
 
 
 def _failed(letter: DeadLetter, place: int) -> list[str]:

@@ -26,7 +26,7 @@ _ROUGHLY: Final = re.compile(r"(?<!\S)\S*?(?:\d\S*?\d|@)\S*")
 _VARYING: Final = re.compile(
     r"(?P<status>(?:answered|last:) \d{3}\b)"
     r"|(?P<quote>[\"'])(?P<quoted>[^\"']+)(?P=quote)"
-    r"|(?<![^\s\"'<>@,;:])[^\s\"'<>@,;:]++@[^\s\"'<>@,;:]*"  # an email
+    r"|(?<![^\s\"<>(),;:])[^\s\"<>(),;:@]++@[^\s\"'<>(),;:]*"  # an email
     r"|(?<![\w-])[\w-]*?\d[\w-]*?\d[\w-]*"  # an id, or a number of several digits
     r"|(?<![\w-])\d(?![\w-])"
 )

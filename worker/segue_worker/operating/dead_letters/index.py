@@ -10,6 +10,7 @@ from typing import Any, Final
 from redis import Redis
 
 from segue_producer.keys import Keys
+from segue_worker.observing.log import uncollected
 from segue_worker.operating.dead_letters.filtering import Filter
 from segue_worker.operating.dead_letters.grouping import Cause, Causes
 
@@ -68,6 +69,10 @@ class LetterIndex:
         Raises:
             redis.RedisError: Redis does not answer.
         """
+        with uncollected():
+            return self._read(redis, destination, within_s)
+
+    def _read(self, redis: "Redis", destination: str, within_s: float | None) -> Indexed:
         found = self._list(redis, destination, anew=within_s is None)
         known = self._known.get(destination, {})
         ends = None if within_s is None else self._clock() + within_s
