@@ -17,19 +17,22 @@ from .stack import KEYS, MakeStack, Stack, wait_until
 from .test_dashboard_sizes import Reader
 from .tracking import WRITE_KEY, TrackingApiProcess, write_config
 
-USER: Final = "zq-user-81723"
+USER: Final = "zq-user-vwxyk"
 EMAIL: Final = "zelda.quimby@example.com"
 TRAITS: Final[dict[str, Any]] = {
     "email": EMAIL,
     "firstName": "Zelda",
     "lastName": "Quimby",
-    "phone": "+49 30 5556 7788",
+    "phone": "+49 30 55566712 77889934",
     "address": {"street": "Quimbystrasse 9", "city": "Zquimbach"},
-    "score": 7788990011,
+    "score": 7788993411,
 }
 CONTEXT: Final[dict[str, Any]] = {"traits": TRAITS, "ip": "203.0.113.77", "userAgent": "ZQ-Agent/1.0"}
-NEEDLES: Final = ("81723", "zelda", "quimb", "5556", "7788", "zquim", "203.0.113", "zq-agent", "zq-secret", "zq-anon")
-"""One of these is in every value, whatever case or separators it is shown with."""
+NEEDLES: Final = (
+    *("vwxyk", "zelda", "quimb", "55566712", "77889934", "zquim"),
+    *("203.0.113", "zq-agent", "zq-secret", "zq-anon"),
+)
+"""One of these is in every value, whatever case or separators it is shown with; none is likely among times and counts."""
 MAPPINGS: Final = [
     {"name": "Sync contacts", "action": "createOrUpdateContact"},
     {"name": "Send events", "action": "sendEvent", "trigger": 'type = "track" and event != "Filtered"'},
