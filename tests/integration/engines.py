@@ -253,8 +253,13 @@ class RabbitMQ:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        # Erlang's port mapper is a daemon, and outlives the node that started it.
-        subprocess.run(["epmd", "-kill"], env={**os.environ, **self._environ("/")}, check=False, capture_output=True)
+        # Erlang's port mapper is a daemon, and outlives the node that started it; it ends once it knows that the node has.
+        wait_until(self._port_mapper_is_gone, within_s=30)
+
+    def _port_mapper_is_gone(self) -> bool:
+        environ = {**os.environ, **self._environ("/")}
+        done = subprocess.run(["epmd", "-kill"], env=environ, check=False, capture_output=True, text=True)
+        return "not allowed" not in done.stdout + done.stderr
 
 
 @contextmanager

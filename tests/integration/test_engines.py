@@ -272,7 +272,9 @@ def test_quorum_queues_of_rabbitmq(tmp_path: Path, redis_server: EmbeddedRedis, 
         worker = stack.worker()
 
         def enqueue(user: str) -> None:
-            with Celery("service", broker=url) as service:
+            # Unconfirmed, it could be lost with the server that is killed next.
+            confirmed = {"confirm_publish": True}
+            with Celery("service", broker=url, broker_transport_options=confirmed) as service:
                 event: Any = {"type": "track", "userId": user, "event": "E", "properties": {"email": "a@example.com"}}
                 service.send_task("segue.enqueue", args=[[event], ["loops"]], queue="segue.enqueue", ignore_result=True)
 

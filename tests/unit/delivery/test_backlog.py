@@ -20,6 +20,7 @@ from segue_worker.outbox.log_record import Attempt, EventPart, Fault, Record
 from segue_worker.outbox.outbox import digest
 from segue_worker.outbox.outgoing import Outgoing, Ref
 from segue_worker.outbox.plan import Plan
+from segue_worker.schema.sent import SentKeys
 
 from .conftest import CONTACTS, EVENTS, mapping
 
@@ -566,6 +567,44 @@ def test_what_was_done_about_values_is_logged_and_counted_once_with_the_request(
     request = logged(settlement).request
     assert request is not None
     assert request.repairs == ()
+
+
+def test_an_update_that_need_not_be_sent_is_counted_by_its_events_and_logged_as_delivered() -> None:
+    entries = [event(f"m{place}", type="identify", traits={"plan": place}) for place in range(2)]
+    backlog = claimed(*entries)
+    (merged,) = planned(backlog, (CONTACTS,))
+    backlog.leave_unchanged(merged)
+    settlement = backlog.settlement(Next.RELEASE)
+    assert settlement.counters == {"unchanged": 2, "delivered": 2}
+    assert outcomes(settlement) == [("m0", "delivered"), ("m1", "delivered")]
+    request = logged(settlement).request
+    assert request is not None
+    assert (request.outcome, request.sent, request.attempts) == ("unchanged", 0, ())
+    assert request.refs == (("m0", "contacts"), ("m1", "contacts"))
+
+
+def test_what_a_request_is_about_is_told_by_its_events_and_mappings() -> None:
+    backlog = claimed(event("m0"), event("m1", event="Signed up"))
+    _, second = planned(backlog)
+    assert backlog.subject(second) == {"message_ids": ("m1",), "event": "Signed up", "mapping": "events"}
+
+
+@pytest.mark.parametrize("attempted", [True, False])
+def test_what_a_request_held_is_noted_once_when_it_was_attempted(*, attempted: bool) -> None:
+    noted: list[Request] = []
+
+    class Noting(SentKeys):
+        def note(self, request: Request) -> None:
+            noted.append(request)
+
+    journal = Journal(b"u1", sent=Noting())
+    backlog = Backlog(b"u1", [event("m0"), event("m1")], now_ms=lambda: NOW, journal=journal)
+    first, _ = planned(backlog)
+    if attempted:
+        backlog.begin(first)
+        backlog.begin(first)
+    backlog.record(first.refs, "delivered")
+    assert [(request.mapping, request.body["eventName"]) for request in noted] == [("events", "E")]
 
 
 SOURCE = "0123456789abcdef"

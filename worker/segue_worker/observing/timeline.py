@@ -139,6 +139,9 @@ class _Search:
         contacts = self._sought.contacts(
             [*scan.names, *(each.names for each in outboxes), *(names for names, _ in letters)]
         )
+        if waits and contacts - logged:
+            # Of further contacts of theirs, nothing need name the id that was given.
+            outboxes = list(self._outboxes(contacts))
         if waits or dead:
             # Or an event that was settled since would be found in neither.
             scan.read()
@@ -155,8 +158,8 @@ class _Search:
             standstill=standstill,
         )
 
-    def _outboxes(self, logged: set[str]) -> Iterator[_Outbox]:
-        """The outboxes that may be theirs: their contact's own, those of contacts whom the log knows, and those that name them."""
+    def _outboxes(self, theirs: set[str]) -> Iterator[_Outbox]:
+        """The outboxes that may be theirs: their contact's own, those of contacts that are known to be theirs, and those that name them."""
         own = [
             name.encode("utf-8", "surrogatepass") for name in {self._identity.strip(), *contact_names(self._identity)}
         ]
@@ -170,7 +173,7 @@ class _Search:
             *lists.items(),
             *((contact, entries) for contact, _, entries in some if contact not in lists),
         ):
-            if contact in lists or contact_digest(contact) in logged or any(map(self._may_name, entries)):
+            if contact in lists or contact_digest(contact) in theirs or any(map(self._may_name, entries)):
                 events = [read_entry(raw) for raw in entries]
                 names = " ".join((contact_digest(contact), *names_of(each.event for each in events)))
                 yield _Outbox(contact, names, events)

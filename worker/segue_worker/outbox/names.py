@@ -93,9 +93,13 @@ class Sought(NamedTuple):
         return cls(exact, loose - exact)
 
     def contacts(self, entries: Iterable[str]) -> set[str]:
-        """The contacts that are the person, given the digests of each entry as it holds them: the contact's first."""
+        """The contacts that are the person, given the digests of each entry as it holds them: the contact's first.
+
+        They are those with an event that names the person, and whom these events name: before somebody was known by a
+        userId, their events were those of an email or an anonymousId.
+        """
         listed = list(entries)
         for digests in (self.exact, self.loose):
             if found := {names[:DIGEST] for names in listed if any(digest in names for digest in digests)}:
-                return found
+                return found.union(*(names.split() for names in listed if names[:DIGEST] in found))
         return set()
