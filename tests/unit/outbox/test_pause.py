@@ -79,3 +79,10 @@ def test_a_pause_that_cannot_be_read_holds_until_a_person_resumes(raw: bytes) ->
     pause = Pause.from_json(raw)
     assert (pause.kind, pause.next_probe) == (PauseKind.HAND, None)
     assert "segue resume" in pause.reason
+
+
+@pytest.mark.parametrize("raw", [b"no JSON", b"[]", b'{"reason":"r"}', b'{"reason":"r","since":"x"}'])
+def test_a_pause_that_cannot_be_read_holds_until_a_person_resumes_it(raw: bytes) -> None:
+    pause = Pause.from_json(raw)
+    assert (pause.since, pause.next_probe, pause.kind) == (0, None, PauseKind.HAND)
+    assert pause.reason == "what is kept of the pause cannot be read; `segue resume` ends it"
