@@ -681,6 +681,18 @@ def test_what_an_interrupted_claim_may_have_sent_is_finished_with_the_mappings_i
     ]
     waiting = left(backlog.settlement(Next.KEEP))
     assert {place: each.only for place, each in waiting.items()} == {0: ("contacts",), 1: ("events",)}
+    assert {each.origin for each in waiting.values()} == {"loops"}
+
+
+@pytest.mark.parametrize("begun_with", [None, Plan.of((EVENTS,))])
+@pytest.mark.parametrize("origin", ["", "elsewhere"])
+def test_what_an_interrupted_claim_may_have_sent_keeps_its_keys(origin: str, begun_with: Plan | None) -> None:
+    head = part(event("m1"), origin=origin) if origin else event("m1")
+    backlog = claimed(head, event("m2"), interrupted=1)
+    backlog.plan((EVENTS,), destination="loops", mode="updates", seen=set(), begun_with=begun_with)
+    settlement = backlog.settlement(Next.KEEP)
+    assert {place: each.origin for place, each in left(settlement).items()} == {0: origin or "loops"}
+    assert settlement.oldest_ms == ENQUEUED
 
 
 def test_a_request_that_is_remembered_says_itself_what_was_begun() -> None:

@@ -266,3 +266,10 @@ async def test_the_merged_requests_always_have_the_effect_of_the_single_ones(
     assert [piece for group in groups for piece in group.pieces] == pieces
     singly = [Group(piece.request, (piece,)) for piece in pieces]
     assert await effect(groups, settings, known=known) == await effect(singly, settings, known=known)
+
+
+def test_the_body_of_a_request_that_was_merged_stays_its_own() -> None:
+    requests = [update(a=1), update(b=2), update(c=3)]
+    (group,) = grouped(*requests)
+    assert group.request.body == {"userId": "u1", "a": 1, "b": 2, "c": 3}
+    assert [request.body for request in requests] == [{"userId": "u1", key: at} for at, key in enumerate("abc", 1)]

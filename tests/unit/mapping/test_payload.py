@@ -122,3 +122,12 @@ def test_a_mapping_that_yields_no_object_is_refused(result: Any, described: str)
 def test_one_field_that_no_action_declares_is_passed_through_as_it_is(value: Any, *, kept: bool) -> None:
     payload = {"userId": "u"}
     assert _contact({**payload, PASSED_THROUGH: value}) == (payload | {PASSED_THROUGH: value} if kept else payload)
+
+
+def test_where_only_the_email_counts_it_is_required_in_place_of_the_user_id() -> None:
+    check = compile_check(ACTIONS["createOrUpdateContact"], email_only=True)
+    assert check({"email": "ada@example.com"}) == {"email": "ada@example.com"}
+    with pytest.raises(PayloadError, match="email"):
+        check({"userId": "u"})
+    with pytest.raises(PayloadError, match="userId"):
+        _contact({"email": "ada@example.com"})
