@@ -586,7 +586,11 @@ def test_an_update_that_need_not_be_sent_is_counted_by_its_events_and_logged_as_
 def test_what_a_request_is_about_is_told_by_its_events_and_mappings() -> None:
     backlog = claimed(event("m0"), event("m1", event="Signed up"))
     _, second = planned(backlog)
-    assert backlog.subject(second) == {"message_ids": ("m1",), "event": "Signed up", "mapping": "events"}
+    about = {"message_ids": ("m1",), "event": "Signed up", "mapping": "events"}
+    assert backlog.subject(second) == about
+    backlog = claimed(event("m0"), part(event("m1", event="Signed up"), trace="00-0af7651916cd43dd-b7ad6b71-01"))
+    _, second = planned(backlog)
+    assert backlog.subject(second) == {**about, "trace_id": "0af7651916cd43dd"}
 
 
 @pytest.mark.parametrize("attempted", [True, False])

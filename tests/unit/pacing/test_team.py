@@ -26,8 +26,9 @@ async def test_a_destination_with_another_key_keeps_its_limiter(redis: FakeAsync
 
 
 async def test_the_pacer_of_a_destination_with_another_key_goes_on_with_its_slots(redis: FakeAsyncRedis) -> None:
-    slots = [await Pacer(redis, key, 10, destination="loops").slot() for key in ("one", "two")]
-    assert [slot and slot.number for slot in slots] == [1, 2]
+    of_whom = (("one", "loops"), ("two", "loops"), ("three", "another"))
+    slots = [await Pacer(redis, key, 10, destination=name).slot() for key, name in of_whom]
+    assert [slot and slot.number for slot in slots] == [1, 2, 1]
 
 
 async def test_destinations_with_one_key_share_a_limiter_whenever_they_got_it(redis: FakeAsyncRedis) -> None:
