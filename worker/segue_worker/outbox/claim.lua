@@ -47,6 +47,7 @@ return_ripe(lanes, KEYS[7], KEYS[2], KEYS[3])
 
 local answer = {now}
 local look_confirmed = any_confirmed(ARGV[10])
+local mixed = redis.call('EXISTS', KEYS[9], KEYS[10]) > 0
 local interrupted = 0
 local bytes = 0
 
@@ -69,7 +70,11 @@ local function claim(contact, since)
   end
   -- An outbox that is no list is the fault of its own contact, and the others go on.
   local events = redis.pcall('LRANGE', ARGV[7] .. contact, 0, most - 1)
-  wait_no_more(lanes, contact)
+  if mixed then
+    wait_no_more(lanes, contact)
+  else
+    redis.call('ZREM', KEYS[1], contact)
+  end
   if #events == 0 and not events.err then
     redis.call('HDEL', KEYS[10], contact)
     redis.call('HDEL', KEYS[2], contact)
@@ -94,7 +99,7 @@ local function claim(contact, since)
     unrecorded,
     begun_by,
     since,
-    live_events(lanes, contact) or #events,
+    mixed and live_events(lanes, contact) or #events,
     look_confirmed and confirmed(ARGV[10], contact, tonumber(ARGV[11])) or '',
     events.err or '',
     events.err and {} or events,

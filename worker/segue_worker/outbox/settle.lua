@@ -62,10 +62,6 @@ local window = math.floor(now / window_ms)
 local seen = ARGV[3] .. ARGV[4] .. ':' .. window .. ':'
 
 local at = 12
-local function read()
-  at = at + 1
-  return ARGV[at]
-end
 
 -- Reads a number and as many pairs.
 local function pairs_read()
@@ -89,31 +85,30 @@ local function wrong(key, expected)
 end
 
 -- A window's digests lie packed in 4,096 strings: 256 hashes by the first byte, 16 fields by half of the second.
+-- `places` knows each that was asked for: its key, its field, and what it holds, '' where nothing, or why that cannot be read.
+local places = {}
+
 local function place(digest)
   local first, second = string.byte(digest, 1, 2)
-  return seen .. string.format('%02x', first), string.format('%x', math.floor(second / 16))
-end
-
-local packed = {}
-
--- What a place of the window holds, '' where nothing, or why it cannot be read; each place is asked once.
-local function held(key, field)
-  local name = key .. field
-  if not packed[name] then
-    packed[name] = redis.pcall('HGET', key, field) or ''
+  local number = first * 16 + math.floor(second / 16)
+  local found = places[number]
+  if not found then
+    found = {key = seen .. string.format('%02x', first), field = string.format('%x', number % 16)}
+    found.holds = redis.pcall('HGET', found.key, found.field) or ''
+    places[number] = found
   end
-  return packed[name]
+  return found
 end
 
 local noted = false
 
 local function remember(digest)
-  local key, field = place(digest)
-  local before = held(key, field)
-  packed[key .. field] = before .. digest
-  redis.call('HSET', key, field, before .. digest)
+  local found = place(digest)
+  local before = found.holds
+  found.holds = before .. digest
+  redis.call('HSET', found.key, found.field, found.holds)
   if before == '' then
-    redis.call('PEXPIRE', key, (window + 2) * window_ms - now)
+    redis.call('PEXPIRE', found.key, (window + 2) * window_ms - now)
     if not noted then
       note_window(KEYS[14], ARGV[4], window, KEYS[8])
       noted = true
@@ -138,9 +133,12 @@ local function add(sums, first, last)
 end
 
 local function settle()
-  local contact, holds, will_hold, taken = read(), read() .. ':', read() .. ':', tonumber(read())
+  local contact, holds, will_hold = ARGV[at + 1], ARGV[at + 2] .. ':', ARGV[at + 3] .. ':'
+  local taken = tonumber(ARGV[at + 4])
+  at = at + 4
   local replaced_first, replaced_last = pairs_read()
-  local following, park_ms, parked, entry, confirms = read(), read(), read(), read(), read()
+  local following, park_ms, parked, entry, confirms = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
+  at = at + 5
   local digests_first, digests_last = at + 2, at + 1 + ARGV[at + 1]
   at = digests_last
   local counters_first, counters_last = pairs_read()
@@ -167,7 +165,7 @@ local function settle()
     damage = damage or ARGV[i] + taken >= length and 'event ' .. ARGV[i] .. ' is to be replaced, of ' .. length - taken
   end
   for i = digests_first, digests_last do
-    local before = held(place(ARGV[i]))
+    local before = place(ARGV[i]).holds
     damage = damage or type(before) == 'table' and before.err
   end
   if damage then
@@ -252,8 +250,11 @@ local function settle()
     redis.call('HDEL', KEYS[16], contact)
   end
   -- Given back with nothing recorded, a contact stays one whose last request may have been sent by an interrupted claim.
-  local settles, unrecorded, begun_by = string.match(holder, '^[^:]*:%d+:(%d+):%d+:%d+:(%d+):(.*)$')
-  if following == 'return' and settles == '0' and left > 0 and replaced_first > replaced_last and taken == 0 then
+  local settles, unrecorded, begun_by
+  if following == 'return' and left > 0 and replaced_first > replaced_last and taken == 0 then
+    settles, unrecorded, begun_by = string.match(holder, '^[^:]*:%d+:(%d+):%d+:%d+:(%d+):(.*)$')
+  end
+  if settles == '0' then
     local earlier = unrecorded == '1' and '' or string.format(':%d:%s', unrecorded - 1, begun_by)
     redis.call('HSET', KEYS[2], contact, string.format('%s:0:0:%d:%s%s', begun_by, claimed, since, earlier))
   else
