@@ -24,6 +24,8 @@ CONTACTS_LOOKED_AT: Final = 10_000
 """Contacts whose outboxes are searched for an id that is not the contact's own: those that are claimed or parked first."""
 ENTRIES_LOOKED_AT: Final = 400_000
 """Entries read of all logs together; where there are more, the newest of each."""
+LETTERS_LOOKED_AT: Final = 1000
+"""Dead letters that may be theirs, the newest, of each destination."""
 _LETTERS_AT_ONCE: Final = 1000
 
 
@@ -135,7 +137,7 @@ class _Search:
         scan.read()
         logged = self._sought.contacts(scan.names)
         outboxes = list(self._outboxes(logged)) if waits else []
-        letters = list(self._letters()) if dead else []
+        letters = list(islice(self._letters(), LETTERS_LOOKED_AT)) if dead else []
         contacts = self._sought.contacts(
             [*scan.names, *(each.names for each in outboxes), *(names for names, _ in letters)]
         )
