@@ -24,8 +24,10 @@ CONTACTS_LOOKED_AT: Final = 10_000
 """Contacts whose outboxes are searched for an id that is not the contact's own: those that are claimed or parked first."""
 ENTRIES_LOOKED_AT: Final = 400_000
 """Entries read of all logs together; where there are more, the newest of each."""
-LETTERS_LOOKED_AT: Final = 1000
-"""Dead letters that may be theirs, the newest, of each destination."""
+LETTERS_LOOKED_AT: Final = 5000
+"""Dead letters read of each destination, the newest; whoever died is in the log, too, as long as that has them."""
+LETTERS_FOUND: Final = 500
+"""Of these, so many that may be theirs."""
 _LETTERS_AT_ONCE: Final = 1000
 
 
@@ -43,7 +45,7 @@ class Timeline(NamedTuple):
     Attributes:
         trails: of each event, the latest first.
         waiting: those that are in outboxes, by destination and what they are known by.
-        whole: whether the logs were read to their ends.
+        whole: whether the logs, and the dead letters, were read to their ends.
     """
 
     trails: list[Trail]
@@ -96,7 +98,8 @@ def read_timeline(  # noqa: PLR0913 - whom, where, and how much
         ]
         waiting |= {(name, found.waiting.identity): found for found in reversed(known.waiting)}
     trails.sort(key=lambda trail: trail.began, reverse=True)
-    return Timeline(trails[:most], waiting, everything <= ENTRIES_LOOKED_AT)
+    whole = everything <= ENTRIES_LOOKED_AT and all(dead <= LETTERS_LOOKED_AT for _, _, dead in sizes.values())
+    return Timeline(trails[:most], waiting, whole)
 
 
 def _lines(trail: Trail) -> Iterator[Line]:
@@ -119,6 +122,7 @@ class _Search:
         self._identity = identity
         self._sought = Sought.by(identity)
         self._message_id = message_id
+        self._passed_over: set[str] = set()
         signs = {spelled(identity), message_id.lower() or spelled(identity)}
         # How JSON spells others is not known, so that they may be anywhere.
         self._signs = [orjson.dumps(sign)[1:-1] for sign in signs] if all(map(str.isascii, signs)) else [b""]
@@ -134,18 +138,16 @@ class _Search:
             dead: whether it has dead letters; as of the log, only the newest of theirs are told.
         """
         scan = LogScan(self._redis, self._destination, self._message_id, most=newest)
+        outboxes = list(self._outboxes(set())) if waits else []
+        letters = list(islice(self._letters(), LETTERS_FOUND)) if dead else []
+        # Behind the outboxes, or an event that was settled meanwhile would be found in neither.
         scan.read()
-        logged = self._sought.contacts(scan.names)
-        outboxes = list(self._outboxes(logged)) if waits else []
-        letters = list(islice(self._letters(), LETTERS_LOOKED_AT)) if dead else []
         contacts = self._sought.contacts(
             [*scan.names, *(each.names for each in outboxes), *(names for names, _ in letters)]
         )
-        if waits and contacts - logged:
+        if contacts & self._passed_over:
             # Of further contacts of theirs, nothing need name the id that was given.
             outboxes = list(self._outboxes(contacts))
-        if waits or dead:
-            # Or an event that was settled since would be found in neither.
             scan.read()
         entries = {item.id: item for item in (*scan.naming, *scan.of_contacts(contacts, 4 * most))}
         theirs = (
@@ -162,23 +164,19 @@ class _Search:
 
     def _outboxes(self, theirs: set[str]) -> Iterator[_Outbox]:
         """The outboxes that may be theirs: their contact's own, those of contacts that are known to be theirs, and those that name them."""
-        own = [
-            name.encode("utf-8", "surrogatepass") for name in {self._identity.strip(), *contact_names(self._identity)}
-        ]
-        with self._redis.pipeline(transaction=False) as pipe:
-            for contact in own:
-                pipe.lrange(self._keys.outbox.encode() + contact, 0, -1)
-            found = dict(zip(own, pipe.execute(raise_on_error=False), strict=True))
-        lists: dict[bytes, Any] = {contact: raw for contact, raw in found.items() if isinstance(raw, list) and raw}
-        some = islice(outboxes(self._redis, self._keys), CONTACTS_LOOKED_AT)
-        for contact, entries in (
-            *lists.items(),
-            *((contact, entries) for contact, _, entries in some if contact not in lists),
-        ):
-            if contact in lists or contact_digest(contact) in theirs or any(map(self._may_name, entries)):
+        names = {self._identity.strip(), *contact_names(self._identity)}
+        own = [name.encode("utf-8", "surrogatepass") for name in names]
+        told = set[bytes]()
+        for contact, _, entries in islice(outboxes(self._redis, self._keys, own), CONTACTS_LOOKED_AT):
+            if contact in told:
+                continue
+            told.add(contact)
+            if contact in own or contact_digest(contact) in theirs or any(map(self._may_name, entries)):
                 events = [read_entry(raw) for raw in entries]
-                names = " ".join((contact_digest(contact), *names_of(each.event for each in events)))
-                yield _Outbox(contact, names, events)
+                named = " ".join((contact_digest(contact), *names_of(each.event for each in events)))
+                yield _Outbox(contact, named, events)
+            else:
+                self._passed_over.add(contact_digest(contact))
 
     def _waiting(self, outbox: _Outbox, contacts: set[str], most: int) -> Iterator[WaitingEvent]:
         theirs = outbox.names[:DIGEST] in contacts
@@ -194,7 +192,7 @@ class _Search:
     def _letters(self) -> Iterator[tuple[str, DeadLetter]]:
         """The dead letters that may be theirs, newest first, each with the digests of whom it names."""
         keys = self._keys
-        ids: Any = self._redis.zrevrange(keys.dead_at, 0, -1)
+        ids: Any = self._redis.zrevrange(keys.dead_at, 0, LETTERS_LOOKED_AT - 1)
         for start in range(0, len(ids), _LETTERS_AT_ONCE):
             some = ids[start : start + _LETTERS_AT_ONCE]
             for letter_id, raw in zip(some, self._redis.hmget(keys.dead, some), strict=True):
@@ -210,12 +208,12 @@ class _Search:
 
 
 def _sizes(redis: "Redis", names: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-    """How many entries the log of each destination has, whether anything waits there, and whether it has dead letters."""
+    """How many entries the log of each destination has, whether anything waits there, and how many dead letters it has."""
     with redis.pipeline(transaction=False) as pipe:
         for name in names:
             keys = Keys(name)
             pipe.xlen(keys.log)
             pipe.exists(keys.away, keys.due, keys.bulk)
-            pipe.exists(keys.dead_at)
+            pipe.zcard(keys.dead_at)
         found = iter(pipe.execute())
     return {name: (next(found), next(found), next(found)) for name in names}

@@ -1,6 +1,6 @@
 """Finds an event that still waits in an outbox. There is no index of waiting events, so the outboxes are searched."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -68,14 +68,25 @@ def _may_hold(raw: bytes, message_id: str) -> bool:
     return spelled in raw or spelled != message_id.encode("ascii", "replace")
 
 
-def outboxes(redis: "Redis", keys: Keys) -> Iterator[tuple[bytes, float, list[bytes]]]:
-    """Each contact with its due time and its entries: those that are claimed or parked, then the longest waiting of each lane."""
+def outboxes(redis: "Redis", keys: Keys, own: Sequence[bytes] = ()) -> Iterator[tuple[bytes, float, list[bytes]]]:
+    """Each contact with its due time and its entries: those that are claimed or parked, then the longest waiting of each lane.
+
+    Before them come, with all their entries, those of `own` that have any; then they may come once more.
+    """
     lanes = (keys.away, keys.due, keys.bulk)
     with redis.pipeline(transaction=False) as pipe:
+        for contact in own:
+            pipe.lrange(keys.outbox.encode() + contact, 0, -1)
         for key in lanes:
             pipe.zrange(key, 0, _AT_ONCE - 1, withscores=True)
-        first = pipe.execute()
-    for key, found in zip(lanes, first, strict=True):
+        # One that is no list is another contact's trouble.
+        answers: list[Any] = pipe.execute(raise_on_error=False)
+    yield from (
+        (contact, 0.0, found) for contact, found in zip(own, answers, strict=False) if isinstance(found, list) and found
+    )
+    for key, found in zip(lanes, answers[len(own) :], strict=True):
+        if isinstance(found, Exception):
+            raise found
         yield from _outboxes_of(redis, keys, key, found)
 
 
