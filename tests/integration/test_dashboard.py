@@ -20,7 +20,7 @@ pytestmark = needs.chromium
 
 SCREENSHOTS = os.environ.get("SEGUE_SCREENSHOTS")
 """A folder for a picture of each page, if any; docs/ has those that its pages show."""
-SOON_MS = 2000
+SOON_MS = 15_000
 DESKTOP, PHONE = 1280, 375
 MAPPINGS = [
     {"name": "Sync contacts", "action": "createOrUpdateContact"},
