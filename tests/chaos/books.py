@@ -15,7 +15,7 @@ from redis import Redis
 
 from segue_producer.keys import Keys, contact_digest
 from segue_sandbox.ledger import RequestRecord
-from segue_worker.delivery.sending import QUICK_ATTEMPTS
+from segue_worker.delivery.attempts import QUICK_ATTEMPTS
 from segue_worker.outbox.log_record import FIELD, EventOutcome, Record
 from tests.integration.stack import KEYS, Stack
 

@@ -26,7 +26,7 @@ from segue_sandbox.faults import InjectedFault
 from segue_sandbox.switches import Switches
 from segue_worker.cli import segue
 from segue_worker.config import Config, load_config
-from segue_worker.delivery import retry, sending
+from segue_worker.delivery import attempts, retry
 from segue_worker.delivery.context import RunContext
 from segue_worker.loops import LoopsClient
 from segue_worker.observing.workers import WorkerAbout
@@ -197,7 +197,7 @@ def killed(world: World) -> None:
 def parked(world: World) -> None:
     world.enqueue()
     world.sandbox.faults.add(InjectedFault(status=500, count=len(CONTACTS)))
-    with patched((sending, "_is_quick", lambda _: False), (retry, "backoff", lambda *_: 900.0)):
+    with patched((attempts, "_is_quick", lambda _: False), (retry, "backoff", lambda *_: 900.0)):
         world.work()
     assert world.redis.hlen(Keys("loops").parked) == len(CONTACTS)
     assert world.delivered == []

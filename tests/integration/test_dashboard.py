@@ -4,7 +4,6 @@ import math
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,14 +12,14 @@ from playwright.async_api import Browser, expect
 
 from tests import needs
 
-from .browser import DashboardProcess, Visitor, open_browser, visit
+from .browser import DashboardProcess, Visitor, visit
 from .stack import KEYS, MakeStack, Stack, bodies, wait_until
 
 pytestmark = needs.chromium
 
 SCREENSHOTS = os.environ.get("SEGUE_SCREENSHOTS")
 """A folder for a picture of each page, if any; docs/ has those that its pages show."""
-SOON_MS = 15_000
+SOON_MS = 2000
 DESKTOP, PHONE = 1280, 375
 MAPPINGS = [
     {"name": "Sync contacts", "action": "createOrUpdateContact"},
@@ -34,18 +33,6 @@ def stack(make_stack: MakeStack) -> Stack:
     stack = make_stack(rate_limit=50, mappings=MAPPINGS)
     stack.worker()
     return stack
-
-
-@pytest.fixture
-def dashboard(stack: Stack) -> Iterator[DashboardProcess]:
-    with DashboardProcess(stack) as process:
-        yield process
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as browser:
-        yield browser
 
 
 def track(stack: Stack, user: str, event: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from tests import needs
 
-from .browser import DashboardProcess, Visitor, open_browser, visit
+from .browser import DashboardProcess, Visitor, visit
 from .stack import KEYS, MakeStack, Stack, bodies, wait_until
 
 pytestmark = needs.chromium
@@ -36,18 +36,6 @@ MAPPINGS: Final = [
 @pytest.fixture
 def stack(make_stack: MakeStack) -> Stack:
     return make_stack(rate_limit=50, mappings=MAPPINGS)
-
-
-@pytest.fixture
-def dashboard(stack: Stack) -> Iterator[DashboardProcess]:
-    with DashboardProcess(stack) as process:
-        yield process
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as browser:
-        yield browser
 
 
 class OnCall:

@@ -16,7 +16,7 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
 from segue_producer import OutboxUnavailable, Producer
-from segue_producer.keys import Keys
+from segue_producer.keys import Keys, team_rate_key
 from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
 from segue_worker.operating.pause import pause, resume
 
@@ -141,8 +141,11 @@ def test_a_hold_of_years_ends_no_worker_late_and_lets_none_send(make_stack: Make
     assert time.monotonic() - began < 20
     received = len(stack.sandbox.requests())
     second = stack.worker()
-    # A second is many times what a run needs to send the first of what is due.
-    time.sleep(3)
+    # It asks for a slot, and asks again: by then it would have sent the first of what is due.
+    (limiter,) = stack.redis.scan_iter(f"{team_rate_key('')}*")
+    for _ in range(3):
+        asked = stack.redis.get(limiter)
+        wait_until(lambda asked=asked: stack.redis.get(limiter) != asked)  # type: ignore[misc]
     assert len(stack.sandbox.requests()) == received, "a new worker keeps the hold"
     assert second.stop() == 0
     assert stack.pending == 40 - stack.counters.get("delivered", 0)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -43,6 +43,7 @@ COLUMNS = ("id", "in flight", "what was wrong")
 
 
 @given(ROWS, st.integers(40, 120))
+@example([("00000000", "", 23 * "0")], 40)
 def test_a_table_fits_and_breaks_no_word(rows: list[tuple[str, str, str]], width: int) -> None:
     lines = str(table(COLUMNS, rows, numbers=["in flight"], width=width)).split("\n")
     assert all(cell_len(line) <= width for line in lines)

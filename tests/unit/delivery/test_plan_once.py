@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from segue_sandbox.faults import InjectedFault
+from segue_worker.delivery.attempts import ClaimGoneError
 from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.delivery import Delivery
-from segue_worker.delivery.sending import ClaimGoneError
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import partial_entry
 

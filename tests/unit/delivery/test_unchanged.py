@@ -90,6 +90,13 @@ async def test_when_the_window_is_over_it_is_sent_again(bench: Bench) -> None:
     assert await sent_for(bench, identify(3)) == 1
 
 
+async def test_a_shorter_time_hides_nothing_that_was_confirmed_for_a_longer_one(bench: Bench) -> None:
+    for days, user in ((1.0, "u1"), (0.001, "u2")):
+        bench.settings["skip_unchanged"] = timedelta(days=days)
+        await sent_for(bench, {**identify(1), "userId": user, "messageId": user})
+    assert await bench.redis.pttl(f"{KEYS.confirmed}any") > 12 * 3_600_000
+
+
 async def test_who_was_forgotten_is_sent_again(bench: Bench, server: FakeServer) -> None:
     await sent_for(bench, identify(1))
     with FakeRedis(server=server) as redis:

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segue_producer.keys import Keys
-from segue_worker.operating.dead_letters import Filter, LetterIndex, called, drop, grouped, matching
+from segue_worker.delivery.journal import event_name_in
+from segue_worker.operating.dead_letters import Filter, LetterIndex, drop, grouped, matching
 from segue_worker.operating.dead_letters.grouping import Cause, Causes
 from segue_worker.outbox.dead_letter import DeadLetter
 
@@ -109,14 +110,15 @@ def test_so_many_texts_are_told_apart_and_the_others_only_by_their_reason() -> N
     ("event", "name"),
     [
         ('{"type":"track","event":"Signed Up"}', "Signed Up"),
-        ('{"type":"identify"}', "identify"),
+        ('{"type":"identify","event":"x"}', "identify"),
+        ('{"event":"Of no type"}', "Of no type"),
         ('{"event":7}', ""),
         ("[1]", ""),
         ("no JSON", ""),
     ],
 )
 def test_what_an_event_is_called(event: str, name: str) -> None:
-    assert called(event) == name
+    assert event_name_in(event) == name
 
 
 def test_groups_come_with_the_largest_first_and_what_died_in_each_hour(redis: FakeRedis, bury: Bury) -> None:

@@ -7,7 +7,6 @@ import re
 import shutil
 import sys
 from typing import Final
-from unicodedata import combining, east_asian_width
 
 _WORD: Final = re.compile(r"( *)([^ ]+)")
 _LABEL: Final = re.compile(r"\s*(?:\S+(?: \S+)*\s{2,})?")
@@ -46,4 +45,6 @@ def width_of(text: str) -> int:
     """How many columns of a terminal a text takes."""
     if text.isascii():
         return len(text)
-    return sum(0 if combining(each) else 1 + (east_asian_width(each) in "WF") for each in text)
+    from rich.cells import cell_len  # noqa: PLC0415 - help is shown without it
+
+    return cell_len(text)

@@ -54,10 +54,15 @@ def _lines(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> 
 
 
 def _block(columns: Sequence[str], row: Sequence[str], width: int) -> str:
-    # What a value is called stays beside it.
-    names = (f"{column}: ".replace(" ", "\xa0") for column in columns[1:])
-    fields = (name + cell for name, cell in zip(names, row[1:], strict=True) if cell)
+    fields = (_field(column, cell, width - _GAP) for column, cell in zip(columns[1:], row[1:], strict=True) if cell)
     return f"{row[0]}\n{filled('  ' + '  '.join(fields), width, '  ')}".replace("\xa0", " ")
+
+
+def _field(column: str, cell: str, width: int) -> str:
+    # What a value is called stays beside it where both fit into a line.
+    name = f"{column}:".replace(" ", "\xa0")
+    beside = width_of(name) + 1 + width_of(cell.partition(" ")[0]) <= width
+    return f"{name}{chr(0xA0) if beside else ' '}{cell}"
 
 
 def _longest_word(text: str) -> int:

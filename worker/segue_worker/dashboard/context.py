@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +47,13 @@ class Dashboard:
     inspect: Callable[[Path], Inspection] = field(default_factory=ConfigCache)
     letters: LetterIndex = field(default_factory=LetterIndex)
 
-    def known(self) -> KnownDestinations:
-        """The destinations that the configuration or Redis names."""
-        return known_destinations(self.redis, self.config, self.inspect)
-
-    def overall(self) -> Overall:
-        """All destinations and workers as they are now."""
-        return read_overall(self.redis, self.known())
-
     @property
     def now_ms(self) -> int:
         """Unix ms."""
         return int(self.clock() * 1000)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PageRequest:
     """A request for a page.
 
@@ -83,6 +76,16 @@ class PageRequest:
     def query(self, name: str) -> str:
         """A parameter of the address, or ""."""
         return self.request.query_params.get(name, "").strip()
+
+    @cached_property
+    def known(self) -> KnownDestinations:
+        """The destinations that the configuration or Redis names; looked up once for a page."""
+        return known_destinations(self.dashboard.redis, self.dashboard.config, self.dashboard.inspect)
+
+    @cached_property
+    def overall(self) -> Overall:
+        """All destinations and workers as they are now; looked up once for a page."""
+        return read_overall(self.dashboard.redis, self.known)
 
     @property
     def encrypted(self) -> bool:

@@ -9,10 +9,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.sessions import COOKIE, SESSION_S
+from segue_worker.delivery.journal import event_name_in
 from segue_worker.masking import mask_contact, mask_json, mask_known, mask_text, plain_answer, show_json
-from segue_worker.observing.overall import Overall
 from segue_worker.observing.status import utc_text
-from segue_worker.operating.dead_letters import called
 
 OK: Final = 200
 SEE_OTHER: Final = 303
@@ -71,16 +70,9 @@ def share_text(value: float | None) -> str:
     return "\N{EN DASH}" if value is None else f"{value:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
-def render(
-    call: PageRequest, template: str, *, status: int = OK, title: str, overall: Overall | None = None, **values: Any
-) -> Response:
-    """Render a page. A browser without a session is given one.
-
-    On top of all that show something stands what `overall` says, which is read here where the page did not need it itself.
-    """
+def render(call: PageRequest, template: str, *, status: int = OK, title: str, **values: Any) -> Response:
+    """Render a page. A browser without a session is given one. On top of all that show something stands what `overall` says."""
     sessions = call.dashboard.sessions
-    if overall is None and call.session.signed_in and status == OK:
-        overall = call.dashboard.overall()
     text = _ENVIRONMENT.get_template(template).render(
         title=title,
         navigation=NAVIGATION,
@@ -89,7 +81,7 @@ def render(
         csrf=sessions.csrf_token(call.session),
         handle=sessions.handle,
         now_ms=call.dashboard.now_ms,
-        overall=overall,
+        overall=call.overall if call.session.signed_in and status == OK else None,
         asked_by=call.request.method,
         **values,
     )
@@ -136,7 +128,7 @@ def _environment() -> Environment:
         number=number_text,
         measure=measure_text,
         seconds=seconds_text,
-        called=called,
+        event_name_in=event_name_in,
         share=share_text,
         mask_contact=mask_contact,
         mask_text=mask_text,

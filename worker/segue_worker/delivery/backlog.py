@@ -93,7 +93,7 @@ class Backlog:
             self._keep_to(begun_with, destination)
         taken = set(seen)
         pieces: list[Piece] = []
-        all_of_them: _Named = [(mapping.name, mapping) for mapping in mappings]
+        named: _Named = [(mapping.name, mapping) for mapping in mappings]
         held = set(frozen.refs) if frozen else set()
         for place, waiting in enumerate(self._events):
             if waiting.damaged:
@@ -104,7 +104,7 @@ class Backlog:
             elif waiting.identity in taken and self._is_fresh(place, waiting, held):
                 waiting.state = "duplicate"
             else:
-                pieces += self._pieces(place, waiting, mappings, all_of_them, held)
+                pieces += self._pieces(place, waiting, mappings, named, held)
             taken.add(waiting.identity)
         first = [frozen] if frozen else []
         key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]
@@ -140,22 +140,15 @@ class Backlog:
         return not waiting.done and not waiting.replay and not any(ref.event == place for ref in held)
 
     def _pieces(
-        self,
-        place: int,
-        waiting: Waiting,
-        mappings: Sequence[CompiledMapping],
-        all_of_them: "_Named",
-        held: set[Ref],
+        self, place: int, waiting: Waiting, mappings: Sequence[CompiledMapping], named: _Named, held: set[Ref]
     ) -> list[Piece]:
+        """The requests of an event. `named` are the mappings with their names, made once for all events."""
         event = waiting.event or {}
         pieces = []
         waiting.state = "sending"
         if held:
             waiting.left = {ref.mapping for ref in held if ref.event == place}
-        if waiting.only is None:
-            wanted = all_of_them if lets_through(event) else []
-        else:
-            wanted = _wanted(waiting.only, mappings)
+        wanted = (named if lets_through(event) else []) if waiting.only is None else _wanted(waiting.only, mappings)
         for name, mapping in wanted:
             if name in waiting.done or name in waiting.left:
                 continue
@@ -422,7 +415,7 @@ class Backlog:
         return self.journal.event(waiting, outcome, waiting.enqueued, because, faults)
 
 
-def _wanted(only: Sequence[str], mappings: Sequence[CompiledMapping]) -> "_Named":
+def _wanted(only: Sequence[str], mappings: Sequence[CompiledMapping]) -> _Named:
     """The mappings that an event was begun with, by name; None for one that the configuration no longer has, or not in use.
 
     An event of which anything was attempted or recorded is finished with those, whatever their triggers say by now: sent

@@ -9,6 +9,7 @@ from typing import Final
 from redis.exceptions import RedisError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from segue_worker.delivery.attempts import Attempts, ClaimGoneError
 from segue_worker.delivery.backlog import Backlog
 from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.failure import Failure, raised_at, taken_up, told
@@ -17,7 +18,6 @@ from segue_worker.delivery.journal import Journal
 from segue_worker.delivery.lease import Hold
 from segue_worker.delivery.requests import update_digest
 from segue_worker.delivery.retry import Dead, Delivered, PauseDestination, Retry
-from segue_worker.delivery.sending import ClaimGoneError, Sending
 from segue_worker.delivery.telling import tell_letter
 from segue_worker.errors import DamagedError
 from segue_worker.logs import facts
@@ -61,7 +61,7 @@ class Delivery:
         self._begun_with = begun_with
         self._steps = 0
         self._taken = 0
-        self._sending: Sending | None = None
+        self._attempts: Attempts | None = None
         # What a killed worker sent is not known: whatever was confirmed before may not hold any more.
         doubtful = claimed.interrupted or self._parked
         self._confirmed = b"" if doubtful or claimed.confirmed == FORGET else claimed.confirmed
@@ -146,34 +146,34 @@ class Delivery:
                 await self._settle(self._backlog.settlement(Next.KEEP if queue else Next.RELEASE))
                 continue
             earlier = self._parked if request is frozen else None
-            sending = self._sending = Sending(
+            attempts = self._attempts = Attempts(
                 *(request, self._run, self._hold, self._backlog, earlier),
                 interrupted=bool(self._claimed.interrupted),
                 is_live=self._is_live,
                 is_overdue=self._is_overdue,
             )
             try:
-                decision = await sending.send()
+                decision = await attempts.make()
             finally:
-                if sending.sent_here:
+                if attempts.made_here:
                     self._confirmed = b""
                     self._confirms = FORGET if self._remembered else b""
             if decision is None or isinstance(decision, Retry | PauseDestination):
-                await self._leave(sending, decision)
+                await self._leave(attempts, decision)
                 return
-            queue.extendleft(reversed(self._conclude(sending, decision)))
+            queue.extendleft(reversed(self._conclude(attempts, decision)))
             await self._settle(self._backlog.settlement(Next.KEEP if queue else Next.RELEASE))
 
-    def _conclude(self, sending: Sending, decision: Delivered | Dead) -> list[Outgoing]:
+    def _conclude(self, attempts: Attempts, decision: Delivered | Dead) -> list[Outgoing]:
         """Note the end of a request. Returns what must be sent in its place."""
-        request = sending.request
+        request = attempts.request
         if isinstance(decision, Delivered):
-            self._backlog.note(request, "delivered", sent=sending.attempts)
+            self._backlog.note(request, "delivered", sent=attempts.count)
             if self._run.destination.skip_unchanged and (digest := update_digest(request)):
                 self._confirmed = self._confirms = digest
                 self._remembered = True
-            only_sent_here = sending.attempts > 1 and not self._claimed.interrupted
-            if decision.before and not only_sent_here and not sending.earlier and (updates := request.updates()):
+            only_sent_here = attempts.count > 1 and not self._claimed.interrupted
+            if decision.before and not only_sent_here and not attempts.earlier and (updates := request.updates()):
                 # Another run sent this event, and perhaps with fewer updates folded in: they go once more without it,
                 # and together, so that the contact is not taken back to older values.
                 self._backlog.record(request.refs[-1:], "delivered")
@@ -181,18 +181,18 @@ class Delivery:
             self._backlog.count(merged=len(request.refs) - 1)
             self._backlog.record(request.refs, "delivered")
         elif decision.reason == "refused" and request.parts:
-            self._backlog.note(request, "apart", sent=sending.attempts, why=decision.reason)
+            self._backlog.note(request, "apart", sent=attempts.count, why=decision.reason)
             return self._backlog.take_apart(request)
         else:
             letter = self._backlog.bury(
                 request,
                 decision.reason,
                 decision.because,
-                attempts=sending.attempts,
-                first_attempt=sending.first_ms,
-                answer=sending.answer,
+                attempts=attempts.count,
+                first_attempt=attempts.first_ms,
+                answer=attempts.answer,
             )
-            self._backlog.note(request, "dead", sent=sending.attempts, why=decision.reason, letter=letter)
+            self._backlog.note(request, "dead", sent=attempts.count, why=decision.reason, letter=letter)
         return []
 
     def _is_live(self) -> bool:
@@ -203,26 +203,26 @@ class Delivery:
         """Whether the contact has waited for so long in bulk that it keeps a larger part of the limit."""
         return not self._is_live() and self._run.now_ms() - self._claimed.since > OVERDUE_MS
 
-    async def _leave(self, sending: Sending, decision: Retry | PauseDestination | None) -> None:
+    async def _leave(self, attempts: Attempts, decision: Retry | PauseDestination | None) -> None:
         """Give the contact back: parked with its request where that was ever attempted."""
-        run, request, earlier = self._run, sending.request, sending.earlier
+        run, request, earlier = self._run, attempts.request, attempts.earlier
         if isinstance(decision, PauseDestination):
             # What was refused for its key or address has had no effect: its age does not count.
-            sending.first_ms = earlier.first if earlier else 0
+            attempts.first_ms = earlier.first if earlier else 0
             # Everybody sees the reason of a pause, so it must not tell what this request holds.
-            await run.pause(PauseKind.REFUSED, mask_known(decision.because, request.body.decode()), sending.about())
-        if not sending.attempts:
+            await run.pause(PauseKind.REFUSED, mask_known(decision.because, request.body.decode()), attempts.about())
+        if not attempts.count:
             await self._settle(self._backlog.settlement(Next.RETURN))
             return
-        retry = decision if isinstance(decision, Retry) else sending.pending
+        retry = decision if isinstance(decision, Retry) else attempts.pending
         wait_ms = int(retry.after * 1000) if retry else 0
         because = retry.because if retry else getattr(decision, "because", earlier.because if earlier else "")
         now_ms = run.now_ms()
-        self._backlog.note(request, "parked", sent=sending.attempts, why=sending.why, next_ms=now_ms + wait_ms)
+        self._backlog.note(request, "parked", sent=attempts.count, why=attempts.why, next_ms=now_ms + wait_ms)
         self._backlog.begin(request)
         settlement = self._backlog.settlement(Next.PARK, park_for_ms=wait_ms)
         parked = Parked(
-            *(sending.attempts, sending.first_ms, now_ms + wait_ms, because),
+            *(attempts.count, attempts.first_ms, now_ms + wait_ms, because),
             request.counted_from(self._backlog.head),
             self._claimed.since,
         )
@@ -251,7 +251,7 @@ class Delivery:
             raise ClaimGoneError
         self._taken += settlement.taken
         self._confirms = b""
-        sending, self._sending = self._sending, None
+        attempts, self._attempts = self._attempts, None
         self._run.counts.update(settlement.counters)
         for letter in settlement.dead:
             tell_letter(self._run.destination.name, letter)
@@ -261,15 +261,15 @@ class Delivery:
         )
         trouble = self._run.watch.trouble()
         if trouble is not None:
-            await self._run.pause(*trouble, sending.about() if sending else {})
+            await self._run.pause(*trouble, attempts.about() if attempts else {})
 
     async def _fail(self, error: Exception) -> None:
         """Give the contact back after a failure of its delivery: for a while, or in the end without what fails."""
         run, parked = self._run, self._parked
-        sending = self._sending
-        request = sending.request if sending and sending.attempts else None
-        if sending and request:
-            parked = Parked(sending.attempts, sending.first_ms, 0, "", request.counted_from(self._taken))
+        attempts = self._attempts
+        request = attempts.request if attempts and attempts.count else None
+        if attempts and request:
+            parked = Parked(attempts.count, attempts.first_ms, 0, "", request.counted_from(self._taken))
         elif parked is None or self._steps:
             parked = Parked(0, run.now_ms(), 0, "", None)
         # What was recorded by this claim is progress.
@@ -279,7 +279,7 @@ class Delivery:
             *("the delivery of a contact of %s failed %d times in a row: %s", name, failures, told(error)),
             exc_info=raised_at(error),
             extra=facts(
-                **(self._backlog.subject(sending.request) if sending else {}),
+                **(self._backlog.subject(attempts.request) if attempts else {}),
                 destination=name,
                 status=0,
                 reason="internal",

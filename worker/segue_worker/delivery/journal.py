@@ -171,5 +171,16 @@ def event_name(event: Mapping[str, Any] | None) -> str:
     """What an event is called in the log: the name of a track event, `identify`, or "" for what is no event."""
     if event is None:
         return ""
-    name = event.get("event") if event.get("type") == "track" else event.get("type")
+    # Of what was refused at intake, the type may be missing.
+    kind = event.get("type")
+    name = event.get("event") if kind in ("track", None) else kind
     return name[:LONGEST_NAME] if isinstance(name, str) else ""
+
+
+def event_name_in(text: str) -> str:
+    """The same of an event as JSON, as a dead letter has it; "" for what is no event."""
+    try:
+        event = orjson.loads(text)
+    except ValueError:
+        return ""
+    return event_name(event) if isinstance(event, dict) else ""

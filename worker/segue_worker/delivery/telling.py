@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-import orjson
-
-from segue_worker.delivery.journal import event_name
+from segue_worker.delivery.journal import event_name_in
 from segue_worker.delivery.retry import Outcome, Retry, describe
 from segue_worker.logs import facts
 from segue_worker.loops import Answer
@@ -64,7 +62,7 @@ def tell_retry(destination: str, about: Mapping[str, Any], outcome: Outcome, ret
 
 def tell_letter(destination: str, letter: DeadLetter) -> None:
     """A request or an event was given up."""
-    about = subject(letter.message_ids, map(_named, letter.events[:_NAMED]), letter.mappings)
+    about = subject(letter.message_ids, map(event_name_in, letter.events[:_NAMED]), letter.mappings)
     status = (letter.answer or {}).get("status", 0)
     log.warning(
         *("messageId %s%s at %s was given up: %s; dead letter %s", *_ids(about), destination),
@@ -86,11 +84,3 @@ def tell_minute(destination: str, counts: Mapping[str, int]) -> None:
 def _ids(about: Mapping[str, Any]) -> tuple[str, str]:
     ids = about["message_ids"]
     return ids[0] if ids else "-", f" and {len(ids) - 1} more" if ids[1:] else ""
-
-
-def _named(text: str) -> str:
-    try:
-        event = orjson.loads(text)
-    except ValueError:
-        return ""
-    return event_name(event) if isinstance(event, dict) else ""

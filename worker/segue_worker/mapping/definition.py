@@ -1,12 +1,11 @@
 """What a mapping was compiled from, so that it can be told, compared, and compiled elsewhere. Pure."""
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, Self
+from datetime import timedelta
+from typing import Any, NamedTuple, Self
 
 from segue_worker.mapping.fields import ACTIONS, default_fields
 from segue_worker.mapping.values import Values
-
-_HOUR_MS: Final = 3_600_000
 
 
 class Definition(NamedTuple):
@@ -39,13 +38,12 @@ class Definition(NamedTuple):
         return cls(*values[: len(cls._fields)])
 
     def parts(self) -> dict[str, Any]:
-        """What there is to compare: name of each part → JSON value; its fields, defaults included, by their names."""
+        """What there is to compare: name of each part → JSON value, or a time; its fields, defaults included, by their names."""
         settings = {"action": self.action, "trigger": self.trigger, "enabled": self.enabled}
         if self.fields is None:
             return settings
         fields = {**(default_fields(ACTIONS[self.action].name) if self.defaults else {}), **self.fields}
-        hours = self.max_wait_ms / _HOUR_MS
-        wait = (f"{hours / 24:g}d" if hours % 24 == 0 else f"{hours:g}h") if hours else "any time"
+        wait = timedelta(milliseconds=self.max_wait_ms) if self.max_wait_ms else "any time"
         kept = {name: value for name, value in fields.items() if value is not None or not self.defaults}
         return {**settings, **kept, "values": self.values, "max_wait": wait}
 

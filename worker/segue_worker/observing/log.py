@@ -1,7 +1,7 @@
 """Reads the log of a destination."""
 
 import gc
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -216,24 +216,21 @@ def follow(redis: "Redis", position: LogPosition, *, block_ms: int) -> tuple[lis
 
 
 def _forwards(redis: "Redis", key: str, start: bytes = b"-") -> Iterator[_Chunk]:
-    while True:
-        chunk: Any = redis.xrange(key, min=start, count=CHUNK)
-        if chunk:
-            yield chunk
-        if len(chunk) < CHUNK:
-            return
-        start = b"(" + chunk[-1][0]
+    return _chunks(lambda place: redis.xrange(key, min=place, count=CHUNK), start)
 
 
 def _backwards(redis: "Redis", key: str) -> Iterator[_Chunk]:
-    start = b"+"
+    return _chunks(lambda place: redis.xrevrange(key, max=place, count=CHUNK), b"+")
+
+
+def _chunks(read: Callable[[bytes], Any], place: bytes) -> Iterator[_Chunk]:
     while True:
-        chunk: Any = redis.xrevrange(key, max=start, count=CHUNK)
+        chunk = read(place)
         if chunk:
             yield chunk
         if len(chunk) < CHUNK:
             return
-        start = b"(" + chunk[-1][0]
+        place = b"(" + chunk[-1][0]
 
 
 def _fetched(redis: "Redis", key: str, ids: Sequence[bytes]) -> Iterator[Logged]:

@@ -47,7 +47,7 @@ _LONGEST_NUMBER: Final = 20
 def letters(call: PageRequest) -> Response:
     """The dead letters of a destination that the filters let through: by their causes, and the newest of them."""
     redis, now_ms = call.dashboard.redis, call.dashboard.now_ms
-    known = call.dashboard.known()
+    known = call.known
     destination = call.query("destination") or _with_most(redis, known.names)
     if destination and destination not in known.names:
         raise HTTPException(404)
@@ -90,7 +90,7 @@ def letters(call: PageRequest) -> Response:
 def show(call: PageRequest) -> Response:
     """One dead letter. Personal data is shown only in answer to a POST."""
     destination, name = call.params["destination"], call.params["letter"]
-    if destination not in call.dashboard.known().names:
+    if destination not in call.known.names:
         raise HTTPException(404)
     letter = next(read_letters(call.dashboard.redis, destination, [name]), None)
     if letter is None:
@@ -239,13 +239,13 @@ def _moment(call: PageRequest, since: str) -> str:
 
 
 def _chooser(call: PageRequest, destination: str, only: DeadLetter | None = None) -> Chooser:
-    found = call.dashboard.known().configured(destination)
+    found = call.known.configured(destination)
     return Chooser(found.mappings if found else None, History(call.dashboard.redis, destination, only))
 
 
 def _destination(call: PageRequest) -> str:
     name = call.field("destination")
-    if name not in call.dashboard.known().names:
+    if name not in call.known.names:
         raise HTTPException(404)
     return name
 

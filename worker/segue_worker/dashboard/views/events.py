@@ -19,7 +19,7 @@ _FILTERS: Final = ("destination", "outcome", "event", "mapping", "status", "sinc
 
 def events(call: PageRequest) -> Response:
     """What became of events, step by step, at one destination or at all."""
-    known = call.dashboard.known()
+    known = call.known
     chosen = {name: call.query(name) for name in _FILTERS}
     if chosen["destination"] and chosen["destination"] not in known.names:
         raise HTTPException(404)

@@ -14,6 +14,6 @@ def healthz(call: PageRequest) -> Response:
 
 def metrics(call: PageRequest) -> Response:
     """The metrics in Prometheus's text format: names of destinations and counts, no personal data."""
-    known = call.dashboard.known()
+    known = call.known
     text = render(call.dashboard.redis, known.names, orphaned=known.orphaned, disabled=known.disabled)
     return Response(text, media_type=CONTENT_TYPE)

@@ -24,7 +24,7 @@ def answer(call: PageRequest) -> Response:
     query = call.field("query")
     if not query:
         return _page(call, "", None)
-    known, redis = call.dashboard.known(), call.dashboard.redis
+    known, redis = call.known, call.dashboard.redis
     names = (*known.names, *former_names(redis, known.names))
     standstills = {name: known.standstill(name) for name in names}
     found = read_timeline(redis, standstills, query, most=SHOWN + 1, message_id=query, reveal=bool(call.field("shown")))

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from segue_worker.config import duration_text
 from segue_worker.dashboard.context import PageRequest
 from segue_worker.dashboard.pages import render
 from segue_worker.dashboard.paging import page_of
@@ -58,7 +60,7 @@ def mappings(call: PageRequest) -> Response:
 def show(call: PageRequest) -> Response:
     """One mapping: every part of it as workers run it, beside the file."""
     name, mapping = call.params["destination"], call.query("mapping")
-    known = call.dashboard.known()
+    known = call.known
     if name not in known.names:
         raise HTTPException(404)
     redis = call.dashboard.redis
@@ -89,6 +91,8 @@ def _text(definition: Definition, name: str) -> str:
     if name not in parts:
         return "" if definition.fields is not None else "not known: they are of an older version"
     value = parts[name]
+    if isinstance(value, timedelta):
+        value = duration_text(value)
     text = value if isinstance(value, str) else pretty(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
@@ -120,7 +124,7 @@ def preview_event(call: PageRequest) -> Response:
 
 def _chosen(call: PageRequest, name: str, by: str) -> Sequence[CompiledMapping]:
     """The mappings to try. Raises SegueError where there are none."""
-    known = call.dashboard.known()
+    known = call.known
     if by == "file":
         found = known.configured(name)
         if found is None:
@@ -152,7 +156,7 @@ def _difference(found: Definition, file: Mapping[str, Definition]) -> str:
 
 
 def _page(call: PageRequest, *, event: str, destination: str, by: str = "run", **result: Any) -> Response:
-    everything = call.dashboard.known()
+    everything = call.known
     shown = page_of(call, everything.names, SECTIONS)
     known = everything.only(shown.names)
     redis = call.dashboard.redis

@@ -39,7 +39,7 @@ _HEADINGS: Final = {
 
 def overview(call: PageRequest) -> Response:
     """The destinations as rows, the worst first; of one, besides, its plots and all its counters."""
-    overall = call.dashboard.overall()
+    overall = call.overall
     known = overall.known
     shown = page_of(call, overall.names, ROWS)
     drains = {name: overall.statuses[name].drain_s(overall.limit(name)) for name in shown.names}
@@ -47,7 +47,6 @@ def overview(call: PageRequest) -> Response:
         call,
         "overview.html",
         title="Overview",
-        overall=overall,
         statuses={name: overall.statuses[name] for name in shown.names},
         shown=shown,
         all_names=known.names,
@@ -75,7 +74,7 @@ def numbers(call: PageRequest) -> Response:
 
 def _series(call: PageRequest, span: Range) -> dict[str, Any]:
     name = call.params["destination"]
-    known = call.dashboard.known()
+    known = call.known
     if name not in known.names:
         raise HTTPException(404)
     now_ms = call.dashboard.now_ms

@@ -55,6 +55,6 @@ def resume(call: PageRequest) -> Response:
 
 def _destination(call: PageRequest) -> str:
     name: str = call.params["destination"]
-    if name not in call.dashboard.known().names:
+    if name not in call.known.names:
         raise HTTPException(404)
     return name

@@ -30,7 +30,7 @@ _MOST_DIGITS: Final = 7
 def retries(call: PageRequest) -> Response:
     """The parked contacts of every destination, the longest waiting first."""
     redis = call.dashboard.redis
-    overall = call.dashboard.overall()
+    overall = call.overall
     names, statuses = overall.known.names, overall.statuses
     # Among many, those where somebody waits come first.
     ordered = names if len(names) <= SECTIONS else sorted(names, key=lambda name: not statuses[name].parked)
@@ -45,7 +45,6 @@ def retries(call: PageRequest) -> Response:
         call,
         "retries.html",
         title="Retries",
-        overall=overall,
         statuses=statuses,
         waiting={name: found[first : first + each] for name, found in waiting.items()},
         looked_at={name: len(found) for name, found in waiting.items()},
@@ -62,7 +61,7 @@ def retries(call: PageRequest) -> Response:
 def now(call: PageRequest) -> Response:
     """Bring the next attempts of the chosen contacts, or of all, forward to now."""
     dashboard, destination = call.dashboard, call.field("destination")
-    contacts = parked_contacts(dashboard.redis, destination) if destination in dashboard.known().names else []
+    contacts = parked_contacts(dashboard.redis, destination) if destination in call.known.names else []
     if call.field("all"):
         job = dashboard.jobs.start(
             Job("retry", destination, len(contacts)), _retrying(dashboard, destination, contacts)
@@ -112,5 +111,5 @@ def show(call: PageRequest) -> Response:
 def _contact(call: PageRequest, destination: str, handle: str) -> str | None:
     """The parked contact that a handle on a page stands for."""
     name = call.dashboard.sessions.handle
-    contacts = parked_contacts(call.dashboard.redis, destination) if destination in call.dashboard.known().names else ()
+    contacts = parked_contacts(call.dashboard.redis, destination) if destination in call.known.names else ()
     return next((each for each in contacts if name(destination, each) == handle), None)

@@ -12,7 +12,7 @@ from segue_worker.schema.sent import read_sent
 def schema(call: PageRequest) -> Response:
     """Each destination's names, those first that Loops does not know or has with another type."""
     found = []
-    for name in call.dashboard.known().names:
+    for name in call.known.names:
         known = read_known(call.dashboard.redis, name)
         rows = compare(read_sent(call.dashboard.redis, name), known)
         wrong = faults(rows)

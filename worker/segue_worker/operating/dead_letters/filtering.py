@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from segue_producer.keys import contact_names
 from segue_worker.config import parse_duration
-from segue_worker.operating.dead_letters.grouping import Cause, called
+from segue_worker.delivery.journal import LONGEST_NAME, event_name_in
+from segue_worker.operating.dead_letters.grouping import Cause
 from segue_worker.outbox.dead_letter import DeadLetter
 
 
@@ -37,7 +38,7 @@ class Filter:
         return (
             self.reason in (None, cause.reason)
             and (self.mapping is None or self.mapping in cause.mappings or self._without(cause.mappings))
-            and self.event in (None, *cause.events)
+            and self._event in (None, *cause.events)
             and self.group in (None, cause.id)
         )
 
@@ -47,8 +48,12 @@ class Filter:
             self.reason in (None, letter.reason)
             and (self.mapping is None or self.mapping in letter.mappings or self._without(letter.mappings))
             and (self.contact is None or letter.contact in contact_names(self.contact))
-            and (self.event is None or self.event in map(called, letter.events))
+            and (self._event is None or self._event in map(event_name_in, letter.events))
         )
+
+    @property
+    def _event(self) -> str | None:
+        return self.event and self.event[:LONGEST_NAME]
 
     def _without(self, mappings: Sequence[str]) -> bool:
         return self.or_without is not None and bool(mappings) and self.or_without.isdisjoint(mappings)

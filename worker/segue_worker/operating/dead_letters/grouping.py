@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from segue_worker.delivery.journal import event_name_in
 from segue_worker.masking import HIDDEN, mask_known, plain_answer
 from segue_worker.outbox.dead_letter import REASONS, DeadLetter
 
@@ -90,7 +91,7 @@ class Causes:
         """The cause of a letter as it lies in Redis, the same object for each letter of it; much cheaper than the letter."""
         try:
             fields = orjson.loads(raw)
-            events = tuple(filter(None, dict.fromkeys(map(called, fields["events"]))))
+            events = tuple(filter(None, dict.fromkeys(map(event_name_in, fields["events"]))))
             status = int((fields.get("answer") or {}).get("status") or 0)
             detail, mappings = fields["detail"], tuple(fields["mappings"])
             known = (fields["reason"], _ROUGHLY.sub("", detail), mappings, events, status)
@@ -113,16 +114,6 @@ class Causes:
                 return REASONS.get(fields["reason"], "")
             self._said[text] = mask_known(text, str(fields["contact"]), body, *events)
         return self._said[text]
-
-
-def called(event: str) -> str:
-    """What the event of a letter is called: the name of a track event, else its type; "" for what is no event."""
-    try:
-        fields = orjson.loads(event)
-    except ValueError:
-        return ""
-    name = (fields.get("event") or fields.get("type")) if isinstance(fields, dict) else ""
-    return name if isinstance(name, str) else ""
 
 
 def grouped(letters: Iterable[tuple[str, float, Cause]]) -> list[Group]:

@@ -1,4 +1,4 @@
-"""One request on its way to Loops: its attempts, and what follows from the last of them."""
+"""The attempts of one request, and what follows from the last of them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -40,8 +40,8 @@ class ClaimGoneError(Exception):
     """The contact belongs to another run by now."""
 
 
-class Sending:
-    """Sends one request.
+class Attempts:
+    """Makes the attempts of one request in a run.
 
     Args:
         request: what is sent.
@@ -54,7 +54,7 @@ class Sending:
         is_overdue: tells whether it has waited for so long in bulk that it keeps a larger part of the limit.
 
     Attributes:
-        attempts: how often it was sent, by any run.
+        count: how many there were, by any run.
         first_ms: unix ms of the first attempt; 0 where there was none.
         answer: status and text of the last answer; None where the last attempt had none.
         why: the last answer's status, or the failure; "" before the first attempt of this run.
@@ -63,7 +63,7 @@ class Sending:
 
     __slots__ = (
         *("_backlog", "_hold", "_interrupted", "_is_live", "_is_overdue", "_run"),
-        *("answer", "attempts", "earlier", "first_ms", "pending", "request", "why"),
+        *("answer", "count", "earlier", "first_ms", "pending", "request", "why"),
     )
 
     def __init__(  # noqa: PLR0913 - what a request depends on
@@ -80,7 +80,7 @@ class Sending:
     ) -> None:
         self.request = request
         self.earlier = earlier
-        self.attempts = earlier.attempts if earlier else 0
+        self.count = earlier.attempts if earlier else 0
         self.first_ms = earlier.first if earlier else 0
         self.answer: dict[str, object] | None = None
         self.why = ""
@@ -93,16 +93,16 @@ class Sending:
         self._is_overdue = is_overdue
 
     @property
-    def sent_here(self) -> bool:
-        """Whether it was sent by this run."""
-        return self.attempts > (self.earlier.attempts if self.earlier else 0)
+    def made_here(self) -> bool:
+        """Whether any was made by this run."""
+        return self.count > (self.earlier.attempts if self.earlier else 0)
 
     def about(self) -> dict[str, object]:
         """What the log says of it where its destination is paused for it."""
         return {**self._backlog.subject(self.request), "status": int(self.why) if self.why.isdecimal() else 0}
 
-    async def send(self) -> Decision | None:
-        """Send it, with quick retries. Returns what follows, or None where it may not be sent (again) now.
+    async def make(self) -> Decision | None:
+        """Send the request, with quick retries. Returns what follows, or None where it may not be sent (again) now.
 
         Raises:
             ClaimGoneError: the hold on the contact ran out while it was under way.
@@ -132,9 +132,9 @@ class Sending:
         reach("before_send")
         loop = asyncio.get_running_loop()
         sent, sent_ms = loop.time(), run.now_ms()
-        self.attempts += 1
+        self.count += 1
         self.first_ms = self.first_ms or sent_ms
-        self._backlog.count(requests=1, retries=int(self.attempts > 1))
+        self._backlog.count(requests=1, retries=int(self.count > 1))
         outcome: Outcome
         try:
             async with self._hold.guard():
@@ -166,8 +166,8 @@ class Sending:
         decision = decide(
             outcome,
             idempotent=request.key is not None,
-            sent_before=self.attempts > 1 or self._interrupted,
-            attempt=self.attempts,
+            sent_before=self.count > 1 or self._interrupted,
+            attempt=self.count,
             age=self._age_s(),
             max_age=run.destination.retry.max_age.total_seconds(),
             jitter=run.jitter,
@@ -183,7 +183,7 @@ class Sending:
         if isinstance(decision, Retry):
             self.pending = decision
             name, about = self._run.destination.name, self._backlog.subject(self.request)
-            tell_retry(name, about, outcome, decision, self.attempts)
+            tell_retry(name, about, outcome, decision, self.count)
         return decision
 
     def _exchange(self) -> Awaitable[Answer]:
@@ -198,7 +198,7 @@ class Sending:
             "messaging.message.id": ", ".join(told["message_ids"]),
             "segue.event": told["event"],
             "segue.mapping": told["mapping"],
-            "segue.attempt": self.attempts,
+            "segue.attempt": self.count,
         }
         return run.send_traced(sending, f"{request.method} {request.path}", self._backlog.traces(request), about)
 
@@ -213,7 +213,7 @@ class Sending:
             return pause if taken is False else None
         return own_fault(
             pause,
-            attempt=self.attempts,
+            attempt=self.count,
             age=self._age_s(),
             max_age=run.destination.retry.max_age.total_seconds(),
             jitter=run.jitter,
