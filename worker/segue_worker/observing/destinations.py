@@ -100,10 +100,10 @@ def _served(workers: Workers, seen: dict[str, int], configured: Collection[str])
 
 def former_names(redis: "Redis", names: Collection[str]) -> list[str]:
     """The destinations from which something was moved to these, which are no longer among them: their logs know more."""
-    found: list[str] = []
-    for name in names:
-        former: Any = redis.hget(Keys(name).settings, "moved_from")
-        found += (former or b"").decode().split()
+    with redis.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.hget(Keys(name).settings, "moved_from")
+        found = b" ".join(former or b"" for former in pipe.execute()).decode().split()
     return [name for name in dict.fromkeys(found) if name not in names]
 
 
