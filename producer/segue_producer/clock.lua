@@ -7,4 +7,6 @@ if precise == 0 then
   precise = time[1] * 1000 + time[2] / 1000
 end
 local now = math.floor(precise)
+-- For commands: a number that a script passes is written with 17 digits and read again, which costs more than most commands.
+local now_text = string.format('%d', now)
 

@@ -4,7 +4,7 @@ The limits are Segment's: 32 KB for an event, 100 characters for a `messageId`, 
 accepted event keeps every field as the caller wrote it, unknown ones included.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from os import urandom
@@ -236,15 +236,18 @@ def contact_of(event: Mapping[str, Any]) -> str | None:
     return contact_name(anonymous_id) if anonymous_id else None
 
 
-def emails_of(event: Mapping[str, Any]) -> Iterator[str]:
+def emails_of(event: Mapping[str, Any]) -> list[str]:
     """The emails of an event, where the default mappings look: traits, properties, context.traits, the event itself."""
-    context = event.get("context")
+    get = event.get
+    context = get("context")
     inner = context.get("traits") if context.__class__ is dict or isinstance(context, Mapping) else None
-    for place in (event.get("traits"), event.get("properties"), inner, event):
+    found = []
+    for place in (get("traits"), get("properties"), inner, event):
         if place is not None and (place.__class__ is dict or isinstance(place, Mapping)):
             email = place.get("email")
-            if isinstance(email, str) and email.strip():
-                yield email
+            if email is not None and isinstance(email, str) and email.strip():
+                found.append(email)
+    return found
 
 
 def _identity(value: object) -> str:

@@ -45,12 +45,12 @@ local function join(lanes, away, contact, length, lane, mixed)
       redis.call('HSETNX', lanes.live, contact, length - 1)
       return false, 1
     end
-    return redis.call('ZADD', lanes.bulk, 'NX', now, contact) == 1, 1
+    return redis.call('ZADD', lanes.bulk, 'NX', now_text, contact) == 1, 1
   end
   local more = 0
   if mixed then
     if redis.call('ZREM', lanes.bulk, contact) == 1 then
-      redis.call('ZADD', lanes.due, now, contact)
+      redis.call('ZADD', lanes.due, now_text, contact)
       return true, 1 - length
     end
     local live = redis.call('HGET', lanes.live, contact)
@@ -59,6 +59,6 @@ local function join(lanes, away, contact, length, lane, mixed)
       more = live - (length - 1)
     end
   end
-  return not is_away and redis.call('ZADD', lanes.due, 'NX', now, contact) == 1, more
+  return not is_away and redis.call('ZADD', lanes.due, 'NX', now_text, contact) == 1, more
 end
 

@@ -1,8 +1,8 @@
 """HTTP answers of the sandbox: the class, and the answers that several endpoints give."""
 
 import json
-from dataclasses import dataclass
 from email.utils import formatdate
+from typing import NamedTuple
 
 from segue_producer.errors import SegueError
 from segue_sandbox.switches import Switches
@@ -17,8 +17,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(NamedTuple):
     """One HTTP answer.
 
     Attributes:

@@ -1,8 +1,7 @@
 """The sandbox without HTTP: it takes a request, and decides what to answer and when, or whether to hang up."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from segue_sandbox.answers import HTML_TYPE, Headers, HttpAnswer
 from segue_sandbox.clock import SandboxClock
@@ -19,8 +18,7 @@ from segue_sandbox.store import DEFAULT_LISTS, AcceptedEvent, LoopsContact, Mail
 from segue_sandbox.switches import Switches
 
 
-@dataclass(frozen=True, slots=True)
-class Handled:
+class Handled(NamedTuple):
     """How to answer a request.
 
     Attributes:

@@ -1,6 +1,5 @@
 """The answers that a client gets in place of, or because of, an injected fault."""
 
-from dataclasses import replace
 from http import HTTPStatus
 from http.client import responses
 
@@ -24,14 +23,14 @@ def fault_answer(fault: InjectedFault, switches: Switches, request: ApiRequest) 
     status = _TIMED_OUT if fault.kind == "delay_before_apply" else fault.status
     answer = _with_body(fault, status, switches, request)
     if fault.retry_after is not None:
-        return replace(answer, headers=(("retry-after", str(fault.retry_after)),))
+        return answer._replace(headers=(("retry-after", str(fault.retry_after)),))
     return answer
 
 
 def spoil(answer: HttpAnswer, fault: InjectedFault) -> HttpAnswer:
     """The API's own answer, changed as the fault demands."""
     if fault.kind == "invalid_json":
-        return replace(answer, status=200, body=b"<html>It worked, but this is no JSON", content_type="text/html")
+        return answer._replace(status=200, body=b"<html>It worked, but this is no JSON", content_type="text/html")
     return answer
 
 

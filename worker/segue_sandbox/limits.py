@@ -1,8 +1,8 @@
 """The team's rate limit (docs/loops.md#rate-limit), and the highest number of requests in any second. Pure: times are arguments."""
 
 from collections import deque
-from dataclasses import dataclass
 from math import floor
+from typing import NamedTuple
 
 from segue_sandbox.switches import Switches
 
@@ -31,8 +31,7 @@ class PeakWindow:
         self.peak = max(self.peak, self.count(now))
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """The limiter's decision on one request: whether it may pass, and the values of the two headers."""
 
     allowed: bool

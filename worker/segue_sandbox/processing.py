@@ -1,8 +1,8 @@
 """Answers an API request. The checks come in this order: route, API key, rate limit, method, size, endpoint."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from segue_sandbox.answers import (
     ApiRefusal,
@@ -21,8 +21,7 @@ from segue_sandbox.store import Team
 from segue_sandbox.switches import Switches
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A request, and what is known about it before an endpoint handles it.
 
     Attributes:

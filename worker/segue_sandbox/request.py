@@ -1,9 +1,8 @@
 """One API request, independent of sockets and ASGI."""
 
 import json
-from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 
@@ -14,8 +13,7 @@ class NotJson:
 NOT_JSON = NotJson()
 
 
-@dataclass(frozen=True, slots=True)
-class ApiRequest:
+class ApiRequest(NamedTuple):
     """A request below `/api/v1`.
 
     Attributes:

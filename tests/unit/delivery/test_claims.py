@@ -23,8 +23,8 @@ def wrap_settle(
 ) -> None:
     original = Outbox.settle
 
-    async def settle(self: Outbox, claimed: Claimed, settlement: Settlement, *, step: int) -> int | None:
-        answer: int | None = await wrapper(lambda: original(self, claimed, settlement, step=step), settlement, claimed)
+    async def settle(self: Outbox, claimed: Claimed, settlement: Settlement, **options: Any) -> int | None:
+        answer: int | None = await wrapper(lambda: original(self, claimed, settlement, **options), settlement, claimed)
         return answer
 
     monkeypatch.setattr(Outbox, "settle", settle)

@@ -75,10 +75,10 @@ class _DyingOutbox(Outbox):
 
     transport: _Cut
 
-    async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int) -> int | None:
+    async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int, confirms: bytes = b"") -> int | None:
         if self.transport.killed:
             return None
-        return await super().settle(claimed, settlement, step=step)
+        return await super().settle(claimed, settlement, step=step, confirms=confirms)
 
 
 @dataclass

@@ -1,14 +1,13 @@
 """The request as an endpoint gets it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from segue_sandbox.request import ApiRequest
 from segue_sandbox.store import Team
 from segue_sandbox.switches import Switches
 
 
-@dataclass(frozen=True, slots=True)
-class ApiCall:
+class ApiCall(NamedTuple):
     """One request that passed all checks.
 
     Attributes:

@@ -1,6 +1,6 @@
 """The part that contacts/update, contacts/create and events/send share: read everything, then apply everything."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from segue_sandbox.endpoints.call import ApiCall
 from segue_sandbox.rules.body import JsonObject
@@ -10,8 +10,7 @@ from segue_sandbox.rules.properties import PropertyChanges, read_properties
 from segue_sandbox.store import LoopsContact, Team
 
 
-@dataclass(frozen=True, slots=True)
-class Upsert:
+class Upsert(NamedTuple):
     """Everything a body wants done to a contact, checked."""
 
     identity: Identifiers
@@ -38,8 +37,10 @@ def keep_allowed_lists(upsert: Upsert, contact: LoopsContact | None, call: ApiCa
     Raises:
         Refusal: 400, where a switch makes an impossible one an error.
     """
+    if not upsert.lists:
+        return upsert
     allowed = allowed_lists(upsert.lists, contact, call.switches, subscribed=upsert.properties.subscribed)
-    return replace(upsert, lists=allowed)
+    return upsert._replace(lists=allowed)
 
 
 def apply_upsert(upsert: Upsert, contact: LoopsContact | None, call: ApiCall) -> LoopsContact:

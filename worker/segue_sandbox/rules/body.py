@@ -24,14 +24,19 @@ def read_object(request: ApiRequest, switches: Switches) -> JsonObject:
     body = request.json
     if not isinstance(body, dict):
         raise ApiRefusal(400, "Invalid JSON")
-    _check_lengths(body)
-    for nested in ("eventProperties", "mailingLists"):
-        if isinstance(body.get(nested), dict):
-            _check_lengths(body[nested])
+    if len(request.body) > MAX_TEXT:
+        _check_all_lengths(body)
     reserved = RESERVED_KEYS.intersection(body)
     if reserved and switches.reserved_keys == "400":
         raise ApiRefusal(400, f"{', '.join(sorted(reserved))} cannot be set")
     return body
+
+
+def _check_all_lengths(body: JsonObject) -> None:
+    _check_lengths(body)
+    for nested in ("eventProperties", "mailingLists"):
+        if isinstance(body.get(nested), dict):
+            _check_lengths(body[nested])
 
 
 def check_length(value: str | float) -> None:

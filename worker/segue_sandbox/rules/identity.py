@@ -1,8 +1,7 @@
 """Who a request is about, and which contact that is (docs/loops.md#finding-the-contact)."""
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from segue_sandbox.answers import ApiRefusal
 from segue_sandbox.rules.body import JsonObject
@@ -12,8 +11,7 @@ from segue_sandbox.switches import Switches
 _ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"\\]+@[^\s@,;:<>()\[\]\"\\.]+(\.[^\s@,;:<>()\[\]\"\\.]+)+")
 
 
-@dataclass(frozen=True, slots=True)
-class Identifiers:
+class Identifiers(NamedTuple):
     """The identifiers a request carries; at least one is there."""
 
     email: str | None

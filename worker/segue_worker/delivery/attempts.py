@@ -56,7 +56,7 @@ class Attempts:
     Attributes:
         count: how many there were, by any run.
         first_ms: unix ms of the first attempt; 0 where there was none.
-        answer: status and text of the last answer; None where the last attempt had none.
+        answer: status and text of the last answer; None where the last attempt had none, or was a delivery.
         why: the last answer's status, or the failure; "" before the first attempt of this run.
         pending: the retry that was decided on and is not made yet.
     """
@@ -157,7 +157,7 @@ class Attempts:
             run.pacer.used(slot, sent, answered)
         run.watch.answered(passing_failure=is_down(outcome))
         self.answer = None
-        if isinstance(outcome, Answer):
+        if isinstance(outcome, Answer) and not outcome.delivered:
             self.answer = {"status": outcome.status, "text": outcome.text}
             if outcome.status == 429:  # noqa: PLR2004 - Too Many Requests
                 self._backlog.count(rate_limited=1)

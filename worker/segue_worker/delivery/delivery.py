@@ -230,9 +230,7 @@ class Delivery:
 
     async def _settle(self, settlement: Settlement) -> None:
         reach("before_settle")
-        if self._confirms:
-            settlement = settlement._replace(confirms=self._confirms)
-        settle = partial(self._run.outbox.settle, self._claimed, settlement, step=self._steps)
+        settle = partial(self._run.outbox.settle, self._claimed, settlement, step=self._steps, confirms=self._confirms)
         try:
             left = await settle()
         except (RedisError, OSError) as error:
@@ -252,7 +250,9 @@ class Delivery:
         self._taken += settlement.taken
         self._confirms = b""
         attempts, self._attempts = self._attempts, None
-        self._run.counts.update(settlement.counters)
+        counts = self._run.counts
+        for name, count in settlement.counters.items():
+            counts[name] += count
         for letter in settlement.dead:
             tell_letter(self._run.destination.name, letter)
         self._run.watch.ended(

@@ -192,7 +192,10 @@ async def _claim(context: RunContext, room: Mapping[Lane, int]) -> list[Claimed]
 
 async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _Deliveries, *, since: float) -> None:
     opened = [open_claim(item) for item in claimed]
-    begun = [Delivery(item, context, since=since, begun_with=await _begun_with(item, context)) for item in opened]
+    begun = [
+        Delivery(item, context, since=since, begun_with=await _begun_with(item, context) if item.begun_by else None)
+        for item in opened
+    ]
     digests = [digest for delivery in begun for digest in delivery.digests]
     ids = [message_id for delivery in begun for message_id in delivery.message_ids]
     seen: set[str] | None = None

@@ -5,9 +5,10 @@ It comes from a stranger: nothing in it may raise, nor be larger than its use.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Final
 
 RETRY_AFTER_LONGEST_S: Final = 3600.0
@@ -18,23 +19,30 @@ _DIGITS: Final = 9
 """Of a number in a header; one that is longer means nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """An answer.
 
     Attributes:
         status: HTTP status.
-        text: the first 1,000 characters of the body, without the API key.
+        said: the text, or what makes it: nobody asks what the text of a delivery's answer is.
         html: whether the body is an HTML page, which Loops's API never sends (a proxy or a wrong address does).
         retry_after: seconds the server asks to wait, at most `RETRY_AFTER_LONGEST_S`; or None.
         remaining: requests left in the rate window, or None.
     """
 
     status: int
-    text: str = ""
+    said: str | Callable[[], str] = field(default="", repr=False)
     html: bool = False
     retry_after: float | None = None
     remaining: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The first 1,000 characters of the body, without the API key."""
+        if not isinstance(self.said, str):
+            self.said = self.said()
+        return self.said
 
     @property
     def delivered(self) -> bool:
@@ -66,15 +74,20 @@ def read_answer(
         now: against which a `Retry-After` date is read; the current time when left out.
         redact: takes the API key out of a text.
     """
-    # Longer than what is kept, so that a key at the end of that is seen as a whole.
-    text = redact(body[: 2 * _TEXT_KEPT].decode("utf-8", "replace"))
+    get = headers.get
+    asked = get("retry-after")
     return Answer(
-        status=status,
-        text=text[:_TEXT_KEPT],
-        html="html" in headers.get("content-type", ""),
-        retry_after=_retry_after(headers.get("retry-after", ""), now),
-        remaining=_number(headers.get("x-ratelimit-remaining", "")),
+        status,
+        partial(_redacted, body, redact),
+        html="html" in get("content-type", ""),
+        retry_after=_retry_after(asked, now) if asked else None,
+        remaining=_number(get("x-ratelimit-remaining", "")),
     )
+
+
+def _redacted(body: bytes, redact: Callable[[str], str]) -> str:
+    # Longer than what is kept, so that a key at the end of that is seen as a whole.
+    return redact(body[: 2 * _TEXT_KEPT].decode("utf-8", "replace"))[:_TEXT_KEPT]
 
 
 def _number(value: str) -> int | None:

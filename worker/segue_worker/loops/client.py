@@ -2,7 +2,6 @@
 
 import asyncio
 import zlib
-from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -138,13 +137,10 @@ async def _read(response: httpx.Response, received: bytearray, most: int) -> Non
     if not isinstance(stream, httpx.AsyncByteStream):
         raise TypeError("an answer's body comes as an asynchronous stream")
     try:
-        # A generator, which no type says.
-        generator: Any = aiter(stream)
-        async with aclosing(generator) as parts:
-            async for part in parts:
-                received += part
-                if len(received) >= most:
-                    return
+        async for part in stream:
+            received += part
+            if len(received) >= most:
+                return
     finally:
         await stream.aclose()
 

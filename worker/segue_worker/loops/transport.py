@@ -57,9 +57,14 @@ class _Body(httpx.AsyncByteStream):
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while part := await self._answer.content.readany():
-            yield part
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        content = self._answer.content
+        if not content.at_eof() and (part := await content.readany()):
+            return part
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """Give the connection back to the pool where the body was read to its end, and close it otherwise."""

@@ -48,6 +48,9 @@ return_ripe(lanes, KEYS[7], KEYS[2], KEYS[3])
 local answer = {now}
 local look_confirmed = any_confirmed(ARGV[10])
 local mixed = redis.call('EXISTS', KEYS[9], KEYS[10]) > 0
+local any_parked = redis.call('EXISTS', KEYS[3]) == 1
+local ends = string.format('%d', now + ARGV[3])
+local last = string.format('%d', ARGV[5] - 1)
 local interrupted = 0
 local bytes = 0
 
@@ -64,12 +67,13 @@ end
 
 local function claim(contact, since)
   local before = redis.call('HGET', KEYS[2], contact)
-  local most = tonumber(ARGV[5])
+  local last = last
   if before then
-    most = math.max(1, math.min(most, tonumber(string.match(before, '^[^:]*:%d+:%d+:(%d+)') or most)))
+    local most = tonumber(ARGV[5])
+    last = math.max(1, math.min(most, tonumber(string.match(before, '^[^:]*:%d+:%d+:(%d+)') or most))) - 1
   end
   -- An outbox that is no list is the fault of its own contact, and the others go on.
-  local events = redis.pcall('LRANGE', ARGV[7] .. contact, 0, most - 1)
+  local events = redis.pcall('LRANGE', ARGV[7] .. contact, '0', last)
   if mixed then
     wait_no_more(lanes, contact)
   else
@@ -81,7 +85,7 @@ local function claim(contact, since)
     redis.call('HDEL', KEYS[3], contact)
     return
   end
-  redis.call('ZADD', KEYS[7], now + ARGV[3], contact)
+  redis.call('ZADD', KEYS[7], ends, contact)
   local holder = string.format('%s:0:%d:%d', ARGV[2], #events, since)
   local unrecorded, begun_by = 0, ''
   if before then
@@ -95,7 +99,7 @@ local function claim(contact, since)
   redis.call('HSET', KEYS[2], contact, holder)
   local item = {
     contact,
-    redis.call('HGET', KEYS[3], contact) or '',
+    any_parked and redis.call('HGET', KEYS[3], contact) or '',
     unrecorded,
     begun_by,
     since,
@@ -104,8 +108,8 @@ local function claim(contact, since)
     events.err or '',
     events.err and {} or events,
   }
-  for _, event in ipairs(events) do
-    bytes = bytes + #event
+  for i = 1, #events do
+    bytes = bytes + #events[i]
   end
   answer[#answer + 1] = item
 end

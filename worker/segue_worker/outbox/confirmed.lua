@@ -40,6 +40,8 @@ local function confirmed(prefix, contact, within_ms)
   return age_ms >= -1000 and age_ms < within_ms and string.sub(packed, at + 8, at + 15) or '-'
 end
 
+local noted_any = false
+
 -- Puts a digest in the place of what was confirmed, or '' to forget it; it is kept for `within_ms`.
 local function confirm(prefix, contact, digest, within_ms)
   local key, field, name = confirmed_place(prefix, contact)
@@ -60,10 +62,12 @@ local function confirm(prefix, contact, digest, within_ms)
     packed = string.sub(packed, 25)
   end
   redis.pcall('HSET', key, field, packed .. name .. digest .. string.format('%08x', math.floor(now / 1000)))
-  redis.pcall('PEXPIRE', key, within_ms + 1000)
-  if redis.call('PTTL', prefix .. 'any') < within_ms + 1000 then
+  local kept_ms = string.format('%d', within_ms + 1000)
+  redis.pcall('PEXPIRE', key, kept_ms)
+  if not noted_any and redis.call('PTTL', prefix .. 'any') < within_ms + 1000 then
     -- Of a longer time that was set before, something may still be there.
-    redis.pcall('SET', prefix .. 'any', '', 'PX', within_ms + 1000)
+    redis.pcall('SET', prefix .. 'any', '', 'PX', kept_ms)
   end
+  noted_any = true
 end
 

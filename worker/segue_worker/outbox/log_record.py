@@ -149,7 +149,8 @@ class Record(NamedTuple):
         names = " ".join(dict.fromkeys((self.contact, *self.names)))
         # Rare, so that most entries do without.
         interrupted = (self.interrupted,) if self.interrupted else ()
-        return orjson.dumps((names, self.events, self.request, *interrupted), default=list)
+        # Of plain tuples, which is what nearly all of it is, orjson does not ask how to write them.
+        return orjson.dumps((names, list(map(tuple, self.events)), self.request, *interrupted), default=list)
 
     @classmethod
     def from_json(cls, raw: bytes) -> Self:

@@ -46,12 +46,8 @@ def names_of(events: Iterable[Mapping[str, Any] | None], contact: str = "") -> t
         events: as they were enqueued; None for what is no event.
         contact: whose digest is known already, as it is, and left out.
     """
-    ids: dict[str, None] = {}
-    for event in events:
-        if event:
-            ids.update(dict.fromkeys(_ids_in(event)))
     found: dict[str, None] = {}
-    for identity in ids:
+    for identity in _ids_in(events):
         if identity != contact:
             found[name_digest(identity)] = None
         if spelled(identity) != identity:
@@ -59,16 +55,24 @@ def names_of(events: Iterable[Mapping[str, Any] | None], contact: str = "") -> t
     return tuple(found)
 
 
-def _ids_in(event: Mapping[str, Any]) -> list[str]:
-    ids: list[str] = []
-    for value in (event.get("userId"), event.get("anonymousId")):
-        if value.__class__ is str:
-            ids.append(value)
-        elif value is not None:
-            with suppress(ValueError):
-                ids.append(id_text(value))
-    ids += [email.strip().casefold() for email in emails_of(event)]
-    return [identity for identity in ids if identity]
+def _ids_in(events: Iterable[Mapping[str, Any] | None]) -> dict[str, None]:
+    """The ids, each once: events of one contact mostly name the same ones."""
+    ids: dict[str, None] = {}
+    emails: dict[str, None] = {}
+    for event in events:
+        if event:
+            for value in (event.get("userId"), event.get("anonymousId")):
+                if value.__class__ is str:
+                    ids[value] = None
+                elif value is not None:
+                    with suppress(ValueError):
+                        ids[id_text(value)] = None
+            for email in emails_of(event):
+                emails[email] = None
+    for email in emails:
+        ids[email.strip().casefold()] = None
+    ids.pop("", None)
+    return ids
 
 
 class Sought(NamedTuple):

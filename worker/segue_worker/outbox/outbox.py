@@ -110,8 +110,6 @@ class Settlement(NamedTuple):
         counters: name → increment.
         dead: requests and events given up.
         record: entry of the log, or empty.
-        confirms: digest of the update that Loops confirmed last; `FORGET` where other requests left since that of before
-            was; or empty.
         measures: name → increment.
         explanations: digest → why events were filtered, as JSON.
     """
@@ -126,7 +124,6 @@ class Settlement(NamedTuple):
     counters: Mapping[str, int] = _NOTHING
     dead: Sequence[DeadLetter] = ()
     record: bytes = b""
-    confirms: bytes = b""
     measures: Mapping[str, int] = _NOTHING
     explanations: Mapping[str, bytes] = _NOTHING
 
@@ -272,7 +269,7 @@ class Outbox:
         self._note_time(now_ms)
         return bool(alive), set(lost), set(live)
 
-    async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int) -> int | None:
+    async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int, confirms: bytes = b"") -> int | None:
         """Record a settlement.
 
         Args:
@@ -280,6 +277,8 @@ class Outbox:
             settlement: what to record.
             step: how many settlements of this claim came before; the same step twice is recorded once, so that a
                 call whose answer was lost may be repeated.
+            confirms: digest of the update that Loops confirmed last; `FORGET` where other requests left since that of
+                before was; or empty.
 
         Returns:
             how many events are left, or None where the claim is gone.
@@ -289,7 +288,7 @@ class Outbox:
         """
         holds, will_hold = f"{claimed.token}:{step}", f"{claimed.token}:{step + 1}"
         # Written here and not where many go together: what cannot be written is the fault of this one.
-        left = await self._settle([claimed.contact, holds, will_hold, *_arguments(settlement)])
+        left = await self._settle([claimed.contact, holds, will_hold, *_arguments(settlement, confirms)])
         if isinstance(left, bytes):
             raise DamagedError(left.decode("utf-8", "replace"))
         return None if left < 0 else left
@@ -356,17 +355,18 @@ class Outbox:
         await self._redis.hset(self.keys.settings, "refused", b" ".join([*(raw or b"").split(), access.encode()]))
 
 
-def _arguments(settlement: Settlement) -> list[Any]:
+def _arguments(settlement: Settlement, confirms: bytes) -> list[Any]:
     """What settle.lua is told of a settlement, behind the contact and who holds it."""
-    args: list[Any] = [settlement.taken]
-    args += (len(settlement.replaced), *chain.from_iterable(settlement.replaced.items()))
-    args += (settlement.next, settlement.park_for_ms if settlement.next is Next.PARK else settlement.oldest_ms)
-    args += (settlement.parked or b"", settlement.record, settlement.confirms)
-    args += (len(settlement.digests), *settlement.digests)
-    for numbers in (settlement.counters, settlement.measures):
-        args += (len(numbers), *chain.from_iterable(numbers.items()))
-    args.append(len(settlement.dead))
-    for letter in settlement.dead:
+    taken, replaced, following, park_for_ms, oldest_ms, parked, digests, counters, dead, record, measures, because = (
+        settlement
+    )
+    args: list[Any] = [taken, len(replaced), *chain.from_iterable(replaced.items())]
+    args += (following, park_for_ms if following is Next.PARK else oldest_ms, parked or b"", record, confirms)
+    args += (len(digests), *digests)
+    for pairs in (counters, measures):
+        args += (len(pairs), *chain.from_iterable(pairs.items()))
+    args.append(len(dead))
+    for letter in dead:
         args += (letter.id, letter.to_json())
-    args += (len(settlement.explanations), *chain.from_iterable(settlement.explanations.items()))
+    args += (len(because), *chain.from_iterable(because.items()))
     return args

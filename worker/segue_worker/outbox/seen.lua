@@ -25,10 +25,9 @@ local function holds(packed, digest)
 end
 
 local function is_seen(digest)
-  local first, second = string.byte(digest, 1, 2)
-  local bucket, field = string.format('%02x', first), string.format('%x', math.floor(second / 16))
-  for _, prefix in ipairs(prefixes) do
-    local packed = redis.call('HGET', prefix .. bucket, field)
+  local _, bucket, field = seen_place(digest)
+  for p = 1, #prefixes do
+    local packed = redis.call('HGET', prefixes[p] .. bucket, field)
     if packed and holds(packed, digest) then
       return 1
     end

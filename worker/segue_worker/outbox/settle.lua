@@ -57,9 +57,11 @@
 
 local lanes = {due = KEYS[1], bulk = KEYS[15], live = KEYS[16]}
 local mixed = redis.call('EXISTS', KEYS[15], KEYS[16]) > 0
+local any_parked = redis.call('EXISTS', KEYS[3]) == 1
 local window_ms = tonumber(ARGV[4])
 local window = math.floor(now / window_ms)
 local seen = ARGV[3] .. ARGV[4] .. ':' .. window .. ':'
+local seen_for = string.format('%d', (window + 2) * window_ms - now)
 
 local at = 12
 
@@ -84,31 +86,28 @@ local function wrong(key, expected)
   end
 end
 
--- A window's digests lie packed in 4,096 strings: 256 hashes by the first byte, 16 fields by half of the second.
--- `places` knows each that was asked for: its key, its field, and what it holds, '' where nothing, or why that cannot be read.
-local places = {}
+-- What each place holds that was asked for: '' where nothing, or why that cannot be read.
+local held = {}
 
-local function place(digest)
-  local first, second = string.byte(digest, 1, 2)
-  local number = first * 16 + math.floor(second / 16)
-  local found = places[number]
-  if not found then
-    found = {key = seen .. string.format('%02x', first), field = string.format('%x', number % 16)}
-    found.holds = redis.pcall('HGET', found.key, found.field) or ''
-    places[number] = found
+local function held_at(digest)
+  local number, bucket, field = seen_place(digest)
+  local holds = held[number]
+  if not holds then
+    holds = redis.pcall('HGET', seen .. bucket, field) or ''
+    held[number] = holds
   end
-  return found
+  return holds
 end
 
 local noted = false
 
 local function remember(digest)
-  local found = place(digest)
-  local before = found.holds
-  found.holds = before .. digest
-  redis.call('HSET', found.key, found.field, found.holds)
+  local number, bucket, field = seen_place(digest)
+  local key, before = seen .. bucket, held[number]
+  held[number] = before .. digest
+  redis.call('HSET', key, field, held[number])
   if before == '' then
-    redis.call('PEXPIRE', found.key, (window + 2) * window_ms - now)
+    redis.call('PEXPIRE', key, seen_for)
     if not noted then
       note_window(KEYS[14], ARGV[4], window, KEYS[8])
       noted = true
@@ -122,6 +121,10 @@ local function explain(digest, why)
   end
 end
 
+-- Of the keys that every settlement writes to.
+local damage_of_all = wrong(KEYS[1], 'zset') or wrong(KEYS[12], 'zset') or wrong(KEYS[15], 'zset')
+  or wrong(KEYS[16], 'hash') or wrong(KEYS[3], 'hash')
+
 local gone, gone_in_bulk = 0, 0
 local moved = false
 local counters, measures = {}, {}
@@ -134,7 +137,8 @@ end
 
 local function settle()
   local contact, holds, will_hold = ARGV[at + 1], ARGV[at + 2] .. ':', ARGV[at + 3] .. ':'
-  local taken = tonumber(ARGV[at + 4])
+  local taken_text = ARGV[at + 4]
+  local taken = tonumber(taken_text)
   at = at + 4
   local replaced_first, replaced_last = pairs_read()
   local following, park_ms, parked, entry, confirms = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
@@ -154,8 +158,7 @@ local function settle()
     return string.sub(holder, 1, #will_hold) == will_hold and length or -1
   end
 
-  local damage = wrong(KEYS[1], 'zset') or wrong(KEYS[12], 'zset') or wrong(KEYS[15], 'zset')
-    or wrong(KEYS[16], 'hash') or wrong(KEYS[3], 'hash')
+  local damage = damage_of_all
     or dead_first <= dead_last and (wrong(KEYS[5], 'hash') or wrong(KEYS[6], 'zset'))
     or entry ~= '' and wrong(KEYS[10], 'stream')
     or because_first <= because_last and wrong(KEYS[11], 'hash')
@@ -165,8 +168,8 @@ local function settle()
     damage = damage or ARGV[i] + taken >= length and 'event ' .. ARGV[i] .. ' is to be replaced, of ' .. length - taken
   end
   for i = digests_first, digests_last do
-    local before = place(ARGV[i]).holds
-    damage = damage or type(before) == 'table' and before.err
+    local holds = held_at(ARGV[i])
+    damage = damage or type(holds) == 'table' and holds.err
   end
   if damage then
     return damage
@@ -180,7 +183,7 @@ local function settle()
   end
   moved = moved or taken > 0 or following == 'park'
   if taken > 0 then
-    redis.call('LTRIM', outbox, taken, -1)
+    redis.call('LTRIM', outbox, taken_text, '-1')
     gone = gone + taken
   end
   for i = replaced_first, replaced_last, 2 do
@@ -209,25 +212,31 @@ local function settle()
   end
 
   local left = length - taken
-  local _, _, claimed, since = string.find(holder, '^(%d+):(%d+)', #holds + 1)
-  if following ~= 'park' and taken > 0 and since then
-    since = string.format('%d', math.max(since, math.min(now, park_ms)))
+  local _, claimed, since
+  if following == 'keep' or following == 'return' then
+    _, _, claimed, since = string.find(holder, '^(%d+):(%d+)', #holds + 1)
+    if since and taken > 0 then
+      since = string.format('%d', math.max(since, math.min(now, park_ms)))
+    end
   end
   if following == 'park' then
-    if redis.call('ZADD', KEYS[12], now + park_ms, contact) == 1 then
+    if redis.call('ZADD', KEYS[12], string.format('%d', now + park_ms), contact) == 1 then
       wait_no_more(lanes, contact)
     end
     if live then
       redis.call('HSET', KEYS[16], contact, live)
     end
     redis.call('HSET', KEYS[3], contact, parked)
+    any_parked = true
     redis.call('HDEL', KEYS[2], contact)
     return left
   end
-  redis.call('HDEL', KEYS[3], contact)
+  if any_parked then
+    redis.call('HDEL', KEYS[3], contact)
+  end
   if following == 'keep' then
     if live == 0 and redis.call('ZREM', KEYS[1], contact) == 1 then
-      let_wait(lanes, contact, since or now, live)
+      let_wait(lanes, contact, since or now_text, live)
     elseif live and redis.call('HEXISTS', KEYS[16], contact) == 1 then
       redis.call('HSET', KEYS[16], contact, live)
     end
@@ -245,7 +254,7 @@ local function settle()
     if live then
       redis.call('HSET', KEYS[16], contact, live)
     end
-    let_wait(lanes, contact, following == 'return' and since or now, live)
+    let_wait(lanes, contact, following == 'return' and since or now_text, live)
   elseif mixed then
     redis.call('HDEL', KEYS[16], contact)
   end
@@ -271,7 +280,7 @@ end
 -- Counted once for all settlements: most of what a settlement writes is counters. One that is damaged must not end the
 -- rest: what it counts has happened.
 if moved then
-  redis.call('SET', KEYS[13], string.format('%d', now))
+  redis.call('SET', KEYS[13], now_text)
 end
 if gone > 0 then
   redis.pcall('DECRBY', KEYS[4], gone)

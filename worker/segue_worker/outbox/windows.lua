@@ -1,5 +1,23 @@
 -- Where the digests of settled messageIds are: in windows of the length that is set, and of every length that was set
 -- before and whose windows are not over. So a changed setting forgets nothing. Stands before the scripts that ask.
+
+-- A window's digests lie packed in 4,096 strings: 256 hashes by the first byte, 16 fields by half of the second.
+local FIELDS = {[0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'}
+local buckets = {}
+
+-- The number of a digest's string, of 4,096; its bucket, as the hash is called behind the prefix; and its field.
+local function seen_place(digest)
+  local first, second = string.byte(digest, 1, 2)
+  local half = (second - second % 16) / 16
+  local bucket = buckets[first]
+  if not bucket then
+    bucket = string.format('%02x', first)
+    buckets[first] = bucket
+  end
+  return first * 16 + half, bucket, FIELDS[half]
+end
+
+-- The prefixes of the keys where digests may be.
 --
 -- windows    key of the hash: length in ms -> number of its newest window, counted since 1970. The length is negative
 --            where the windows' keys do not name it: those of versions that knew only one length.
@@ -8,7 +26,6 @@
 --
 -- Returns the prefixes of the keys to look at. Of each length these are the current window and the one before, so that
 -- a digest is remembered for one to two windows; and the newest, where the clock was set back behind it.
-
 local function seen_windows(windows, prefix, length)
   local noted = redis.call('HGETALL', windows)
   if #noted == 0 and length > 0 then

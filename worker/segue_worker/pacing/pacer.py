@@ -257,8 +257,14 @@ class Pacer:
                     self._note_late(number, use.late_at_ms)
             raise
 
+    def _use_of(self, number: int) -> "_Use":
+        use = self._uses.get(number)
+        if use is None:
+            use = self._uses[number] = _Use()
+        return use
+
     def _note_late(self, number: int, at_ms: float) -> None:
-        use = self._uses.setdefault(number, _Use())
+        use = self._use_of(number)
         use.late_at_ms = max(use.late_at_ms, at_ms)
 
     def _note_used(self, slot: Slot, late: float) -> None:
@@ -312,7 +318,7 @@ class Pacer:
             refused: whether the answer was a 429.
         """
         self._note_used(slot, sent - slot.opened + self._to_loops.beyond_shortest(answered - sent))
-        use = self._uses.setdefault(slot.number, _Use())
+        use = self._use_of(slot.number)
         if refused:
             use.said = "refused"
         elif remaining is not None:
