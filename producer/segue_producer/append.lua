@@ -44,7 +44,9 @@ if mixed then
   redis.call('ZCARD', KEYS[10])
   redis.call('HLEN', KEYS[11])
 end
-local lengths = {}
+-- Nearly always all is live and nobody is away: then all contacts come to wait by one command.
+local alike = ARGV[5] == 'live' and not mixed and not away
+local lengths, placed = {}, {}
 for i = 6, #ARGV, 2 do
   local length = redis.pcall('RPUSH', ARGV[4] .. ARGV[i], ARGV[i + 1])
   if type(length) == 'table' then
@@ -53,14 +55,22 @@ for i = 6, #ARGV, 2 do
     end
     return length
   end
-  lengths[i] = length
+  if alike then
+    placed[i - 5], placed[i - 4] = now_text, ARGV[i]
+  else
+    lengths[i] = length
+  end
 end
 redis.call('SET', KEYS[3], pending + count)
 
 local waiting, in_bulk = false, 0
-for i = 6, #ARGV, 2 do
-  local waits, more = join(lanes, away, ARGV[i], lengths[i], ARGV[5], mixed)
-  waiting, in_bulk = waiting or waits, in_bulk + more
+if alike then
+  waiting = count > 0 and redis.call('ZADD', KEYS[1], 'NX', unpack(placed)) > 0
+else
+  for i = 6, #ARGV, 2 do
+    local waits, more = join(lanes, away, ARGV[i], lengths[i], ARGV[5], mixed)
+    waiting, in_bulk = waiting or waits, in_bulk + more
+  end
 end
 if in_bulk ~= 0 then
   redis.pcall('INCRBY', KEYS[12], in_bulk)
