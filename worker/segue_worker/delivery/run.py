@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 def concurrency(rate_limit: int) -> int:
     """Contacts delivered at once: enough to use the limit while answers take up to two seconds."""
-    return min(64, max(8, 2 * rate_limit))
+    return min(128, max(8, 2 * rate_limit))
 
 
 def lane_of(claimed: Claimed) -> Lane:

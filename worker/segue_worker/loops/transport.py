@@ -12,7 +12,7 @@ from typing import Final
 import aiohttp
 import httpx
 
-CONNECTIONS: Final = 64
+CONNECTIONS: Final = 128
 KEPT_S: Final = 30.0
 """How long an unused connection is kept."""
 
