@@ -64,7 +64,7 @@ class Waiting:
     replay: str = ""
     left: set[str] = field(default_factory=set)
     state: Literal["open", "filtered", "duplicate", "sending"] = "open"
-    dead: list[DeadLetter] = field(default_factory=list)
+    dead: Sequence[DeadLetter] = ()
     because: dict[str, str] = field(default_factory=dict)
     apart: dict[str, str] = field(default_factory=dict)
     repairs: dict[str, tuple[Repair, ...]] = field(default_factory=dict)
