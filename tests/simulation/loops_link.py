@@ -7,6 +7,7 @@ effect.
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -106,6 +107,9 @@ class Team(httpx.AsyncBaseTransport):
         sick: a contact for which Loops fails.
         sick_ones: all contacts for which it ever did.
         struck: whether a fault was ever meant for this destination as a whole.
+        blocked_until: time until which Loops has asked to wait, by the answers that have arrived.
+        longest_asked: the longest wait that any answer asked for.
+        repeats: how often each request left, by its contact and what its repeats have in common.
     """
 
     def __init__(  # noqa: PLR0913 - what a destination's model needs
@@ -123,6 +127,9 @@ class Team(httpx.AsyncBaseTransport):
         self.sick: str | None = None
         self.sick_ones: set[str] = set()
         self.struck = False
+        self.blocked_until = 0.0
+        self.longest_asked = 0.0
+        self.repeats = Counter[tuple[str, tuple[str, str, bytes]]]()
         self.sendings: list[Sending] = []
         self.sandbox = sandbox
         self._loop = loop
@@ -139,6 +146,7 @@ class Team(httpx.AsyncBaseTransport):
             self._note(fault)
         if request.method != "GET":
             self.sendings.append(sending)
+            self.repeats[sending.contact, sending.same] += 1
         self._told("send", sending)
         answered: asyncio.Future[httpx.Response] = self._loop.create_future()
         self._loop.call_later(self._way(), self._arrive, request, body, sending, answered, context=NOBODY)
@@ -146,6 +154,8 @@ class Team(httpx.AsyncBaseTransport):
             return await answered
         finally:
             sending.ended = self._loop.time()
+            if request.method != "GET":
+                self.blocked_until = max(self.blocked_until, sending.ended + sending.wait)
             self._told("end", sending)
 
     def _sending(self, request: httpx.Request, body: bytes) -> Sending:
@@ -191,6 +201,8 @@ class Team(httpx.AsyncBaseTransport):
         sending.status = response.status_code
         waits = response.headers.get("retry-after", "")
         sending.wait = min(float(waits), 3600.0) if waits.isdigit() else 3600.0 if waits else 0.0
+        if request.method != "GET":
+            self.longest_asked = max(self.longest_asked, sending.wait)
         if kind in {"drop after", "silent after"}:
             sending.status = None
             self._later(answered, None if kind.startswith("silent") else httpx.RemoteProtocolError("hung up"))

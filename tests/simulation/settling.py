@@ -77,7 +77,7 @@ def _waiting(world: "World") -> list[tuple[str, str]]:
 
 def _may_wait(world: "World", name: str, contact: str) -> bool:
     """Whether there is a reason for a wait: the contact is parked, or its destination paused, or asked to wait."""
-    if _blocked_until(world, name) > world.loop.time():
+    if world.teams[name].blocked_until > world.loop.time():
         return True
     keys, data = Keys(name), world.server.data
     return keys.paused.encode() in data or contact.encode() in data.get(keys.parked.encode(), ())
@@ -108,16 +108,11 @@ def _owed_at(world: "World", name: str, contact: str, began: float) -> float:
     rate = world.config.destination(name).rate_limit
     queue = sum(world.outboxes(name).values()) * 3 / rate
     last = world.last_sending.get((name, contact))
-    began = max(began, _blocked_until(world, name))
+    began = max(began, world.teams[name].blocked_until)
     base = max(began, last.ended or last.left if last else 0.0) + BOUND_S + queue
     if not _may_wait(world, name, contact):
         return base
     return base + _longest_wait(world, name, contact)
-
-
-def _blocked_until(world: "World", name: str) -> float:
-    """Until when Loops has asked the team to wait, as far as that is obeyed."""
-    return max((each.ended + each.wait for each in world.teams[name].sendings if each.ended), default=0.0)
 
 
 def _pause(world: "World", name: str) -> Pause | None:
@@ -131,10 +126,9 @@ def _longest_wait(world: "World", name: str, contact: str) -> float:
     last = world.last_sending.get((name, contact))
     if last is None:
         return 0.0
-    same = [each for each in world.teams[name].sendings if each.contact == contact and each.same == last.same]
-    backoff = min(LONGEST_BACKOFF_S, 2.0 ** min(len(same), 20))
-    asked = max((each.wait for each in world.teams[name].sendings), default=0.0)
-    return max(backoff, min(asked, LONGEST_RETRY_AFTER_S))
+    team = world.teams[name]
+    backoff = min(LONGEST_BACKOFF_S, 2.0 ** min(team.repeats[contact, last.same], 20))
+    return max(backoff, min(team.longest_asked, LONGEST_RETRY_AFTER_S))
 
 
 async def _night(world: "World") -> None:

@@ -22,6 +22,7 @@ from segue_worker.delivery.retry import (
     describe,
     is_down,
     own_fault,
+    set_aside,
 )
 from segue_worker.delivery.telling import tell_retry
 from segue_worker.loops import Answer, NoAnswerError
@@ -172,12 +173,11 @@ class Attempts:
             max_age=run.destination.retry.max_age.total_seconds(),
             jitter=run.jitter,
         )
-        followed: Decision | None = decision
         if isinstance(decision, PauseDestination) and not decision.certain:
-            followed = await self._blamed(decision)
-        return self._noted(outcome, followed)
+            decision = await self._blamed(decision)
+        return self._noted(outcome, decision)
 
-    def _noted(self, outcome: Outcome, decision: Decision | None) -> Decision | None:
+    def _noted(self, outcome: Outcome, decision: Decision) -> Decision:
         """What follows from an attempt, with a retry noted and told."""
         self.pending = None
         if isinstance(decision, Retry):
@@ -202,15 +202,17 @@ class Attempts:
         }
         return run.send_traced(sending, f"{request.method} {request.path}", self._backlog.traces(request), about)
 
-    async def _blamed(self, pause: PauseDestination) -> Decision | None:
+    async def _blamed(self, pause: PauseDestination) -> Decision:
         """What follows where a request alone may be to blame: nobody is paused unless Loops refuses the key as well.
 
-        None where this run must leave before it can ask for that; the next one asks.
+        Where this run must leave before it can ask for that, a later one asks, when the request has been sent again.
         """
         run = self._run
         taken = await run.key_is_taken()
+        if taken is None:
+            return set_aside(pause, self.count, run.jitter)
         if not taken:
-            return pause if taken is False else None
+            return pause
         return own_fault(
             pause,
             attempt=self.count,

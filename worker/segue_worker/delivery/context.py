@@ -81,7 +81,8 @@ class RunContext:
         """
         now = asyncio.get_running_loop().time()
         if now >= self._key_asked + KEY_GOOD_S:
-            if await self.pacer.slot(wanted=self.may_send) is None:
+            # Before whatever waits for its turn: what follows for all of it depends on the answer.
+            if await self.pacer.slot(wanted=self.may_send, first=True) is None:
                 return None
             try:
                 answer = await self.client.check_key()

@@ -139,7 +139,15 @@ def own_fault(
     """
     if attempt >= OWN_FAULT_ATTEMPTS or age > max_age:
         return Dead("refused", f"refused {attempt} times, though Loops takes the API key: {doubt.because}")
-    # Not at once: what stands between here and Loops may change its mind, but seldom within seconds.
+    return set_aside(doubt, attempt, jitter)
+
+
+def set_aside(doubt: PauseDestination, attempt: int, jitter: Callable[[], float]) -> Retry:
+    """When to send a request again that may alone be to blame for its answer; the arguments are those of `own_fault`.
+
+    Not at once, so that whatever waits behind it gets its turn, and because what stands between here and Loops may
+    change its mind, but seldom within seconds.
+    """
     return Retry(max(OWN_FAULT_WAIT_S, backoff(attempt + 4, jitter())), doubt.because)
 
 

@@ -76,6 +76,7 @@ class _Waiter(NamedTuple):
     wanted: Callable[[], bool]
     live: Callable[[], bool]
     overdue: bool
+    first: bool
     slot: asyncio.Future[Slot | None]
 
 
@@ -155,6 +156,7 @@ class Pacer:
         wanted: Callable[[], bool] = lambda: True,
         live: Callable[[], bool] = lambda: True,
         overdue: bool = False,
+        first: bool = False,
     ) -> Slot | None:
         """Wait for leave to send one request.
 
@@ -165,6 +167,7 @@ class Pacer:
             wanted: asked when this caller's turn comes and before a slot is taken, so that none is taken in vain.
             live: asked whenever a slot opens: whether the request is live by now, or bulk.
             overdue: whether bulk has waited for so long that it keeps a larger part.
+            first: whether it goes before all others of this process.
 
         Returns:
             the slot, or None where it was no longer wanted.
@@ -174,7 +177,7 @@ class Pacer:
         """
         if not self._waiting and self._has_left():
             return self._take_left() if wanted() else None
-        waiter = _Waiter(wanted, live, overdue, asyncio.get_running_loop().create_future())
+        waiter = _Waiter(wanted, live, overdue, first, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         if self._giving is None:
             self._giving = asyncio.create_task(self._give())
@@ -230,7 +233,9 @@ class Pacer:
         """Who gets the slot that has opened, and waits no longer; None where nobody wants it."""
         bulk_first = self._slot.bulk_first and self._left == self._per_slot
         while self._waiting:
-            chosen = next((waiter for waiter in self._waiting if waiter.live() != bulk_first), self._waiting[0])
+            chosen = next((waiter for waiter in self._waiting if waiter.first), None) or next(
+                (waiter for waiter in self._waiting if waiter.live() != bulk_first), self._waiting[0]
+            )
             self._waiting.remove(chosen)
             if not chosen.slot.done():
                 return chosen
