@@ -49,6 +49,7 @@ class Bench:
     now_ms: int = 4_000_000_000_000
     mappings: tuple[CompiledMapping, ...] = (CONTACTS, EVENTS)
     settings: dict[str, Any] = field(default_factory=dict)
+    rate_limit: int = 10_000
     watch: Watch = field(default_factory=Watch)
     transport: httpx.AsyncBaseTransport | None = None
     """In place of the sandbox's."""
@@ -62,7 +63,7 @@ class Bench:
             api_key=SecretStr("sandbox-key"),
             base_url="http://sandbox/api/v1",
             enabled=True,
-            rate_limit=10_000,
+            rate_limit=self.rate_limit,
             values="keep",
             retry=RetryLimits(max_age=timedelta(hours=24)),
             dedupe_window=timedelta(hours=24),
@@ -99,7 +100,7 @@ class Bench:
             context = RunContext(
                 destination=self.destination(),
                 outbox=outbox,
-                pacer=Pacer(self.redis, "sandbox-key", 10_000),
+                pacer=Pacer(self.redis, "sandbox-key", self.rate_limit),
                 client=client,
                 lease=Lease(outbox),
                 watch=self.watch,

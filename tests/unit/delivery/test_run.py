@@ -375,6 +375,10 @@ async def test_a_run_that_must_leave_before_it_can_ask_for_the_key_pauses_nobody
     with monkeypatch.context() as leaving:
         leaving.setattr(RunContext, "key_is_taken", no_time_left)
         await bench.run()
+        sent = len(bench.requests)
+        bench.now_ms += 4_000
+        await bench.run()
+    assert len(bench.requests) == sent, "sent again at once, it would take its turn from all others for ever"
     assert await bench.outbox().paused() is None
     assert await dead_letters(bench) == []
     assert await bench.pending() == 1
@@ -384,6 +388,18 @@ async def test_a_run_that_must_leave_before_it_can_ask_for_the_key_pauses_nobody
     (letter,) = await dead_letters(bench)
     assert (letter.reason, letter.message_ids) == ("refused", ("blocked",))
     assert {event.name for event in bench.sandbox.events} == {"Other"}
+
+
+async def test_whether_the_key_is_taken_is_asked_before_what_waits_for_its_turn(bench: Bench) -> None:
+    """A run that ends with its slots used up by requests of the same kind would never ask."""
+    bench.sandbox.faults.add(InjectedFault(status=403, event="Blocked", body="html"))
+    for number in range(6):
+        await bench.enqueue({**TRACK, "event": "Blocked", "userId": f"u{number}"})
+    bench.rate_limit = 5
+    await bench.run()
+    asked = [request["path"] == "/api-key" for request in bench.requests]
+    assert asked.index(True) <= 2
+    assert await bench.outbox().paused() is None
 
 
 async def test_an_address_that_is_not_the_api_pauses_and_costs_no_events(bench: Bench) -> None:

@@ -219,3 +219,19 @@ def test_a_request_that_becomes_live_while_it_waits_goes_first(virtually: Virtua
 
     virtually(ask_all())
     assert order == [0, 4, 1, 2, 3]
+
+
+async def test_who_goes_first_goes_before_all_who_came_earlier(redis: FakeAsyncRedis) -> None:
+    pacer = Pacer(redis, "key", 10)
+    given: list[str] = []
+
+    async def ask(name: str, *, live: bool = True, first: bool = False) -> None:
+        await pacer.slot(live=lambda: live, first=first)
+        given.append(name)
+
+    asking = [asyncio.create_task(ask(name, live=name == "live")) for name in ("bulk", "live", "live")]
+    await asyncio.sleep(0)
+    asking.append(asyncio.create_task(ask("first", live=False, first=True)))
+    async with asyncio.timeout(10):
+        await asyncio.gather(*asking)
+    assert given == ["first", "live", "live", "bulk"]
