@@ -11,7 +11,8 @@ from segue_producer.keys import Keys
 from segue_worker.errors import DamagedError
 from segue_worker.outbox import Claimed, Next, Outbox, Settlement
 from segue_worker.outbox.dead_letter import DeadLetter
-from segue_worker.outbox.outbox import _arguments, digest
+from segue_worker.outbox.outbox import digest
+from segue_worker.outbox.settlement import arguments
 
 from .conftest import Clock
 
@@ -79,7 +80,7 @@ async def test_of_settlements_that_come_together_the_damaged_one_is_refused(
     u1, u2 = await claims_of(enqueue, run)
     await redis.set(KEYS.dead, "damaged")
     args = [
-        [claimed.contact, f"{claimed.token}:0", f"{claimed.token}:1", *_arguments(what, b"")]
+        [claimed.contact, f"{claimed.token}:0", f"{claimed.token}:1", *arguments(what, b"")]
         for claimed, what in ((u1, settlement("a", [LETTER])), (u2, settlement("b")))
     ]
     refused, left = await run._settle_all(args)

@@ -20,9 +20,10 @@ from segue_worker.outbox.counters import Counts
 from segue_worker.outbox.dead_letter import DeadLetter, sources_of
 from segue_worker.outbox.entry import Fate, Waiting, read_entry
 from segue_worker.outbox.log_record import EventOutcome, EventPart, Fault, RequestOutcome
-from segue_worker.outbox.outbox import Next, Settlement, digest
+from segue_worker.outbox.outbox import digest
 from segue_worker.outbox.outgoing import Outgoing, Ref
 from segue_worker.outbox.plan import Plan
+from segue_worker.outbox.settlement import Next, Settlement
 
 OUTCOMES: Final[dict[str, EventOutcome]] = {
     "delivered": "delivered",

@@ -23,10 +23,10 @@ from segue_worker.errors import DamagedError
 from segue_worker.logs import facts
 from segue_worker.masking import mask_known
 from segue_worker.outbox import Claimed, Next, Settlement, is_passing
-from segue_worker.outbox.outbox import FORGET
 from segue_worker.outbox.outgoing import Outgoing, Parked
 from segue_worker.outbox.pause import PauseKind
 from segue_worker.outbox.plan import Plan
+from segue_worker.outbox.settlement import FORGET
 
 SETTLE_PATIENCE_S: Final = 30.0
 """How long a settlement is tried while Redis is away; an unrecorded request would be sent again."""

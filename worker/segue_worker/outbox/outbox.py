@@ -1,10 +1,8 @@
 """One destination's outbox, over the Lua scripts beside this module. Each method is one atomic step in Redis."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Callable, Sequence
 from itertools import chain
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
@@ -14,10 +12,10 @@ from segue_producer.keys import EXPLANATIONS, EXPLANATIONS_KEPT_S, LOG_ENTRIES, 
 from segue_producer.lua import CLOCK, LANES, WHEN_FULL, read_script
 from segue_worker.errors import DamagedError
 from segue_worker.outbox.batching import Batched
-from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.pause import Pause
 from segue_worker.outbox.plan import Plan
 from segue_worker.outbox.redis_time import RedisTime
+from segue_worker.outbox.settlement import Settlement, arguments
 
 EVENTS_PER_CLAIM: Final = 100
 """Events taken of one contact at a time: enough for any merge worth having, and a bound on memory."""
@@ -75,57 +73,6 @@ class Claimed(NamedTuple):
     confirmed: bytes = b""
     damage: str = ""
     begun_by: str = ""
-
-
-FORGET: Final = b"-"
-"""In the place of a digest: what was confirmed counts no longer."""
-
-
-class Next(StrEnum):
-    """What happens to a contact after a settle."""
-
-    KEEP = "keep"
-    RELEASE = "release"
-    """It has had its turn: whatever it still has waits behind all others."""
-    RETURN = "return"
-    """Its turn was cut short: it waits where it waited before."""
-    PARK = "park"
-
-
-_NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
-
-
-class Settlement(NamedTuple):
-    """What became of a contact's oldest events.
-
-    Attributes:
-        taken: events to take off the head of the outbox.
-        replaced: what replaces events that stay, by their place counted from the then oldest.
-        next: what happens to the contact.
-        park_for_ms: for `Next.PARK`, until when it waits.
-        oldest_ms: unix ms at which the oldest event that stays was enqueued, where that is known: its contact's place is no
-            older.
-        parked: for `Next.PARK`, what is remembered of the attempt.
-        digests: of the settled messageIds.
-        counters: name → increment.
-        dead: requests and events given up.
-        record: entry of the log, or empty.
-        measures: name → increment.
-        explanations: digest → why events were filtered, as JSON.
-    """
-
-    taken: int = 0
-    replaced: Mapping[int, bytes] = _NOTHING
-    next: Next = Next.KEEP
-    park_for_ms: int = 0
-    oldest_ms: int = 0
-    parked: bytes | None = None
-    digests: Sequence[bytes] = ()
-    counters: Mapping[str, int] = _NOTHING
-    dead: Sequence[DeadLetter] = ()
-    record: bytes = b""
-    measures: Mapping[str, int] = _NOTHING
-    explanations: Mapping[str, bytes] = _NOTHING
 
 
 def is_passing(error: BaseException) -> bool:
@@ -288,7 +235,7 @@ class Outbox:
         """
         holds, will_hold = f"{claimed.token}:{step}", f"{claimed.token}:{step + 1}"
         # Written here and not where many go together: what cannot be written is the fault of this one.
-        left = await self._settle([claimed.contact, holds, will_hold, *_arguments(settlement, confirms)])
+        left = await self._settle([claimed.contact, holds, will_hold, *arguments(settlement, confirms)])
         if isinstance(left, bytes):
             raise DamagedError(left.decode("utf-8", "replace"))
         return None if left < 0 else left
@@ -353,20 +300,3 @@ class Outbox:
         """Note that Loops refuses this access; `first` where a pause begins with it."""
         raw: Any = b"" if first else await self._redis.hget(self.keys.settings, "refused")
         await self._redis.hset(self.keys.settings, "refused", b" ".join([*(raw or b"").split(), access.encode()]))
-
-
-def _arguments(settlement: Settlement, confirms: bytes) -> list[Any]:
-    """What settle.lua is told of a settlement, behind the contact and who holds it."""
-    taken, replaced, following, park_for_ms, oldest_ms, parked, digests, counters, dead, record, measures, because = (
-        settlement
-    )
-    args: list[Any] = [taken, len(replaced), *chain.from_iterable(replaced.items())]
-    args += (following, park_for_ms if following is Next.PARK else oldest_ms, parked or b"", record, confirms)
-    args += (len(digests), *digests)
-    for pairs in (counters, measures):
-        args += (len(pairs), *chain.from_iterable(pairs.items()))
-    args.append(len(dead))
-    for letter in dead:
-        args += (letter.id, letter.to_json())
-    args += (len(because), *chain.from_iterable(because.items()))
-    return args
