@@ -196,11 +196,16 @@ def _check_ids(fields: dict[str, Any], problems: list[str]) -> None:
 def _check_moments(fields: dict[str, Any], problems: list[str]) -> None:
     for name in TIMES:
         value = fields.get(name)
-        if value is not None:
-            try:
+        if value is None:
+            continue
+        try:
+            if value.__class__ is str and value.isascii():
+                # As nearly always; it stays as it is.
+                datetime.fromisoformat(value)
+            else:
                 fields[name] = _moment(value)
-            except ValueError as error:
-                problems.append(f"{name}: {error}")
+        except ValueError:
+            problems.append(f"{name}: {_MOMENT}")
 
 
 def _check_objects(fields: dict[str, Any], problems: list[str]) -> None:
