@@ -399,6 +399,10 @@ async def test_whether_the_key_is_taken_is_asked_before_what_waits_for_its_turn(
     await bench.run()
     asked = [request["path"] == "/api-key" for request in bench.requests]
     assert asked.index(True) <= 2
+    bench.now_ms += 900_000
+    await bench.run()
+    asked = [request["path"] == "/api-key" for request in bench.requests]
+    assert (len(asked), asked.count(True)) == (13, 1), "one answer is enough for all, and for the next run"
     assert await bench.outbox().paused() is None
 
 

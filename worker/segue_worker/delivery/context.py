@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import random
 import time
 from collections import Counter
@@ -68,7 +67,8 @@ class RunContext:
     sent: SentKeys = field(default_factory=SentKeys)
     send_traced: SendTraced | None = None
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
-    _key_asked: float = -math.inf
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _key_refused: bool = False
 
     def may_send(self) -> bool:
         """Whether a further request may leave in this run."""
@@ -79,19 +79,21 @@ class RunContext:
 
         None where the run must leave before it can ask.
         """
-        now = asyncio.get_running_loop().time()
-        if now >= self._key_asked + KEY_GOOD_S:
+        # One question answers all who ask meanwhile.
+        async with self._asking:
+            if self._key_refused or asyncio.get_running_loop().time() < self.watch.key_taken + KEY_GOOD_S:
+                return not self._key_refused
             # Before whatever waits for its turn: what follows for all of it depends on the answer.
             if await self.pacer.slot(wanted=self.may_send, first=True) is None:
                 return None
+            asked = asyncio.get_running_loop().time()
             try:
-                answer = await self.client.check_key()
+                self._key_refused = not (await self.client.check_key()).delivered
             except NoAnswerError:
-                return False
-            if not answer.delivered:
-                return False
-            self._key_asked = now
-        return True
+                self._key_refused = True
+            if not self._key_refused:
+                self.watch.key_taken = asked
+            return not self._key_refused
 
     async def pause(self, kind: PauseKind, reason: str, about: Mapping[str, Any]) -> None:
         """Hold the destination, unless it is held already, and end this run.

@@ -1,5 +1,6 @@
 """When a destination as a whole is in trouble: a streak of failures, or a run of dead letters. Pure."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,11 +19,15 @@ class Watch:
     A single contact that always fails never pauses its destination: others succeed in between. The breaker asks for
     more refused requests than deliveries, so that a bad deploy or a wrong mapping does not empty the outbox into dead
     letters. What cost no request, and contacts that Loops does not know, say nothing of the kind.
+
+    Attributes:
+        key_taken: time of the event loop at which Loops last said that it takes the team's key.
     """
 
     failures: int = 0
     delivered: int = 0
     refused: int = 0
+    key_taken: float = -math.inf
 
     def answered(self, *, passing_failure: bool) -> None:
         """Note an attempt: whether it failed in a way that may pass (5xx, timeout, no connection)."""
