@@ -67,7 +67,7 @@ def _forget_race() -> Any:
 
 def _clock_forward() -> Any:
     """A clock that was set forward made claims lapse whose requests were under way."""
-    return patch.object(RedisTime, "expected_ms", lambda _self: 0)
+    return patch.object(RedisTime, "expected", lambda _self: "")
 
 
 OLD_FAULTS: Final[dict[str, Callable[[], Any]]] = {

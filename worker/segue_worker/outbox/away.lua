@@ -23,11 +23,15 @@ local function return_ripe(lanes, away, lease, parked)
   end
 end
 
+-- A smaller step does no harm: a heartbeat comes in time.
+local STEP_MS = 3000
+
 -- Where the clock was set forward, claims seem to have lapsed whose requests are under way. They last for another lease, and
--- so does what was parked: once for each, and half a millisecond says that it has been.
+-- so does what was parked for as long: once for each, and half a millisecond says that it has been. Claims from behind the
+-- step end later than any from before it.
 local function bridge(away, before, lease_ms)
   local ends = now + lease_ms
-  local near = redis.call('ZRANGEBYSCORE', away, '(' .. string.format('%d', before), ends, 'WITHSCORES')
+  local near = redis.call('ZRANGEBYSCORE', away, '(' .. string.format('%d', before), before + lease_ms + STEP_MS, 'WITHSCORES')
   for i = 1, #near, 2 do
     if near[i + 1] % 1 == 0 then
       redis.call('ZADD', away, ends + 0.5, near[i])
@@ -35,8 +39,9 @@ local function bridge(away, before, lease_ms)
   end
 end
 
--- Notices a clock that was set: back by what is noted of it, and forward where the caller expected another time (0: it knows
--- none). If it was set back, the ends of claims and pauses are brought back with it.
+-- Notices a clock that was set: back by what is noted of it, and forward where the caller expected another time: `expected` has
+-- the times that it would be by now, had it not been set (redis_time.py). If it was set back, the ends of claims and pauses are
+-- brought back with it.
 local function follow_clock(clock, away, expected, lease_ms)
   local last = tonumber(redis.call('GET', clock) or now)
   if last - now > 1000 then
@@ -44,8 +49,13 @@ local function follow_clock(clock, away, expected, lease_ms)
     for i = 1, #all, 2 do
       redis.call('ZADD', away, all[i + 1] - (last - now), all[i])
     end
-  elseif expected > 0 and math.abs(now - expected) > 3000 and now - math.min(last, expected) > 3000 then
-    bridge(away, math.min(last, expected), lease_ms)
+  else
+    for time in string.gmatch(expected, '[1-9]%d*') do
+      local before = math.min(last, time)
+      if math.abs(now - time) > STEP_MS and now - before > STEP_MS then
+        bridge(away, before, lease_ms)
+      end
+    end
   end
   redis.call('SET', clock, string.format('%d', now))
 end

@@ -24,7 +24,7 @@
 -- ARGV[9] bulk contacts at most
 -- ARGV[10] prefix of what was confirmed (of the same hash tag)
 -- ARGV[11] ms for which that counts
--- ARGV[12] now in ms, had nobody set the clock of late, as the caller counts it; 0 where it cannot
+-- ARGV[12] now in ms, had nobody set the clock, as the caller counts it: redis_time.py
 --
 -- Returns {now in ms, claim, claim, ...}, live ones first, and longest waiting first; each claim is {contact, parked JSON or
 -- '', number of interrupted claims that no settle has recorded yet, token of the owner of the first of them or '', ms since
@@ -41,7 +41,7 @@
 if redis.call('EXISTS', KEYS[4]) == 1 then
   return {now}
 end
-follow_clock(KEYS[8], KEYS[7], tonumber(ARGV[12]), ARGV[3])
+follow_clock(KEYS[8], KEYS[7], ARGV[12], ARGV[3])
 local lanes = {due = KEYS[1], bulk = KEYS[9], live = KEYS[10]}
 return_ripe(lanes, KEYS[7], KEYS[2], KEYS[3])
 

@@ -8,13 +8,13 @@
 -- KEYS[5 + i]        run number i - 1, a string: the run's owner token ':' ms of its last heartbeat
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] ms for which a run is alive without a heartbeat, and a claim lasts
--- ARGV[3] now in ms, had nobody set the clock of late, as the caller counts it; 0 where it cannot
+-- ARGV[3] now in ms, had nobody set the clock, as the caller counts it: redis_time.py
 --
 -- Returns {pause or '', number of contacts that may be claimed, number of runs alive, now in ms}.
 --
 -- The time must be that of this very step: one that was read earlier looks like a clock that was set back.
 
-follow_clock(KEYS[4], KEYS[2], tonumber(ARGV[3]), ARGV[2])
+follow_clock(KEYS[4], KEYS[2], ARGV[3], ARGV[2])
 local runs = 0
 for i = 6, #KEYS do
   if is_alive(redis.call('GET', KEYS[i]), tonumber(ARGV[2])) then

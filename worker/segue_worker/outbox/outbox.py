@@ -158,7 +158,7 @@ class Outbox:
             args=[
                 *(self._clock_ms(), token, self._lease_ms, live),
                 *(EVENTS_PER_CLAIM, BYTES_PER_CLAIM, keys.outbox, STATS_KEPT_S, bulk),
-                *(keys.confirmed, self._unchanged_ms, self._redis_time.expected_ms()),
+                *(keys.confirmed, self._unchanged_ms, self._redis_time.expected()),
             ],
         )
         self._note_time(now_ms)
@@ -206,7 +206,7 @@ class Outbox:
             whether the run is still this owner's; the places of the claims that hold no longer; and those of the others
             whose events are all live by now.
         """
-        args: list[Any] = [self._clock_ms(), self._owner, self._lease_ms, self._redis_time.expected_ms()]
+        args: list[Any] = [self._clock_ms(), self._owner, self._lease_ms, self._redis_time.expected()]
         for claimed in claims:
             args += (claimed.contact, claimed.token)
         keys = self.keys

@@ -39,8 +39,14 @@ class RedisTime:
         self._told = (now_ms, at)
         self._known = True
 
-    def expected_ms(self) -> int:
-        """What Redis's clock would say had it not been set of late; 0 where that is not known."""
-        if self._before and self._monotonic() - self._stepped < self._kept_s:
-            return self._before
-        return self.now_ms() if self._known else 0
+    def expected(self) -> str:
+        """What Redis's clock would say, had nobody set it.
+
+        Returns:
+            unix ms, counted since its last answer; of late behind a space the time before a step that was noted; empty where
+            it has said nothing yet.
+        """
+        if not self._known:
+            return ""
+        of_late = self._before and self._monotonic() - self._stepped < self._kept_s
+        return f"{self.now_ms()} {self._before}" if of_late else str(self.now_ms())

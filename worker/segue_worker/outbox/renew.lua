@@ -10,13 +10,13 @@
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] owner token
 -- ARGV[3] length of the lease in ms, of the run and of its contacts
--- ARGV[4] now in ms, had nobody set the clock of late, as the caller counts it; 0 where it cannot
+-- ARGV[4] now in ms, had nobody set the clock, as the caller counts it: redis_time.py
 -- ARGV[3 + 2i], ARGV[4 + 2i]   contact and token of claim i
 --
 -- Returns {now in ms, 1 or 0: whether the run is still the owner's, {i, i, ...}: the claims that hold no longer, {i, i,
 -- ...}: those of the others whose events are all live by now}.
 
-follow_clock(KEYS[7], KEYS[2], tonumber(ARGV[4]), ARGV[3])
+follow_clock(KEYS[7], KEYS[2], ARGV[4], ARGV[3])
 local lanes = {due = KEYS[4], bulk = KEYS[5], live = KEYS[6]}
 local is_own, lost, all_live = 1, {}, {}
 local value = redis.call('GET', KEYS[1])

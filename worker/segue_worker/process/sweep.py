@@ -93,7 +93,7 @@ async def sweep(
         item.name
         for item in active
         if item.enabled
-        and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item, redis_time.expected_ms()))
+        and await _attempt(f"look for work at {item.name}", _wants_hint(redis, item, redis_time.expected()))
     ]
     all_of_them = rounds.is_time_for("tidying", TIDIED_EVERY_S)
     if all_of_them:
@@ -173,14 +173,14 @@ async def _has_new_key(redis: "Redis", destination: Destination, pause: Pause) -
     return destination.access.encode() not in (refused or b"").split()
 
 
-async def _wants_hint(redis: "Redis", destination: Destination, expected_ms: int) -> bool:
+async def _wants_hint(redis: "Redis", destination: Destination, expected: str) -> bool:
     keys = Keys(destination.name)
     paused, due, runs, now_ms = await redis.register_script(LOOK_SCRIPT)(
         keys=[
             *(keys.due, keys.away, keys.paused, keys.clock, keys.bulk),
             *(keys.run_number(number) for number in range(destination.parallel_runs)),
         ],
-        args=[0, int(LEASE_S * 1000), expected_ms],
+        args=[0, int(LEASE_S * 1000), expected],
     )
     if paused:
         pause = Pause.from_json(paused)
