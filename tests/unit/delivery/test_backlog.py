@@ -402,6 +402,15 @@ def test_a_merge_that_was_refused_is_taken_apart_the_same_way_by_whoever_plans_i
     assert [(request.key, request.body) for request in again] == [(request.key, request.body) for request in parts]
 
 
+def test_the_log_names_the_events_of_a_merge_that_was_refused() -> None:
+    backlog = claimed(event("m1", type="identify", traits={"a": 1}), event("m2"), event("m3"))
+    merged, _ = backlog.plan((CONTACTS, EVENTS), destination="loops", mode="updates_into_events", seen=set())
+    backlog.journal.attempt(NOW, 400, 0.1)
+    backlog.note(merged, "apart", sent=1, why="refused")
+    backlog.take_apart(merged)
+    assert outcomes(backlog.settlement(Next.KEEP)) == [("m1", "begun"), ("m2", "begun")]
+
+
 def test_of_updates_it_is_remembered_which_halves_of_halves_they_were() -> None:
     entries = [event(name, type="identify", traits={name: 1}) for name in ("m1", "m2", "m3")]
     backlog = claimed(*entries)
@@ -607,6 +616,7 @@ def test_what_a_request_held_is_noted_once_when_it_was_attempted(*, attempted: b
     if attempted:
         backlog.begin(first)
         backlog.begin(first)
+    assert len(noted) == attempted
     backlog.record(first.refs, "delivered")
     assert [(request.mapping, request.body["eventName"]) for request in noted] == [("events", "E")]
 

@@ -10,7 +10,7 @@ from fakeredis import FakeAsyncRedis
 
 from segue_producer import OutboxFull
 from segue_producer.keys import Keys
-from segue_worker.outbox import Next, Outbox, Settlement
+from segue_worker.outbox import Claimed, Next, Outbox, Settlement
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import read_entry
 from segue_worker.outbox.outbox import digest
@@ -499,6 +499,27 @@ async def test_a_claim_holds_where_the_clock_is_set_forward_and_lapses_after_ano
         passed += seconds
         clock.ms += seconds * 1000
         assert len(await outbox().claim(1)) == (seconds == 2)
+
+
+async def test_a_claim_from_after_a_step_of_the_clock_holds_where_it_is_set_forward_once_more(
+    enqueue: Enqueue, redis: FakeAsyncRedis, clock: Clock
+) -> None:
+    await enqueue(("u1", "a"), ("u2", "b"))
+    known = RedisTime(kept_s=LEASE_MS / 1000, monotonic=lambda: 0.0)
+    known.note(clock.ms)
+    outbox = Outbox(redis, "loops", owner="o", window_ms=DAY_MS, lease_ms=LEASE_MS, clock_ms=clock, redis_time=known)
+    claims: list[Claimed] = []
+    for _ in range(2):
+        clock.ms += 3_600_000
+        known.note(clock.ms)
+        claims += await outbox.claim(1)
+        # A look that finds nothing must not take what was claimed behind the step for older.
+        assert await outbox.claim(0) == []
+        await outbox.renew(claims)
+    assert [claimed.contact for claimed in claims] == [b"u1", b"u2"]
+    await outbox.claim(0)
+    clock.ms += 3_600_000
+    assert await outbox.claim(2) == []
 
 
 async def test_nobody_waits_longer_where_the_time_has_passed_in_truth(

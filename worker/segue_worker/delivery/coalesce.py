@@ -117,7 +117,7 @@ class _Growing:
             or not (_same_contact(earlier, later) and _same_kinds(earlier, later))
         ):
             return False
-        lists = earlier.get("mailingLists") and _lists(earlier)
+        lists = _lists(earlier)
         if lists and (_changes_subscription(lists, later) or _joins_again(lists, _lists(later))):
             return False
         # A later email that is null or empty says nothing.
