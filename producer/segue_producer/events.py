@@ -196,16 +196,11 @@ def _check_ids(fields: dict[str, Any], problems: list[str]) -> None:
 def _check_moments(fields: dict[str, Any], problems: list[str]) -> None:
     for name in TIMES:
         value = fields.get(name)
-        if value is None:
-            continue
-        try:
-            if value.__class__ is str and value.isascii():
-                # As nearly always; it stays as it is.
-                datetime.fromisoformat(value)
-            else:
+        if value is not None:
+            try:
                 fields[name] = _moment(value)
-        except ValueError:
-            problems.append(f"{name}: {_MOMENT}")
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
 
 
 def _check_objects(fields: dict[str, Any], problems: list[str]) -> None:
@@ -243,14 +238,13 @@ def contact_of(event: Mapping[str, Any]) -> str | None:
 
 def emails_of(event: Mapping[str, Any]) -> list[str]:
     """The emails of an event, where the default mappings look: traits, properties, context.traits, the event itself."""
-    get = event.get
-    context = get("context")
+    context = event.get("context")
     inner = context.get("traits") if context.__class__ is dict or isinstance(context, Mapping) else None
     found = []
-    for place in (get("traits"), get("properties"), inner, event):
+    for place in (event.get("traits"), event.get("properties"), inner, event):
         if place is not None and (place.__class__ is dict or isinstance(place, Mapping)):
             email = place.get("email")
-            if email is not None and isinstance(email, str) and email.strip():
+            if isinstance(email, str) and email.strip():
                 found.append(email)
     return found
 

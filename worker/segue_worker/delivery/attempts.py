@@ -22,7 +22,7 @@ from segue_worker.delivery.retry import (
     describe,
     is_down,
     own_fault,
-    set_aside,
+    retry_in_doubt,
 )
 from segue_worker.delivery.telling import tell_retry
 from segue_worker.loops import Answer, NoAnswerError
@@ -210,7 +210,7 @@ class Attempts:
         run = self._run
         taken = await run.key_is_taken()
         if taken is None:
-            return set_aside(pause, self.count, run.jitter)
+            return retry_in_doubt(pause, self.count, run.jitter)
         if not taken:
             return pause
         return own_fault(

@@ -14,7 +14,6 @@ from segue_worker.delivery.telling import subject
 from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
 from segue_worker.mapping.request import Request
-from segue_worker.mapping.values import Repair
 from segue_worker.mapping.why_filtered import filter_reasons
 from segue_worker.outbox.counters import Counts
 from segue_worker.outbox.dead_letter import DeadLetter, sources_of
@@ -59,7 +58,6 @@ class Backlog:
         self.message_ids = [waiting.identity for waiting in self._events]
         """The messageId of each event, within its source; "" for what is no event."""
         self.digests = [digest(message_id) for message_id in self.message_ids]
-        self._repaired = False
         self._now_ms = now_ms
         self._counters: dict[str, int] = {}
         self._parked: list[EventPart] = []
@@ -161,7 +159,6 @@ class Backlog:
                 waiting.made[name] = request
                 if repairs := request.repairs + self.journal.sent.unknown_in(request):
                     waiting.repairs[name] = repairs
-                    self._repaired = True
                 pieces.append(Piece(place, request, waiting.apart.get(name, "")))
         if not waiting.left and not waiting.done:
             waiting.state = "filtered"
@@ -208,13 +205,11 @@ class Backlog:
 
     def record(self, refs: Sequence[Ref], fate: Fate) -> None:
         """Note what became of requests."""
-        note_sent = self.journal.sent.note
-        for place, mapping in refs:
-            waiting = self._events[place]
-            if (made := waiting.made.pop(mapping, None)) is not None:
-                note_sent(made)
-            waiting.left.discard(mapping)
-            waiting.done[mapping] = fate
+        for ref in refs:
+            waiting = self._events[ref.event]
+            self._note_sent(ref)
+            waiting.left.discard(ref.mapping)
+            waiting.done[ref.mapping] = fate
             waiting.changed = True
 
     def leave_unchanged(self, request: Outgoing) -> None:
@@ -225,12 +220,15 @@ class Backlog:
 
     def begin(self, request: Outgoing) -> None:
         """Note that a request was attempted: with the next settlement its events keep the mappings they were begun with."""
-        for place, mapping in request.refs:
-            waiting = self._events[place]
-            # Once, whatever comes of it.
-            if (made := waiting.made.pop(mapping, None)) is not None:
-                self.journal.sent.note(made)
-            waiting.changed = True
+        for ref in request.refs:
+            self._note_sent(ref)
+            self._events[ref.event].changed = True
+
+    def _note_sent(self, ref: Ref) -> None:
+        """Note once what a request held that was attempted, whatever came of it."""
+        made = self._events[ref.event].made.pop(ref.mapping, None)
+        if made is not None:
+            self.journal.sent.note(made)
 
     def take_apart(self, request: Outgoing) -> list[Outgoing]:
         """What is sent in place of a merged request that was refused.
@@ -248,9 +246,7 @@ class Backlog:
     def note(self, request: Outgoing, outcome: RequestOutcome, *, sent: int, **details: Any) -> None:
         """Note for the log what followed from sending a request; `details` are further ones of `Journal.request`."""
         refs = [(self._events[ref.event].identity, ref.mapping) for ref in request.refs]
-        repairs: list[tuple[Repair, ...]] = []
-        if self._repaired:
-            repairs = [self._events[ref.event].repairs.get(ref.mapping, ()) for ref in request.refs]
+        repairs = [self._events[ref.event].repairs.get(ref.mapping, ()) for ref in request.refs]
         noted = self.journal.request(request.path, refs, sent=sent, outcome=outcome, repairs=repairs, **details)
         if noted and any(repairs):
             self._count_repairs(request.refs)

@@ -250,9 +250,7 @@ class Delivery:
         self._taken += settlement.taken
         self._confirms = b""
         attempts, self._attempts = self._attempts, None
-        counts = self._run.counts
-        for name, count in settlement.counters.items():
-            counts[name] += count
+        self._run.counts.update(settlement.counters)
         for letter in settlement.dead:
             tell_letter(self._run.destination.name, letter)
         self._run.watch.ended(

@@ -139,10 +139,10 @@ def own_fault(
     """
     if attempt >= OWN_FAULT_ATTEMPTS or age > max_age:
         return Dead("refused", f"refused {attempt} times, though Loops takes the API key: {doubt.because}")
-    return set_aside(doubt, attempt, jitter)
+    return retry_in_doubt(doubt, attempt, jitter)
 
 
-def set_aside(doubt: PauseDestination, attempt: int, jitter: Callable[[], float]) -> Retry:
+def retry_in_doubt(doubt: PauseDestination, attempt: int, jitter: Callable[[], float]) -> Retry:
     """When to send a request again that may alone be to blame for its answer; the arguments are those of `own_fault`.
 
     Not at once, so that whatever waits behind it gets its turn, and because what stands between here and Loops may

@@ -17,6 +17,7 @@ from segue_worker.delivery.fault_points import reach
 from segue_worker.errors import SegueError
 from segue_worker.logs import facts
 from segue_worker.loops import Answer, NoAnswerError
+from segue_worker.loops.transport import CONNECTIONS
 from segue_worker.outbox import Claimed, is_passing
 from segue_worker.outbox.begun import opened as open_claim
 from segue_worker.outbox.pause import PauseKind, after_probe
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 
 def concurrency(rate_limit: int) -> int:
     """Contacts delivered at once: enough to use the limit while answers take up to two seconds."""
-    return min(128, max(8, 2 * rate_limit))
+    return min(CONNECTIONS, max(8, 2 * rate_limit))
 
 
 def lane_of(claimed: Claimed) -> Lane:
@@ -192,10 +193,7 @@ async def _claim(context: RunContext, room: Mapping[Lane, int]) -> list[Claimed]
 
 async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _Deliveries, *, since: float) -> None:
     opened = [open_claim(item) for item in claimed]
-    begun = [
-        Delivery(item, context, since=since, begun_with=await _begun_with(item, context) if item.begun_by else None)
-        for item in opened
-    ]
+    begun = [Delivery(item, context, since=since, begun_with=await _begun_with(item, context)) for item in opened]
     digests = [digest for delivery in begun for digest in delivery.digests]
     ids = [message_id for delivery in begun for message_id in delivery.message_ids]
     seen: set[str] | None = None

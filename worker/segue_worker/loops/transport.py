@@ -13,6 +13,7 @@ import aiohttp
 import httpx
 
 CONNECTIONS: Final = 128
+"""Of one client, and so the contacts to which a run delivers at once, at most."""
 KEPT_S: Final = 30.0
 """How long an unused connection is kept."""
 

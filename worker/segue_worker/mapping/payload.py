@@ -23,8 +23,6 @@ def compile_check(action: Action, *, email_only: bool = False) -> CheckPayload:
     missing fields come first, and wrong values are described in Segment's words.
     """
     coercions = {name: compile_coercion(field) for name, field in action.fields.items()}
-    # Text is what most fields get; of these it is taken as it is, and asking would cost more than the rest.
-    texts = {name for name, field in action.fields.items() if field.type == "string"}
     needed = {
         "email" if email_only and name == "userId" else name for name, each in action.fields.items() if each.required
     }
@@ -33,8 +31,14 @@ def compile_check(action: Action, *, email_only: bool = False) -> CheckPayload:
     def check(result: Any) -> dict[str, Any]:
         if not isinstance(result, dict):
             raise PayloadError(f"The mapping must return an object but it returned {_described(result)}.")
+        payload = {}
         try:
-            payload = _converted(result, coercions, texts)
+            for name, value in result.items():
+                if value is None or value == "":
+                    continue
+                coerce = coercions.get(name)
+                if coerce is not None:
+                    payload[name] = coerce(value)
         except ValueRefused:
             raise _refused(result, coercions, required) from None
         for name in required:
@@ -45,18 +49,6 @@ def compile_check(action: Action, *, email_only: bool = False) -> CheckPayload:
         return payload
 
     return check
-
-
-def _converted(result: Mapping[str, Any], coercions: Mapping[str, Coerce], texts: set[str]) -> dict[str, Any]:
-    payload = {}
-    for name, value in result.items():
-        if value is None or value == "":
-            continue
-        if name in texts and value.__class__ is str:
-            payload[name] = value
-        elif coerce := coercions.get(name):
-            payload[name] = coerce(value)
-    return payload
 
 
 def _described(value: Any) -> str:

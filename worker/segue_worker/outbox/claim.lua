@@ -50,7 +50,7 @@ local look_confirmed = any_confirmed(ARGV[10])
 local mixed = redis.call('EXISTS', KEYS[9], KEYS[10]) > 0
 local any_parked = redis.call('EXISTS', KEYS[3]) == 1
 local ends = string.format('%d', now + ARGV[3])
-local last = string.format('%d', ARGV[5] - 1)
+local last_place = string.format('%d', ARGV[5] - 1)
 local interrupted = 0
 local bytes = 0
 
@@ -67,7 +67,7 @@ end
 
 local function claim(contact, since)
   local before = redis.call('HGET', KEYS[2], contact)
-  local last = last
+  local last = last_place
   if before then
     local most = tonumber(ARGV[5])
     last = math.max(1, math.min(most, tonumber(string.match(before, '^[^:]*:%d+:%d+:(%d+)') or most))) - 1

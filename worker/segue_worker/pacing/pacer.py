@@ -11,7 +11,7 @@ two 429s a second; so: 91 % beside even requests and 95 % of a drained limit, wi
 
 import asyncio
 import math
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
@@ -147,7 +147,7 @@ class Pacer:
         self._giving: asyncio.Task[None] | None = None
         self._slot = Slot(0, 0.0)
         self._left = 0
-        self._uses: dict[int, _Use] = {}
+        self._uses = defaultdict[int, _Use](_Use)
         self._to_loops = _RoundTrips()
 
     async def slot(
@@ -178,7 +178,7 @@ class Pacer:
         if not self._waiting and self._has_left():
             return self._take_left() if wanted() else None
         waiter = _Waiter(wanted, live, overdue, first, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiter)
+        self._waiting.insert(0 if first else len(self._waiting), waiter)
         if self._giving is None:
             self._giving = asyncio.create_task(self._give())
         return await waiter.slot
@@ -233,9 +233,8 @@ class Pacer:
         """Who gets the slot that has opened, and waits no longer; None where nobody wants it."""
         bulk_first = self._slot.bulk_first and self._left == self._per_slot
         while self._waiting:
-            chosen = next((waiter for waiter in self._waiting if waiter.first), None) or next(
-                (waiter for waiter in self._waiting if waiter.live() != bulk_first), self._waiting[0]
-            )
+            fitting = (waiter for waiter in self._waiting if waiter.first or waiter.live() != bulk_first)
+            chosen = next(fitting, self._waiting[0])
             self._waiting.remove(chosen)
             if not chosen.slot.done():
                 return chosen
@@ -252,7 +251,7 @@ class Pacer:
 
     async def _call_with_uses(self, *args: Any) -> tuple[int, int, int, int]:
         """Call with a report of the uses. Lateness that may not have been heard of is reported again the next time."""
-        uses, self._uses = self._uses, {}
+        uses, self._uses = self._uses, defaultdict(_Use)
         parts = [part for number, use in uses.items() for part in (number, use.late_at_ms, use.said)]
         try:
             return await self._call(*args, *parts)
@@ -262,14 +261,8 @@ class Pacer:
                     self._note_late(number, use.late_at_ms)
             raise
 
-    def _use_of(self, number: int) -> "_Use":
-        use = self._uses.get(number)
-        if use is None:
-            use = self._uses[number] = _Use()
-        return use
-
     def _note_late(self, number: int, at_ms: float) -> None:
-        use = self._use_of(number)
+        use = self._uses[number]
         use.late_at_ms = max(use.late_at_ms, at_ms)
 
     def _note_used(self, slot: Slot, late: float) -> None:
@@ -323,7 +316,7 @@ class Pacer:
             refused: whether the answer was a 429.
         """
         self._note_used(slot, sent - slot.opened + self._to_loops.beyond_shortest(answered - sent))
-        use = self._use_of(slot.number)
+        use = self._uses[slot.number]
         if refused:
             use.said = "refused"
         elif remaining is not None:
