@@ -9,7 +9,7 @@ from segue_worker.config.durations import duration_text
 from segue_worker.config.model import Coalesce
 from segue_worker.delivery.coalesce import Piece, coalesce
 from segue_worker.delivery.journal import Journal, event_name
-from segue_worker.delivery.requests import outgoing
+from segue_worker.delivery.requests import KeyParts, outgoing
 from segue_worker.delivery.telling import subject
 from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
@@ -108,7 +108,11 @@ class Backlog:
                 pieces += self._pieces(place, waiting, mappings, named, held)
             taken.add(waiting.identity)
         first = [frozen] if frozen else []
-        key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]
+
+        def key_parts(place: int) -> KeyParts:
+            waiting = self._events[place]
+            return waiting.origin or destination, waiting.identity, waiting.replay
+
         planned = [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
         if self.journal.interrupted and planned and not frozen:
             self._may_be_sent(planned[0].refs, destination)
@@ -363,7 +367,10 @@ class Backlog:
         for waiting in gone:
             fate = _fate(waiting)
             counters[fate] = counters.get(fate, 0) + 1
-            parts.append(self._part(waiting, OUTCOMES[fate], now_ms))
+            parts.append(self._part(waiting, OUTCOMES[fate]))
+        told = [waiting for waiting in gone if not waiting.replay and waiting.state != "duplicate"]
+        self.journal.waited([waiting.enqueued for waiting in told if "delivered" in waiting.done.values()], now_ms)
+        self.journal.mapped([waiting.done for waiting in told if waiting.event is not None])
         parts += self._parked
         self._parked = []
         dead = [letter for waiting in gone for letter in waiting.dead]
@@ -405,13 +412,9 @@ class Backlog:
         """Unix ms at which the oldest event that is left was enqueued; 0 where that is not known."""
         return self._events[self.head].enqueued if self.head < len(self._events) else 0
 
-    def _part(self, waiting: Waiting, outcome: EventOutcome, now_ms: int) -> EventPart:
+    def _part(self, waiting: Waiting, outcome: EventOutcome) -> EventPart:
         """What the log says of an event that leaves the outbox."""
         because = self.journal.explanation(waiting.because) if waiting.because else ""
-        if outcome == "delivered" and not waiting.replay:
-            self.journal.waited(waiting.enqueued, now_ms)
-        if waiting.event is not None and outcome != "duplicate" and not waiting.replay:
-            self.journal.mapped(waiting.done)
         faults = _faults(waiting) if waiting.dead else ()
         return self.journal.event(waiting, outcome, waiting.enqueued, because, faults)
 
