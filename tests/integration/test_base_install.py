@@ -19,7 +19,7 @@ from .stack import KEYS
 
 ROOT = Path(__file__).parents[2]
 OF_THE_WORKER = {
-    *("aiohttp", "httptools", "httpx", "liquid", "pytimeparse"),
+    *("aiohappyeyeballs", "httptools", "httpx", "liquid", "pytimeparse"),
     *("rich", "ruamel", "starlette", "tenacity", "uvicorn"),
 }
 WITHOUT_THEIR_EXTRA = [

@@ -1,6 +1,5 @@
 """Every program over TLS with a client certificate, as a user with no more rights than SECURITY.md names."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,25 +34,6 @@ class Secured:
         )
         self.url = f"rediss://{USER}:{PASSWORD}@localhost:{port}/0?{options}"
         self.server = server
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, and certificates of a server called localhost and of a client."""
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run([needs.OPENSSL, *arguments], cwd=folder, check=True, capture_output=True)
-
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    usage = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test", *usage)
-    for name in ("server", "client"):
-        names = ("-addext", "subjectAltName=DNS:localhost")
-        openssl("req", *key[:-2], "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}", *names)
-        signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-copy_extensions", "copy", "-days", "2")
-        openssl("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *signing)
-    return folder
 
 
 @pytest.fixture

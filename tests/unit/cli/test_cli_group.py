@@ -38,7 +38,7 @@ def test_help_lists_the_commands_and_imports_none() -> None:
 def test_checking_needs_no_http_server() -> None:
     program = "import sys; import segue_worker.cli.check; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
-    assert not {"starlette", "uvicorn", "aiohttp"} & set(modules.split())
+    assert not {"starlette", "uvicorn", "aiohappyeyeballs"} & set(modules.split())
 
 
 def test_the_module_is_the_command() -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from segue_worker.cli.group import CommandFailure
 
 _PIPE_WIDTH = 120
-_NEEDED = ("uvicorn", "starlette", "httptools", "aiohttp")
+_NEEDED = ("uvicorn", "starlette", "httptools", "aiohappyeyeballs")
 """Modules that the processes it starts need. A missing one is reported before anything has been started."""
 
 _NEXT = """

@@ -49,7 +49,7 @@ class LoopsClient:
         )
         self._redact = Redaction(api_key)
         self._urls: dict[str, httpx.URL] = {}
-        self._transport = PooledTransport() if transport is None else transport
+        self._transport = PooledTransport(httpx.URL(base_url)) if transport is None else transport
 
     async def send(self, method: str, path: str, body: bytes, *, idempotency_key: str | None = None) -> Answer:
         """Send one request.
