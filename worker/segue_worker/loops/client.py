@@ -105,7 +105,7 @@ class LoopsClient:
             url = httpx.URL(self._base_url + path)
             if most == READ_MOST:
                 self._urls[path] = url
-        # A body given as a stream: httpx then leaves to aiohttp the headers that both would work out.
+        # A body given as a stream: httpx then leaves to the transport the headers that both would work out.
         request = httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(body))
         request.read()
         # Said, so that httpx need not find it out for each header.
@@ -121,7 +121,7 @@ class LoopsClient:
         except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as error:
             if response is None:
                 raise LoopsTimeoutError(f"no answer in time ({type(error).__name__})") from None
-        except Exception as error:  # noqa: BLE001 - the transport's, aiohttp's, and whatever an odd answer does to them
+        except Exception as error:  # noqa: BLE001 - the transport's, and whatever an odd answer does to it
             if response is None:
                 raise LoopsConnectionError(f"connection failed ({type(error).__name__})") from None
         # The status says what became of the request, whatever the body does. Names are in small letters here; asking
