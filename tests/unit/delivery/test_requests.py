@@ -22,7 +22,7 @@ TRACK = Request("events", "sendEvent", "POST", "/events/send", {"eventName": "E"
 
 
 def made(*pieces: Piece, mode: Coalesce = "updates_into_events") -> list[Outgoing]:
-    return [outgoing(group, lambda place: ("loops", *EVENTS[place])) for group in coalesce(pieces, mode)]
+    return [outgoing(group, [("loops", *each) for each in EVENTS]) for group in coalesce(pieces, mode)]
 
 
 def key(place: int, *, apart: str = "") -> str:

@@ -9,7 +9,7 @@ from segue_worker.config.durations import duration_text
 from segue_worker.config.model import Coalesce
 from segue_worker.delivery.coalesce import Piece, coalesce
 from segue_worker.delivery.journal import Journal, event_name
-from segue_worker.delivery.requests import KeyParts, outgoing
+from segue_worker.delivery.requests import outgoing
 from segue_worker.delivery.telling import subject
 from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
@@ -108,11 +108,7 @@ class Backlog:
                 pieces += self._pieces(place, waiting, mappings, named, held)
             taken.add(waiting.identity)
         first = [frozen] if frozen else []
-
-        def key_parts(place: int) -> KeyParts:
-            waiting = self._events[place]
-            return waiting.origin or destination, waiting.identity, waiting.replay
-
+        key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]
         planned = [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
         if self.journal.interrupted and planned and not frozen:
             self._may_be_sent(planned[0].refs, destination)

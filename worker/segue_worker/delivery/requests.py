@@ -1,7 +1,7 @@
 """Makes the request that is sent from what mappings made, merged or not, with its Idempotency-Key. Pure."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Final
 
 from segue_worker.delivery.coalesce import Group, apart, coalesce
@@ -32,34 +32,31 @@ def update_digest(request: Outgoing) -> bytes:
     return hashlib.blake2b(request.body, digest_size=8).digest()
 
 
-KeyParts = tuple[str, str, str]
-"""Of an event: the destination whose keys it has, its messageId (within its source), and its variant."""
-
-
-def outgoing(group: Group, key_parts: Callable[[int], KeyParts]) -> Outgoing:
+def outgoing(group: Group, events: Sequence[tuple[str, str, str]]) -> Outgoing:
     """Make the request of a group.
 
     Args:
         group: pieces that go in one request.
-        key_parts: gives those of the event at a place.
+        events: destination whose keys it has, messageId (within its source) and variant of each event that the pieces'
+            places refer to.
     """
     request, last = group.request, group.pieces[-1]
+    destination, message_id, variant = events[last.event]
     key = None
     if request.path == EVENTS_PATH:
-        destination, message_id, variant = key_parts(last.event)
         # A refused merge has taken no effect, so its event goes again under a key of its own; were it the same key, a
         # Loops that spends keys on refused requests would answer 409 and the event be lost.
         key = idempotency_key(destination, last.request.mapping, message_id, variant + ("apart" if last.apart else ""))
-    refs = tuple([Ref(piece.event, piece.request.mapping) for piece in group.pieces])
+    refs = tuple(Ref(piece.event, piece.request.mapping) for piece in group.pieces)
     fields = request.method, request.path, encode_body(request.body), key, refs
     if len(group.pieces) == 1:
         return Outgoing(*fields)
 
     def parts() -> tuple[Outgoing, ...]:
-        return tuple(outgoing(part, key_parts) for part in apart(group))
+        return tuple(outgoing(part, events) for part in apart(group))
 
     def updates() -> tuple[Outgoing, ...]:
         folded = group.pieces[:-1] if request.path == EVENTS_PATH else ()
-        return tuple(outgoing(part, key_parts) for part in coalesce(folded))
+        return tuple(outgoing(part, events) for part in coalesce(folded))
 
     return Outgoing(*fields, parts, updates)
