@@ -156,6 +156,20 @@ async def test_a_connection_is_used_again_only_where_it_is_clear_what_comes_next
     assert server.connections == [0, 0 if again else 1]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+        b"HTTP/1.1 200 \xff\r\nX: a\x01b\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nok\r\n0\r\n\r\n",
+    ],
+    ids=["no carriage returns", "odd bytes", "a space behind a length"],
+)
+async def test_an_answer_that_is_written_badly_is_an_answer(answer: bytes) -> None:
+    async with serving(answer) as (server, transport):
+        assert await ask(transport, server) == (200, b"ok")
+
+
 async def test_what_comes_unasked_is_no_answer_to_the_next_request() -> None:
     async with serving(OK, OK) as (server, transport):
         await ask(transport, server)

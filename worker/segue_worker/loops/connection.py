@@ -25,6 +25,10 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.used_at = 0.0
         self._parser = HttpResponseParser(self)
+        # As other clients are: what an odd proxy writes is an answer all the same, and its status counts.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._transport: asyncio.Transport
         self._news: asyncio.Future[None] | None = None
         self._error: Exception | None = None
