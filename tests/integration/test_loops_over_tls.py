@@ -19,8 +19,8 @@ BODY = b'{"userId":"u1"}'
 class Served:
     """A server over TLS, with how many connections it has had, and the requests."""
 
-    def __init__(self, port: int = 0) -> None:
-        self.port = port
+    def __init__(self) -> None:
+        self.port = 0
         self.connections = 0
         self.requests: list[bytes] = []
 
@@ -70,21 +70,18 @@ def test_many_requests_go_over_one_connection(trusting: Path) -> None:
     uvloop.run(go())
 
 
-def test_a_server_of_another_name_gets_nothing(trusting: Path) -> None:
-    async def go() -> None:
-        async with serving(trusting) as served:
-            async with LoopsClient(f"https://127.0.0.1:{served.port}/api/v1", "key") as client:
-                with pytest.raises(LoopsConnectionError):
-                    await client.send("PUT", "/contacts/update", BODY)
-            assert not served.requests
+@pytest.mark.parametrize(
+    ("host", "trusted"), [("127.0.0.1", True), ("localhost", False)], ids=["another name", "nobody vouches"]
+)
+def test_a_server_that_does_not_prove_who_it_is_gets_nothing(
+    host: str, *, trusted: bool, certificates: Path, request: pytest.FixtureRequest
+) -> None:
+    if trusted:
+        request.getfixturevalue("trusting")
 
-    uvloop.run(go())
-
-
-def test_a_server_that_nobody_vouches_for_gets_nothing(certificates: Path) -> None:
     async def go() -> None:
         async with serving(certificates) as served:
-            async with LoopsClient(f"https://localhost:{served.port}/api/v1", "key") as client:
+            async with LoopsClient(f"https://{host}:{served.port}/api/v1", "key") as client:
                 with pytest.raises(LoopsConnectionError):
                     await client.send("PUT", "/contacts/update", BODY)
             assert not served.requests

@@ -60,9 +60,9 @@ def test_the_time_of_an_average_delivery_is_split_into_waiting_limit_and_loops()
     span = Range("x", "X", 4, 2, 1)
     counted: dict[str, int] = {"sum:limit": 400}
     for ms in (100, 300):
-        histogram.count("took", [ms], counted)
+        histogram.count("took", ms, counted)
     for ms in (1000, 1000, 2500):
-        histogram.count("wait", [ms], counted)
+        histogram.count("wait", ms, counted)
     series = plot_series([counted, {}, {"wait:3": 1, "took:3": 1}, {}], HALF, span, None)
     # The second point was counted by a version that kept no sums.
     assert series["loops_s"] == [0.2, None]
@@ -72,8 +72,8 @@ def test_the_time_of_an_average_delivery_is_split_into_waiting_limit_and_loops()
 
 def test_what_requests_took_together_is_never_more_than_the_whole() -> None:
     counted: dict[str, int] = {}
-    histogram.count("took", [900], counted)
-    histogram.count("wait", [600], counted)
+    histogram.count("took", 900, counted)
+    histogram.count("wait", 600, counted)
     assert plot_series([counted], HALF, Range("x", "X", 1, 1, 1), None)["waiting_s"] == [0.0]
 
 

@@ -10,9 +10,10 @@ from segue_worker.observing.metrics.minutes import Latency
 from segue_worker.outbox.histogram import BOUNDS_MS, Histogram, count
 
 
-def counted(*durations: int) -> dict[str, int]:
+def counted(*durations: float) -> dict[str, int]:
     fields: dict[str, int] = {}
-    count("wait", durations, fields)
+    for ms in durations:
+        count("wait", ms, fields)
     return fields
 
 

@@ -363,10 +363,7 @@ class Backlog:
         for waiting in gone:
             fate = _fate(waiting)
             counters[fate] = counters.get(fate, 0) + 1
-            parts.append(self._part(waiting, OUTCOMES[fate]))
-        told = [waiting for waiting in gone if not waiting.replay and waiting.state != "duplicate"]
-        self.journal.waited([waiting.enqueued for waiting in told if "delivered" in waiting.done.values()], now_ms)
-        self.journal.mapped([waiting.done for waiting in told if waiting.event is not None])
+            parts.append(self._part(waiting, OUTCOMES[fate], now_ms))
         parts += self._parked
         self._parked = []
         dead = [letter for waiting in gone for letter in waiting.dead]
@@ -408,9 +405,13 @@ class Backlog:
         """Unix ms at which the oldest event that is left was enqueued; 0 where that is not known."""
         return self._events[self.head].enqueued if self.head < len(self._events) else 0
 
-    def _part(self, waiting: Waiting, outcome: EventOutcome) -> EventPart:
+    def _part(self, waiting: Waiting, outcome: EventOutcome, now_ms: int) -> EventPart:
         """What the log says of an event that leaves the outbox."""
         because = self.journal.explanation(waiting.because) if waiting.because else ""
+        if outcome == "delivered" and not waiting.replay:
+            self.journal.waited(waiting.enqueued, now_ms)
+        if waiting.event is not None and outcome != "duplicate" and not waiting.replay:
+            self.journal.mapped(waiting.done)
         faults = _faults(waiting) if waiting.dead else ()
         return self.journal.event(waiting, outcome, waiting.enqueued, because, faults)
 

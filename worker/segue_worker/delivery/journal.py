@@ -1,6 +1,6 @@
 """Collects what the next settlement is to record of a contact's events, so that recording needs no step of its own."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from segue_producer.keys import contact_digest
 from segue_worker.mapping.values import Repair
 from segue_worker.outbox import histogram
 from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
-from segue_worker.outbox.entry import Fate, Waiting
+from segue_worker.outbox.entry import Waiting
 from segue_worker.outbox.log_record import (
     Attempt,
     EventOutcome,
@@ -64,9 +64,8 @@ class Journal:
 
     def attempt(self, at_ms: int, status: int, seconds: float) -> None:
         """Note a sending: when, the answer's status (0 where there was none), and how long it took."""
-        took_ms = round(seconds * 1000)
-        self._attempts.append(Attempt(at_ms, status, took_ms))
-        histogram.count("took", (took_ms,), self._measures)
+        self._attempts.append(Attempt(at_ms, status, round(seconds * 1000)))
+        histogram.count("took", seconds * 1000, self._measures)
 
     def request(  # noqa: PLR0913 - what is told of a request
         self,
@@ -107,31 +106,27 @@ class Journal:
         """Whether an interruption is to be noted, and there is no request to note it with."""
         return bool(self._interrupted and self._request is None)
 
-    def mapped(self, events: Collection[Mapping[str, Fate]]) -> None:
-        """Note that events went through the mappings, and what became of those that fired: `failed`, or anything.
+    def mapped(self, mappings: Mapping[str, str]) -> None:
+        """Note that an event went through the mappings, and what became of those that fired: `failed`, or anything.
 
         "" stands for no mapping in particular, which is none to be counted.
         """
-        fates: dict[tuple[str, Fate], int] = {}
-        for event in events:
-            for fate in event.items():
-                fates[fate] = fates.get(fate, 0) + 1
         measures = self._measures
-        if events:
-            measures[MAPPED] = measures.get(MAPPED, 0) + len(events)
-        for (mapping, what), times in fates.items():
+        measures[MAPPED] = measures.get(MAPPED, 0) + 1
+        for mapping, fate in mappings.items():
             if mapping:
-                name = f"{FAILED if what == 'failed' else FIRED}:{mapping}"
-                measures[name] = measures.get(name, 0) + times
+                name = f"{FAILED if fate == 'failed' else FIRED}:{mapping}"
+                measures[name] = measures.get(name, 0) + 1
 
     def limited(self, seconds: float) -> None:
         """Note how long a request waited for its slot. One that did not wait costs nothing."""
         if ms := round(seconds * 1000):
             self._measures[histogram.LIMITED] = self._measures.get(histogram.LIMITED, 0) + ms
 
-    def waited(self, enqueued_ms: Iterable[int], now_ms: int) -> None:
-        """Note how long events waited for their delivery, until now; of those of which it is not known (0), nothing."""
-        histogram.count("wait", [now_ms - since for since in enqueued_ms if since], self._measures)
+    def waited(self, enqueued_ms: int, now_ms: int) -> None:
+        """Note how long an event waited for its delivery, until now."""
+        if enqueued_ms:
+            histogram.count("wait", now_ms - enqueued_ms, self._measures)
 
     def explanation(self, reasons: Mapping[str, str]) -> str:
         """Note why an event was filtered, mapping by mapping. Returns the digest by which the log refers to it."""

@@ -32,7 +32,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._news: asyncio.Future[None] | None = None
         self._error: Exception | None = None
-        self._keeps = False
+        self._keeps = True
         self._begin()
         self._ended = True
 
@@ -97,7 +97,6 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
-        self._keeps = True
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""

@@ -54,8 +54,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
             connection = self._kept() or await self._connect()
             status, headers = await connection.exchange(self._written(request))
         except BaseException:
-            # Never used again: a late answer to this request would be taken for that to the next.
-            self._end(connection, reusable=False)
+            self._end(connection)
             raise
         return httpx.Response(status, headers=headers, stream=_Body(connection, self._end))
 
@@ -88,12 +87,13 @@ class PooledTransport(httpx.AsyncBaseTransport):
         _, connection = await loop.create_connection(Connection, sock=connected, ssl=self._tls, server_hostname=name)
         return connection
 
-    def _end(self, connection: Connection | None, *, reusable: bool) -> None:
-        """Give back the place of a request, and its connection where it can carry another."""
+    def _end(self, connection: Connection | None) -> None:
+        """Give back the place of a request, and its connection where its answer has ended, whether it was wanted or not."""
         self._places.release()
         if connection is None:
             return
-        if not (reusable and connection.reusable):
+        if not connection.reusable:
+            # Else a late answer to this request would be taken for that to the next.
             connection.abort()
             return
         connection.used_at = self._time()
@@ -114,9 +114,9 @@ _OWN_FIELDS: Final = frozenset({b"host", b"content-length", b"transfer-encoding"
 class _Body(httpx.AsyncByteStream):
     """The body of an answer, part by part as it comes."""
 
-    def __init__(self, connection: Connection, end: Callable[..., None]) -> None:
+    def __init__(self, connection: Connection, end: Callable[[Connection], None]) -> None:
         self._connection = connection
-        self._end: Callable[..., None] | None = end
+        self._end: Callable[[Connection], None] | None = end
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -130,7 +130,7 @@ class _Body(httpx.AsyncByteStream):
         """Give the connection back where the body was read to its end, and close it otherwise."""
         end, self._end = self._end, None
         if end is not None:
-            end(self._connection, reusable=True)
+            end(self._connection)
 
 
 @lru_cache(maxsize=1)

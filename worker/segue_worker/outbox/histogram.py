@@ -1,7 +1,7 @@
 """Durations, counted in fixed classes so that any process may add to them and any may read percentiles. Pure."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
@@ -20,17 +20,14 @@ LIMITED: Final = "sum:limit"
 """Ms that requests waited for their slots, of all that `took` counts."""
 
 
-def count(measure: Measure, durations: Iterable[int], into: dict[str, int]) -> None:
-    """Count durations in ms: each in its class, and all in the sum. `into` is what Redis will add up."""
-    names, total = _NAMES[measure], 0
-    for ms in durations:
-        name = names[bisect_left(BOUNDS_MS, ms)]
-        into[name] = into.get(name, 0) + 1
-        if ms > 0:
-            total += ms
-    if total:
+def count(measure: Measure, ms: float, into: dict[str, int]) -> None:
+    """Count a duration: one more in its class, and its ms in the sum. `into` is what Redis will add up."""
+    whole = max(0, round(ms))
+    name = _NAMES[measure][bisect_left(BOUNDS_MS, whole)]
+    into[name] = into.get(name, 0) + 1
+    if whole:
         name = _SUMS[measure]
-        into[name] = into.get(name, 0) + total
+        into[name] = into.get(name, 0) + whole
 
 
 @dataclass(frozen=True, slots=True)

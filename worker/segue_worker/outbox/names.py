@@ -57,18 +57,19 @@ def names_of(events: Iterable[Mapping[str, Any] | None], contact: str = "") -> t
 
 def _ids_in(events: Iterable[Mapping[str, Any] | None]) -> dict[str, None]:
     """The ids, each once: events of one contact mostly name the same ones."""
-    values: list[Any] = []
-    emails: list[str] = []
+    ids: dict[str, None] = {}
+    emails: dict[str, None] = {}
     for event in events:
         if event:
-            values += (event.get("userId"), event.get("anonymousId"))
-            emails += emails_of(event)
-    ids = dict.fromkeys([value for value in values if value.__class__ is str])
-    for value in values:
-        if value is not None and value.__class__ is not str:
-            with suppress(ValueError):
-                ids[id_text(value)] = None
-    for email in dict.fromkeys(emails):
+            for value in (event.get("userId"), event.get("anonymousId")):
+                if value.__class__ is str:
+                    ids[value] = None
+                elif value is not None:
+                    with suppress(ValueError):
+                        ids[id_text(value)] = None
+            for email in emails_of(event):
+                emails[email] = None
+    for email in emails:
         ids[email.strip().casefold()] = None
     ids.pop("", None)
     return ids
