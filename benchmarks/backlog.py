@@ -26,7 +26,7 @@ def fill(stack: Stack, contacts: int) -> None:
         part = [
             item._replace(
                 contact=f"waiting-{start + place}",
-                json=item.json.replace(item.message_id.encode(), f"waiting-{start + place}-0".encode()),
+                text=item.text.replace(item.message_id.encode(), f"waiting-{start + place}-0".encode()),
             )
             for place, item in enumerate(prepared[: append.BATCH])
         ]

@@ -47,16 +47,19 @@ end
 -- Nearly always all is live and nobody is away: then all contacts come to wait by one command.
 local alike = ARGV[5] == 'live' and not mixed and not away
 local lengths, placed = {}, {}
+-- What is asked for each event is looked up once.
+local push, outbox = redis.pcall, ARGV[4]
 for i = 6, #ARGV, 2 do
-  local length = redis.pcall('RPUSH', ARGV[4] .. ARGV[i], ARGV[i + 1])
+  local contact = ARGV[i]
+  local length = push('RPUSH', outbox .. contact, ARGV[i + 1])
   if type(length) == 'table' then
     for back = i - 2, 6, -2 do
-      redis.call('RPOP', ARGV[4] .. ARGV[back])
+      redis.call('RPOP', outbox .. ARGV[back])
     end
     return length
   end
   if alike then
-    placed[i - 5], placed[i - 4] = now_text, ARGV[i]
+    placed[i - 5], placed[i - 4] = now_text, contact
   else
     lengths[i] = length
   end

@@ -9,7 +9,7 @@ from typing import Any, Final
 from redis import exceptions
 
 from segue_producer.clients import AllInUseError, where
-from segue_producer.entries import entry_stamp
+from segue_producer.entries import entry_stamps
 from segue_producer.errors import EnqueueError, InvalidEvent, OutboxFull, OutboxUnavailable, UnknownDestination
 from segue_producer.events import Identify, Prepared, Track, prepare
 from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEPT_S, Keys
@@ -87,9 +87,10 @@ def arguments(
     unix_ms = now_ms or int(time.time() * 1000)
     names = _names(keys, unix_ms // 60_000)
     args: list[Any] = [now_ms, DEFAULT_MAX_PENDING, STATS_KEPT_S, keys.outbox, lane]
-    stamp = entry_stamp(unix_ms)
+    stamps = entry_stamps(unix_ms)
     for event in events:
-        args += (event.contact, event.json + stamp if not (event.source or event.trace) else _with_more(event) + stamp)
+        text = event.text if not (event.source or event.trace) else _with_more(event)
+        args += (event.contact, text + stamps[event.kind])
     return names, args
 
 
@@ -103,7 +104,7 @@ def _names(keys: Keys, minute: int) -> tuple[str, ...]:
 
 
 def _with_more(event: Prepared) -> bytes:
-    return b" ".join((event.json, *(each.encode() for each in (event.source, event.trace) if each)))
+    return b" ".join((event.text, *(each.encode() for each in (event.source, event.trace) if each)))
 
 
 class Partly:

@@ -1,7 +1,10 @@
-"""Entries of an outbox: an event's JSON, a space, and the unix ms at which it was enqueued, in 11 hexadecimal digits.
+"""Entries of an outbox: an event's JSON without its `type`, a letter for that, and when it was enqueued.
+
+The letter is `i` for identify and `t` for track, so an entry is no longer than the event's JSON, or hardly. The time is in unix
+ms, in 11 hexadecimal digits. Earlier versions wrote the JSON with its `type`, and a space in the letter's place.
 
 A messageId belongs to its source: backend services together are one, every write key of the Tracking API is its own. Where
-the source is a write key, its digest stands between the two, behind a space of its own. Behind that stands, in the same way,
+the source is a write key, its digest stands before the letter, behind a space of its own. Behind that stands, in the same way,
 the `traceparent` of an event that was enqueued within a span (`segue_producer.tracing`).
 """
 
@@ -10,6 +13,9 @@ import re
 from typing import Final
 
 _LENGTH: Final = 12
+_LETTERS: Final = {"identify": b"i", "track": b"t"}
+_BEGINNINGS: Final = {"identify": b'{"type":"identify",', "track": b'{"type":"track",'}
+_KINDS: Final = {letter: kind for kind, letter in _LETTERS.items()} | {b" ": ""}
 _IDENTITY: Final = re.compile(r"([0-9a-f]{16})\0(.*)", re.DOTALL)
 _TRACE: Final = re.compile(rb" ([0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})\Z")
 BACKEND: Final = ""
@@ -32,20 +38,27 @@ def split_identity(known_by: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else (BACKEND, known_by)
 
 
-def entry_stamp(unix_ms: int) -> bytes:
-    """What follows an event's JSON in an outbox. Compact, because it stands behind every event that waits."""
-    return b" %011x" % unix_ms
+def entry_stamps(unix_ms: int) -> dict[str, bytes]:
+    """What ends an entry, by the type of its event. Compact, because it stands behind every event that waits."""
+    return {kind: b"%b%011x" % (letter, unix_ms) for kind, letter in _LETTERS.items()}
+
+
+def with_type(kind: str, text: bytes) -> bytes:
+    """The JSON of an event, given its type and its JSON without it."""
+    return _BEGINNINGS[kind] + text[1:]
 
 
 def read_stamp(entry: bytes) -> tuple[bytes, int]:
     """The JSON of an entry, and the unix ms at which it was enqueued; 0 where the entry does not say so."""
-    stamp = entry[-_LENGTH:]
-    if stamp[:1] != b" " or not stamp[1:].isalnum():
+    letter, digits = entry[-_LENGTH : 1 - _LENGTH], entry[1 - _LENGTH :]
+    kind = _KINDS.get(letter)
+    if kind is None or not digits.isalnum():
         return entry, 0
     try:
-        return entry[:-_LENGTH], int(stamp, 16)
+        enqueued = int(digits, 16)
     except ValueError:
         return entry, 0
+    return (with_type(kind, entry[:-_LENGTH]) if kind else entry[:-_LENGTH]), enqueued
 
 
 def read_trace(json: bytes) -> tuple[bytes, str]:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
+from segue_producer.entries import with_type
 from segue_producer.errors import InvalidEvent
 from segue_producer.keys import contact_name
 from segue_producer.values import id_text, sound, utc_text, write_json
@@ -95,16 +96,23 @@ class Prepared(NamedTuple):
     Attributes:
         message_id: its messageId.
         contact: whose outbox it belongs to, as it stands in keys.
-        json: the event.
+        text: the event's JSON without its `type`.
+        kind: its `type`, `identify` or `track`.
         source: whose messageId it is: "" for backend services, else the digest of a write key (`segue_producer.entries`).
         trace: the `traceparent` of the span in which it was enqueued, or "".
     """
 
     message_id: str
     contact: str
-    json: bytes
+    text: bytes
+    kind: str
     source: str = ""
     trace: str = ""
+
+    @property
+    def json(self) -> bytes:
+        """The event's JSON."""
+        return with_type(self.kind, self.text)
 
 
 def prepare(event: Mapping[str, Any] | BaseModel, *, max_bytes: int = MAX_EVENT_BYTES, source: str = "") -> Prepared:
@@ -136,15 +144,17 @@ def prepare(event: Mapping[str, Any] | BaseModel, *, max_bytes: int = MAX_EVENT_
             "event: has no userId, email or anonymousId; give one, so that Loops can find the contact",
             reason="no_identity",
         )
+    kind = fields.pop("type")
     try:
         text = write_json(fields)
     except ValueError as error:
         raise InvalidEvent(f"event: {error}; {_ADVICE}") from None
-    if len(text) > max_bytes:
+    size = len('"type":"",') + len(kind) + len(text)
+    if size > max_bytes:
         raise InvalidEvent(
-            f"event: {len(text)} bytes of JSON, at most {max_bytes}; send fewer or shorter fields", reason="too_large"
+            f"event: {size} bytes of JSON, at most {max_bytes}; send fewer or shorter fields", reason="too_large"
         )
-    return Prepared(message_id, contact, text, source)
+    return Prepared(message_id, contact, text, kind, source)
 
 
 def checked(event: Mapping[str, Any] | BaseModel) -> dict[str, Any]:
@@ -198,9 +208,13 @@ def _check_moments(fields: dict[str, Any], problems: list[str]) -> None:
         value = fields.get(name)
         if value is not None:
             try:
-                fields[name] = _moment(value)
-            except ValueError as error:
-                problems.append(f"{name}: {error}")
+                # Nearly always plain text, which stays as it is.
+                if value.__class__ is str and value.isascii():
+                    datetime.fromisoformat(value)
+                else:
+                    fields[name] = _moment(value)
+            except ValueError:
+                problems.append(f"{name}: {_MOMENT}")
 
 
 def _check_objects(fields: dict[str, Any], problems: list[str]) -> None:

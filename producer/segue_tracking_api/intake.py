@@ -119,7 +119,7 @@ class MessageSorter:
         except RecursionError:
             self._reject(index, message, "is nested too deep")
         else:
-            self._room -= len(prepared.json)
+            self._room -= len(prepared.text)
             if self._room < 0:
                 raise RequestRefused(
                     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -54,7 +54,11 @@ def test_part_of_an_event_still_knows_when_it_was_enqueued() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b" ", b"x", b" 019b76da87b", b"x " + b"9" * 5000, b"5 019b76da87b", b"{} xyzxyzxyzxy", b"[]"]
+    "raw",
+    [
+        *(b"", b" ", b"x", b" 019b76da87b", b"x " + b"9" * 5000, b"5 019b76da87b", b"{} xyzxyzxyzxy", b"[]"),
+        *(b"i019b76da87b", b"{t019b76da87b", b"{}i019b76da87b", b'{"messageId":5}t019b76da87b', b"xi019b76da87b"),
+    ],
 )
 def test_what_is_no_event_is_kept_as_it_lies(raw: bytes) -> None:
     waiting = read_entry(raw)
@@ -68,6 +72,26 @@ def test_whatever_an_event_ends_with_its_stamp_is_told_apart(text: str, at_ms: i
     assert waiting.event is not None
     assert waiting.event["properties"] == event["properties"]
     assert waiting.enqueued == at_ms
+
+
+@given(
+    st.dictionaries(st.text(), st.text() | st.integers() | st.none(), max_size=3),
+    st.sampled_from(["identify", "track"]),
+    st.sampled_from(["", source_of("a write key")]),
+    st.integers(min_value=1, max_value=9_999_999_999_999),
+)
+def test_an_event_comes_out_of_an_entry_as_it_went_in(
+    fields: dict[str, object], kind: str, source: str, at_ms: int
+) -> None:
+    event = track(properties=fields, type=kind, timestamp=AT)
+    prepared = prepare(event, source=source)
+    assert orjson.loads(prepared.json) == event
+    _, args = append.arguments(Keys("loops"), [prepared], now_ms=at_ms)
+    waiting = read_entry(args[-1])
+    assert (waiting.raw, waiting.source, waiting.enqueued) == (prepared.json, source, at_ms)
+    before = prepared.json + (b" " + source.encode() if source else b"") + b" %011x" % at_ms
+    assert read_entry(before) == waiting, "as earlier versions wrote it"
+    assert len(args[-1]) == len(before) - len(f'"type":"{kind}",')
 
 
 def test_an_entry_knows_whose_messageid_it_has_and_the_backend_s_entries_are_as_they_always_were() -> None:

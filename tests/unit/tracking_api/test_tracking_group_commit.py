@@ -25,7 +25,7 @@ class Outbox:
 
 
 def events(*names: str) -> list[Prepared]:
-    return [Prepared(name, "u1", b"{}") for name in names]
+    return [Prepared(name, "u1", b"{}", "track") for name in names]
 
 
 async def settled() -> None:
