@@ -406,6 +406,35 @@ async def test_whether_the_key_is_taken_is_asked_before_what_waits_for_its_turn(
     assert await bench.outbox().paused() is None
 
 
+@pytest.mark.parametrize(
+    "silence",
+    [
+        *(InjectedFault(path="/api-key", status=status, count=1) for status in (429, 503)),
+        InjectedFault(path="/api-key", status=502, body="html", count=1),
+        InjectedFault(path="/api-key", kind="drop_before_apply", count=1),
+    ],
+    ids=lambda fault: fault.kind if fault.kind != "status" else str(fault.status),
+)
+async def test_while_loops_does_not_say_whether_it_takes_the_key_only_what_was_refused_waits(
+    bench: Bench, silence: InjectedFault
+) -> None:
+    bench.sandbox.faults.add(InjectedFault(status=403, event="Blocked", body="html"))
+    bench.sandbox.faults.add(silence)
+    for number in range(3):
+        await bench.enqueue({**TRACK, "event": "Blocked", "userId": f"u{number}"})
+    await bench.enqueue({**TRACK, "event": "Other", "userId": "u3"})
+    await bench.run()
+    assert [request["path"] for request in bench.requests].count("/api-key") == 1, "nobody asks again so soon"
+    assert await bench.outbox().paused() is None
+    assert {event.name for event in bench.sandbox.events} == {"Other"}
+    assert (await bench.pending(), await dead_letters(bench)) == (3, [])
+    for _ in range(8):
+        bench.now_ms += 900_000
+        await bench.run()
+        assert await bench.outbox().paused() is None
+    assert [letter.attempts for letter in await dead_letters(bench)] == [4, 4, 4], "refused while Loops takes the key"
+
+
 async def test_an_address_that_is_not_the_api_pauses_and_costs_no_events(bench: Bench) -> None:
     bench.sandbox.faults.add(InjectedFault(status=404, body="html"))
     await bench.enqueue(*({**TRACK, "userId": f"u{number}"} for number in range(5)))

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from segue_worker.config import Destination
 from segue_worker.delivery.lease import Hold, Lease
+from segue_worker.delivery.retry import takes_key
 from segue_worker.delivery.watch import Watch
 from segue_worker.logs import facts
 from segue_worker.loops import Answer, LoopsClient, NoAnswerError
@@ -20,7 +21,8 @@ from segue_worker.pacing import Pacer
 from segue_worker.schema.sent import SentKeys
 
 KEY_GOOD_S: Final = 10.0
-"""For how long Loops's word that it takes the key is believed, when single requests are refused."""
+"""For how long Loops's word that it takes the key is believed, when single requests are refused; and for how long nobody
+asks again where there was no word."""
 
 SendTraced = Callable[[Awaitable[Answer], str, Sequence[str], dict[str, Any]], Awaitable[Answer]]
 
@@ -69,6 +71,7 @@ class RunContext:
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _key_refused: bool = False
+    _ask_again: float = 0.0
 
     def may_send(self) -> bool:
         """Whether a further request may leave in this run."""
@@ -77,23 +80,27 @@ class RunContext:
     async def key_is_taken(self) -> bool | None:
         """Whether Loops takes the team's key at this address; asked once in a while, within the limit.
 
-        None where the run must leave before it can ask.
+        None where that is not known: Loops is too busy or does not answer, or the run must leave before it can ask.
         """
+        clock = asyncio.get_running_loop().time
         # One question answers all who ask meanwhile.
         async with self._asking:
-            if self._key_refused or asyncio.get_running_loop().time() < self.watch.key_taken + KEY_GOOD_S:
+            if self._key_refused or clock() < self.watch.key_taken + KEY_GOOD_S:
                 return not self._key_refused
             # Before whatever waits for its turn: what follows for all of it depends on the answer.
-            if await self.pacer.slot(wanted=self.may_send, first=True) is None:
+            if clock() < self._ask_again or await self.pacer.slot(wanted=self.may_send, first=True) is None:
                 return None
-            asked = asyncio.get_running_loop().time()
+            asked = clock()
             try:
-                self._key_refused = not (await self.client.check_key()).delivered
+                taken = takes_key(await self.client.check_key())
             except NoAnswerError:
-                self._key_refused = True
-            if not self._key_refused:
+                taken = None
+            self._key_refused = taken is False
+            if taken:
                 self.watch.key_taken = asked
-            return not self._key_refused
+            elif taken is None:
+                self._ask_again = clock() + KEY_GOOD_S
+            return taken
 
     async def pause(self, kind: PauseKind, reason: str, about: Mapping[str, Any]) -> None:
         """Hold the destination, unless it is held already, and end this run.

@@ -87,6 +87,11 @@ def is_down(outcome: Outcome) -> bool:
     return True
 
 
+def takes_key(answer: Answer) -> bool | None:
+    """What the answer to `GET /api-key` says of the key: whether Loops takes it; None where it only says to ask later."""
+    return None if _is_passing(answer.status) else answer.delivered
+
+
 def decide(  # noqa: PLR0913 - the facts the decision rests on
     outcome: Outcome,
     *,
@@ -157,9 +162,11 @@ def _final(answer: Answer, *, idempotent: bool, sent_before: bool) -> Decision |
         return Delivered()
     if status == HTTPStatus.CONFLICT and idempotent and (sent_before or _tells_of_the_key(answer)):
         return Delivered(before=True)
-    if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return None
-    return _refusal(answer)
+    return None if _is_passing(status) else _refusal(answer)
+
+
+def _is_passing(status: int) -> bool:
+    return status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _refusal(answer: Answer) -> Decision:
