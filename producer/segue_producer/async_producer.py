@@ -47,7 +47,7 @@ class AsyncProducer:
         self._timeout = timeout
         self._lane = check_lane(lane)
         self._partly = Partly()
-        self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = WeakKeyDictionary()
+        self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClients] = WeakKeyDictionary()
 
     async def identify(
         self,
@@ -115,12 +115,12 @@ class AsyncProducer:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def _connected(self) -> "_Connection":
+    def _connected(self) -> "_LoopClients":
         loop = asyncio.get_running_loop()
         connection = self._connections.get(loop)
         if connection is None or connection.pid != os.getpid():
             try:
-                connection = self._connections[loop] = _Connection(
+                connection = self._connections[loop] = _LoopClients(
                     redis_url(self._redis_url), broker_url(self._broker_url, redis=self._redis_url), self._timeout
                 )
             except ValueError:
@@ -128,7 +128,7 @@ class AsyncProducer:
         return connection
 
 
-class _Connection:
+class _LoopClients:
     """The clients of one event loop."""
 
     def __init__(self, url: str, broker: str, timeout: float) -> None:

@@ -56,7 +56,7 @@ class Producer:
         self._timeout = timeout
         self._lane = check_lane(lane)
         self._partly = Partly()
-        self._connection: _Connection | None = None
+        self._connection: _ProcessClients | None = None
 
     def identify(
         self,
@@ -150,12 +150,12 @@ class Producer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _connected(self) -> "_Connection":
+    def _connected(self) -> "_ProcessClients":
         connection = self._connection
         # A forked child must not share its parent's sockets.
         if connection is None or connection.pid != os.getpid():
             try:
-                connection = self._connection = _Connection(
+                connection = self._connection = _ProcessClients(
                     redis_url(self._redis_url),
                     broker_url(self._broker_url, redis=self._redis_url),
                     self._timeout,
@@ -166,7 +166,7 @@ class Producer:
         return connection
 
 
-class _Connection:
+class _ProcessClients:
     """The clients of one process."""
 
     def __init__(self, url: str, broker: str, timeout: float, destinations: Sequence[str]) -> None:

@@ -26,7 +26,7 @@ from segue_tracking_api.group_commit import GroupCommit
 from segue_tracking_api.intake import Intake, MessageSorter, messages, pieces
 from segue_tracking_api.limits import DISCARDED_BYTES, MAX_EVENTS, Limits
 from segue_tracking_api.origins import Origins
-from segue_tracking_api.write_keys import Source, WriteKeys
+from segue_tracking_api.write_keys import WriteKeys, WriteKeySource
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class RequestHandler:
             await self._bury(dict.fromkeys(source.destinations, refused))
         return intake
 
-    async def _sort_batch(self, batch: Mapping[str, object], received_at: datetime, source: Source) -> Intake:
+    async def _sort_batch(self, batch: Mapping[str, object], received_at: datetime, source: WriteKeySource) -> Intake:
         listed = messages(batch)
         sorter = MessageSorter(received_at, self._limits, batch, source=source.id)
         for piece in pieces(listed, BATCH):
@@ -154,7 +154,7 @@ class RequestHandler:
             sorter.reject_rest(MAX_EVENTS, listed[MAX_EVENTS:])
         return sorter.intake
 
-    async def _commit(self, intake: Intake, source: Source) -> None:
+    async def _commit(self, intake: Intake, source: WriteKeySource) -> None:
         """Put the events into the outboxes. What a full one is owed, while another has room, is kept for it.
 
         Were the client told to come again instead, its next events would have to wait with it, for all destinations.

@@ -13,7 +13,7 @@ from segue_producer.lanes import Lane
 from segue_tracking_api.answers import RequestRefused
 
 
-class Source(NamedTuple):
+class WriteKeySource(NamedTuple):
     """What comes with one write key.
 
     Attributes:
@@ -45,7 +45,7 @@ class WriteKeys:
         public: Collection[str] = (),
     ) -> None:
         self._sources = [
-            (key.encode(), Source(source_of(key), tuple(destinations), lanes.get(key, "live"), key in public))
+            (key.encode(), WriteKeySource(source_of(key), tuple(destinations), lanes.get(key, "live"), key in public))
             for key, destinations in sources.items()
         ]
 
@@ -54,14 +54,14 @@ class WriteKeys:
         """The destinations of each source, and its lane."""
         return {(source.destinations, source.lane) for _, source in self._sources}
 
-    def source(self, write_key: str) -> Source:
+    def source(self, write_key: str) -> WriteKeySource:
         """Return the source of a write key. This takes the same time for a wrong key as for a right one.
 
         Raises:
             RequestRefused: there is no such key.
         """
         given = write_key.encode("utf-8", "replace")
-        found: Source | None = None
+        found: WriteKeySource | None = None
         for key, source in self._sources:
             if hmac.compare_digest(key, given):
                 found = source

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from segue_sandbox.core import Sandbox
 from segue_sandbox.switches import Switches
 from segue_worker.config.model import Coalesce
-from segue_worker.delivery.coalesce import Group, Piece, apart, coalesce
+from segue_worker.delivery.coalesce import MergedPieces, Piece, apart, coalesce
 from segue_worker.mapping import Request
 from segue_worker.mapping.values import repair
 from tests.unit.sandbox.in_process import SandboxTransport
@@ -42,7 +42,7 @@ def event(name: str = "E", **body: Any) -> Request:
     return as_kept(Request("events", "sendEvent", "POST", "/events/send", fields))
 
 
-def grouped(*requests: Request, mode: Coalesce = "updates") -> list[Group]:
+def grouped(*requests: Request, mode: Coalesce = "updates") -> list[MergedPieces]:
     return coalesce([Piece(place, request) for place, request in enumerate(requests)], mode)
 
 
@@ -214,7 +214,9 @@ switches = st.fixed_dictionaries(
 )
 
 
-async def effect(groups: list[Group], settings: dict[str, Any], *, known: bool) -> tuple[Any, list[str], list[Piece]]:
+async def effect(
+    groups: list[MergedPieces], settings: dict[str, Any], *, known: bool
+) -> tuple[Any, list[str], list[Piece]]:
     """The contact, the names of the events, and what Loops refused, once groups were sent and, where refused, apart."""
     sandbox = Sandbox(Switches(rate_limit=10_000, **settings))
     refused: list[Piece] = []
@@ -222,7 +224,7 @@ async def effect(groups: list[Group], settings: dict[str, Any], *, known: bool) 
         transport=SandboxTransport(sandbox), base_url="http://sandbox", headers={"Authorization": "Bearer sandbox-key"}
     ) as client:
 
-        async def send(group: Group) -> None:
+        async def send(group: MergedPieces) -> None:
             request = group.request
             answer = await client.request(request.method, f"/api/v1{request.path}", json=request.body)
             if answer.is_success:
@@ -264,7 +266,7 @@ async def test_the_merged_requests_always_have_the_effect_of_the_single_ones(
     pieces = [Piece(place, values(request)) for place, request in enumerate(requests)]
     groups = coalesce(pieces, mode)
     assert [piece for group in groups for piece in group.pieces] == pieces
-    singly = [Group(piece.request, (piece,)) for piece in pieces]
+    singly = [MergedPieces(piece.request, (piece,)) for piece in pieces]
     assert await effect(groups, settings, known=known) == await effect(singly, settings, known=known)
 
 

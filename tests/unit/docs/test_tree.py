@@ -1,7 +1,9 @@
-"""The tree that docs/design.md prints is the real one."""
+"""The tree that docs/design.md prints is the real one, and a class is found by its name."""
 
+import ast
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -33,3 +35,13 @@ def real() -> Iterator[str]:
 
 def test_the_printed_tree_is_the_real_one() -> None:
     assert sorted(printed()) == sorted(real())
+
+
+def test_no_two_classes_have_one_name() -> None:
+    places: dict[str, list[str]] = {}
+    for source in chain((ROOT / "producer").rglob("*.py"), (ROOT / "worker").rglob("*.py")):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(source.relative_to(ROOT).as_posix())
+    assert len(places) > 300
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

@@ -15,7 +15,7 @@ from segue_worker.observing.destinations import known_destinations
 _TIMEOUT_S: Final = 1.0
 
 
-class DestinationName(click.types.StringParamType):
+class DestinationArgument(click.types.StringParamType):
     """The name of a destination, taken as it is; shells offer those of the configuration and those that Redis knows."""
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
@@ -25,7 +25,7 @@ class DestinationName(click.types.StringParamType):
         return [CompletionItem(name) for name in _names(config, url) if name.startswith(incomplete)]
 
 
-DESTINATION: Final = DestinationName()
+DESTINATION: Final = DestinationArgument()
 
 
 def _names(config: Path, url: str) -> list[str]:

@@ -14,7 +14,7 @@ from segue_worker.cli.output import emit_json, emit_table, moment, remark
 from segue_worker.cli.store import choose, opened
 from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.status import utc_text
-from segue_worker.operating.dead_letters import Filter, Group, LetterIndex, grouped
+from segue_worker.operating.dead_letters import Filter, LetterIndex, LettersOfCause, grouped
 
 COLUMNS: Final = ("group", "letters", "last day", "last", "what was wrong")
 
@@ -47,7 +47,7 @@ def groups(destination: str | None, *, wanted: Filter, config: Path, redis_url: 
         remark(f"{name}: no dead letter matches" if wanted != Filter() else f"{name}: there are no dead letters")
 
 
-def _row(group: Group, now_ms: float) -> Sequence[object]:
+def _row(group: LettersOfCause, now_ms: float) -> Sequence[object]:
     """The group as a line of a table, under `COLUMNS`."""
     cause = group.cause
     kind = ", ".join(filter(None, (f"{cause.reason} {cause.status or ''}".strip(), *cause.mappings, *cause.events)))
@@ -56,7 +56,7 @@ def _row(group: Group, now_ms: float) -> Sequence[object]:
     return cause.id, f"{len(group.ids):,}", f"{sum(group.per_hour(now_ms)):,}", last, f"{kind}: {cause.said}; {times}"
 
 
-def _summary(group: Group, destination: str, now_ms: float) -> dict[str, Any]:
+def _summary(group: LettersOfCause, destination: str, now_ms: float) -> dict[str, Any]:
     """The group in `dead groups --json`."""
     return {
         "group": group.cause.id,

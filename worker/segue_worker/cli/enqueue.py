@@ -26,7 +26,7 @@ from segue_worker.config import Config
 from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.preview import preview, read_event
 from segue_worker.observing.status import read_statuses
-from segue_worker.operating.backfill import Backfill, ColumnsError, EventFile, Record
+from segue_worker.operating.backfill import Backfill, ColumnsError, EventFile, FileRow
 
 _EXAMPLE = """\b
 Example:
@@ -151,7 +151,7 @@ def _dry_run(events: EventFile, config: Config | None, names: Sequence[str], *, 
         raise click.exceptions.Exit(1)
 
 
-def _name(record: Record) -> None:
+def _name(record: FileRow) -> None:
     remark(f"line {record.line}: {record.wrong}")
 
 
@@ -180,7 +180,7 @@ class _Told:
         self._events = events
         self._began = time.monotonic()
 
-    def went_on(self, enqueued: int, wrong: Sequence[Record]) -> None:
+    def went_on(self, enqueued: int, wrong: Sequence[FileRow]) -> None:
         """A batch is done."""
         for record in wrong:
             self.remark(f"line {record.line}: {record.wrong}")

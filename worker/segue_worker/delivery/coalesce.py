@@ -47,14 +47,14 @@ class Piece(NamedTuple):
     apart: str = ""
 
 
-class Group(NamedTuple):
+class MergedPieces(NamedTuple):
     """One request to send, and the pieces it stands for, in order."""
 
     request: Request
     pieces: tuple[Piece, ...]
 
 
-def coalesce(pieces: Iterable[Piece], mode: Coalesce = "updates") -> list[Group]:
+def coalesce(pieces: Iterable[Piece], mode: Coalesce = "updates") -> list[MergedPieces]:
     """Group the pieces of one contact, in order.
 
     Args:
@@ -72,7 +72,7 @@ def coalesce(pieces: Iterable[Piece], mode: Coalesce = "updates") -> list[Group]
     return [group.grown() for group in growing]
 
 
-def apart(group: Group) -> list[Group]:
+def apart(group: MergedPieces) -> list[MergedPieces]:
     """What is sent in place of a merged group that Loops refused, in order: the event by itself, the updates by halves.
 
     One refused update among many is then found with few requests, and the contact is never taken back to older values.
@@ -80,7 +80,7 @@ def apart(group: Group) -> list[Group]:
     pieces = group.pieces
     if group.request.action == "sendEvent":
         event = pieces[-1]
-        return [*coalesce(pieces[:-1]), Group(event.request, (event._replace(apart="event"),))]
+        return [*coalesce(pieces[:-1]), MergedPieces(event.request, (event._replace(apart="event"),))]
     half = len(pieces) // 2
     return [*coalesce(pieces[:half]), *coalesce(pieces[half:])]
 
@@ -136,12 +136,12 @@ class _Growing:
         self.pieces.append(piece)
         return True
 
-    def grown(self) -> Group:
+    def grown(self) -> MergedPieces:
         """The group, when nothing more is to come."""
         request = self.request
         if len(self.pieces) > 1:
             request = request._replace(body=self.body)
-        return Group(request, tuple(self.pieces))
+        return MergedPieces(request, tuple(self.pieces))
 
 
 def _lists(body: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
-from segue_worker.delivery.coalesce import Group, apart, coalesce
+from segue_worker.delivery.coalesce import MergedPieces, apart, coalesce
 from segue_worker.mapping.request import encode_body
 from segue_worker.outbox.outgoing import Outgoing, Ref
 
@@ -32,7 +32,7 @@ def update_digest(request: Outgoing) -> bytes:
     return hashlib.blake2b(request.body, digest_size=8).digest()
 
 
-def outgoing(group: Group, events: Sequence[tuple[str, str, str]]) -> Outgoing:
+def outgoing(group: MergedPieces, events: Sequence[tuple[str, str, str]]) -> Outgoing:
     """Make the request of a group.
 
     Args:

@@ -24,10 +24,10 @@ from segue_worker.mapping.undefined import UNDEFINED
 
 Values = Literal["repair", "refuse", "keep"]
 """What a destination does with values that Loops refuses. `refuse`: what would be left out makes a dead letter."""
-Fate = Literal["repaired", "left out", "noticed"]
+RepairFate = Literal["repaired", "left out", "noticed"]
 
 
-class Rule(NamedTuple):
+class RepairRule(NamedTuple):
     """What Loops does not take, and what is done about it.
 
     Attributes:
@@ -36,7 +36,7 @@ class Rule(NamedTuple):
         source: the heading of docs/loops.md that says so.
     """
 
-    fate: Fate
+    fate: RepairFate
     why: str
     source: str
 
@@ -44,26 +44,26 @@ class Rule(NamedTuple):
 _MAX_LENGTH: Final = 500
 """Characters that the JSON text of a key or value may have, with its quotes."""
 
-RULES: Final[Mapping[str, Rule]] = MappingProxyType(
+RULES: Final[Mapping[str, RepairRule]] = MappingProxyType(
     {
-        "long": Rule("left out", f"the value is longer than {_MAX_LENGTH} characters, quotes included", "bodies"),
-        "long key": Rule("left out", f"the key is longer than {_MAX_LENGTH} characters, quotes included", "bodies"),
-        "reserved": Rule("left out", "Loops keeps this name for itself", "bodies"),
-        "address": Rule("left out", "it is no email address", "bodies"),
-        "object": Rule("left out", "a property cannot hold an object; @flatten or @json in the mapping keeps it", "properties"),
-        "list": Rule("left out", "a property cannot hold a list; @json in the mapping keeps it", "properties"),
-        "text": Rule("repaired", "Loops holds text here: written as text", "properties"),
-        "boolean": Rule("repaired", "Loops holds true or false here: made so from text", "properties"),
-        "no boolean": Rule("left out", "Loops holds only true or false here", "properties"),
-        "no text": Rule("left out", "Loops wants text here", "properties"),
-        "date": Rule("repaired", "a date in a form that Loops does not document: written in one that it does", "properties"),
-        "unit": Rule("repaired", "a date whose number is not of milliseconds: turned into these", "properties"),
-        "no date": Rule("left out", "Loops holds a date here, and it is none", "properties"),
-        "seconds": Rule("noticed", "looks like a date in seconds; for a date, Loops wants milliseconds", "properties"),
-        "unknown": Rule("noticed", "Loops does not know it", "properties"),
-        "no object": Rule("left out", "Loops wants an object here", "events"),
-        "choices": Rule("repaired", "mailing lists are an object of true and false: written so", "mailing-lists"),
-        "lists": Rule("left out", "a mailing list is joined by true and left by false, nothing else", "mailing-lists"),
+        "long": RepairRule("left out", f"the value is longer than {_MAX_LENGTH} characters, quotes included", "bodies"),
+        "long key": RepairRule("left out", f"the key is longer than {_MAX_LENGTH} characters, quotes included", "bodies"),
+        "reserved": RepairRule("left out", "Loops keeps this name for itself", "bodies"),
+        "address": RepairRule("left out", "it is no email address", "bodies"),
+        "object": RepairRule("left out", "a property cannot hold an object; @flatten or @json in the mapping keeps it", "properties"),
+        "list": RepairRule("left out", "a property cannot hold a list; @json in the mapping keeps it", "properties"),
+        "text": RepairRule("repaired", "Loops holds text here: written as text", "properties"),
+        "boolean": RepairRule("repaired", "Loops holds true or false here: made so from text", "properties"),
+        "no boolean": RepairRule("left out", "Loops holds only true or false here", "properties"),
+        "no text": RepairRule("left out", "Loops wants text here", "properties"),
+        "date": RepairRule("repaired", "a date in a form that Loops does not document: written in one that it does", "properties"),
+        "unit": RepairRule("repaired", "a date whose number is not of milliseconds: turned into these", "properties"),
+        "no date": RepairRule("left out", "Loops holds a date here, and it is none", "properties"),
+        "seconds": RepairRule("noticed", "looks like a date in seconds; for a date, Loops wants milliseconds", "properties"),
+        "unknown": RepairRule("noticed", "Loops does not know it", "properties"),
+        "no object": RepairRule("left out", "Loops wants an object here", "events"),
+        "choices": RepairRule("repaired", "mailing lists are an object of true and false: written so", "mailing-lists"),
+        "lists": RepairRule("left out", "a mailing list is joined by true and left by false, nothing else", "mailing-lists"),
     }
 )  # fmt: skip
 """All that Segue does about values, by name. The names are kept in the log."""
@@ -81,7 +81,7 @@ class Repair(NamedTuple):
     rule: str
 
     @property
-    def fate(self) -> Fate:
+    def fate(self) -> RepairFate:
         """What became of the value."""
         return RULES[self.rule].fate
 

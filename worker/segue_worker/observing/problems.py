@@ -17,7 +17,7 @@ NEARLY_FULL: Final = 0.9
 KINDS: Final = ("orphaned", "paused", "stalled", "nearly full", "dead letters")
 
 
-class Problem(NamedTuple):
+class Trouble(NamedTuple):
     """What is wrong with a destination.
 
     Attributes:
@@ -29,7 +29,7 @@ class Problem(NamedTuple):
     text: str
 
 
-def find_problems(redis: "Redis", known: KnownDestinations, statuses: Mapping[str, Status]) -> dict[str, list[Problem]]:
+def find_problems(redis: "Redis", known: KnownDestinations, statuses: Mapping[str, Status]) -> dict[str, list[Trouble]]:
     """The problems of each destination that has any; destinations and problems with the worst first.
 
     Raises:
@@ -49,7 +49,7 @@ def find_problems(redis: "Redis", known: KnownDestinations, statuses: Mapping[st
             _nearly_full(name, status.pending, limit),
             f"destination {name!r}: {status.dead:,} dead letters; see segue dead list {name}" if status.dead else None,
         )
-        problems = [Problem(kind, text) for kind, text in zip(KINDS, texts, strict=True) if text]
+        problems = [Trouble(kind, text) for kind, text in zip(KINDS, texts, strict=True) if text]
         if problems:
             found[name] = problems
     return dict(sorted(found.items(), key=lambda item: KINDS.index(item[1][0].kind)))

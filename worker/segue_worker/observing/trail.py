@@ -9,7 +9,7 @@ from segue_worker.observing.status import utc_text_ms
 
 EventState = Literal["pending", "parked", "delivered", "filtered", "duplicate", "dead", "settled", "moved"]
 """`moved`: to another destination, which knows what became of it; `settled`: it was settled within the dedupe window, but the log no longer says how."""
-What = Literal[
+StepKind = Literal[
     "enqueued", "interrupted", "attempt", "delivered", "parked", "dead", "apart", "unchanged", "filtered", "duplicate",
     "failed", "replayed", "pending", "settled", "value", "moved", "arrived",
 ]  # fmt: skip
@@ -25,7 +25,7 @@ class TrailStep:
         details: what else is known of it.
     """
 
-    what: What
+    what: StepKind
     at: int | None
     details: dict[str, Any] = field(default_factory=dict)
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from segue_worker.mapping.why_filtered import EVERY_MAPPING
 from segue_worker.masking import plain_answer
 from segue_worker.observing.preview import DISABLED
-from segue_worker.observing.trail import TrailStep, What
+from segue_worker.observing.trail import StepKind, TrailStep
 
 
 def describe(step: TrailStep, moment: Callable[[str], str] = str) -> str:
@@ -67,7 +67,7 @@ def _merged(details: dict[str, Any]) -> str:
     return f" (one request with {', '.join(details['merged_with'])})" if details.get("merged_with") else ""
 
 
-_WORDS: Final[dict[What, Callable[[dict[str, Any]], str]]] = {
+_WORDS: Final[dict[StepKind, Callable[[dict[str, Any]], str]]] = {
     "enqueued": lambda _: "enqueued",
     "interrupted": lambda details: interruption(details["times"]),
     "attempt": _attempt,

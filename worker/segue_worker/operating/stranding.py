@@ -22,7 +22,7 @@ from segue_worker.outbox.plan import Plan, Rule
 LOOKED_AT: Final = 200_000
 """Waiting events, and dead letters, looked at of each destination."""
 
-What = Literal["orphaned", "disabled", "begun", "waiting", "dead", "parked", "moved"]
+FindingKind = Literal["orphaned", "disabled", "begun", "waiting", "dead", "parked", "moved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class LiveFinding:
 
     destination: str
     mapping: str
-    what: What
+    what: FindingKind
     count: int
     text: str
 
@@ -86,7 +86,7 @@ def _at(redis: "Redis", workers: Workers, destination: Destination) -> Iterator[
     in_use = {rule.mapping for rule in plan.rules if rule.enabled}
     versions = [version for version in workers.plans(destination.name) if version not in {"", plan.version}]
     running = [each for each in read_plans(redis, [keys.plan + version for version in versions]) if each]
-    counts: Counter[tuple[What, str]] = Counter()
+    counts: Counter[tuple[FindingKind, str]] = Counter()
     parked = _parked(redis, keys)
     for waiting, frozen in islice(_waiting(redis, keys, parked), LOOKED_AT):
         counts.update(_of_event(waiting, plan, running[:1], in_use | frozen))
@@ -101,7 +101,7 @@ def _at(redis: "Redis", workers: Workers, destination: Destination) -> Iterator[
         yield LiveFinding(destination.name, mapping, what, count, _TEXTS[what].format(count=count, mapping=mapping))
 
 
-_TEXTS: Final[dict[What, str]] = {
+_TEXTS: Final[dict[FindingKind, str]] = {
     "begun": "{count:,} events were begun with the mapping {mapping!r}, which is gone: they would become dead letters",
     "waiting": "{count:,} waiting events would no longer go to the mapping {mapping!r}, and to none in its place",
     "moved": "{count:,} waiting events would no longer go to the mapping {mapping!r}, but to another",
@@ -124,14 +124,14 @@ def _waiting(redis: "Redis", keys: Keys, parked: dict[bytes, tuple[Ref, ...]]) -
             yield read_entry(raw), {ref.mapping for ref in parked.get(contact, ()) if ref.event == place}
 
 
-def _of_event(waiting: Waiting, plan: Plan, running: list[Plan], in_use: set[str]) -> set[tuple[What, str]]:
+def _of_event(waiting: Waiting, plan: Plan, running: list[Plan], in_use: set[str]) -> set[tuple[FindingKind, str]]:
     """What would become of one event by another plan than the running one, mapping by mapping."""
     if waiting.event is None:
         return set()
     if waiting.only is not None:
         return {("begun", name) for name in waiting.only if name not in in_use and name not in waiting.done}
     event, after = waiting.event, plan.takes(waiting.event)
-    found: set[tuple[What, str]] = set()
+    found: set[tuple[FindingKind, str]] = set()
     for before in (each.takes(event) for each in running):
         names = {rule.mapping for rule in after}
         fewer = {action for action in _actions(before) if _actions(before)[action] > _actions(after)[action]}

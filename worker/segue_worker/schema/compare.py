@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from segue_worker.schema.known import Known
 from segue_worker.schema.sent import FULL, KeyKind, SentKey, inside, key_of
 
-Status = Literal["ok", "unknown", "type differs", "not asked"]
+Standing = Literal["ok", "unknown", "type differs", "not asked"]
 FITS: Final = {"string": "sd", "number": "nm", "boolean": "b", "date": "dm"}
 """Loops's type → letters of `SentKey.types` that it takes (docs/loops.md#properties)."""
 _NAMED: Final = {"s": "string", "d": "date", "n": "number", "m": "number", "b": "boolean"}
@@ -37,7 +37,7 @@ class Row:
     event: str
     sent_type: str
     loops_type: str
-    status: Status
+    status: Standing
     last_sent: int
     times: int
     mapping: str
@@ -80,7 +80,7 @@ def _row(key: str, entry: SentKey, types: Mapping[str, str], asked: set[str]) ->
     kinds: dict[str, KeyKind] = {"p": "property", "l": "list", "e": "event"}
     kind, (event, inner, name) = kinds[key[0]], key[1:].partition("\n")
     loops_type = types.get(key, "")
-    status: Status = "ok"
+    status: Standing = "ok"
     if (f"e{event}{inner}" if kind == "event" else key[0]) not in asked:
         status = "not asked"
     elif key not in types:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Test = Literal["=", "<", "<=", ">", ">=", "contains", "starts", "ends"]
+Comparison = Literal["=", "<", "<=", ">", ">=", "contains", "starts", "ends"]
 
 
 class UnreadableError(Exception):
@@ -21,7 +21,7 @@ class Atom:
     """One comparison: of the value at a path with a text, a number, true, false or null."""
 
     path: str
-    test: Test
+    test: Comparison
     value: str | float | bool | None
 
 
@@ -29,18 +29,18 @@ class Atom:
 class Not:
     """The opposite."""
 
-    inner: "Node"
+    inner: "Expression"
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Compound:
     """All (`and`) or any (`or`) of several."""
 
     conditional: Literal["and", "or"]
-    members: "tuple[Node, ...]"
+    members: "tuple[Expression, ...]"
 
 
-Node = Atom | Not | Group
+Expression = Atom | Not | Compound
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:
@@ -58,11 +58,11 @@ _GLOB: Final = re.compile(r"[*?\[\]\\]")
 _DEEPEST: Final = 50
 _SHOWN: Final = 40
 
-Token = tuple[str, str]
+FilterToken = tuple[str, str]
 """Kind and text; of a text without its quotes."""
 
 
-def read_condition(text: str) -> Node | None:
+def read_condition(text: str) -> Expression | None:
     """Read a condition; None stands for `all`, which holds for every event.
 
     Raises:
@@ -73,7 +73,7 @@ def read_condition(text: str) -> Node | None:
     return _Reader(list(_tokens(text))).whole()
 
 
-def _tokens(text: str) -> Iterator[Token]:
+def _tokens(text: str) -> Iterator[FilterToken]:
     at = 0
     while True:
         found = _TOKEN.match(text, at)
@@ -87,20 +87,20 @@ def _tokens(text: str) -> Iterator[Token]:
 
 
 class _Reader:
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[FilterToken]) -> None:
         self._tokens = tokens
         self._at = 0
 
-    def whole(self) -> Node:
+    def whole(self) -> Expression:
         node = self._level(0)
         if self._peek()[0] != "end":
             raise self._error()
         return node
 
-    def _peek(self) -> Token:
+    def _peek(self) -> FilterToken:
         return self._tokens[self._at]
 
-    def _take(self) -> Token:
+    def _take(self) -> FilterToken:
         token = self._tokens[self._at]
         self._at = min(self._at + 1, len(self._tokens) - 1)
         return token
@@ -121,7 +121,7 @@ class _Reader:
             f"its condition cannot be read from {text[:_SHOWN]!r} on" if text else "its condition is cut short"
         )
 
-    def _level(self, depth: int) -> Node:
+    def _level(self, depth: int) -> Expression:
         if depth > _DEEPEST:
             raise UnreadableError("its condition is nested too deep")
         members, conditionals = [self._term(depth)], set()
@@ -134,9 +134,9 @@ class _Reader:
             )
         if not conditionals:
             return members[0]
-        return Group("or" if "or" in conditionals else "and", tuple(members))
+        return Compound("or" if "or" in conditionals else "and", tuple(members))
 
-    def _term(self, depth: int) -> Node:
+    def _term(self, depth: int) -> Expression:
         if self._is_next("!"):
             if depth > _DEEPEST:
                 raise UnreadableError("its condition is nested too deep")
@@ -151,7 +151,7 @@ class _Reader:
         self._take()
         return self._function(word) if self._peek() == ("sign", "(") else self._comparison(word)
 
-    def _function(self, name: str) -> Node:
+    def _function(self, name: str) -> Expression:
         if name not in {"contains", "match"}:
             told = "which triggers do not have" if name in _FUNCTIONS else "which is no function"
             raise UnreadableError(f"its condition uses {name[:_SHOWN]}(), {told}")
@@ -164,7 +164,7 @@ class _Reader:
             raise UnreadableError(f"its condition uses {name}() on something other than a field and a text")
         return Atom(path, "contains", value) if name == "contains" else _matching(path, value)
 
-    def _comparison(self, path: str) -> Node:
+    def _comparison(self, path: str) -> Expression:
         if self._peek() == ("word", "in"):
             self._take()
             return self._membership(path)
@@ -180,16 +180,16 @@ class _Reader:
             raise UnreadableError(
                 f"its condition compares {path[:_SHOWN]} by {sign} with something other than a number"
             )
-        tests: dict[str, Test] = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
+        tests: dict[str, Comparison] = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
         return Atom(path, tests[sign], value)
 
-    def _membership(self, path: str) -> Node:
+    def _membership(self, path: str) -> Expression:
         self._expect("[")
-        members: list[Node] = [Atom(path, "=", self._value())]
+        members: list[Expression] = [Atom(path, "=", self._value())]
         while self._is_next(","):
             members.append(Atom(path, "=", self._value()))
         self._expect("]")
-        return Group("or", tuple(members))
+        return Compound("or", tuple(members))
 
     def _value(self) -> str | float | bool | None:
         kind, text = self._peek()
@@ -205,7 +205,7 @@ class _Reader:
         return value
 
 
-def _matching(path: str, pattern: str) -> Node:
+def _matching(path: str, pattern: str) -> Expression:
     """A glob as a test that triggers have: `*` at one end, at both, or nowhere."""
     inner = pattern.strip("*")
     if _GLOB.search(inner):
@@ -213,5 +213,5 @@ def _matching(path: str, pattern: str) -> Node:
             f"its condition uses the pattern {pattern[:_SHOWN]!r}; match() of a trigger knows one * at an end"
         )
     starts, ends = pattern.startswith("*"), pattern.endswith("*")
-    test: Test = "contains" if starts and ends else "ends" if starts else "starts" if ends else "="
+    test: Comparison = "contains" if starts and ends else "ends" if starts else "starts" if ends else "="
     return Atom(path, test, inner)

@@ -13,7 +13,7 @@ from segue_worker.errors import TriggerError
 from segue_worker.mapping import compile_trigger
 from segue_worker.mapping.trigger.conditions import Condition, ConditionGroup
 from segue_worker.mapping.trigger.parser import parse
-from segue_worker.segment_import.filter_language import Atom, Group, Node, Not, UnreadableError, read_condition
+from segue_worker.segment_import.filter_language import Atom, Compound, Expression, Not, UnreadableError, read_condition
 from segue_worker.segment_import.model import ExportedFilter
 
 Term = tuple[Atom, bool]
@@ -107,7 +107,7 @@ def _known(conditions: ConditionGroup) -> dict[str, str | None]:
     return known
 
 
-def _clauses(node: Node, wanted: bool, known: Mapping[str, str | None]) -> list[Clause]:  # noqa: FBT001 - a literal's sign
+def _clauses(node: Expression, wanted: bool, known: Mapping[str, str | None]) -> list[Clause]:  # noqa: FBT001 - a literal's sign
     """What must hold for a condition to hold, or not to: all of the clauses, one literal of each.
 
     No clause at all holds always, one without literals never.
@@ -115,7 +115,7 @@ def _clauses(node: Node, wanted: bool, known: Mapping[str, str | None]) -> list[
     match node:
         case Not(inner):
             return _clauses(inner, not wanted, known)
-        case Group(conditional, members):
+        case Compound(conditional, members):
             parts = [_clauses(member, wanted, known) for member in members]
             if (conditional == "and") == wanted:
                 return _simplified([clause for part in parts for clause in part])

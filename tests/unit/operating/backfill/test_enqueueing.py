@@ -10,7 +10,7 @@ from fakeredis import FakeRedis
 from segue_producer import Producer
 from segue_producer.errors import OutboxFull, OutboxUnavailable
 from segue_producer.events import Prepared
-from segue_worker.operating.backfill import Backfill, EventFile, Totals
+from segue_worker.operating.backfill import Backfill, EventFile, LineTotals
 
 
 class FakeProducer(Producer):
@@ -44,7 +44,7 @@ def producer() -> FakeProducer:
 
 def run(
     producer: FakeProducer, redis: FakeRedis, lines: Sequence[str], *, name: str = "/a/file", options: str = ""
-) -> Totals:
+) -> LineTotals:
     def sleep(_: float) -> None:
         producer.room += 100
 
@@ -56,9 +56,9 @@ def run(
 
 
 def test_all_is_enqueued_once(producer: FakeProducer, redis: FakeRedis) -> None:
-    assert run(producer, redis, LINES) == Totals(lines=1200, enqueued=1200)
+    assert run(producer, redis, LINES) == LineTotals(lines=1200, enqueued=1200)
     assert producer.got == IDS
-    assert run(producer, redis, LINES) == Totals(lines=1200, skipped=1200)
+    assert run(producer, redis, LINES) == LineTotals(lines=1200, skipped=1200)
     assert producer.got == IDS
 
 
@@ -67,13 +67,13 @@ def test_it_goes_on_where_it_stopped(producer: FakeProducer, redis: FakeRedis) -
     with pytest.raises(OutboxUnavailable):
         run(producer, redis, LINES)
     producer.away_after = 10**9
-    assert run(producer, redis, LINES) == Totals(lines=1200, enqueued=700, skipped=500)
+    assert run(producer, redis, LINES) == LineTotals(lines=1200, enqueued=700, skipped=500)
     assert producer.got == IDS
 
 
 def test_what_was_added_is_enqueued(producer: FakeProducer, redis: FakeRedis) -> None:
     run(producer, redis, [*LINES[:1000], ""])
-    assert run(producer, redis, LINES) == Totals(lines=1200, enqueued=200, skipped=1000)
+    assert run(producer, redis, LINES) == LineTotals(lines=1200, enqueued=200, skipped=1000)
     assert producer.got == IDS
 
 
@@ -87,8 +87,8 @@ def test_another_file_or_another_use_of_it_begins_at_the_beginning(
 
 def test_a_file_that_begins_otherwise_is_read_from_its_beginning(producer: FakeProducer, redis: FakeRedis) -> None:
     run(producer, redis, LINES)
-    assert run(producer, redis, ['{"userId": "new"}', *LINES]) == Totals(lines=1201, enqueued=1201)
-    assert run(producer, redis, LINES[:10]) == Totals(lines=10, enqueued=10)
+    assert run(producer, redis, ['{"userId": "new"}', *LINES]) == LineTotals(lines=1201, enqueued=1201)
+    assert run(producer, redis, LINES[:10]) == LineTotals(lines=10, enqueued=10)
 
 
 def test_a_pipe_is_read_from_its_beginning(producer: FakeProducer, redis: FakeRedis) -> None:
@@ -99,10 +99,10 @@ def test_a_pipe_is_read_from_its_beginning(producer: FakeProducer, redis: FakeRe
 
 def test_a_full_outbox_is_waited_for_and_nobody_is_enqueued_twice(producer: FakeProducer, redis: FakeRedis) -> None:
     producer.room = 120
-    assert run(producer, redis, LINES) == Totals(lines=1200, enqueued=1200)
+    assert run(producer, redis, LINES) == LineTotals(lines=1200, enqueued=1200)
     assert producer.got == IDS
 
 
 def test_what_is_invalid_is_named_and_counted(producer: FakeProducer, redis: FakeRedis) -> None:
     totals = run(producer, redis, ["nonsense", *LINES, "{}"])
-    assert totals == Totals(lines=1202, enqueued=1200, invalid=2)
+    assert totals == LineTotals(lines=1202, enqueued=1200, invalid=2)

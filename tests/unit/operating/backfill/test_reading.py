@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue_worker.operating.backfill import ColumnsError, EventFile, Record
+from segue_worker.operating.backfill import ColumnsError, EventFile, FileRow
 
 IDENTIFY = {"type": "identify"}
 
 
 def read(
     text: str | bytes, *, as_csv: bool = True, types: dict[str, str] | None = None, **defaults: str
-) -> list[Record]:
+) -> list[FileRow]:
     raw = text if isinstance(text, bytes) else text.encode()
     return list(EventFile(io.BytesIO(raw), as_csv=as_csv, defaults=IDENTIFY | defaults, types=types))
 
 
-def events(records: list[Record]) -> list[dict[str, Any]]:
+def events(records: list[FileRow]) -> list[dict[str, Any]]:
     found = [json.loads(record.event.json) for record in records if record.event]
     return [{name: value for name, value in event.items() if name not in {"timestamp", "messageId"}} for event in found]
 

@@ -20,7 +20,7 @@ _NARROW_SPACE: Final = "\u202f"
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class BrokenDownTime:
     """A moment, as the clock and the calendar of one time zone show it.
 
     Attributes:
@@ -66,31 +66,31 @@ class Moment:
         return self.clock[0] % 12 or 12
 
 
-def _week(moment: Moment, first_weekday: int) -> int:
+def _week(moment: BrokenDownTime, first_weekday: int) -> int:
     return (moment.day_of_year - 1 - (moment.weekday - first_weekday) % 7 + 7) // 7
 
 
-def _ordinal(moment: Moment) -> str:
+def _ordinal(moment: BrokenDownTime) -> str:
     day = moment.date[2]
     return "th" if day in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
 
 
-def _offset(moment: Moment, flags: str) -> str:
+def _offset(moment: BrokenDownTime, flags: str) -> str:
     hours, minutes = divmod(abs(moment.offset), 60)
     return f"{'-' if moment.offset < 0 else '+'}{hours:02d}{':' if ':' in flags else ''}{minutes:02d}"
 
 
-def _date(moment: Moment) -> str:
+def _date(moment: BrokenDownTime) -> str:
     year, month, day = moment.date
     return f"{month}/{day}/{year}"
 
 
-def _clock(moment: Moment) -> str:
+def _clock(moment: BrokenDownTime) -> str:
     hour, minute, second = moment.clock
     return f"{moment.hour_of_half}:{minute:02d}:{second:02d}{_NARROW_SPACE}{'AM' if hour < 12 else 'PM'}"  # noqa: PLR2004 - noon
 
 
-_CODES: Final[Mapping[str, Callable[[Moment], str | int]]] = {
+_CODES: Final[Mapping[str, Callable[[BrokenDownTime], str | int]]] = {
     "a": lambda moment: _WEEKDAYS[moment.weekday][:3],
     "A": lambda moment: _WEEKDAYS[moment.weekday],
     "b": lambda moment: _MONTHS[moment.date[1] - 1][:3],
@@ -129,7 +129,7 @@ _WIDTHS: Final[Mapping[str, int]] = {**dict.fromkeys("CdeHIklmMSUWy", 2), "j": 3
 _PADDED_WITH_SPACES: Final = frozenset("aAbBceklpP")
 
 
-def strftime(moment: Moment, template: str, meter: Meter) -> str:
+def strftime(moment: BrokenDownTime, template: str, meter: Meter) -> str:
     """Fill a template of `%` directives. Unknown ones stay as they are.
 
     Raises:

@@ -75,7 +75,7 @@ class MetricsReading:
     enabled: bool
 
 
-Values = Iterable[tuple[tuple[str, ...], float]]
+Samples = Iterable[tuple[tuple[str, ...], float]]
 """Values of the further labels, and the number."""
 
 
@@ -196,7 +196,7 @@ def _cumulative(histogram: Histogram) -> list[Any]:
     return buckets
 
 
-def _values(entry: Entry, reading: MetricsReading) -> Values:
+def _values(entry: Entry, reading: MetricsReading) -> Samples:
     """What a counter or a gauge shows."""
     if entry.counters:
         counters = {**reading.measures, **reading.status.counters}
@@ -206,12 +206,12 @@ def _values(entry: Entry, reading: MetricsReading) -> Values:
     return VALUES[entry.name](reading)
 
 
-def _paused(reading: MetricsReading) -> Values:
+def _paused(reading: MetricsReading) -> Samples:
     pause = reading.status.paused
     return [((str(kind),), int(pause is not None and pause.kind == kind)) for kind in PauseKind]
 
 
-def _pause_ends(reading: MetricsReading) -> Values:
+def _pause_ends(reading: MetricsReading) -> Samples:
     pause = reading.status.paused
     return [((), pause.until / 1000)] if pause and pause.until is not None else []
 
@@ -220,7 +220,7 @@ def _unknown(sent: bytes | None, known: bytes | None) -> list[Row]:
     return faults(compare(sent_from(sent), Known.from_json(known)))
 
 
-def _unknown_names(reading: MetricsReading) -> Values:
+def _unknown_names(reading: MetricsReading) -> Samples:
     if not reading.unknown:
         yield ("", "", ""), 0
     for row in reading.unknown[:_NAMES_MOST]:
@@ -230,23 +230,23 @@ def _unknown_names(reading: MetricsReading) -> Values:
         yield ("", "", ""), len(reading.unknown) - _NAMES_MOST
 
 
-def _mappings(reading: MetricsReading) -> Values:
+def _mappings(reading: MetricsReading) -> Samples:
     for mapping, counts in mapping_counts(reading.measures).items():
         for outcome, count in counts.items():
             yield (mapping, outcome), count
 
 
-def _drain(reading: MetricsReading) -> Values:
+def _drain(reading: MetricsReading) -> Samples:
     drains = reading.status.drain_s(reading.settings.get("rate_limit"))
     return [((lane,), seconds) for lane, seconds in drains.items() if seconds is not None]
 
 
-def _after(prefix: str, counts: Mapping[str, int]) -> Values:
+def _after(prefix: str, counts: Mapping[str, int]) -> Samples:
     """The counts whose names begin so, by the rest of the name."""
     return [((name.removeprefix(prefix),), count) for name, count in sorted(counts.items()) if name.startswith(prefix)]
 
 
-def _tracked(reading: Installation) -> Values:
+def _tracked(reading: Installation) -> Samples:
     counts = reading.tracking
     discarded = counts.get("discarded", 0)
     yield ("accepted",), counts.get("accepted", 0)
@@ -255,7 +255,7 @@ def _tracked(reading: Installation) -> Values:
     yield ("no_action",), sum(count for name, count in counts.items() if name.startswith("dropped_"))
 
 
-VALUES: Final[dict[str, Callable[[MetricsReading], Values]]] = {
+VALUES: Final[dict[str, Callable[[MetricsReading], Samples]]] = {
     "segue_pending_events_limit": lambda reading: [((), reading.settings.get("max_pending", DEFAULT_MAX_PENDING))],
     "segue_lane_pending_events": lambda reading: [
         ((lane,), status.pending) for lane, status in reading.status.lanes.items()
@@ -281,7 +281,7 @@ VALUES: Final[dict[str, Callable[[MetricsReading], Values]]] = {
     "segue_rejected_events_total": lambda reading: _after(f"{REJECTED}:", reading.measures),
 }
 """Where the other metrics of a destination come from."""
-EVERYWHERE: Final[dict[str, Callable[[Installation], Values]]] = {
+EVERYWHERE: Final[dict[str, Callable[[Installation], Samples]]] = {
     "segue_workers": lambda reading: [((), reading.workers)],
     "segue_sweep_age_seconds": lambda reading: [((), math.inf if reading.swept_s_ago is None else reading.swept_s_ago)],
     "segue_tracking_api_requests_total": lambda reading: [((), reading.tracking.get("requests", 0))],

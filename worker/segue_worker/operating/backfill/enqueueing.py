@@ -14,7 +14,7 @@ from segue_producer import Producer
 from segue_producer.errors import OutboxFull
 from segue_producer.events import Prepared
 from segue_producer.lanes import Lane
-from segue_worker.operating.backfill.reading import EventFile, Record
+from segue_worker.operating.backfill.reading import EventFile, FileRow
 
 KEY: Final = "segue:backfill:"
 KEPT_S: Final = 7 * 24 * 3600
@@ -25,7 +25,7 @@ _PATIENCE_S: Final = 3600.0
 
 
 @dataclass
-class Totals:
+class LineTotals:
     """What became of the lines of a file.
 
     Attributes:
@@ -73,9 +73,9 @@ class Backfill:
         self._lane = lane
         self._waits = waits
         self._sleep = sleep
-        self.totals = Totals()
+        self.totals = LineTotals()
 
-    def enqueue(self, file: EventFile, *, name: str, options: str) -> Iterator[Sequence[Record]]:
+    def enqueue(self, file: EventFile, *, name: str, options: str) -> Iterator[Sequence[FileRow]]:
         """Enqueue a file's events, and yield what is wrong with it, batch by batch.
 
         Args:

@@ -22,7 +22,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _LONG: Final = re.compile(rb"\d{19}")
 
 
-class Record(NamedTuple):
+class FileRow(NamedTuple):
     """An event of the file, or what is wrong there.
 
     Attributes:
@@ -92,10 +92,10 @@ class EventFile:
         self._hash, self.offset, self.line = known, offset, line
         return True
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[FileRow]:
         yield from self._rows() if self._columns else self._json_lines()
 
-    def _json_lines(self) -> Iterator[Record]:
+    def _json_lines(self) -> Iterator[FileRow]:
         for raw in self._lines():
             if not raw.strip():
                 continue
@@ -103,15 +103,15 @@ class EventFile:
                 # orjson reads an integer of more than 64 bits as the nearest double, and an id must keep its digits.
                 fields = json.loads(raw, parse_int=read_integer) if _LONG.search(raw) else orjson.loads(raw)
                 if isinstance(fields, dict):
-                    yield Record(self.line, self._prepared({**self._defaults, **fields}, raw.strip()))
+                    yield FileRow(self.line, self._prepared({**self._defaults, **fields}, raw.strip()))
                 else:
-                    yield Record(self.line, None, "not an event: it is not a JSON object")
+                    yield FileRow(self.line, None, "not an event: it is not a JSON object")
             except InvalidEvent as error:
-                yield Record(self.line, None, str(error).removeprefix("event: "))
+                yield FileRow(self.line, None, str(error).removeprefix("event: "))
             except (ValueError, RecursionError) as error:
-                yield Record(self.line, None, f"not an event: {error}")
+                yield FileRow(self.line, None, f"not an event: {error}")
 
-    def _rows(self) -> Iterator[Record]:
+    def _rows(self) -> Iterator[FileRow]:
         columns = self._columns
         while columns:
             line = self.line + 1
@@ -119,13 +119,13 @@ class EventFile:
                 row = next(self._reader)
                 if row:
                     content = "\x1f".join(row).encode("utf-8", "surrogateescape")
-                    yield Record(line, self._prepared(columns.event(row, self._defaults), content))
+                    yield FileRow(line, self._prepared(columns.event(row, self._defaults), content))
             except StopIteration:
                 return
             except InvalidEvent as error:
-                yield Record(line, None, str(error).removeprefix("event: "))
+                yield FileRow(line, None, str(error).removeprefix("event: "))
             except (ValueError, csv.Error) as error:
-                yield Record(line, None, str(error))
+                yield FileRow(line, None, str(error))
 
     def _prepared(self, fields: dict[str, Any], content: bytes) -> Prepared:
         """The event, with a messageId made of its content where it has none: read again, it has the same one."""

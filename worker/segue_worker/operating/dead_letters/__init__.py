@@ -3,7 +3,7 @@
 from segue_worker.operating.dead_letters.choosing import Chooser, History
 from segue_worker.operating.dead_letters.dropping import drop, trim
 from segue_worker.operating.dead_letters.filtering import Filter, parse_since
-from segue_worker.operating.dead_letters.grouping import Cause, Group, grouped
+from segue_worker.operating.dead_letters.grouping import Cause, LettersOfCause, grouped
 from segue_worker.operating.dead_letters.index import Indexed, LetterIndex
 from segue_worker.operating.dead_letters.reading import in_order, matching, read_letters
 from segue_worker.operating.dead_letters.replaying import NotReplayable, Replay, Replayed, prepare_replay, replay
@@ -12,10 +12,10 @@ __all__ = [
     "Cause",
     "Chooser",
     "Filter",
-    "Group",
     "History",
     "Indexed",
     "LetterIndex",
+    "LettersOfCause",
     "NotReplayable",
     "Replay",
     "Replayed",

@@ -60,7 +60,7 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class LettersOfCause:
     """The letters of one cause.
 
     Attributes:
@@ -116,14 +116,14 @@ class Causes:
         return self._said[text]
 
 
-def grouped(letters: Iterable[tuple[str, float, Cause]]) -> list[Group]:
+def grouped(letters: Iterable[tuple[str, float, Cause]]) -> list[LettersOfCause]:
     """Letters by their causes: id, unix ms and cause of each, oldest first. The largest group comes first."""
-    found: dict[int, Group] = {}
+    found: dict[int, LettersOfCause] = {}
     for name, at, cause in letters:
         # `Causes` makes one object of each cause.
         group = found.get(id(cause))
         if group is None:
-            group = found[id(cause)] = Group(cause)
+            group = found[id(cause)] = LettersOfCause(cause)
         group.ids.append(name)
         group.times.append(at)
     return sorted(found.values(), key=lambda group: -len(group.ids))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from segue_worker.mapping.javascript import text
 from segue_worker.mapping.limits import Meter
-from segue_worker.mapping.liquid.strftime import Moment, strftime
+from segue_worker.mapping.liquid.strftime import BrokenDownTime, strftime
 from segue_worker.mapping.liquid.values import is_nil, plain, shown
 from segue_worker.mapping.undefined import UNDEFINED
 from segue_worker.mapping.v8_dates import parse_v8_date
@@ -24,17 +24,17 @@ _SECONDS: Final = re.compile(r"[0-9]+\Z")
 _LATEST_MS: Final = 8.64e15
 
 
-def _moment(value: Any, zone: Any, meter: Meter) -> Moment | None:
+def _moment(value: Any, zone: Any, meter: Meter) -> BrokenDownTime | None:
     """Read a date (seconds, or a text that V8 accepts), and see it in a time zone (a name, or minutes behind UTC)."""
     milliseconds = _milliseconds(value, meter)
     if milliseconds is None or math.isnan(milliseconds) or abs(milliseconds) > _LATEST_MS:
         return None
     time = math.trunc(milliseconds)
     if isinstance(zone, str):
-        return Moment(time, _named_offset(zone, time), zone)
+        return BrokenDownTime(time, _named_offset(zone, time), zone)
     if isinstance(zone, (int, float)) and not isinstance(zone, bool):
-        return Moment(time, -int(zone), "")
-    return Moment(time)
+        return BrokenDownTime(time, -int(zone), "")
+    return BrokenDownTime(time)
 
 
 def _milliseconds(value: Any, meter: Meter) -> float | None:
