@@ -199,7 +199,7 @@ def hint_needed(answer: Sequence[int], destination: str) -> bool:
     taken, detail, *rest = answer
     if not taken:
         raise OutboxFull(
-            f"destination {destination!r}: {detail} events are pending, at most {rest[0]}; "
+            f"destination {destination!r}: events pending: {detail}, at most {rest[0]}; "
             "wait for the workers, or raise max_pending"
         )
     return bool(detail)
@@ -208,7 +208,7 @@ def hint_needed(answer: Sequence[int], destination: str) -> bool:
 def bad_address() -> EnqueueError:
     """The EnqueueError for a URL that is none of a Redis. It quotes nothing of it, since it may hold a password."""
     return OutboxUnavailable(
-        "the address of Redis is none, or has no valid port: write redis_url, or SEGUE_REDIS_URL, like "
+        "redis_url is not the URL of a Redis, or its port is not valid: write it, or SEGUE_REDIS_URL, like "
         "redis://localhost:6379/0, and special characters of a password as %23"
     )
 

@@ -114,7 +114,7 @@ class Keys:
         self.away = prefix + "away"
         """Sorted set: each contact that is claimed or parked → unix ms at which it waits again."""
         self.clock = prefix + "clock"
-        """The time of the last claim or sweep, by which a clock that was set back is noticed."""
+        """The time of the last claim, heartbeat or sweep, by which a clock that was set is noticed."""
         self.confirmed = prefix + "confirmed:"
         """Prefix; the bucket follows. Hash of packed digests of the last updates confirmed (`outbox/confirmed.lua`)."""
         self.lease = prefix + "lease"
@@ -155,8 +155,9 @@ class Keys:
         self.totals = prefix + "totals"
         """The same counters of all time."""
         self.measures = prefix + "measures"
-        """Hash, of all time: `enqueued`; histograms (`segue_worker.outbox.histogram`); and how often each
-        mapping fired, failed, and had an event before it (`segue_worker.delivery.journal`)."""
+        """Hash, of all time: what producers count (`enqueued`, `hints_failed`, `rejected:REASON`); histograms
+        (`segue_worker.outbox.histogram`); and how often each mapping fired or failed, of how many events
+        (`segue_worker.delivery.journal`)."""
         self.measured = prefix + "measured"
         """Hash: unix hour → unix ms and the counters of mappings at its beginning, as JSON; of the last day."""
         self.mappings = prefix + "mappings:"
@@ -164,7 +165,7 @@ class Keys:
         (`segue_worker.mapping.definition`)."""
         self.log = prefix + "log"
         """Stream: what became of events, newest last, about `LOG_ENTRIES` entries (`segue_worker.outbox.log_record`). It
-        holds messageIds and a digest of the contact, and nothing else of a person."""
+        holds messageIds and digests of the events' ids, and nothing else of a person."""
         self.because = prefix + "because"
         """Hash: digest → why events were filtered, as JSON; the log names the digest."""
         self.sent = prefix + "sent"

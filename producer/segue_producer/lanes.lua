@@ -35,8 +35,9 @@ local function wait_no_more(lanes, contact)
 end
 
 -- Lets a contact wait to whose outbox one event was added, which then has `length`; it keeps the place it has in its lane,
--- and the end of its claim or pause. `away` is the key of the zset, or false where nobody is. `mixed` says whether any contact is in bulk, in part or whole. Returns whether the contact waits where it did not before, and by how many the events
--- in bulk have become more.
+-- and the end of its claim or pause. `away` is the key of the zset, or false where nobody is. `mixed` says whether any
+-- contact is in bulk, in part or whole. Returns whether the contact waits where it did not before, and by how many the
+-- events in bulk have become more.
 local function join(lanes, away, contact, length, lane, mixed)
   local is_away = away and redis.call('ZSCORE', away, contact)
   if lane == 'bulk' then

@@ -257,7 +257,7 @@ class _ProcessClients:
             self._spare.append(connection)
             raise
         except BaseException:
-            # What was on its way there must not be taken for another call's answer.
+            # Its late reply would be taken for the next call's.
             connection.disconnect()
             raise
         self._spare.append(connection)

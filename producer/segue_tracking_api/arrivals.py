@@ -20,7 +20,7 @@ class Arriving(Protocol):
 
 
 class Arrivals:
-    """Those of one server.
+    """The requests that are arriving at one server.
 
     Args:
         limits: of the process.

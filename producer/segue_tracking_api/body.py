@@ -52,7 +52,8 @@ def decode(body: bytes | bytearray, encoding: str, *, limit: int) -> bytes | byt
 def parse(body: bytes | bytearray) -> dict[str, Any]:
     """Return the object that a body holds, whatever its Content-Type says.
 
-    Integers keep all their digits, since they may be ids. NaN and infinities are accepted, because old Python clients write them. In the outbox they become null.
+    Integers keep all their digits, since they may be ids. NaN and infinities are accepted, because old Python clients write
+    them; in the outbox they become null.
 
     Raises:
         RequestRefused: the body is not a JSON object in UTF-8.

@@ -23,7 +23,7 @@ class Origins:
 
         Args:
             origin: its header Origin, which only browsers send; "" where there is none.
-            host: its header Host. A page of the same host is no stranger.
+            host: its header Host. A page of the same host may always send.
         """
         if not origin or "*" in self._allowed or origin.lower() in self._allowed:
             return True

@@ -25,7 +25,7 @@ class WorkerProcess:
         directory: where its log is written.
         name: unique among the workers of a broker.
         beat: whether it sweeps too (`-B`).
-        concurrency: runs at once; as many as the application says when left out.
+        concurrency: threads for tasks; as many as the application says when left out.
         environ: further environment variables.
     """
 

@@ -35,7 +35,7 @@ LONGEST_TASK_S: Final = 120
 `segue.enqueue` needs."""
 SHUTDOWN_S: Final = 20
 """How much longer than a run and its last request a shutdown may take, since Redis may not answer."""
-CONCURRENT_RUNS: Final = 32
+TASK_THREADS: Final = 32
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +47,10 @@ app = celery_app("segue_worker", broker_url(), timeout=10.0, include=["segue_wor
 _ON_REDIS: Final = on_redis(broker_url())
 app.conf.update(
     worker_consumer="segue_worker.process.consumer:QuickConsumer",
-    # A run mostly waits: for a slot, or for Loops. Threads that share one event loop let one process serve many
-    # destinations at once. In a pool of two processes a third destination would have to wait.
+    # A task mostly just starts a run on the event loop, which all threads share. In a pool of processes each would have
+    # its own, and a run would hold up the other destinations of its process.
     worker_pool="threads",
-    worker_concurrency=CONCURRENT_RUNS,
+    worker_concurrency=TASK_THREADS,
     # It makes a record of each line of a traceback; with JSON what is printed is told as a whole.
     worker_redirect_stdouts=not logs.wants_json(),
     worker_prefetch_multiplier=1,

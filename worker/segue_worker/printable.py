@@ -15,6 +15,11 @@ _UNSEEN: Final = re.compile(
 """Characters that are not what they look like. Joiners stay: some scripts, and emoji, are written with them."""
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts, as in `1 event` or `1,200 events`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def visible(text: str) -> str:
     r"""The text on one line, with characters that cannot be seen spelled out, as `\n` and `\x1b`."""
     return _UNSEEN.sub(_spelled, text)

@@ -69,9 +69,7 @@ def enqueue(
     """
     task_id, besides = str(self.request.id), ""
     if more or unknown:
-        besides = (
-            f"the task takes events, destinations and lane, and was given {len(more) + len(unknown)} more arguments"
-        )
+        besides = f"the task takes events, destinations and lane; unknown arguments: {len(more) + len(unknown)}"
     elif lane not in LANE_NAMES:
         besides = "lane must be 'live' or 'bulk'"
     try:

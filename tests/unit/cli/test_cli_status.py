@@ -108,8 +108,8 @@ def test_only_destinations_with_a_problem_are_shown_the_worst_first(run: Run, re
     redis.set(Keys("beta").pending, 9)
     found = json.loads(run("status", "--problems", "--json").stdout)["destinations"]
     assert list(found) == ["loops", "beta"]
-    assert found["beta"]["problems"] == ["destination 'beta': 9 events are pending, and it takes 10 (max_pending)"]
-    assert "9 events are pending" in run("status", "--problems").stdout
+    assert found["beta"]["problems"] == ["destination 'beta': 9 events pending, and it takes 10 (max_pending)"]
+    assert "9 events pending" in run("status", "--problems").stdout
 
 
 def test_nothing_known_is_said(run: Run, redis: "Redis") -> None:

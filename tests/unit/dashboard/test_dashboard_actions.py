@@ -124,7 +124,7 @@ async def test_those_chosen_are_retried_and_no_others(
     answer = await visitor.post("/retries/now", {"destination": "loops", "handle": [*handles.values(), "unknown"]})
     assert answer.headers["location"] == "/retries?destination=loops&now=2&claimed=1&gone=1"
     said = (await visitor.get(answer.headers["location"])).text
-    assert "2 requests will be sent now. Of 1 request an attempt is already under way. Of 1 request nothing" in said
+    assert "2 requests will be sent now. Already being attempted: 1 request. No longer waiting (sent or given up): 1 request." in said
     assert redis.zrange(KEYS.due, 0, -1) == [b"u1", b"u3"]
     assert hints == ["loops"]
     answer = await visitor.post("/retries/now", {"destination": "loops"})

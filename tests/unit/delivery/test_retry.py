@@ -132,7 +132,7 @@ def test_a_request_at_fault_itself_is_tried_a_few_times_ever_more_rarely() -> No
 
     assert [decision(attempt) for attempt in (1, 2, 3)] == [Retry(wait, "403 No") for wait in (16, 32, 64)]
     assert decision(1, jitter=0.0) == Retry(OWN_FAULT_WAIT_S, "403 No")
-    because = f"refused {OWN_FAULT_ATTEMPTS} times, though Loops takes the API key: 403 No"
+    because = f"refused at attempt {OWN_FAULT_ATTEMPTS}, though Loops takes the API key: 403 No"
     assert decision(OWN_FAULT_ATTEMPTS) == Dead("refused", because)
     assert isinstance(decision(1, age=DAY_S), Retry)
     assert isinstance(decision(1, age=DAY_S + 1), Dead)

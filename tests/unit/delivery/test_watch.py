@@ -56,7 +56,7 @@ def test_the_breaker_wants_fifty_refused_requests_and_more_than_were_delivered(
         assert watch.trouble() is None
     watch.ended(refused=1)
     reason = (
-        f"Loops refused {refused} requests while {delivered} events were delivered; look at them with "
+        f"Loops refused {refused} requests and took only {delivered} events; look at them with "
         "`segue dead list`, correct the cause, then `segue resume`"
     )
     assert watch.trouble() == ((PauseKind.BREAKER, reason) if trips else None)

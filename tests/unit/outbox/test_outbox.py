@@ -358,7 +358,7 @@ async def test_a_paused_destination_gives_nothing_and_wants_no_hint(
 async def test_a_full_outbox_takes_nothing_of_a_batch(enqueue: Enqueue, redis: FakeAsyncRedis) -> None:
     await redis.hset(KEYS.settings, "max_pending", 2)
     await enqueue(("u1", "a"))
-    with pytest.raises(OutboxFull, match="1 events are pending, at most 2"):
+    with pytest.raises(OutboxFull, match="events pending: 1, at most 2"):
         await enqueue(("u1", "b"), ("u2", "c"))
     assert await redis.get(KEYS.pending) == b"1"
     assert await redis.llen(KEYS.outbox + "u1") == 1

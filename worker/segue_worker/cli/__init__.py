@@ -35,7 +35,7 @@ segue = CommandGroup(
         ),
         "enqueue": (
             "segue_worker.cli.enqueue:enqueue",
-            "Put the events of a file into the outbox, behind those of today.",
+            "Put the events of a file into the outbox, behind live events.",
         ),
         "init": ("segue_worker.cli.init:init", "Write a first configuration."),
         "import": (

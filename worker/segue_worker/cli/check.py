@@ -12,9 +12,9 @@ from redis import RedisError
 
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import counted, emit_json, emit_table, remark
+from segue_worker.cli.output import emit_json, emit_table, remark
 from segue_worker.config import Config, Inspection, inspect_config, json_schema
-from segue_worker.printable import visible
+from segue_worker.printable import counted, visible
 
 if TYPE_CHECKING:
     from segue_worker.config.problems import Problem
@@ -40,7 +40,7 @@ _REDIS_WAIT_S: Final = 2.0
 @click.option(
     "--live",
     is_flag=True,
-    help="Also ask Redis what waits, is parked or died that this configuration would strand or change.",
+    help="Also report what in Redis this configuration would strand or change.",
 )
 @redis_option
 def check(config: Path, *, as_json: bool, schema: bool, online: bool, live: bool, redis_url: str) -> None:  # noqa: PLR0913 - its options
@@ -49,9 +49,10 @@ def check(config: Path, *, as_json: bool, schema: bool, online: bool, live: bool
     Where it has problems, prints each with file, line, path and reason, and exits with 2. Otherwise prints the
     destinations with their mappings, and exits with 0. With --online, asks Loops about each API key of an enabled
     destination, and about the properties, mailing lists and events that its mappings spell out, within the team's rate
-    limit; and exits with 1 if Loops refuses a key, does not know a name, has it with another type, or does not answer. With --live, compares it with what is in Redis now and with
-    what workers run, and exits with 1 if something would not be sent any more, or could not be replayed: ask before a
-    deployment. What would only be sent by another mapping is told, and no reason to fail.
+    limit; and exits with 1 if Loops refuses a key, does not know a name, has it with another type, or does not answer.
+    With --live, compares it with what is in Redis now and with what workers run, and exits with 1 if something would not
+    be sent any more, or could not be replayed: ask before a deployment. What would only be sent by another mapping is
+    reported, but does not make it fail.
     """
     if schema:
         emit_json(json_schema())

@@ -34,7 +34,7 @@ _LOOKED_AT: Final = 100
 )
 @click.argument("person", metavar="USER_ID|EMAIL")
 @click.option(
-    "--destination", type=DESTINATION, metavar="NAME", help="At which one. Needed where the configuration has several."
+    "--destination", type=DESTINATION, metavar="NAME", help="The destination to ask. Needed where there are several."
 )
 @click.option("--reveal", is_flag=True, help="Show personal data instead of masking it.")
 @times_option

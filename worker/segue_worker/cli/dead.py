@@ -19,7 +19,7 @@ from segue_worker.cli.dead_options import Selection, Wanted, filter_options, loc
 from segue_worker.cli.dead_output import COLUMNS, details, page, row, summary
 from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.options import config_option, json_option, redis_option, times_option
-from segue_worker.cli.output import at_terminal, confirm, counted, emit, emit_json, emit_table, remark
+from segue_worker.cli.output import at_terminal, confirm, emit, emit_json, emit_table, remark
 from segue_worker.cli.store import choose, opened
 from segue_worker.config import Config
 from segue_worker.mapping import CompiledMapping
@@ -36,6 +36,7 @@ from segue_worker.operating.dead_letters import (
     read_letters,
     replay,
 )
+from segue_worker.printable import counted
 
 SHOWN: Final = 100
 """Letters in a table unless --limit says otherwise."""
@@ -143,7 +144,7 @@ def _selecting(command: Any) -> Any:
     type=click.Choice(LANE_NAMES),
     default="bulk",
     show_default=True,
-    help="live: before all bulk; bulk: behind what is live.",
+    help="live: before bulk events; bulk: behind live ones.",
 )
 @_selecting
 def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
@@ -161,9 +162,9 @@ def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
 
     The events go to the end of their contact's outbox, oldest first, with new Idempotency-Keys, and wait behind all that is
     live unless --lane says otherwise. They are sent for the mappings that failed, as those are configured now. If such a
-    mapping is gone, because it was renamed, they are sent
-    for the mappings that match now and have not delivered them. --mapping chooses: of letters whose mapping is gone,
-    which mapping is to take them; with ids, for whichever letters. What stays a dead letter is named, with the reason.
+    mapping is gone, because it was renamed, they are sent for the mappings that match now and have not delivered them.
+    --mapping names the mapping for letters whose own is gone, or for any letters given by id. Letters that cannot be
+    replayed are named, with the reason.
 
     Where a newer update of a contact was delivered since, a warning says so: a replay may bring back older values.
     """

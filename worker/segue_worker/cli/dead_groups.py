@@ -1,4 +1,4 @@
-"""`segue dead groups`: of what causes dead letters died."""
+"""`segue dead groups`: dead letters by cause."""
 
 import time
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ COLUMNS: Final = ("group", "letters", "last day", "last", "what was wrong")
 
 
 @click.command(
-    short_help="Show of what causes dead letters died; no personal data.",
+    short_help="Group dead letters by cause, without personal data.",
     epilog="Example: segue dead groups loops --since 1d; then segue dead replay loops --group 97c88731",
 )
 @click.argument("destination", required=False, type=DESTINATION)

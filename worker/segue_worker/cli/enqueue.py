@@ -19,7 +19,7 @@ from segue_producer.lanes import LANE_NAMES, Lane
 from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import counted, emit_json, remark
+from segue_worker.cli.output import emit_json, remark
 from segue_worker.cli.requests import show_preview
 from segue_worker.cli.store import choose, opened
 from segue_worker.config import Config
@@ -27,6 +27,7 @@ from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.preview import preview, read_event
 from segue_worker.observing.status import read_statuses
 from segue_worker.operating.backfill import Backfill, ColumnsError, EventFile, FileRow
+from segue_worker.printable import counted
 
 _EXAMPLE = """\b
 Example:
@@ -38,7 +39,7 @@ _RENDERED: Final = 10
 """Events of which a dry run shows the requests."""
 
 
-@click.command(epilog=_EXAMPLE, short_help="Put the events of a file into the outbox, behind those of today.")
+@click.command(epilog=_EXAMPLE, short_help="Put the events of a file into the outbox, behind live events.")
 @config_option
 @redis_option
 @json_option
@@ -48,16 +49,16 @@ _RENDERED: Final = 10
     multiple=True,
     type=DESTINATION,
     metavar="NAME",
-    help="Who gets them; may be given again.",
+    help="Destination of the events; may be repeated.",
 )
 @click.option(
     "--lane", type=click.Choice(LANE_NAMES), default="bulk", show_default=True, help="Bulk lets live events go first."
 )
 @click.option(
-    "--type", "kind", type=click.Choice(("identify", "track")), help="Of lines that do not say it. [default: identify]"
+    "--type", "kind", type=click.Choice(("identify", "track")), help="Type of lines without one. [default: identify]"
 )
-@click.option("--event", metavar="NAME", help="Of track events that do not say it.")
-@click.option("--types", "types", metavar="COLUMN=TYPE,…", help="Of CSV columns: number, boolean, date or text.")
+@click.option("--event", metavar="NAME", help="Event name of track lines without one.")
+@click.option("--types", "types", metavar="COLUMN=TYPE,…", help="Types of CSV columns: number, boolean, date or text.")
 @click.option("--format", "form", type=click.Choice(("csv", "jsonl")), help="[default: csv for .csv files, else jsonl]")
 @click.option("--from-start", is_flag=True, help="Do not go on where an earlier run of the file stopped.")
 @click.option("--dry-run", is_flag=True, help="Check every line, show the first ten as requests, and enqueue nothing.")
@@ -186,14 +187,16 @@ class _Told:
             self.remark(f"line {record.line}: {record.wrong}")
         rate = enqueued / max(0.001, time.monotonic() - self._began)
         self._progress.update(
-            self._progress.task_ids[0], completed=self._events.offset, said=f"{enqueued:,} events, {rate:,.0f}/s"
+            self._progress.task_ids[0],
+            completed=self._events.offset,
+            said=f"{counted(enqueued, 'event')}, {rate:,.0f}/s",
         )
 
     def waits(self, why: str) -> None:
         """The outbox is full."""
-        self._progress.update(self._progress.task_ids[0], said="waits: the outbox is full")
+        self._progress.update(self._progress.task_ids[0], said="waiting: the outbox is full")
         if not self._progress.live.is_started or not self._progress.console.is_terminal:
-            remark(f"waits for room: {why.partition(';')[0]}")
+            remark(f"waiting for room: {why.partition(';')[0]}")
 
     def remark(self, text: str) -> None:
         """Print a line above the bar."""

@@ -12,10 +12,11 @@ import click
 from segue_producer.clients import async_redis_client
 from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import confirm, counted, emit_json, remark
+from segue_worker.cli.output import confirm, emit_json, remark
 from segue_worker.cli.store import TIMEOUT_S, opened
 from segue_worker.observing.destinations import KnownDestinations, former_names, known_destinations
 from segue_worker.operating.forget import forget_at_loops, forget_here
+from segue_worker.printable import counted
 
 
 @click.command(

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from segue_worker.cli.group import UsageFailure
-from segue_worker.cli.output import counted, remark
+from segue_worker.cli.output import remark
 from segue_worker.config import inspect_config
+from segue_worker.printable import counted
 from segue_worker.segment_import import Conversion, Export, ExportError, convert, read_export, write_config
 
 _MAX_BYTES = 50_000_000

@@ -10,11 +10,12 @@ from segue_producer.keys import Keys
 from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import counted, emit_json, remark
+from segue_worker.cli.output import emit_json, remark
 from segue_worker.cli.store import choose, opened
 from segue_worker.observing.destinations import known_destinations
 from segue_worker.operating.moving import Moved
 from segue_worker.operating.moving import move as move_all
+from segue_worker.printable import counted
 
 _HINT_TIMEOUT_S = 2.0
 
@@ -39,8 +40,7 @@ def move(old: str, new: str, *, config: Path, redis_url: str, as_json: bool) -> 
             raise UsageFailure(f"{old} and {new} are one destination")
         if new not in known.names or new in known.orphaned:
             raise UsageFailure(
-                f"Nobody serves {new}: neither a worker nor the configuration has it; add it, restart the workers, and "
-                "move then"
+                f"No worker and no configuration has a destination {new}; add it, restart the workers, and then move"
             )
         hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
         moved = Moved()

@@ -71,11 +71,6 @@ def moment_of(text: str) -> str:
     return moment(datetime.fromisoformat(text).timestamp() * 1000, precise="." in text)
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and what it counts, as in `1 event` or `1,200 events`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def remark(text: str) -> None:
     """Print a remark to stderr."""
     click.echo(fitted(visible_lines(text), terminal_width(err=True)), err=True)

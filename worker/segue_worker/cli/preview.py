@@ -9,13 +9,13 @@ from redis import RedisError
 
 from segue_worker.cli.event_input import choose_destination, destination_option, events_of, lines_of
 from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import counted, emit_json_text, remark
+from segue_worker.cli.output import emit_json_text, remark
 from segue_worker.cli.requests import show_preview, show_problem
 from segue_worker.cli.store import connect
 from segue_worker.config import Destination, load_config
 from segue_worker.observing.preview import NotAnEventError, message_id, preview_line, refused_because
 from segue_worker.observing.preview import preview as preview_event
-from segue_worker.printable import visible
+from segue_worker.printable import counted, visible
 from segue_worker.schema.known import read_known
 from segue_worker.schema.sent import SentKeys
 

@@ -14,12 +14,13 @@ from segue_producer.events import MAX_EVENT_BYTES, prepare
 from segue_worker.cli.event_input import choose_destination, destination_option
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, json_option
-from segue_worker.cli.output import counted, emit, emit_json_text, remark
+from segue_worker.cli.output import emit, emit_json_text, remark
 from segue_worker.cli.requests import show_preview
 from segue_worker.config import Destination, load_config
 from segue_worker.observing.preview import NotAnEventError, Preview, read_event, reasons_json, request_json
 from segue_worker.observing.preview import preview as preview_event
 from segue_worker.operating.send_now import Sent, send_now
+from segue_worker.printable import counted
 
 _EXAMPLE = """\b
 Example:

@@ -32,7 +32,7 @@ from segue_worker.observing.orphaned_mappings import gone_mappings
 from segue_worker.observing.problems import Trouble, find_problems
 from segue_worker.observing.status import Status, read_statuses
 from segue_worker.outbox.pause import Pause
-from segue_worker.printable import visible
+from segue_worker.printable import counted, visible
 
 EVERY_S: Final = 1.0
 _WIDTH_OF_A_PIPE: Final = 100
@@ -172,7 +172,8 @@ def as_tables(reading: StatusReading, width: int | None = None) -> RenderableTyp
     known = reading.known
     remarks = [*map(orphan_text, sorted(known.orphaned)), known.workers.outdated(known.config)]
     remarks += [
-        f"{name} has no mapping {mapping!r} any more: {held['parked']} parked requests, {held['dead']} dead letters of it"
+        f"{name} has no mapping {mapping!r} any more, but {counted(held['parked'], 'parked request')} and "
+        f"{counted(held['dead'], 'dead letter')} of it"
         for name, mappings in reading.gone.items()
         for mapping, held in mappings.items()
     ]

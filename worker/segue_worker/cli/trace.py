@@ -77,7 +77,7 @@ def trace(  # noqa: PLR0913 - one parameter per option is click's shape
     if as_json:
         emit_json_text(shown(orjson.dumps([trail.to_dict() for trail in trails]).decode()).encode())
     if not whole:
-        remark("There is so much in the logs that only the newest of each was read; --destination reads all of one")
+        remark("The logs are long: only the newest entries of each were read; --destination reads all of one")
     if not trails:
         where = f"at {destination}" if destination else "at any destination"
         raise CommandFailure(

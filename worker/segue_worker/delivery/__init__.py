@@ -1,1 +1,1 @@
-"""A run: one `deliver` task, a few seconds long."""
+"""A run: a few seconds of claiming and delivering for one destination."""

@@ -377,7 +377,7 @@ class Backlog:
                 if faults or self.journal.names(waiting):
                     parts.append(self.journal.event(waiting, "begun", faults=faults))
                 waiting.dead = ()
-        # Where nothing is recorded an interruption is not either: the next claim knows of it, and tells.
+        # If nothing is recorded now, the next claim records the interruption.
         records = bool(gone or replaced) or then is not Next.RETURN
         if not parts and records and self.journal.wants_event and self.head < len(self._events):
             head = self._events[self.head]

@@ -21,7 +21,7 @@ from segue_worker.pacing import Pacer
 from segue_worker.schema.sent import SentKeys
 
 KEY_GOOD_S: Final = 10.0
-"""For how long Loops's word that it takes the key is believed, when single requests are refused; and for how long nobody
+"""For how long Loops' word that it takes the key is believed, when single requests are refused; and for how long nobody
 asks again where there was no word."""
 
 SendTraced = Callable[[Awaitable[Answer], str, Sequence[str], dict[str, Any]], Awaitable[Answer]]

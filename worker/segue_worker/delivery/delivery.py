@@ -274,7 +274,7 @@ class Delivery:
         failures = 1 + (self._parked.failures if self._parked and not self._steps else 0)
         name = run.destination.name
         log.error(
-            *("the delivery of a contact of %s failed %d times in a row: %s", name, failures, told(error)),
+            *("the delivery of a contact of %s failed (failure %d in a row): %s", name, failures, told(error)),
             exc_info=raised_at(error),
             extra=facts(
                 **(self._backlog.subject(attempts.request) if attempts else {}),
@@ -299,6 +299,6 @@ class Delivery:
                 if is_passing(another):
                     log.warning("Redis does not answer (%s); a contact's claim lapses", type(another).__name__)
                     return
-                log.exception("a contact of %s cannot be given back so", name)
+                log.exception("giving back a contact of %s failed; trying a simpler way", name)
             else:
                 return

@@ -87,9 +87,7 @@ class Failure:
         """The oldest event is given up; or the whole outbox, where it is none."""
         if self.claimed.damage:
             contact = self.claimed.contact.decode("utf-8", "replace")
-            detail = (
-                f"its outbox was no list ({self.claimed.damage}); it is kept under {self.damaged}, then the contact"
-            )
+            detail = f"its outbox was not a list ({self.claimed.damage}); it is kept under {self.damaged}CONTACT"
             letter = DeadLetter(_REASON, detail, contact, (), (), (), at=self.now_ms)
             return Settlement(next=Next.RELEASE, dead=[letter], counters={"dead": 1})
         backlog = self.backlog.afresh(self.claimed.entries[self.taken :])

@@ -20,6 +20,7 @@ from typing import Final
 
 from segue_worker.loops.answer import RETRY_AFTER_LONGEST_S, Answer
 from segue_worker.loops.errors import LoopsTimeoutError, NoAnswerError
+from segue_worker.printable import counted
 
 BACKOFF_FIRST_S: Final = 1.0
 BACKOFF_LONGEST_S: Final = 900.0
@@ -121,7 +122,9 @@ def decide(  # noqa: PLR0913 - the facts the decision rests on
     if isinstance(outcome, Answer) and outcome.retry_after:
         wait = min(outcome.retry_after, RETRY_AFTER_LONGEST_S)
     if age + wait > max_age:
-        return Dead("expired", f"given up after {attempt} attempts in {age:.0f} s; the last: {describe(outcome)}")
+        return Dead(
+            "expired", f"given up after {counted(attempt, 'attempt')} in {age:.0f} s; the last: {describe(outcome)}"
+        )
     return Retry(wait, describe(outcome))
 
 
@@ -143,7 +146,7 @@ def own_fault(
         jitter: a number from 0 to 1, different each time.
     """
     if attempt >= OWN_FAULT_ATTEMPTS or age > max_age:
-        return Dead("refused", f"refused {attempt} times, though Loops takes the API key: {doubt.because}")
+        return Dead("refused", f"refused at attempt {attempt}, though Loops takes the API key: {doubt.because}")
     return retry_in_doubt(doubt, attempt, jitter)
 
 

@@ -22,6 +22,7 @@ from segue_worker.outbox import Claimed, is_passing
 from segue_worker.outbox.begun import opened as open_claim
 from segue_worker.outbox.pause import PauseKind, after_probe
 from segue_worker.outbox.plan import Plan, version_in
+from segue_worker.printable import counted
 
 RUN_S: Final = 5.0
 """How long a run goes on before it hands over, so that runs of other destinations get their turn."""
@@ -83,7 +84,7 @@ async def _watch(context: RunContext, seconds: float) -> None:
     """Set `leaving` when the run's time is over, its place is lost, or the process is to stop."""
     until = asyncio.get_running_loop().time() + seconds
     while not context.stopping() and not context.lease.run_lost and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 - see below
-        # Shutdown is announced through shared memory, which nothing can wait for.
+        # A signal handler sets the flag of a shutdown, so nothing can wait for it.
         await asyncio.sleep(STOP_POLL_S)
     context.leaving.set()
 
@@ -175,7 +176,7 @@ class _Deliveries:
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=within_s)
         if hanging := tuple(self._tasks):
-            log.error("%d deliveries hang and are cancelled; their contacts are tried again", len(hanging))
+            log.error("%s cancelled for hanging; their contacts are tried again", counted(len(hanging), "task"))
             for task in hanging:
                 task.cancel()
             await asyncio.wait(hanging, timeout=CANCEL_S)
@@ -202,7 +203,7 @@ async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _D
         seen = {message_id for message_id, flag in zip(ids, flags, strict=True) if flag}
     except ResponseError as error:
         # One of them is to blame: each asks for itself.
-        log.error("what was settled before cannot be asked at once: %s", error)  # noqa: TRY400 - not of this code
+        log.error("the duplicates of several contacts could not be looked up together: %s", error)  # noqa: TRY400 - not of this code
     except BaseException:
         # Nothing of them was sent; their claims lapse.
         for delivery in begun:

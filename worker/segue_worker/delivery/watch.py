@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from segue_worker.outbox.pause import PauseKind
+from segue_worker.printable import counted
 
 DOWN_AFTER: Final = 15
 """Failures in a row, over all contacts, after which Loops counts as down."""
@@ -49,7 +50,7 @@ class Watch:
             self.refused = self.delivered = 0
             if refused > delivered:
                 reason = (
-                    f"Loops refused {refused} requests while {delivered} events were delivered; look at them with "
+                    f"Loops refused {counted(refused, 'request')} and took only {counted(delivered, 'event')}; look at them with "
                     "`segue dead list`, correct the cause, then `segue resume`"
                 )
                 return PauseKind.BREAKER, reason

@@ -26,7 +26,7 @@ class Answer:
     Attributes:
         status: HTTP status.
         said: the text, or what makes it: nobody asks what the text of a delivery's answer is.
-        html: whether the body is an HTML page, which Loops's API never sends (a proxy or a wrong address does).
+        html: whether the body is an HTML page, which Loops' API never sends (a proxy or a wrong address does).
         retry_after: seconds the server asks to wait, at most `RETRY_AFTER_LONGEST_S`; or None.
         remaining: requests left in the rate window, or None.
     """

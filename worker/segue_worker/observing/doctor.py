@@ -17,6 +17,7 @@ from segue_worker.observing.finding import Finding, Level
 from segue_worker.observing.orphaned_mappings import gone_mappings
 from segue_worker.observing.redis_check import inspect_all
 from segue_worker.observing.workers import read_workers
+from segue_worker.printable import counted
 
 WAIT_S: Final = 3
 """Seconds to wait for the broker."""
@@ -141,7 +142,7 @@ def _orphans(redis: "Redis", config: Config | None) -> Iterator[Finding]:
         yield Finding("orphaned destination", Level.FAULT, orphan_text(name))
     for name, mappings in gone_mappings(redis, known).items():
         for mapping, held in mappings.items():
-            kept = f"{held['parked']} parked requests and {held['dead']} dead letters"
+            kept = f"{counted(held['parked'], 'parked request')} and {counted(held['dead'], 'dead letter')}"
             said = f"{name} has no mapping {mapping!r} any more, but {kept} of it"
             yield Finding("orphaned mapping", Level.WARNING, said, f"segue dead replay {name} --mapping {mapping!r}")
 

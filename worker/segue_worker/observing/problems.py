@@ -9,6 +9,7 @@ from segue_producer.keys import DEFAULT_MAX_PENDING, Keys
 from segue_worker.observing.destinations import KnownDestinations, orphan_text
 from segue_worker.observing.health import held, stalled
 from segue_worker.observing.status import Status
+from segue_worker.printable import counted
 
 STALLED_S: Final = 60.0
 """For how long an event may wait without progress; what `segue health` goes by too unless told otherwise."""
@@ -47,7 +48,9 @@ def find_problems(redis: "Redis", known: KnownDestinations, statuses: Mapping[st
             held(name, status),
             None if name in known.orphaned | known.disabled else stalled(name, status, STALLED_S, workers=workers),
             _nearly_full(name, status.pending, limit),
-            f"destination {name!r}: {status.dead:,} dead letters; see segue dead list {name}" if status.dead else None,
+            f"destination {name!r}: {counted(status.dead, 'dead letter')}; see segue dead list {name}"
+            if status.dead
+            else None,
         )
         problems = [Trouble(kind, text) for kind, text in zip(KINDS, texts, strict=True) if text]
         if problems:
@@ -58,4 +61,4 @@ def find_problems(redis: "Redis", known: KnownDestinations, statuses: Mapping[st
 def _nearly_full(name: str, pending: int, limit: int) -> str | None:
     if pending < NEARLY_FULL * limit:
         return None
-    return f"destination {name!r}: {pending:,} events are pending, and it takes {limit:,} (max_pending)"
+    return f"destination {name!r}: {counted(pending, 'event')} pending, and it takes {limit:,} (max_pending)"

@@ -7,6 +7,7 @@ from segue_worker.mapping.why_filtered import EVERY_MAPPING
 from segue_worker.masking import plain_answer
 from segue_worker.observing.preview import DISABLED
 from segue_worker.observing.trail import StepKind, TrailStep
+from segue_worker.printable import counted
 
 
 def describe(step: TrailStep, moment: Callable[[str], str] = str) -> str:
@@ -45,10 +46,10 @@ def _reason(reason: dict[str, str]) -> str:
 
 
 def _pending(details: dict[str, Any]) -> str:
-    before = f"{_counted(details['events_before'], 'event')} of its contact before it"
+    before = f"{counted(details['events_before'], 'event')} of its contact before it"
     before += f"; {details['standstill']}" if "standstill" in details else ""
     if "until" in details:
-        attempts = _counted(details["attempts"], "attempt")
+        attempts = counted(details["attempts"], "attempt")
         return f"parked until {details['until']} after {attempts}: {details['because']}; {before}"
     return f"{'in flight' if details['in_flight'] else 'waiting'}; {before}"
 
@@ -57,10 +58,6 @@ def _reasons(details: dict[str, Any]) -> str:
     return (
         f"{details['reason']}: {plain_answer(details['detail'])}" if details.get("detail") else str(details["reason"])
     )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _merged(details: dict[str, Any]) -> str:

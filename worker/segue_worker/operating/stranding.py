@@ -18,6 +18,7 @@ from segue_worker.operating.dead_letters import Chooser, Filter, History, NotRep
 from segue_worker.outbox.entry import Waiting, read_entry
 from segue_worker.outbox.outgoing import Parked, Ref
 from segue_worker.outbox.plan import Plan, Rule
+from segue_worker.printable import counted
 
 LOOKED_AT: Final = 200_000
 """Waiting events, and dead letters, looked at of each destination."""
@@ -72,12 +73,12 @@ def _gone(redis: "Redis", known: KnownDestinations, config: Config) -> Iterator[
     enabled = {each.name: each.enabled for each in config.destinations}
     for name, status in read_statuses(redis, known.names).items():
         if name not in enabled and (status.pending or status.parked or status.dead):
-            counts = f"{status.pending:,} events, {status.parked:,} parked contacts, {status.dead:,} dead letters"
-            text = f"{counts} of {name}, which the configuration does not have; then: segue move {name} NEW"
+            held = (status.pending, "event"), (status.parked, "parked contact"), (status.dead, "dead letter")
+            text = f"{', '.join(counted(*each) for each in held)} of {name}, which the configuration does not have; then: segue move {name} NEW"
             yield LiveFinding(name, "", "orphaned", status.pending + status.dead, text)
         if enabled.get(name) is False and status.pending:
             yield LiveFinding(
-                name, "", "disabled", status.pending, f"{status.pending:,} events wait: it is not enabled"
+                name, "", "disabled", status.pending, f"{counted(status.pending, 'event')} waiting: it is not enabled"
             )
 
 
@@ -98,15 +99,22 @@ def _at(redis: "Redis", workers: Workers, destination: Destination) -> Iterator[
         if gone and isinstance(prepare_replay(letter, chooser), NotReplayable):
             counts["dead", gone[0]] += 1
     for (what, mapping), count in sorted(counts.items()):
-        yield LiveFinding(destination.name, mapping, what, count, _TEXTS[what].format(count=count, mapping=mapping))
+        yield LiveFinding(
+            destination.name, mapping, what, count, _TEXTS[what].format(counted(count, _NOUNS[what]), repr(mapping))
+        )
 
 
 _TEXTS: Final[dict[FindingKind, str]] = {
-    "begun": "{count:,} events were begun with the mapping {mapping!r}, which is gone: they would become dead letters",
-    "waiting": "{count:,} waiting events would no longer go to the mapping {mapping!r}, and to none in its place",
-    "moved": "{count:,} waiting events would no longer go to the mapping {mapping!r}, but to another",
-    "parked": "{count:,} parked requests of the mapping {mapping!r}, which is gone, would be resent as they are",
-    "dead": "{count:,} dead letters of the mapping {mapping!r} could not be replayed without choosing another",
+    "begun": "{} begun with the mapping {}, which is gone, would become dead letters",
+    "waiting": "{} would no longer go to the mapping {}, and to none in its place",
+    "moved": "{} would no longer go to the mapping {}, but to another",
+    "parked": "{} of the mapping {}, which is gone, would be resent unchanged",
+    "dead": "{} of the mapping {} could not be replayed without choosing another",
+}
+_NOUNS: Final[dict[FindingKind, str]] = {
+    **dict.fromkeys(("begun", "waiting", "moved"), "waiting event"),
+    "parked": "parked request",
+    "dead": "dead letter",
 }
 
 

@@ -149,7 +149,7 @@ def _read_partial(entry: Mapping[str, Any]) -> Waiting:
 
 
 def with_origin(raw: bytes, destination: str) -> bytes:
-    """An entry whose requests go under the keys that they have at a destination, though it lies at another."""
+    """The entry, with a note of the destination that its Idempotency-Keys derive from."""
     waiting = read_entry(raw)
     if waiting.event is None or waiting.origin:
         return raw

@@ -173,5 +173,5 @@ class Record(NamedTuple):
         return {event.message_id for event in self.events} | {ref for ref, _ in refs}
 
     def named(self, message_id: str) -> set[str]:
-        """What the events of a messageId of which it says something are known by, in whatever source."""
+        """The identities of its events with this messageId, one for each source."""
         return {each for each in self.identities if split_identity(each)[1] == message_id}

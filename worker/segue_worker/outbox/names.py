@@ -1,4 +1,4 @@
-"""By what the log knows whose an event is: digests of every id that the event names, in any spelling. Pure.
+"""How the log finds a person's events: by digests of every id that an event names, in any spelling. Pure.
 
 The contact's own digest stands first in an entry and says whose outbox the event was in. The others let an email lead to
 the events of a userId, or an anonymousId to those of an email. None of them can be turned back into an id.

@@ -86,7 +86,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 def digest(message_id: str) -> bytes:
-    """The 16 bytes by which a messageId is remembered, which is given as what its event is known by."""
+    """The 16-byte digest by which a messageId, given within its source (`entries.identity`), is remembered."""
     return hashlib.blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

@@ -163,7 +163,7 @@ local function settle()
     or entry ~= '' and wrong(KEYS[10], 'stream')
     or because_first <= because_last and wrong(KEYS[11], 'hash')
     or digests_first <= digests_last and wrong(KEYS[14], 'hash')
-    or taken > length and taken .. ' events are to be taken of ' .. length
+    or taken > length and 'events to be taken: ' .. taken .. ', of ' .. length
   for i = replaced_first, replaced_last, 2 do
     damage = damage or ARGV[i] + taken >= length and 'event ' .. ARGV[i] .. ' is to be replaced, of ' .. length - taken
   end

@@ -192,7 +192,7 @@ class Pacer:
                 while self._has_left() and (waiter := self._next_waiter()):
                     waiter.slot.set_result(self._take_left())
                 if self._per_slot == 1:
-                    # Used by whoever comes next it would be late, and that would be known too late.
+                    # The next caller would use it late, and report that too late.
                     self._left = 0
         except Exception as error:  # noqa: BLE001 - whoever waits for a slot must hear of it
             for waiter in self._waiting:
@@ -292,7 +292,7 @@ class Pacer:
         self._left -= 1
         if self._left == self._ahead_at and self._ahead is None:
             self._ahead = asyncio.create_task(self._take())
-            # Whoever awaits it hears of its failure; where nobody does, nobody need.
+            # Without this asyncio warns of a failure that nobody awaits.
             self._ahead.add_done_callback(lambda task: task.cancelled() or task.exception())
         # Known before the answer, which may take long.
         self._note_used(self._slot, self._clock() - self._slot.opened)

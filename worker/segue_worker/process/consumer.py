@@ -53,7 +53,7 @@ def _drop_what_is_no_message(transport: Any) -> None:
 
 
 class _Tolerant:
-    """Goes before a channel's class."""
+    """Mix-in of a channel that skips elements which cannot be read."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

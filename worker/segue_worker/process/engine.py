@@ -115,7 +115,7 @@ class Engine:
         schemas = [each.keep() for each in self._schemas.values()]
         for result in await asyncio.gather(*schemas, return_exceptions=True):
             if isinstance(result, Exception):
-                log.debug("what was sent was not noted: %s", type(result).__name__)
+                log.debug("the names that were sent could not be written: %s", type(result).__name__)
 
     async def write_schemas(self) -> None:
         """Write what was sent and is not written yet."""

@@ -54,25 +54,25 @@ class EnqueueQueue:
         self._pause_s = 0.0
 
     def _stop(self, consumer: Any) -> None:
-        """In the consumer's thread."""
+        """Stop reading for a while (in the consumer's thread)."""
         consumer.cancel_task_queue(ENQUEUE_QUEUE)
         consumer.timer.call_after(self._pause_s, self._go_on, ())
 
     def _go_on(self) -> None:
-        """The same."""
+        """Read again (in the consumer's thread)."""
         self._held, self._failed = False, 0
         self._consumer.add_task_queue(ENQUEUE_QUEUE)
 
 
 ENQUEUE: Final = EnqueueQueue()
-"""Of this process."""
+"""This process's."""
 
 
 class ReadsEnqueue(bootsteps.StartStopStep):
-    """Tells it of the consumer."""
+    """Gives `ENQUEUE` the consumer."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, parent: Any) -> None:
-        """With each connection to the broker."""
+        """Called with each connection to the broker."""
         ENQUEUE.attach(parent)

@@ -21,7 +21,7 @@ HOURS: Final = 25
 
 
 class MappingsTold:
-    """Belongs to the event loop of its client.
+    """Announces this worker's mappings, on its client's event loop.
 
     Args:
         redis: client that answers bytes.

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Unasked:
-    """Belongs to the event loop of its client.
+    """The periodic duties of a worker, on its client's event loop.
 
     Args:
         redis: client that answers bytes.
@@ -112,5 +112,5 @@ class Unasked:
             try:
                 await work()
             except Exception as error:  # noqa: BLE001 - whatever it was, the next time may go well
-                log.debug("a worker's own look failed: %s", type(error).__name__)
+                log.debug("a periodic duty of the worker failed: %s", type(error).__name__)
             await asyncio.sleep(seconds)

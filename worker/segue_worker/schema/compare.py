@@ -10,7 +10,7 @@ from segue_worker.schema.sent import FULL, KeyKind, SentKey, inside, key_of
 
 Standing = Literal["ok", "unknown", "type differs", "not asked"]
 FITS: Final = {"string": "sd", "number": "nm", "boolean": "b", "date": "dm"}
-"""Loops's type → letters of `SentKey.types` that it takes (docs/loops.md#properties)."""
+"""Loops' type → letters of `SentKey.types` that it takes (docs/loops.md#properties)."""
 _NAMED: Final = {"s": "string", "d": "date", "n": "number", "m": "number", "b": "boolean"}
 
 
@@ -93,7 +93,7 @@ def _row(key: str, entry: SentKey, types: Mapping[str, str], asked: set[str]) ->
 
 
 def type_to_make(row: Row) -> str:
-    """Which type of Loops's a property gets that is made for what was sent: text where it was of several; "" where null."""
+    """Which Loops type a property gets that is made for what was sent: text where it was of several; "" where null."""
     types = row.sent_type.split(", ")
     return types[0] if len(types) == 1 else "string"
 

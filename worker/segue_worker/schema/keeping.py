@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class SchemaKeeping:
-    """One destination's.
+    """Keeps the schema of one destination.
 
     Args:
         redis: client that answers bytes.

@@ -94,7 +94,7 @@ class Asking:
         """Ask by GET; with a body tell by POST.
 
         Returns:
-            the answer's JSON; None for a 404 that is Loops's own.
+            the answer's JSON; None for a 404 that is Loops' own.
 
         Raises:
             NoAnswerError: no answer came.
@@ -148,5 +148,5 @@ async def learn(  # noqa: PLR0913 - what is asked for
     except (NoAnswerError, LoopsRefusedError) as error:
         return replace(known, problem=str(error))
     except (KeyError, TypeError):
-        return replace(known, problem="Loops's answer has another form than its documentation says")
+        return replace(known, problem="Loops' answer does not have the documented form")
     return found

@@ -10,6 +10,7 @@ from segue_worker.config import MAX_MAPPINGS
 from segue_worker.errors import MappingError, TriggerError
 from segue_worker.mapping import ACTIONS, compile_destination_mapping, compile_trigger, point_out, unknown_fields
 from segue_worker.mapping.fields import is_segments_own
+from segue_worker.printable import counted
 from segue_worker.segment_import.export import Export
 from segue_worker.segment_import.filters import apply, changes
 from segue_worker.segment_import.model import ExportedDestination, ExportedFilter, ExportedSubscription
@@ -98,7 +99,7 @@ def convert(export: Export) -> Conversion:
     loops = [group for group in groups if group.is_loops]
     problems = [
         f"{_called('destination', group.destination.name or _any_key(group))}: not a Loops destination, as far as the "
-        f"export shows; left out, with its {_counted(len(group.subscriptions), 'subscription')}"
+        f"export shows; left out, with its {counted(len(group.subscriptions), 'subscription')}"
         for group in groups
         if group.subscriptions and not group.is_loops
     ]
@@ -289,10 +290,6 @@ def _unique(name: str, taken: set[str], longest: int) -> str:
         outcome = f"{name[: longest - len(str(number)) - 1]}-{number}"
     taken.add(outcome)
     return outcome
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _called(kind: str, name: str) -> str:

@@ -30,9 +30,9 @@ _HEADINGS: Final = {
     **{name: title(name) for name in PER_MINUTE},
     "requests_per_s": "requests",
     "queue_age_s": "queue age",
-    "waiting_s": "of it waiting",
-    "limit_s": "for the limit",
-    "loops_s": "at Loops",
+    "waiting_s": "time in the outbox",
+    "limit_s": "time for the limit",
+    "loops_s": "time at Loops",
     **{f"{what}_p{percent}_s": f"{what} p{percent}" for what, percents in PERCENTS.items() for percent in percents},
 }
 

@@ -21,8 +21,8 @@ SECTIONS: Final = 10
 _SAID: Final = {
     "now": "{} will be sent now.",
     "paused": "{} will be sent as soon as the destination is resumed.",
-    "claimed": "Of {} an attempt is already under way.",
-    "gone": "Of {} nothing waits any more: sent, or given up.",
+    "claimed": "Already being attempted: {}.",
+    "gone": "No longer waiting (sent or given up): {}.",
 }
 _MOST_DIGITS: Final = 7
 

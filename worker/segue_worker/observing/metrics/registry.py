@@ -51,7 +51,7 @@ METRICS: Final = (
     Metric("segue_pending_events", "gauge", "events", "Events in outboxes, parked ones included", status="pending"),
     Metric(
         *("segue_lane_pending_events", "gauge", "events"),
-        "Those of them in each lane: bulk goes behind what is live",
+        "Events in outboxes, by lane",
         labels=("lane",),
     ),
     Metric(
@@ -75,7 +75,7 @@ METRICS: Final = (
         "How long it takes until each lane is empty at the limit, if nothing else comes; absent while paused",
         labels=("lane",),
     ),
-    Metric("segue_pending_events_limit", "gauge", "events", "Events the outboxes take (max_pending)"),
+    Metric("segue_pending_events_limit", "gauge", "events", "Most events that may wait (max_pending)"),
     Metric(
         *("segue_due_contacts", "gauge", "contacts", "Contacts whose events may be sent now and wait for a run"),
         status="due",

@@ -146,6 +146,6 @@ class EventFile:
             self._hash.update(raw)
             if len(raw) > LONGEST_LINE:
                 raise ColumnsError(
-                    f"line {self.line}: longer than {LONGEST_LINE // 1024} KB: the file is none of events"
+                    f"line {self.line}: longer than {LONGEST_LINE // 1024} KB: this is not a file of events"
                 )
             yield raw.removeprefix(_BOM) if self.line == 1 else raw

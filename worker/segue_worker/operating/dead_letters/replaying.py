@@ -177,7 +177,7 @@ def _validated(letter: DeadLetter) -> Replay | NotReplayable:
         event = prepare(json.loads(letter.events[0]))
     except ValueError:
         return NotReplayable(
-            letter.id, "what is kept of it is no event; enqueue a corrected one, and delete the letter"
+            letter.id, "what is kept of it is not an event; enqueue a corrected one, and delete the letter"
         )
     except InvalidEvent as error:
         return NotReplayable(
