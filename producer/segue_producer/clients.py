@@ -117,7 +117,7 @@ def async_redis_client(url: str, *, timeout: float, checked_every_s: int = 0) ->
     options["retry"] = AsyncRetry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
     pool: Any
     if address is None:
-        pool = _WaitingPool.from_url(url, wait_s=timeout, **options)
+        pool = _Waiting.from_url(url, wait_s=timeout, **options)
     else:
         sentinels = {**address.sentinel_options(), **_sockets(timeout)}
         pool = _WaitingSentinelPool(
@@ -212,10 +212,6 @@ class _Waiting(async_redis.ConnectionPool):
             if connection in self._with_place:
                 self._with_place.discard(connection)
                 self._places.release()
-
-
-class _WaitingPool(_Waiting):
-    """Of one server."""
 
 
 class _WaitingSentinelPool(_Waiting, async_sentinel.SentinelConnectionPool):

@@ -23,6 +23,7 @@ from segue_producer.settings import DELIVER, HINT_EXPIRES_S, QUEUE
 FAILURES: Final = 2
 """After so many failures in a row the broker is tried only once in a while."""
 ONCE_IN_S: Final = 3.0
+TIMEOUT_S: Final = 2.0
 EXIT_S: Final = 1.0
 """For how long a process that ends waits for its last hints at most."""
 _WAITING: Final = 256
@@ -39,7 +40,7 @@ class Hints:
         redis_url: of the Redis where those that fail are counted; nobody counts them where it is left out.
     """
 
-    def __init__(self, broker_url: str, *, timeout: float, redis_url: str = "") -> None:
+    def __init__(self, broker_url: str, *, timeout: float = TIMEOUT_S, redis_url: str = "") -> None:
         self._redis = redis_client(redis_url, timeout=timeout) if redis_url else None
         self._app = celery_app("segue", broker_url, timeout=timeout, set_as_current=False) if broker_url else None
         self._timeout = timeout

@@ -18,7 +18,7 @@ from segue_worker.loops import LoopsClient
 from segue_worker.operating import pause as operating
 from segue_worker.operating.dead_letters import Chooser, Filter, History, matching, replay
 from segue_worker.operating.forget import forget_here
-from segue_worker.operating.retry_now import parked_contacts, retry_now
+from segue_worker.operating.retry_now import parked_contacts, retry_all_now
 from segue_worker.process.engine import Engine
 from tests.simulation.loop import NOBODY, Process
 from tests.simulation.plan import Batch
@@ -279,6 +279,6 @@ class Person:
     def _retry_now(self, name: str) -> None:
         redis = Client(self._world.link)
         for contact in parked_contacts(redis, name):
-            _, hint = retry_now(redis, name, contact)
+            ((_, hint),) = retry_all_now(redis, name, [contact])
             if hint:
                 self._world.broker.send(name)

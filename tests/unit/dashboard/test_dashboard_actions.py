@@ -13,7 +13,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from segue_worker.dashboard.context import Dashboard
 from segue_worker.dashboard.jobs import Job, Jobs
 from segue_worker.observing.status import utc_text
-from segue_worker.operating.retry_now import retry_now, waiting_retries
+from segue_worker.operating.retry_now import retry_all_now, waiting_retries
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.pause import Pause
 
@@ -26,30 +26,30 @@ Park = Callable[..., None]
 def test_a_parked_contact_is_due_now_and_a_hint_is_wanted_once(redis: FakeRedis, park: Park) -> None:
     park("u1", due=NOW_MS + 60_000)
     park("u2", due=NOW_MS + 60_000)
-    assert retry_now(redis, "loops", "u1", now_ms=NOW_MS) == ("now", True)
+    assert next(retry_all_now(redis, "loops", ["u1"], now_ms=NOW_MS)) == ("now", True)
     assert redis.zscore(KEYS.due, "u1") == NOW_MS - 9000, "where it waited before"
     assert redis.zscore(KEYS.away, "u1") is None
-    assert retry_now(redis, "loops", "u2", now_ms=NOW_MS) == ("now", False)
+    assert next(retry_all_now(redis, "loops", ["u2"], now_ms=NOW_MS)) == ("now", False)
 
 
 def test_one_that_waits_for_its_turn_already_keeps_its_place(redis: FakeRedis, park: Park) -> None:
     park("u1")
     redis.zrem(KEYS.away, "u1")
     redis.zadd(KEYS.due, {"u1": NOW_MS - 5000})
-    assert retry_now(redis, "loops", "u1", now_ms=NOW_MS)[0] == "now"
+    assert next(retry_all_now(redis, "loops", ["u1"], now_ms=NOW_MS))[0] == "now"
     assert redis.zscore(KEYS.due, "u1") == NOW_MS - 5000
 
 
 def test_a_claimed_contact_is_left_to_its_run(redis: FakeRedis, park: Park) -> None:
     park("u1", due=NOW_MS + 30_000, lease="owner:0")
-    assert retry_now(redis, "loops", "u1", now_ms=NOW_MS) == ("claimed", False)
+    assert next(retry_all_now(redis, "loops", ["u1"], now_ms=NOW_MS)) == ("claimed", False)
     assert redis.zscore(KEYS.away, "u1") == NOW_MS + 30_000
 
 
 def test_a_contact_that_is_not_parked_is_never_touched(redis: FakeRedis) -> None:
     redis.zadd(KEYS.away, {"u1": NOW_MS + 30_000})
     for contact in ("u1", "u2"):
-        assert retry_now(redis, "loops", contact, now_ms=NOW_MS) == ("gone", False)
+        assert next(retry_all_now(redis, "loops", [contact], now_ms=NOW_MS)) == ("gone", False)
     assert redis.zrange(KEYS.away, 0, -1, withscores=True) == [(b"u1", NOW_MS + 30_000)]
 
 
@@ -57,7 +57,7 @@ def test_a_contact_that_is_not_parked_is_never_touched(redis: FakeRedis) -> None
 def test_no_hint_while_a_run_is_alive_or_the_destination_held(redis: FakeRedis, park: Park, key: str) -> None:
     park("u1")
     redis.set(key, "x")
-    assert retry_now(redis, "loops", "u1", now_ms=NOW_MS) == ("now", False)
+    assert next(retry_all_now(redis, "loops", ["u1"], now_ms=NOW_MS)) == ("now", False)
 
 
 def test_the_longest_waiting_comes_first_with_what_waits_behind_it(redis: FakeRedis, park: Park) -> None:
@@ -124,7 +124,10 @@ async def test_those_chosen_are_retried_and_no_others(
     answer = await visitor.post("/retries/now", {"destination": "loops", "handle": [*handles.values(), "unknown"]})
     assert answer.headers["location"] == "/retries?destination=loops&now=2&claimed=1&gone=1"
     said = (await visitor.get(answer.headers["location"])).text
-    assert "2 requests will be sent now. Already being attempted: 1 request. No longer waiting (sent or given up): 1 request." in said
+    assert (
+        "2 requests will be sent now. Already being attempted: 1 request. No longer waiting (sent or given up): 1 request."
+        in said
+    )
     assert redis.zrange(KEYS.due, 0, -1) == [b"u1", b"u3"]
     assert hints == ["loops"]
     answer = await visitor.post("/retries/now", {"destination": "loops"})

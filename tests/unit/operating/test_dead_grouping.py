@@ -93,6 +93,8 @@ def test_what_cannot_be_read_is_a_cause_of_its_own() -> None:
 @given(st.emails(), st.integers(10), st.uuids())
 @example("o'brien@example.com", 10, UUID(int=0))
 @example("'@A.Ad", 10, UUID(int=0))
+@example("'0'@A.AC", 10, UUID(int=0))
+@example("'a'b'@A.AC", 10, UUID(int=0))
 def test_ids_numbers_and_emails_never_part_a_group(email: str, number: int, identity: object) -> None:
     text = "Loops answered 400 {0} and {1} and {2} are wrong"
     assert cause_of(text.format(email, number, identity)).said == text.format(*["•••"] * 3)

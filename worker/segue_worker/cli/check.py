@@ -12,7 +12,7 @@ from redis import RedisError
 
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
-from segue_worker.cli.output import emit_json, emit_table, remark
+from segue_worker.cli.output import emit_json, emit_table, print_findings, remark
 from segue_worker.config import Config, Inspection, inspect_config, json_schema
 from segue_worker.printable import counted, visible
 
@@ -155,10 +155,7 @@ def _summary(inspection: Inspection) -> dict[str, Any]:
 
 
 def _print(inspection: Inspection) -> None:
-    for problem in inspection.problems:
-        remark(str(problem))
-    for warning in inspection.warnings:
-        remark(f"warning: {warning}")
+    print_findings(inspection)
     config = inspection.config
     if config is None:
         return

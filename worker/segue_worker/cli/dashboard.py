@@ -1,6 +1,5 @@
 """`segue dashboard`: a web page that shows what happens to events."""
 
-import contextlib
 import logging
 import os
 from pathlib import Path
@@ -13,12 +12,12 @@ from segue_producer.hints import Hints
 from segue_worker import logs
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, redis_option
+from segue_worker.cli.output import listening
 from segue_worker.cli.store import connect
 from segue_worker.config import read_bounded
 
 TOKEN_VARIABLE: Final = "SEGUE_DASHBOARD_TOKEN"  # noqa: S105 - a variable's name
 READY_LINE: Final = "dashboard ready at "
-_HINT_TIMEOUT_S: Final = 2.0
 _LARGEST_TOKEN: Final = 10_000
 _EXAMPLE = """\b
 Example:
@@ -90,17 +89,12 @@ def dashboard(  # noqa: PLR0913 - one parameter per option is click's shape
     except ValueError as error:
         raise UsageFailure(f"--forwarded-allow-ips: {error}") from None
     with connect(redis_url) as redis:
-        hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
+        hints = Hints(broker_url(redis=redis_url))
         board = Dashboard(redis, config, sessions, hints.send, public_origin=origin)
         board.inspect(config)
-        try:
-            # Ctrl-C is the usual way to end it.
-            with contextlib.suppress(KeyboardInterrupt):
-                app = create_app(board)
-                serve(app, host, port, lambda url: click.echo(f"{READY_LINE}{url}", err=True), proxies=proxies)
-        except OSError as error:
-            text = f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
-            raise click.ClickException(text) from None
+        with listening(host, port):
+            app = create_app(board)
+            serve(app, host, port, lambda url: click.echo(f"{READY_LINE}{url}", err=True), proxies=proxies)
 
 
 def _token(file: Path | None) -> str:

@@ -40,7 +40,6 @@ from segue_worker.printable import counted
 
 SHOWN: Final = 100
 """Letters in a table unless --limit says otherwise."""
-_HINT_TIMEOUT_S: Final = 2.0
 
 
 @click.group(
@@ -176,7 +175,7 @@ def replay_letters(  # noqa: PLR0913 - one parameter per option is click's shape
         if not dry_run and not yes and at_terminal() and _count(selections):
             _warn(list(_replaying(redis, known, selections, None, chosen)))
             confirm(_question("Replay", selections), yes=yes)
-        hints = None if dry_run else Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
+        hints = None if dry_run else Hints(broker_url(redis=redis_url))
         try:
             # One by one, so that it is known how far it came.
             replaying = _replaying(redis, known, selections, hints, chosen, lane=lane)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from segue_worker.cli.group import UsageFailure
-from segue_worker.cli.output import remark
+from segue_worker.cli.output import print_findings, remark
 from segue_worker.config import inspect_config
 from segue_worker.printable import counted
 from segue_worker.segment_import import Conversion, Export, ExportError, convert, read_export, write_config
@@ -93,8 +93,5 @@ def _content(file: str) -> bytes:
 def _is_sound(output: Path, conversion: Conversion) -> bool:
     """Whether a worker would accept what was written. Prints problems as `segue check` does."""
     inspection = inspect_config(output, {destination.variable: "unset" for destination in conversion.destinations})
-    for problem in inspection.problems:
-        remark(str(problem))
-    for warning in inspection.warnings:
-        remark(f"warning: {warning}")
+    print_findings(inspection)
     return inspection.config is not None

@@ -11,7 +11,7 @@ import click
 from segue_producer.keys import DESTINATION_NAME
 from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option
-from segue_worker.cli.output import remark
+from segue_worker.cli.output import print_findings, remark
 from segue_worker.config import inspect_config
 from segue_worker.config.starter import Starter
 
@@ -132,10 +132,7 @@ def _ask_variable(question: str, default: str) -> str:
 def _is_sound(config: Path, starter: Starter) -> bool:
     """Whether a worker would accept it once the variables are set. Prints problems as `segue check` does."""
     inspection = inspect_config(config, {**{name: f"not-set-{name}" for name in starter.variables}, **os.environ})
-    for problem in inspection.problems:
-        remark(str(problem))
-    for warning in inspection.warnings:
-        remark(f"warning: {warning}")
+    print_findings(inspection)
     return inspection.config is not None
 
 

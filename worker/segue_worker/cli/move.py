@@ -17,8 +17,6 @@ from segue_worker.operating.moving import Moved
 from segue_worker.operating.moving import move as move_all
 from segue_worker.printable import counted
 
-_HINT_TIMEOUT_S = 2.0
-
 
 @click.command(epilog="Example: segue move loops loops-eu", short_help="Move what a destination holds to another name.")
 @click.argument("old", type=DESTINATION)
@@ -42,7 +40,7 @@ def move(old: str, new: str, *, config: Path, redis_url: str, as_json: bool) -> 
             raise UsageFailure(
                 f"No worker and no configuration has a destination {new}; add it, restart the workers, and then move"
             )
-        hints = Hints(broker_url(redis=redis_url), timeout=_HINT_TIMEOUT_S)
+        hints = Hints(broker_url(redis=redis_url))
         moved = Moved()
         try:
             for now in move_all(redis, old, new, send_hint=hints.send):

@@ -4,9 +4,10 @@ Both may quote what senders and servers wrote, so control characters are replace
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import orjson
@@ -16,6 +17,9 @@ from segue_worker.cli.fitting import fitted, terminal_width
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.tables import table
 from segue_worker.printable import visible_json, visible_lines
+
+if TYPE_CHECKING:
+    from segue_worker.config import Inspection
 
 UTC_TIMES: Final = "segue.utc"
 """In the context of a command: whether `--utc` was given."""
@@ -74,6 +78,24 @@ def moment_of(text: str) -> str:
 def remark(text: str) -> None:
     """Print a remark to stderr."""
     click.echo(fitted(visible_lines(text), terminal_width(err=True)), err=True)
+
+
+def print_findings(inspection: "Inspection") -> None:
+    """Print what is wrong with a configuration, and what it is warned of, to stderr."""
+    for problem in inspection.problems:
+        remark(str(problem))
+    for warning in inspection.warnings:
+        remark(f"warning: {warning}")
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[None]:
+    """While a server runs: Ctrl-C is the usual way to end it, and an address that is taken is told in one line."""
+    try:
+        with suppress(KeyboardInterrupt):
+            yield
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
 
 
 def at_terminal() -> bool:

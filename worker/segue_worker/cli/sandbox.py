@@ -1,12 +1,11 @@
 """`segue sandbox`: serve the stand-in for Loops on a port."""
 
-import contextlib
-
 import click
 
 from segue_sandbox.address import READY_LINE
 from segue_sandbox.core import Sandbox
 from segue_sandbox.switches import SwitchError, Switches, parse_assignments
+from segue_worker.cli.output import listening
 
 _EXAMPLE = """\b
 Example:
@@ -89,12 +88,8 @@ def sandbox(  # noqa: PLR0913  one parameter per option is click's shape
         switches = Switches().changed({**chosen, **parse_assignments(assignments)})
     except SwitchError as error:
         raise click.UsageError(f"--switch {error}") from None
-    try:
-        # Ctrl-C is the usual way to end it.
-        with contextlib.suppress(KeyboardInterrupt):
-            serve(Sandbox(switches, api_keys=api_keys, seed=seed), host, port, _say_ready)
-    except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
+    with listening(host, port):
+        serve(Sandbox(switches, api_keys=api_keys, seed=seed), host, port, _say_ready)
 
 
 def _say_ready(base_url: str) -> None:

@@ -1,6 +1,5 @@
 """`segue tracking-api`: serve the HTTP endpoint for Segment and RudderStack SDKs on a port."""
 
-import contextlib
 import logging
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from segue_producer.clients import broker_url
 from segue_worker import logs
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, redis_option
-from segue_worker.cli.output import remark
+from segue_worker.cli.output import listening, remark
 from segue_worker.config import load_config
 
 READY_LINE = "The Tracking API answers at "
@@ -77,13 +76,7 @@ def tracking_api(  # noqa: PLR0913  one parameter per option is click's shape
         limits=limits,
         cors_origins=cors_origins,
     )
-    try:
+    with listening(host, port):
         listener = bind(host, port)
-    except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
-    taken = listener.getsockname()[1]
-    # Ctrl-C is the usual way to end it in a terminal.
-    with contextlib.suppress(KeyboardInterrupt):
-        serve(
-            app, listener, limits, lambda: remark(f"{READY_LINE}http://{f'[{host}]' if ':' in host else host}:{taken}")
-        )
+        url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        serve(app, listener, limits, lambda: remark(f"{READY_LINE}{url}"))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from segue_worker.loops.answer import RETRY_AFTER_LONGEST_S, Answer
+from segue_worker.loops.answer import Answer
 from segue_worker.loops.errors import LoopsTimeoutError, NoAnswerError
 from segue_worker.printable import counted
 
@@ -120,7 +120,7 @@ def decide(  # noqa: PLR0913 - the facts the decision rests on
             return final
     wait = backoff(attempt, jitter())
     if isinstance(outcome, Answer) and outcome.retry_after:
-        wait = min(outcome.retry_after, RETRY_AFTER_LONGEST_S)
+        wait = outcome.retry_after
     if age + wait > max_age:
         return Dead(
             "expired", f"given up after {counted(attempt, 'attempt')} in {age:.0f} s; the last: {describe(outcome)}"

@@ -8,6 +8,7 @@ from segue_producer.keys import DESTINATIONS
 from segue_worker.config import Config
 from segue_worker.observing.destinations import known_beside, orphan_text
 from segue_worker.observing.status import Status, read_statuses
+from segue_worker.outbox.redis_time import time_ms
 
 
 def stalled(destination: str, status: Status, max_age_s: float, *, workers: int) -> str | None:
@@ -86,16 +87,11 @@ def missing_sweep(redis: Redis, max_age_ms: int) -> list[str]:
         redis.RedisError: Redis does not answer.
     """
     announced = [int(at) for at in redis.hvals(DESTINATIONS)]
-    reason = unswept(announced, _server_ms(redis), max_age_ms)
+    reason = unswept(announced, time_ms(redis.time()), max_age_ms)
     return [reason] if reason else []
 
 
 def swept_s_ago(redis: Redis) -> float | None:
     """Seconds since the last sweep, or None where there never was one. Raises redis.RedisError."""
     announced = [int(at) for at in redis.hvals(DESTINATIONS)]
-    return max(0, _server_ms(redis) - max(announced)) / 1000 if announced else None
-
-
-def _server_ms(redis: Redis) -> int:
-    seconds, micros = redis.time()
-    return int(seconds) * 1000 + int(micros) // 1000
+    return max(0, time_ms(redis.time()) - max(announced)) / 1000 if announced else None

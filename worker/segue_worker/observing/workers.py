@@ -12,6 +12,7 @@ from redis import Redis
 from segue_producer.keys import ABOUT_WORKERS, WORKERS, WORKERS_SAY_S
 from segue_worker.config import Config
 from segue_worker.outbox.plan import Plan
+from segue_worker.outbox.redis_time import time_ms
 
 ALIVE_WITHIN_MS: Final = 4 * WORKERS_SAY_S * 1000
 
@@ -96,8 +97,8 @@ def read_workers(redis: "Redis") -> Workers:
         pipe.time()
         pipe.zrange(WORKERS, 0, -1, withscores=True)
         pipe.hgetall(ABOUT_WORKERS)
-        (seconds, micros), names, about = pipe.execute()
-    since = int(seconds) * 1000 + int(micros) // 1000 - ALIVE_WITHIN_MS
+        time, names, about = pipe.execute()
+    since = time_ms(time) - ALIVE_WITHIN_MS
     return Workers({name.decode(): WorkerAbout.read(about.get(name)) for name, at in names if at >= since})
 
 

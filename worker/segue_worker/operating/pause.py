@@ -10,6 +10,7 @@ from segue_producer.keys import RESUMED_S, Keys
 from segue_producer.lua import WHEN_FULL, read_script
 from segue_worker.config import duration_text, parse_duration
 from segue_worker.outbox.pause import Pause, PauseKind, begin
+from segue_worker.outbox.redis_time import time_ms
 
 LONGEST: Final = timedelta(days=365)
 _RESUME: Final = read_script("segue_worker/operating/resume", WHEN_FULL)
@@ -45,9 +46,7 @@ def pause(
     """
     key = Keys(destination).paused
     earlier = redis.get(key)
-    if not now_ms:
-        seconds, micros = redis.time()
-        now_ms = int(seconds) * 1000 + int(micros) // 1000
+    now_ms = now_ms or time_ms(redis.time())
     since = (Pause.from_json(earlier).since if earlier else 0) or now_ms
     paused = replace(begin(PauseKind.HAND, reason, since), until=now_ms + for_ms if for_ms else None)
     # Redis ends it: so it is over for all workers at once, also for those of an older version, and where none lives.

@@ -11,6 +11,7 @@ from segue_producer.keys import Keys
 from segue_producer.lua import CLOCK, HINT, LANES, read_script
 from segue_worker.outbox.outbox import AWAY
 from segue_worker.outbox.outgoing import Parked
+from segue_worker.outbox.redis_time import time_ms
 
 LOOKED_AT: Final = 2000
 """How many contacts are looked at: what is remembered of each holds a whole request, and pages are rendered every second."""
@@ -88,8 +89,8 @@ def _placed(redis: "Redis", keys: Keys, found: Mapping[bytes, bytes]) -> Iterato
     for answer in answers[:5]:
         if isinstance(answer, Exception):
             raise answer
-    (seconds, micros), leases, *times = answers[:5]
-    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    time, leases, *times = answers[:5]
+    now_ms = time_ms(time)
     for name, lease, *places, count in zip(names, leases, *times, counts, strict=True):
         due = next((int(place) for place in places if place is not None), 0)
         queued = count if isinstance(count, int) else 0
@@ -107,11 +108,6 @@ def find_retry(redis: "Redis", destination: str, contact: str) -> ParkedContact 
 def parked_contacts(redis: "Redis", destination: str) -> list[str]:
     """The names of all parked contacts."""
     return [name.decode() for name in cast("list[bytes]", redis.hkeys(Keys(destination).parked))]
-
-
-def retry_now(redis: "Redis", destination: str, contact: str, *, now_ms: int = 0) -> tuple[RetryNowResult, bool]:
-    """Bring a parked contact's next attempt forward to now, as `retry_all_now` does."""
-    return next(retry_all_now(redis, destination, [contact], now_ms=now_ms))
 
 
 def retry_all_now(

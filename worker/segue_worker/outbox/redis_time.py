@@ -9,6 +9,11 @@ STEP_MS: Final = 3000
 because a heartbeat comes in time."""
 
 
+def time_ms(answer: tuple[int, int]) -> int:
+    """Unix ms that Redis's TIME answered, in seconds and microseconds."""
+    return answer[0] * 1000 + answer[1] // 1000
+
+
 class RedisTime:
     """What a process knows of Redis's clock: what it said last, and what has passed here since.
 

@@ -27,7 +27,7 @@ from segue_worker.loops import LoopsClient
 from segue_worker.loops.transport import tls_context
 from segue_worker.outbox import Outbox
 from segue_worker.outbox.plan import Plan, owner_token
-from segue_worker.outbox.redis_time import RedisTime
+from segue_worker.outbox.redis_time import RedisTime, time_ms
 from segue_worker.pacing import Pacer
 from segue_worker.process.sweep import Rounds, sweep
 from segue_worker.schema.keeping import SchemaKeeping
@@ -94,8 +94,7 @@ class Engine:
         A version of Segue from before there was `HELD` forgot them after an hour; others were named only by a producer.
         """
         try:
-            seconds, micros = await self._redis.time()
-            self._redis_time.note(int(seconds) * 1000 + int(micros) // 1000)
+            self._redis_time.note(time_ms(await self._redis.time()))
             for destination in self._config.destinations:
                 await self._outbox(destination.name, window_ms=1).keep_plan(Plan.of(destination.mappings))
             async for key in self._redis.scan_iter(match=HOLDING_KEYS, count=1000):

@@ -12,6 +12,7 @@ from segue_producer.keys import Keys
 from segue_worker.config import Config
 from segue_worker.observing.running import HOUR_MS
 from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
+from segue_worker.outbox.redis_time import time_ms
 
 MAPPINGS_TOLD_S: Final = 600.0
 """How often it is told: a destination's mappings are known for `KEPT_S` after the last worker with them."""
@@ -40,8 +41,7 @@ class MappingsTold:
                 definitions = orjson.dumps([mapping.definition for mapping in each.mappings], default=tuple)
                 pipe.set(Keys(each.name).mappings + self._config.version, definitions, ex=KEPT_S)
             await pipe.execute()
-        seconds, micros = await self._redis.time()
-        now_ms = int(seconds) * 1000 + int(micros) // 1000
+        now_ms = time_ms(await self._redis.time())
         if now_ms // HOUR_MS != self._noted:
             await self._note_counts(now_ms)
             self._noted = now_ms // HOUR_MS

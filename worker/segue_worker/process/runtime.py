@@ -43,7 +43,7 @@ class Runtime:
 
     def __init__(self, config: Config, *, stopping: Callable[[], bool]) -> None:
         self.config = config
-        self.hints = Hints(broker_url(), timeout=2.0, redis_url=redis_url())
+        self.hints = Hints(broker_url(), redis_url=redis_url())
         redis = async_redis_client(redis_url(), timeout=REDIS_TIMEOUT_S, checked_every_s=10)
         self._engine = Engine(config, redis, stopping=stopping, send_traced=set_up_traces())
         self._stopping = stopping

@@ -18,7 +18,7 @@ from segue_worker.observing.queue_age import record_queue_age
 from segue_worker.operating.dead_letters import trim
 from segue_worker.outbox.outbox import LOOK_SCRIPT, RECOUNT_SCRIPT
 from segue_worker.outbox.pause import Pause, PauseKind
-from segue_worker.outbox.redis_time import RedisTime
+from segue_worker.outbox.redis_time import RedisTime, time_ms
 
 FORGOTTEN_AFTER_MS = 3_600_000
 """A destination stays known to producers for an hour after the last worker that served it."""
@@ -81,8 +81,7 @@ async def sweep(
     """
     rounds = rounds or Rounds()
     await _attempt("note that it swept", redis.set(SWEPT, "1", px=SWEPT_MS))
-    seconds, micros = await redis.time()
-    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    now_ms = time_ms(await redis.time())
     redis_time = redis_time or RedisTime(kept_s=LEASE_S)
     redis_time.note(now_ms)
     settings = rounds.is_time_for("settings", SETTINGS_EVERY_S)

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from segue_producer.keys import ABOUT_WORKERS, SWEPT, SWEPT_MS, WORKERS, WORKERS_SAY_S
+from segue_worker.outbox.redis_time import time_ms
 
 LOOK_S: Final = 0.5
 
@@ -90,8 +91,7 @@ class Unasked:
             self.serve(name)
 
     async def _say(self) -> None:
-        seconds, micros = await self._redis.time()
-        now_ms = int(seconds) * 1000 + int(micros) // 1000
+        now_ms = time_ms(await self._redis.time())
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hset(ABOUT_WORKERS, self._worker, self._about)
             pipe.zadd(WORKERS, {self._worker: now_ms})

@@ -26,7 +26,7 @@ _ROUGHLY: Final = re.compile(r"(?<!\S)\S*?(?:\d\S*?\d|@)\S*")
 """Words of a text that are left out to find out quickly whether it is known. Begins only where a word does."""
 _VARYING: Final = re.compile(
     r"(?P<status>(?:answered|last:) \d{3}\b)"
-    r"|(?P<quote>[\"'])(?P<quoted>[^\"']+)(?P=quote)"
+    r"|(?P<quote>[\"'])(?P<quoted>[^\"']+)(?P=quote)(?![^\s\"<>(),;:@]*+@)"  # not the beginning of an email
     r"|(?<![^\s\"<>(),;:])[^\s\"<>(),;:@]++@[^\s\"'<>(),;:]*"  # an email
     r"|(?<![\w-])[\w-]*?\d[\w-]*?\d[\w-]*"  # an id, or a number of several digits
     r"|(?<![\w-])\d(?![\w-])"

@@ -27,6 +27,7 @@ from segue_worker.outbox.log_record import EventOutcome, EventPart, Record
 from segue_worker.outbox.names import names_of
 from segue_worker.outbox.outbox import AWAY
 from segue_worker.outbox.pause import Pause, PauseKind, begin
+from segue_worker.outbox.redis_time import time_ms
 
 CONTACTS_AT_ONCE: Final = 100
 ENTRIES_AT_ONCE: Final = 200
@@ -146,8 +147,7 @@ class _Move:
                 raise MoveError(f"a move of {name} to {to} is not finished; finish it first: segue move {name} {to}")
         self._redis.set(self._from.moving, orjson.dumps({"to": self._new, "token": uuid4().hex}), nx=True)
         self._token = orjson.loads(self._redis.get(self._from.moving) or b"")["token"]
-        seconds, _ = self._redis.time()
-        pause = begin(PauseKind.HAND, self._reason, int(seconds) * 1000)
+        pause = begin(PauseKind.HAND, self._reason, time_ms(self._redis.time()))
         raw = self._redis.get(self._from.paused)
         # One that ends by itself might end meanwhile.
         self._redis.set(self._from.paused, pause.to_json(), nx=raw is None or Pause.from_json(raw).until is None)
@@ -230,8 +230,8 @@ class _Move:
                 pipe.hget(keys.lease, name)
                 pipe.hget(keys.parked, name)
                 pipe.zscore(keys.away, contact)
-            (seconds, micros), *answers = pipe.execute(raise_on_error=False)
-        now = int(seconds) * 1000 + int(micros) // 1000
+            time, *answers = pipe.execute(raise_on_error=False)
+        now = time_ms(time)
         for place, (contact, held) in enumerate(contacts.items()):
             entries, lease, parked, back = answers[4 * place : 4 * place + 4]
             if self._failed(contact, entries):
