@@ -14,7 +14,7 @@ from segue_worker.delivery.requests import idempotency_key
 from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, Request
 from segue_worker.outbox import Next, Settlement
-from segue_worker.outbox.entry import Waiting, partial_entry, read_entry
+from segue_worker.outbox.entry import Waiting, partial_entry, read_entry, with_origin
 from segue_worker.outbox.histogram import Histogram
 from segue_worker.outbox.log_record import Attempt, EventPart, Fault, Record
 from segue_worker.outbox.outbox import digest
@@ -295,6 +295,28 @@ def test_an_event_whose_turn_comes_too_late_is_a_dead_letter(entry: bytes, waite
     told = [(letter.reason, letter.detail, letter.mappings) for letter in backlog.settlement(Next.RELEASE).dead]
     detail = "its turn came 90s after it was enqueued, and max_wait is 90s"
     assert told == ([("late", detail, ("hasty",))] if late else [])
+
+
+def test_what_an_interrupted_claim_may_have_sent_is_never_late_and_what_is_behind_it_is() -> None:
+    hasty = [
+        mapping("hasty", "sendEvent", max_wait_ms=90_000),
+        mapping("sync", "createOrUpdateContact", max_wait_ms=90_000),
+    ]
+    update = event("update", type="identify", traits={"email": "u1@example.com"})
+    now_ms = ENQUEUED + 90_001
+
+    def late(*entries: bytes, interrupted: int = 1, frozen: Outgoing | None = None) -> list[str]:
+        journal = Journal(b"u1", interrupted=interrupted)
+        backlog = Backlog(b"u1", entries, now_ms=lambda: now_ms, journal=journal)
+        planned(backlog, hasty, frozen=frozen)
+        return [str(letter.message_ids[0]) for waiting in backlog._events for letter in waiting.dead]
+
+    assert late(update, event("first"), event("second")) == ["second"]
+    assert late(update, event("first"), event("second"), interrupted=0) == ["update", "first", "second"]
+    moved = with_origin(event("first"), "elsewhere")
+    assert late(moved, event("second"), interrupted=0) == ["second"], "where it was moved from it may have been sent"
+    (parked,) = planned(claimed(event("first"), interrupted=1), hasty[:1])
+    assert late(event("first"), event("second"), frozen=parked) == ["second"]
 
 
 def test_a_claim_of_nothing_has_nothing_to_tell() -> None:

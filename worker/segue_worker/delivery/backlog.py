@@ -61,6 +61,7 @@ class Backlog:
         self._now_ms = now_ms
         self._counters: dict[str, int] = {}
         self._parked: list[EventPart] = []
+        self._in_doubt = False
         self.head = 0
         """How many of the events have been taken off the outbox; `Ref`s count from the first one claimed."""
 
@@ -96,6 +97,7 @@ class Backlog:
         pieces: list[Piece] = []
         named: _Named = [(mapping.name, mapping) for mapping in mappings]
         held = set(frozen.refs) if frozen else set()
+        self._in_doubt = self.journal.interrupted and not frozen
         for place, waiting in enumerate(self._events):
             if waiting.damaged:
                 raise DamagedError("its oldest entry in the outbox cannot be read")
@@ -105,7 +107,10 @@ class Backlog:
             elif waiting.identity in taken and self._is_fresh(place, waiting, held):
                 waiting.state = "duplicate"
             else:
-                pieces += self._pieces(place, waiting, mappings, named, held)
+                made = self._pieces(place, waiting, mappings, named, held)
+                pieces += made
+                # As in `_keep_to`: the one request that may have been sent ends with an event at the latest.
+                self._in_doubt = self._in_doubt and all(piece.request.action != "sendEvent" for piece in made)
             taken.add(waiting.identity)
         first = [frozen] if frozen else []
         key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]
@@ -194,9 +199,9 @@ class Backlog:
         return None
 
     def _is_late(self, waiting: Waiting, mapping: CompiledMapping) -> bool:
-        """Whether an event's turn comes too late; never that of a replay, which somebody asked for."""
+        """Whether an event's turn comes too late; never that of a replay, which somebody asked for, or of one that may be sent."""
         late = self._now_ms() - waiting.enqueued > mapping.max_wait_ms
-        return bool(late and waiting.enqueued and not waiting.replay)
+        return bool(late and waiting.enqueued and not (waiting.replay or waiting.origin or self._in_doubt))
 
     def count(self, **counters: Unpack[Counts]) -> None:
         """Add to what the next settlement counts."""
