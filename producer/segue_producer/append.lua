@@ -30,7 +30,7 @@ local lanes = {due = KEYS[1], bulk = KEYS[10], live = KEYS[11]}
 local count = (#ARGV - 5) / 2
 local limit = tonumber(redis.call('HGET', KEYS[4], 'max_pending') or ARGV[2])
 if ARGV[5] == 'bulk' then
-  limit = math.floor(limit * BULK_SHARE)
+  limit = math.max(1, math.floor(limit * BULK_SHARE))
 end
 local pending = tonumber(redis.call('GET', KEYS[3]) or 0) or 0
 if pending + count > limit then

@@ -200,7 +200,7 @@ def hint_needed(answer: Sequence[int], destination: str) -> bool:
     if not taken:
         raise OutboxFull(
             f"destination {destination!r}: events pending: {detail}, at most {rest[0]}; "
-            "wait for the workers, or raise max_pending"
+            "wait for the workers, enqueue fewer at once, or raise max_pending"
         )
     return bool(detail)
 

@@ -100,12 +100,12 @@ def enqueue(
                     told.remark(f"Stopped at line {events.line:,}; run it again to go on there")
                     raise
             totals = backfill.totals
-            if as_json:
-                emit_json(totals.to_dict())
-            else:
+            if not as_json:
                 _tell(redis, names, lane, totals.enqueued)
     except ColumnsError as error:
         raise UsageFailure(f"{file.name}: {error}") from None
+    if as_json:
+        emit_json(totals.to_dict())
     if totals.skipped:
         remark(
             f"The first {counted(totals.skipped, 'line')} had been enqueued before (--from-start enqueues them again)"

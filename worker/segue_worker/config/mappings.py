@@ -1,5 +1,6 @@
 """Compiles the mappings of the configuration, and reports what is wrong with their triggers and fields."""
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -60,7 +61,7 @@ def _compile(mapping: MappingShape, values: Values = "repair", events_wait: time
         defaults=mapping.defaults,
         fields=mapping.fields,
         values=values,
-        max_wait_ms=int(max_wait.total_seconds() * 1000),
+        max_wait_ms=math.ceil(max_wait.total_seconds() * 1000),
     )
 
 

@@ -77,6 +77,57 @@ def test_what_was_added_is_enqueued(producer: FakeProducer, redis: FakeRedis) ->
     assert producer.got == IDS
 
 
+def csv_run(producer: FakeProducer, redis: FakeRedis, text: str) -> LineTotals:
+    backfill = Backfill(producer, redis, ["loops"], "bulk", waits=lambda _: None, sleep=lambda _: None)
+    file = EventFile(io.BytesIO(text.encode()), as_csv=True, defaults={"type": "identify"})
+    for _ in backfill.enqueue(file, name="/a/people.csv", options=""):
+        pass
+    return backfill.totals
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+def test_a_last_line_without_an_end_is_enqueued_once(producer: FakeProducer, redis: FakeRedis, end: str) -> None:
+    text = "userId,messageId\nu1,m1\nu2,m2"
+    assert csv_run(producer, redis, text) == LineTotals(lines=3, enqueued=2)
+    assert csv_run(producer, redis, text + end).enqueued == 0
+    assert csv_run(producer, redis, text + end + ("\n" if not end else "") + "u3,m3\n").enqueued == 1
+    assert producer.got == ["m1", "m2", "m3"]
+
+
+@pytest.mark.parametrize("written", ["userId,messageId\nu1,m1\nu2,m", 'userId,messageId\nu1,m1\n"u2\n'])
+def test_a_line_that_was_being_written_is_read_again_from_its_beginning(
+    producer: FakeProducer, redis: FakeRedis, written: str
+) -> None:
+    csv_run(producer, redis, written)
+    rest = "2\nu3,m3\n" if written.endswith("m") else 'x",m2\nu3,m3\n'
+    csv_run(producer, redis, written + rest)
+    assert [each for each in producer.got if each != "m"] == ["m1", "m2", "m3"]
+    assert csv_run(producer, redis, written + rest).enqueued == 0
+
+
+def test_a_json_line_that_was_being_written_is_read_again(producer: FakeProducer, redis: FakeRedis) -> None:
+    assert run(producer, redis, [LINES[0], LINES[1][:20]]) == LineTotals(lines=2, enqueued=1, invalid=1)
+    assert run(producer, redis, LINES[:3]) == LineTotals(lines=3, enqueued=2, skipped=1)
+    assert producer.got == IDS[:3]
+
+
+def test_an_outbox_smaller_than_a_batch_is_filled_again_and_again(redis: FakeRedis) -> None:
+    """Batches are taken whole or not at all, so one that is larger than the outbox would wait for ever."""
+
+    class Small(FakeProducer):
+        def enqueue_prepared(self, prepared: Sequence[Prepared], **_: Any) -> list[str]:
+            if len(prepared) > 7:
+                raise OutboxFull("full", taken=[], owed={"loops": [event.message_id for event in prepared]})
+            return super().enqueue_prepared(prepared)
+
+    producer = Small()
+    backfill = Backfill(producer, redis, ["loops"], "bulk", waits=lambda _: None, sleep=lambda _: None)
+    file = EventFile(io.BytesIO("\n".join(LINES).encode()), as_csv=False, defaults={"type": "identify"})
+    for _ in backfill.enqueue(file, name="/a/file", options=""):
+        pass
+    assert producer.got == IDS
+
+
 @pytest.mark.parametrize("other", [{"name": "/another/file"}, {"options": "--type track"}])
 def test_another_file_or_another_use_of_it_begins_at_the_beginning(
     producer: FakeProducer, redis: FakeRedis, other: dict[str, str]

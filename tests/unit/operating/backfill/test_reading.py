@@ -57,6 +57,46 @@ def test_a_file_of_a_spreadsheet_is_read_as_it_is_meant() -> None:
     ]
 
 
+def test_events_that_differ_in_anything_have_different_messageids() -> None:
+    long = "Subscription Plan Changed By Account Administrator In The Console"
+    files = [
+        *(read("userId,plan\n8,gold\n"), read("userId,tier\n8,gold\n"), read("userId,plan\n8,41\n")),
+        *(read("userId,plan\n8,41\n", types={"plan": "number"}), read("userId,plan:number\n8,42\n")),
+        *(read("userId,plan\n8,gold\n", type="track", event=f"{long} ({way})") for way in ("up", "down")),
+        *(read('{"userId": "8", "a": 1}\n', as_csv=False), read('{"userId": "8", "a": "1"}\n', as_csv=False)),
+    ]
+    ids = [record.event.message_id for records in files for record in records if record.event]
+    assert len(set(ids)) == len(ids) == len(files)
+    (again,) = read("plan,userId\ngold,8\n")
+    assert again.event is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("userId,plan\n1,a\n".encode("utf-16"), "UTF-16; save it in UTF-8"),
+        (b"\nuserId\n1\n", "line 1: it is empty"),
+        (b"userId;plan\n1;a\n", "separated by semicolons"),
+        (b"userId,plan\r1,a\r", "carriage return alone"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_as_a_whole(text: bytes, said: str) -> None:
+    with pytest.raises(ColumnsError, match=said):
+        read(text)
+
+
+def test_a_file_that_cannot_be_read_is_told() -> None:
+    class Broken(io.BytesIO):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            if self.tell():
+                raise OSError(5, "Input/output error")
+            return super().readline(size)
+
+    file = EventFile(Broken(b'{"userId": "u1"}\n{}'), as_csv=False, defaults=IDENTIFY)
+    with pytest.raises(ColumnsError, match="cannot be read behind line 1: Input/output error"):
+        list(file)
+
+
 def test_columns_have_types() -> None:
     text = "userId,age:number,vip,createdAt,code\nu1,41,yes,2026-01-31T09:30:00.5Z,007\nu2,1.5,0,2026-01-31,\n"
     assert [event["traits"] for event in events(read(text, types={"vip": "boolean", "createdAt": "date"}))] == [

@@ -14,9 +14,9 @@ from segue_producer import Producer
 from segue_producer.errors import OutboxFull
 from segue_producer.events import Prepared
 from segue_producer.lanes import Lane
-from segue_worker.operating.backfill.reading import EventFile, FileRow
+from segue_worker.operating.backfill.reading import EventFile, FileRow, Position
 
-KEY: Final = "segue:backfill:"
+KEY: Final = "segue:backfill:at:"
 KEPT_S: Final = 7 * 24 * 3600
 """How long it is remembered how far a file was enqueued."""
 _AT_ONCE: Final = 500
@@ -90,10 +90,9 @@ class Backfill:
             KEY + blake2b(b"\0".join([self._about, name.encode("utf-8", "replace"), options.encode()])).hexdigest()[:32]
         )
         noted = self._redis if name else None
-        if noted is not None and (raw := noted.get(key)):
-            offset, digest, line = orjson.loads(raw)
-            if file.skip(offset, digest, line):
-                self.totals.skipped = line
+        places = orjson.loads((noted.get(key) if noted is not None else None) or b"[]")
+        if file.skip(Position(*place) for place in places):
+            self.totals.skipped = file.line
         records = iter(file)
         while batch := list(islice(records, _AT_ONCE)):
             events = [record.event for record in batch if record.event is not None]
@@ -104,20 +103,27 @@ class Backfill:
             self.totals.invalid += len(wrong)
             yield wrong
             if noted is not None:
-                noted.set(key, orjson.dumps([file.offset, file.digest, file.line]), ex=KEPT_S)
+                noted.set(key, orjson.dumps(file.position(), default=tuple), ex=KEPT_S)
         self.totals.lines = file.line
 
     def _put(self, events: Sequence[Prepared]) -> None:
         left = list(events)
+        at_once = len(left)
 
         def put() -> None:
-            try:
-                self._producer.enqueue_prepared(left, lane=self._lane)
-            except OutboxFull as error:
-                # What only some destinations have, the producer gives to the others.
-                taken = set(error.taken)
-                left[:] = [event for event in left if event.message_id not in taken]
-                raise
+            nonlocal at_once
+            while left:
+                try:
+                    self._producer.enqueue_prepared(left[:at_once], lane=self._lane)
+                except OutboxFull as error:
+                    # What only some destinations have, the producer gives to the others.
+                    taken = set(error.taken)
+                    left[:] = [event for event in left if event.message_id not in taken]
+                    # There may never be room for so many at once.
+                    at_once = max(1, at_once // 2)
+                    raise
+                del left[:at_once]
+                at_once *= 2
 
         retrying = Retrying(
             retry=retry_if_exception_type(OutboxFull),

@@ -28,6 +28,8 @@ class Columns:
 
     def __init__(self, header: Sequence[str], types: Mapping[str, str]) -> None:
         self._columns: list[tuple[str, Callable[[str], Any]]] = []
+        if len(header) == 1 and ";" in header[0]:
+            raise ColumnsError("line 1: the columns are separated by semicolons; save the file with commas")
         known = {name for name, _ in map(_split, header)}
         if missing := [name for name in types if name not in known]:
             raise ColumnsError(f"--types: the file has no column {missing[0]!r}; it has {', '.join(sorted(known))}")
