@@ -60,7 +60,7 @@ class Bench:
         settings: dict[str, Any] = {"coalesce": "updates", **self.settings}
         return Destination(
             name="loops",
-            api_key=SecretStr("sandbox-key"),
+            api_key=settings.pop("api_key", SecretStr("sandbox-key")),
             base_url="http://sandbox/api/v1",
             enabled=True,
             rate_limit=self.rate_limit,

@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from segue_producer.keys import Keys
 from segue_sandbox.core import Sandbox
 from segue_sandbox.faults import InjectedFault
 from segue_sandbox.switches import Switches
+from segue_worker.delivery.context import unix_ms
 from segue_worker.operating.forget import forget_here
 
-from .conftest import Bench
+from .conftest import EVENTS, Bench, mapping
 
 MINUTES = 10
 KEYS = Keys("loops")
@@ -112,6 +114,71 @@ async def test_what_was_sent_while_it_is_off_ends_what_was_confirmed_before(benc
     assert await sent_for(bench, identify(4, plan="pro")) == 1
 
 
+@pytest.mark.parametrize("named", ["u1", "u1@example.com", " U1@Example.com"])
+async def test_who_was_forgotten_by_any_id_is_sent_again(bench: Bench, server: FakeServer, named: str) -> None:
+    # A command goes by the clock of Redis.
+    bench.now_ms = unix_ms()
+    await sent_for(bench, identify(1))
+    with FakeRedis(server=server) as redis:
+        await asyncio.to_thread(forget_here, redis, "loops", named, wait=lambda _: None)
+    assert await sent_for(bench, identify(2), identify(3)) == 1
+
+
+async def test_another_team_or_address_is_told(bench: Bench) -> None:
+    await sent_for(bench, identify(1))
+    bench.settings["api_key"] = SecretStr("sandbox-other")
+    assert await sent_for(bench, identify(2), identify(3)) == 1
+
+
+ACCOUNTS = mapping(
+    "accounts",
+    "createOrUpdateContact",
+    trigger='traits.account != null and type = "identify"',
+    fields={"userId": {"@path": "$.traits.account"}},
+)
+PLAIN = mapping(
+    "contacts", "createOrUpdateContact", trigger='traits.account = null and userId != null and type = "identify"'
+)
+BY_EMAIL = mapping(
+    "emails", "createOrUpdateContact", trigger='userId = null and type = "identify"', fields={"userId": None}
+)
+SHARED = st.lists(
+    st.tuples(
+        st.sampled_from(["u1", "email", "alice", "bob"]),
+        st.sampled_from(["identify", "identify", "track"]),
+        st.sampled_from(["pro", "free"]),
+    ),
+    max_size=10,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@example(steps=[("u1", "identify", "pro"), ("email", "identify", "free"), ("u1", "identify", "pro")])
+@example(steps=[("email", "identify", "pro"), ("u1", "identify", "free"), ("email", "identify", "pro")])
+@example(steps=[("alice", "identify", "pro"), ("bob", "identify", "free"), ("alice", "identify", "pro")])
+@example(steps=[("u1", "identify", "pro"), ("bob", "identify", "free"), ("u1", "identify", "pro")])
+@given(steps=SHARED)
+async def test_outbox_contacts_that_are_one_at_loops_end_as_if_everything_had_been_sent(steps: list[Any]) -> None:
+    ends = []
+    for skip in (timedelta(minutes=MINUTES), timedelta()):
+        async with FakeAsyncRedis(server=FakeServer(version=(6, 2))) as redis:
+            bench = bench_at(redis, skip_unchanged=skip)
+            bench.mappings = (ACCOUNTS, PLAIN, BY_EMAIL, EVENTS)
+            for number, (who, kind, plan) in enumerate(steps):
+                ids = {"userId": who} if who != "email" else {"userId": None, "anonymousId": "a1"}
+                event = identify(number, plan=plan, **({"account": "u1"} if who in {"alice", "bob"} else {}))
+                await sent_for(bench, {**(event if kind == "identify" else track(number)), **ids})
+            contacts = bench.sandbox.team("key").contacts
+            assert (contacts.by_user_id("u1") is not None) >= any((w, k) == ("u1", "identify") for w, k, _ in steps)
+            ends.append(
+                [
+                    contact and contact.properties
+                    for contact in (contacts.by_user_id("u1"), contacts.by_email("u1@example.com", folded=True))
+                ]
+            )
+    assert ends[0] == ends[1]
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("identify"), st.sampled_from(["a", "b"]), st.sampled_from([None, "x"])),
@@ -133,7 +200,7 @@ async def test_a_contact_ends_as_if_everything_had_been_sent(steps: list[Any], c
             bench = bench_at(redis, coalesce=coalesce, skip_unchanged=skip)
             await _do(bench, steps)
             assert await bench.pending() == 0
-            contact = bench.sandbox.team("sandbox-key").contacts.by_user_id("u1")
+            contact = bench.sandbox.team("key").contacts.by_user_id("u1")
             ends.append((contact and contact.properties, [event.name for event in bench.sandbox.events]))
     assert ends[0] == ends[1]
 

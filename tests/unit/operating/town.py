@@ -75,10 +75,8 @@ class _DyingOutbox(Outbox):
 
     transport: _Cut
 
-    async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int, confirms: bytes = b"") -> int | None:
-        if self.transport.killed:
-            return None
-        return await super().settle(claimed, settlement, step=step, confirms=confirms)
+    async def settle(self, claimed: Claimed, settlement: Settlement, **options: Any) -> int | None:
+        return None if self.transport.killed else await super().settle(claimed, settlement, **options)
 
 
 @dataclass

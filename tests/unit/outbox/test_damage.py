@@ -80,7 +80,7 @@ async def test_of_settlements_that_come_together_the_damaged_one_is_refused(
     u1, u2 = await claims_of(enqueue, run)
     await redis.set(KEYS.dead, "damaged")
     args = [
-        [claimed.contact, f"{claimed.token}:0", f"{claimed.token}:1", *arguments(what, b"")]
+        [claimed.contact, f"{claimed.token}:0", f"{claimed.token}:1", *arguments(what, {})]
         for claimed, what in ((u1, settlement("a", [LETTER])), (u2, settlement("b")))
     ]
     refused, left = await run._settle_all(args)

@@ -16,9 +16,9 @@ from segue_worker.delivery.failure import Failure, raised_at, taken_up, told
 from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.journal import Journal
 from segue_worker.delivery.lease import Hold
-from segue_worker.delivery.requests import update_digest
 from segue_worker.delivery.retry import Dead, Delivered, PauseDestination, Retry
 from segue_worker.delivery.telling import tell_letter
+from segue_worker.delivery.unchanged import TOUCHED, remembered, update_digest
 from segue_worker.errors import DamagedError
 from segue_worker.logs import facts
 from segue_worker.masking import mask_known
@@ -65,7 +65,7 @@ class Delivery:
         # What a killed worker sent is not known: whatever was confirmed before may not hold any more.
         doubtful = claimed.interrupted or self._parked
         self._confirmed = b"" if doubtful or claimed.confirmed == FORGET else claimed.confirmed
-        self._confirms = FORGET if doubtful and claimed.confirmed else b""
+        self._confirms: dict[bytes, bytes] = {claimed.contact: TOUCHED} if doubtful and claimed.confirmed else {}
         self._remembered = bool(claimed.confirmed)
         self._hold = run.lease.hold(claimed, since)
         # Of a messageId that is under way for another contact, the later delivery waits for the earlier one. What is
@@ -141,7 +141,7 @@ class Delivery:
             await self._settle(self._backlog.settlement(Next.RELEASE))
         while queue:
             request = queue.popleft()
-            if request is not frozen and self._confirmed and update_digest(request) == self._confirmed:
+            if request is not frozen and await self._is_unchanged(request):
                 self._backlog.leave_unchanged(request)
                 await self._settle(self._backlog.settlement(Next.KEEP if queue else Next.RELEASE))
                 continue
@@ -156,22 +156,39 @@ class Delivery:
                 decision = await attempts.make()
             finally:
                 if attempts.made_here:
-                    self._confirmed = b""
-                    self._confirms = FORGET if self._remembered else b""
+                    self._remember(request)
             if decision is None or isinstance(decision, Retry | PauseDestination):
                 await self._leave(attempts, decision)
                 return
             queue.extendleft(reversed(self._conclude(attempts, decision)))
             await self._settle(self._backlog.settlement(Next.KEEP if queue else Next.RELEASE))
 
+    async def _is_unchanged(self, request: Outgoing) -> bool:
+        """Whether an update is the last that Loops confirmed of the contact, and no other contact may have changed it since."""
+        if not self._confirmed or update_digest(request, self._run.destination.access) != self._confirmed:
+            return False
+        contact = self._claimed.contact
+        further = [name for name in remembered(request, contact) if name != contact]
+        return not further or not await self._run.outbox.remembers_any(further)
+
+    def _remember(self, request: Outgoing, digest: bytes = b"") -> None:
+        """Note what is remembered of contacts with the next settlement: a request was sent; `digest` if Loops confirmed it."""
+        contact = self._claimed.contact
+        if self._run.destination.skip_unchanged:
+            self._confirms |= remembered(request, contact, digest)
+        else:
+            self._confirms[contact] = FORGET
+        if self._confirms[contact] == FORGET and not self._remembered:
+            del self._confirms[contact]
+        self._confirmed = digest if self._confirms.get(contact) == digest else b""
+        self._remembered = self._remembered or bool(self._confirmed)
+
     def _conclude(self, attempts: Attempts, decision: Delivered | Dead) -> list[Outgoing]:
         """Note the end of a request. Returns what must be sent in its place."""
         request = attempts.request
         if isinstance(decision, Delivered):
             self._backlog.note(request, "delivered", sent=attempts.count)
-            if self._run.destination.skip_unchanged and (digest := update_digest(request)):
-                self._confirmed = self._confirms = digest
-                self._remembered = True
+            self._remember(request, update_digest(request, self._run.destination.access))
             only_sent_here = attempts.count > 1 and not self._claimed.interrupted
             if decision.before and not only_sent_here and not attempts.earlier and (updates := request.updates()):
                 # Another run sent this event, and perhaps with fewer updates folded in: they go once more without it,
@@ -248,7 +265,7 @@ class Delivery:
         if left is None:
             raise ClaimGoneError
         self._taken += settlement.taken
-        self._confirms = b""
+        self._confirms = {}
         attempts, self._attempts = self._attempts, None
         self._run.counts.update(settlement.counters)
         for letter in settlement.dead:

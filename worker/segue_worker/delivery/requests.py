@@ -9,7 +9,6 @@ from segue_worker.mapping.request import encode_body
 from segue_worker.outbox.outgoing import Outgoing, Ref
 
 EVENTS_PATH: Final = "/events/send"
-UPDATE_PATH: Final = "/contacts/update"
 
 
 def idempotency_key(destination: str, mapping: str, message_id: str, variant: str = "") -> str:
@@ -23,13 +22,6 @@ def idempotency_key(destination: str, mapping: str, message_id: str, variant: st
     """
     parts = f"{destination}\0{mapping}\0{message_id}\0{variant}".encode("utf-8", "surrogatepass")
     return "segue-" + hashlib.blake2b(parts, digest_size=16).hexdigest()
-
-
-def update_digest(request: Outgoing) -> bytes:
-    """The 8 bytes by which a contact update is remembered that Loops has confirmed; empty for other requests."""
-    if request.path != UPDATE_PATH:
-        return b""
-    return hashlib.blake2b(request.body, digest_size=8).digest()
 
 
 def outgoing(group: MergedPieces, events: Sequence[tuple[str, str, str]]) -> Outgoing:

@@ -1,8 +1,9 @@
 """One destination's outbox, over the Lua scripts beside this module. Each method is one atomic step in Redis."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
@@ -38,12 +39,16 @@ _SHARED: Final = {
     "renew": (CLOCK, WHEN_FULL, LANES, AWAY, _ALIVE),
     "settle": (CLOCK, WHEN_FULL, LANES, WINDOWS, CONFIRMED),
     "seen": (CLOCK, WINDOWS),
+    "remembers": (CLOCK, CONFIRMED),
     "finish": (CLOCK, WHEN_FULL),
     "replace_pause": (),
 }
 LOOK_SCRIPT: Final = read_script("segue_worker/outbox/look", CLOCK, WHEN_FULL, LANES, AWAY, _ALIVE)
 RECOUNT_SCRIPT: Final = read_script("segue_worker/outbox/recount", LANES)
 _TEXTS: Final = {name: read_script(f"segue_worker/outbox/{name}", *shared) for name, shared in _SHARED.items()}
+
+
+_NOTHING_CONFIRMED: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 
 
 class Claimed(NamedTuple):
@@ -199,6 +204,14 @@ class Outbox:
         )
         return [bool(flag) for flag in flags]
 
+    async def remembers_any(self, contacts: Sequence[bytes]) -> bool:
+        """Whether of any of the contacts it is remembered what Loops confirmed, or that it may have been changed."""
+        answer = await self._scripts["remembers"](
+            keys=[self.keys.confirmed + "any"],
+            args=[self._clock_ms(), self.keys.confirmed, self._unchanged_ms, *contacts],
+        )
+        return bool(answer)
+
     async def renew(self, claims: Sequence[Claimed]) -> tuple[bool, set[int], set[int]]:
         """Heartbeat.
 
@@ -216,7 +229,14 @@ class Outbox:
         self._note_time(now_ms)
         return bool(alive), set(lost), set(live)
 
-    async def settle(self, claimed: Claimed, settlement: Settlement, *, step: int, confirms: bytes = b"") -> int | None:
+    async def settle(
+        self,
+        claimed: Claimed,
+        settlement: Settlement,
+        *,
+        step: int,
+        confirms: Mapping[bytes, bytes] = _NOTHING_CONFIRMED,
+    ) -> int | None:
         """Record a settlement.
 
         Args:
@@ -224,8 +244,8 @@ class Outbox:
             settlement: what to record.
             step: how many settlements of this claim came before; the same step twice is recorded once, so that a
                 call whose answer was lost may be repeated.
-            confirms: digest of the update that Loops confirmed last; `FORGET` where other requests left since that of
-                before was; or empty.
+            confirms: contact → digest of the update that Loops confirmed last, or `FORGET` where what was confirmed counts no
+                longer.
 
         Returns:
             how many events are left, or None where the claim is gone.

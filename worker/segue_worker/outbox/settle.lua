@@ -41,7 +41,8 @@
 --          events does not stay before all others
 --          for 'park': JSON of the parked hash
 --          entry of the log, or ''
---          digest of the update that Loops confirmed last, 8 bytes; '-' to forget that of before; or ''
+--          number of contacts of which something else is remembered from now on, then contact, and digest of its last
+--          confirmed update, 8 bytes, or '-' to forget it, of each
 --          number of digests, then the digests of the settled messageIds, 16 bytes each
 --          number of counters, then name and increment of each
 --          number of measures, then name and increment of each
@@ -141,8 +142,9 @@ local function settle()
   local taken = tonumber(taken_text)
   at = at + 4
   local replaced_first, replaced_last = pairs_read()
-  local following, park_ms, parked, entry, confirms = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
-  at = at + 5
+  local following, park_ms, parked, entry = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  at = at + 4
+  local confirms_first, confirms_last = pairs_read()
   local digests_first, digests_last = at + 2, at + 1 + ARGV[at + 1]
   at = digests_last
   local counters_first, counters_last = pairs_read()
@@ -207,8 +209,8 @@ local function settle()
     redis.call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[6], '*', 'e', entry)
   end
 
-  if confirms ~= '' then
-    confirm(ARGV[10], contact, confirms == '-' and '' or confirms, tonumber(ARGV[11]))
+  for i = confirms_first, confirms_last, 2 do
+    confirm(ARGV[10], ARGV[i], ARGV[i + 1] == '-' and '' or ARGV[i + 1], tonumber(ARGV[11]))
   end
 
   local left = length - taken

@@ -59,13 +59,14 @@ class Settlement(NamedTuple):
     explanations: Mapping[str, bytes] = _NOTHING
 
 
-def arguments(settlement: Settlement, confirms: bytes) -> list[Any]:
+def arguments(settlement: Settlement, confirms: Mapping[bytes, bytes]) -> list[Any]:
     """What settle.lua is told of a settlement, behind the contact and who holds it."""
     taken, replaced, following, park_for_ms, oldest_ms, parked, digests, counters, dead, record, measures, because = (
         settlement
     )
     args: list[Any] = [taken, len(replaced), *chain.from_iterable(replaced.items())]
-    args += (following, park_for_ms if following is Next.PARK else oldest_ms, parked or b"", record, confirms)
+    args += (following, park_for_ms if following is Next.PARK else oldest_ms, parked or b"", record)
+    args += (len(confirms), *chain.from_iterable(confirms.items()))
     args += (len(digests), *digests)
     for pairs in (counters, measures):
         args += (len(pairs), *chain.from_iterable(pairs.items()))
