@@ -144,15 +144,15 @@ BY_EMAIL = mapping(
 )
 SHARED = st.lists(
     st.tuples(
-        st.sampled_from(["u1", "email", "alice", "bob"]),
-        st.sampled_from(["identify", "identify", "track"]),
-        st.sampled_from(["pro", "free"]),
-    ),
+        st.sampled_from(["u1", "email"]), st.sampled_from(["identify", "track"]), st.sampled_from(["pro", "free"])
+    )
+    # Their events name no account, and would be those of contacts of their own.
+    | st.tuples(st.sampled_from(["alice", "bob"]), st.just("identify"), st.sampled_from(["pro", "free"])),
     max_size=10,
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @example(steps=[("u1", "identify", "pro"), ("email", "identify", "free"), ("u1", "identify", "pro")])
 @example(steps=[("email", "identify", "pro"), ("u1", "identify", "free"), ("email", "identify", "pro")])
 @example(steps=[("alice", "identify", "pro"), ("bob", "identify", "free"), ("alice", "identify", "pro")])
@@ -169,13 +169,9 @@ async def test_outbox_contacts_that_are_one_at_loops_end_as_if_everything_had_be
                 event = identify(number, plan=plan, **({"account": "u1"} if who in {"alice", "bob"} else {}))
                 await sent_for(bench, {**(event if kind == "identify" else track(number)), **ids})
             contacts = bench.sandbox.team("key").contacts
-            assert (contacts.by_user_id("u1") is not None) >= any((w, k) == ("u1", "identify") for w, k, _ in steps)
-            ends.append(
-                [
-                    contact and contact.properties
-                    for contact in (contacts.by_user_id("u1"), contacts.by_email("u1@example.com", folded=True))
-                ]
-            )
+            known = contacts.by_email("u1@example.com", folded=True)
+            assert (known is not None) >= any(kind == "identify" for _, kind, _ in steps)
+            ends.append([contact and contact.properties for contact in (contacts.by_user_id("u1"), known)])
     assert ends[0] == ends[1]
 
 
