@@ -111,8 +111,9 @@ class MessageSorter:
         try:
             event = {name: value for name, value in message.items() if name != "writeKey"}
             repair(event)
-            added = ADDED_BYTES + _lift_traits(event)
+            # In this order, since the traits may stand in the context of the batch.
             self._complete(event)
+            added = ADDED_BYTES + _lift_traits(event)
             prepared = prepare(event, max_bytes=self._max_event + added, source=self._source)
         except InvalidEvent as error:
             self._reject(index, message, str(error).removeprefix("event: "), error.reason)

@@ -96,6 +96,24 @@ def test_traits_may_stand_in_the_context_of_an_identify_alone() -> None:
     assert repaired["traits"] == {"a": "\ufffd"}
 
 
+def test_traits_may_stand_in_the_context_of_the_batch() -> None:
+    traits = {"email": "ada@example.com", "plan": "Pro", "text": "x" * 20_000}
+    identify = {"type": "identify", "userId": "u1"}
+    first, second, third, fourth = stored(
+        read(
+            identify,
+            {**identify, "context": {"traits": {"plan": "Free"}}},
+            {**identify, "traits": {"plan": "Own"}},
+            TRACK,
+            context={"traits": traits},
+        )
+    )
+    assert first["traits"] == traits
+    assert second["traits"] == second["context"]["traits"] == {**traits, "plan": "Free"}
+    assert third["traits"] == {"plan": "Own"}
+    assert "traits" not in fourth
+
+
 def test_a_write_key_is_not_stored() -> None:
     assert "writeKey" not in stored(read({**TRACK, "writeKey": "secret"}))[0]
 
