@@ -13,7 +13,7 @@ import orjson
 from segue_producer.events import contact_of
 from segue_producer.keys import STATS_KEPT_S, Keys
 from segue_producer.lua import CLOCK, read_script
-from segue_producer.values import as_json
+from segue_producer.values import describe, id_text, sound, write_json
 
 _SCRIPT: Final = read_script("segue_producer/bury", CLOCK)
 _AT_ONCE: Final = 250
@@ -45,7 +45,16 @@ class Refused(NamedTuple):
 
 def id_of(event: Any) -> str:
     """A messageId for what brings none that can be used: made from its content, so that sent again it is the same."""
-    return "refused-" + blake2b(as_json(event), digest_size=12).hexdigest()
+    return "refused-" + blake2b(_content(event)[0].encode(), digest_size=12).hexdigest()
+
+
+def given_id(event: Any) -> str:
+    """The messageId that an event brings, as text, numbers included; "" where it brings none that can be used."""
+    given = event.get("messageId") if isinstance(event, Mapping) else None
+    try:
+        return "" if given is None else id_text(given)
+    except ValueError:
+        return ""
 
 
 def bury(redis: Any, destination: str, refused: Sequence[Refused]) -> Iterator[Any]:
@@ -72,24 +81,33 @@ def bury(redis: Any, destination: str, refused: Sequence[Refused]) -> Iterator[A
 
 def _letter(refused: Refused, at: int) -> tuple[str, bytes]:
     """Id and JSON of a dead letter."""
-    text = as_json(refused.event).decode()
-    if len(text) > _LONGEST:
-        # A text, which is no event: so it cannot be replayed by mistake.
-        text = orjson.dumps(f"{text[:_LONGEST]}… ({len(text)} characters)").decode()
+    content, readable = _content(refused.event)
+    # A text, which is no event, where it is not whole: so it cannot be replayed by mistake.
+    cut = f"{content[:_LONGEST]}… ({len(content)} characters)" if len(content) > _LONGEST else content
+    text = content if readable and cut is content else orjson.dumps(cut).decode()
+    message_ids = tuple(map(sound, (refused.message_id, *refused.further)))
     # Of a valid event the messageId says which it is; what the Tracking API adds to it differs each time it is sent.
-    content = text if refused.reason == "invalid" else ""
-    known = f"{refused.source}\0{refused.message_id}\0{refused.reason}\0{content}"
-    letter_id = blake2b(known.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    known = f"{refused.source}\0{message_ids[0]}\0{refused.reason}\0{content if refused.reason == 'invalid' else ''}"
+    letter_id = blake2b(known.encode(), digest_size=16).hexdigest()
     fields: dict[str, Any] = {
         "reason": refused.reason,
-        "detail": refused.detail,
+        # The name of a field may contain half a surrogate pair, as may a messageId, and JSON cannot.
+        "detail": sound(refused.detail),
         "contact": (contact_of(refused.event) or "") if isinstance(refused.event, Mapping) else "",
         "mappings": (),
-        "message_ids": (refused.message_id, *refused.further),
+        "message_ids": message_ids,
         "events": (text,),
         "at": at,
         "id": letter_id,
     }
     return letter_id, orjson.dumps(
-        fields | ({"sources": (refused.source,) * (1 + len(refused.further))} if refused.source else {})
+        fields | ({"sources": (refused.source,) * len(message_ids)} if refused.source else {})
     )
+
+
+def _content(event: Any) -> tuple[str, bool]:
+    """All of an event as text, and whether it is JSON that can be read as an event again."""
+    try:
+        return write_json(event).decode(), True
+    except ValueError:
+        return describe(event), False

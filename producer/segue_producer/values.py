@@ -98,12 +98,44 @@ def write_json(fields: Any) -> bytes:
             raise _too_deep() from None
 
 
-def as_json(value: Any) -> bytes:
-    """Anything as JSON, for people to look at: what has no JSON form is described."""
+class _Piece(str):
+    """A piece of a JSON text, where values are written as well."""
+
+    __slots__ = ()
+
+
+def describe(value: Any) -> str:
+    """What `write_json` does not write, as text that looks like JSON: all of it, however deep it is nested.
+
+    Args:
+        value: of what JSON or a task's message was read as, so that nothing of it holds itself. A value without a JSON form
+            is described by its type.
+    """
+    pieces: list[str] = []
+    # Those still to be written, the next one last: a function that calls itself would end where Python's stack does.
+    rest = [value]
+    while rest:
+        item = rest.pop()
+        if isinstance(item, _Piece):
+            pieces.append(item)
+        elif isinstance(item, Mapping):
+            inner = [
+                part for key, member in item.items() for part in (_Piece(f"{_leaf(str(key))}:"), member, _Piece(","))
+            ]
+            rest += [_Piece("}"), *reversed(inner[:-1]), _Piece("{")]
+        elif isinstance(item, list | tuple):
+            inner = [part for member in item for part in (member, _Piece(","))]
+            rest += [_Piece("]"), *reversed(inner[:-1]), _Piece("[")]
+        else:
+            pieces.append(_leaf(item))
+    return "".join(pieces)
+
+
+def _leaf(value: Any) -> str:
     try:
-        return write_json(value)
-    except ValueError as error:
-        return orjson.dumps(f"of type {type(value).__name__}: {error}")
+        return write_json(value).decode()
+    except ValueError:
+        return f'"of type {type(value).__name__}"'
 
 
 def _foreign(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from segue_producer.errors import InvalidEvent
 from segue_producer.events import MAX_MESSAGE_ID, Prepared, prepare
-from segue_producer.refusals import Refused, id_of
+from segue_producer.refusals import Refused, given_id, id_of
 from segue_producer.repairs import choices_of, object_of, repair
 from segue_producer.values import sound, write_json
 from segue_tracking_api.answers import RequestRefused
@@ -111,8 +111,9 @@ class MessageSorter:
         try:
             event = {name: value for name, value in message.items() if name != "writeKey"}
             repair(event)
-            added = ADDED_BYTES + _lift_traits(event)
+            # In this order, since the traits may stand in the context of the batch.
             self._complete(event)
+            added = ADDED_BYTES + _lift_traits(event)
             prepared = prepare(event, max_bytes=self._max_event + added, source=self._source)
         except InvalidEvent as error:
             self._reject(index, message, str(error).removeprefix("event: "), error.reason)
@@ -134,7 +135,8 @@ class MessageSorter:
         message = (
             f"a batch has at most {MAX_EVENTS} events; this one and all after it ({len(rest) - 1}) were not accepted"
         )
-        known = tuple(each["messageId"] for each in rest if isinstance(each, dict) and _is_text(each.get("messageId")))
+        _take_out_keys(rest)
+        known = tuple(known for each in rest if 0 < len(known := given_id(each)) <= MAX_MESSAGE_ID)
         refused = Refused(id_of(rest), rest, message, "too_many_events", source=self._source, further=known)
         self.intake.rejected.append(Rejected(index, refused, "too_many_events"))
 
@@ -147,15 +149,10 @@ class MessageSorter:
         correct(event, batch_sent_at=self._sent_at, received_at=self._received_at)
 
     def _reject(self, index: int, message: object, detail: str, word: str = "malformed") -> None:
-        event = (
-            {name: value for name, value in message.items() if name != "writeKey"}
-            if isinstance(message, dict)
-            else message
-        )
-        given = event.get("messageId") if isinstance(event, dict) else None
-        message_id = sound(given) if isinstance(given, str) and given else id_of(event)
+        _take_out_keys(message)
+        message_id = given_id(message) or id_of(message)
         # The name of a field may contain half a surrogate pair, which an answer cannot contain.
-        refused = Refused(message_id, event, sound(detail)[:_MESSAGE_MAX], word, source=self._source)
+        refused = Refused(message_id, message, sound(detail)[:_MESSAGE_MAX], word, source=self._source)
         self.intake.rejected.append(Rejected(index, refused))
 
 
@@ -221,8 +218,16 @@ def _merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     return outcome
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= MAX_MESSAGE_ID
+def _take_out_keys(message: object) -> None:
+    """Take the write key out of a message in place, and out of those it holds, as a batch within a batch does."""
+    rest = [message]
+    while rest:
+        item = rest.pop()
+        if isinstance(item, dict):
+            item.pop("writeKey", None)
+            rest.append(item.get("batch"))
+        elif isinstance(item, list):
+            rest += item
 
 
 def _is_listable(message_id: str) -> bool:

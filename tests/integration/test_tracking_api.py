@@ -247,6 +247,32 @@ def test_a_public_key_cannot_silence_the_backend_nor_flood_dead_letters(
     assert store.hlen(KEYS.dead) == 100
 
 
+def test_everything_that_a_batch_has_too_many_is_kept_and_found(client: httpx.Client, store: "redis.Redis") -> None:
+    late = [{**TRACK, "messageId": each, "writeKey": WRITE_KEY} for each in ("late-1", "late-2", 77, "\ud800abc")]
+    # A batch of so many fits into a body only where its events are short.
+    batch = [{"type": "track", "userId": "u", "event": "E"}] * 2500
+    answer = client.post("/v1/batch", content=json.dumps({"batch": [*batch, *late]}))
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 2500)
+    for name in ("late-1", "late-2", "77", "\ufffdabc"):
+        (trail,) = read_trails(store, "loops", name)
+        assert (trail.outcome, trail.steps[-1].details["reason"]) == ("dead", "invalid")
+    (raw,) = store.hvals(KEYS.dead)
+    assert WRITE_KEY not in str(raw)
+    assert len(json.loads(DeadLetter.from_json(raw).events[0])) == len(late)
+
+
+def test_events_that_are_nested_too_deep_are_all_kept(client: httpx.Client, store: "redis.Redis") -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    batch = [{"type": "track", "userId": name, "event": "E", "properties": deep} for name in ("u1", "u2", "u3")]
+    answer = client.post("/v1/batch", json={"batch": batch})
+    ids = [each["messageId"] for each in answer.json()["rejected"]]
+    assert len(set(ids)) == len(ids) == store.hlen(KEYS.dead) == 3
+    letters = [DeadLetter.from_json(raw) for raw in store.hvals(KEYS.dead)]
+    assert sorted(letter.contact for letter in letters) == ["u1", "u2", "u3"]
+
+
 def test_redis_goes_away_and_comes_back(tmp_path: Path) -> None:
     with (
         EmbeddedRedis() as server,

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from redis import Redis
 
 from segue_producer.keys import DESTINATIONS, Keys
+from segue_producer.values import write_json
 from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_worker.cli import segue
 from segue_worker.cli.dead import SHOWN
@@ -180,6 +181,17 @@ def test_show_tells_everything(run: Run, bury: Bury) -> None:
     page = run("show", letter.id, "--utc").stdout
     for text in ("refused", "Loops answered 400", "POST /events/send", PRIVATE, "400 no", "m1", "2023-11-14T22:13:20Z"):
         assert text in page
+
+
+def test_show_prints_an_event_that_is_nested_as_deep_as_one_may_be(run: Run, bury: Bury) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(251):
+        deep = {"a": deep}
+    event = write_json({"type": "track", "properties": deep}).decode()
+    letter = bury(events=(event,))
+    (said,) = json.loads(run("show", letter.id, "--json").stdout)
+    assert said["events"] == [json.loads(event)]
+    assert '"a":{"a":' in run("show", letter.id).stdout
 
 
 def test_what_a_sender_wrote_does_not_steer_the_terminal(run: Run, bury: Bury) -> None:

@@ -320,6 +320,18 @@ async def test_a_messageid_is_looked_up(visitor: HttpVisitor, bury: Bury) -> Non
     assert "Nothing was found" in (await visitor.post("/lookup", {"query": "m2"})).text
 
 
+async def test_so_is_one_of_many_that_a_letter_names_but_does_not_hold_by_itself(
+    visitor: HttpVisitor, bury: Bury
+) -> None:
+    ids = tuple(f"late-{number}" for number in range(100))
+    letter = bury(reason="invalid", contact="", message_ids=("refused-0", *ids), events=("[]",))
+    await visitor.get("/lookup")
+    for name in ids[::33]:
+        text = (await visitor.post("/lookup", {"query": name})).text
+        assert letter.id in text
+        assert "refused-0" not in text
+
+
 def _everything(what: str, **chosen: str) -> dict[str, str]:
     return {"destination": "loops", "what": what, "everything": "1", **chosen}
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
 
+from segue_producer.refusals import Refused, bury, id_of
 from segue_sandbox.core import Sandbox
 from segue_sandbox.switches import Switches
 from segue_worker.observing.trace import read_trails
@@ -15,6 +16,13 @@ from tests.unit.delivery.conftest import Bench
 
 IDENTIFY = {"type": "identify", "traits": {"email": "u1@example.com"}}
 TRACK = {"type": "track", "event": "E", "properties": {"email": "u1@example.com"}}
+
+
+def refuse_rest(redis: FakeRedis, *message_ids: str) -> None:
+    """Keep what a batch had too many: one dead letter, whatever the number of its events."""
+    rest = [{**TRACK, "messageId": name} for name in message_ids]
+    refused = Refused(id_of(rest), rest, "too many", "too_many_events", source="0123456789abcdef", further=message_ids)
+    list(bury(redis, "loops", [refused]))
 
 
 class Scene:

@@ -11,7 +11,7 @@ from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.log_record import EventPart, Record
 from segue_worker.outbox.names import Sought, name_digest, names_of
 from tests.unit.delivery.conftest import KEYS
-from tests.unit.observing.conftest import TRACK, Scene
+from tests.unit.observing.conftest import TRACK, Scene, refuse_rest
 
 ADA: Final[dict[str, Any]] = {
     "type": "identify",
@@ -148,6 +148,13 @@ def test_who_is_forgotten_is_forgotten_in_the_log_too_and_others_who_share_a_dev
     assert forget_here(scene.reader, "loops", "ada@example.com", wait=lambda _: None).log_entries == 1
     assert found(scene, "User-42") == []
     assert found(scene, "user-43") == [("other", "delivered")]
+
+
+def test_of_what_a_batch_had_too_many_only_the_event_asked_for_is_told(scene: Scene) -> None:
+    refuse_rest(scene.reader, *(f"late-{number}" for number in range(100)))
+    for name in ("late-0", "late-99"):
+        assert found(scene, name, message_id=name) == [(name, "dead")]
+    assert found(scene, "late-1") == []
 
 
 def test_the_digests_of_a_log_entry_name_nobody(scene: Scene) -> None:

@@ -17,7 +17,7 @@ from segue_worker.operating.dead_letters import Filter, drop, matching, replay
 from segue_worker.outbox import Next
 from segue_worker.outbox.log_record import Record
 from tests.unit.delivery.conftest import CONTACTS, EVENTS, KEYS, mapping
-from tests.unit.observing.conftest import IDENTIFY, TRACK, Scene
+from tests.unit.observing.conftest import IDENTIFY, TRACK, Scene, refuse_rest
 
 Act = Callable[..., None]
 
@@ -244,6 +244,14 @@ def test_the_log_knows_a_contact_by_digest_only(scene: Scene) -> None:
     assert "example.com" not in str(scene.reader.xrange(KEYS.log))
     assert forget_people(scene.reader, "loops", ["someone@example.com"], []) == 1
     assert (len(find(scene.reader, "loops", "a")), len(find(scene.reader, "loops", "b"))) == (0, 1)
+
+
+def test_each_event_that_a_batch_had_too_many_is_found_by_its_own_id(scene: Scene) -> None:
+    refuse_rest(scene.reader, "late-1", "late-2", "77")
+    for name in ("late-1", "late-2", "77"):
+        (trail,) = read_trails(scene.reader, "loops", name)
+        assert (trail.message_id, trail.outcome, trail.source) == (name, "dead", "0123456789abcdef")
+        assert "segue dead show" in as_text(trail)
 
 
 def test_a_longer_id_is_not_taken_for_the_one_it_contains(scene: Scene) -> None:

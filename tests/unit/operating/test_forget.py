@@ -10,6 +10,7 @@ from fakeredis import FakeRedis
 from segue_producer import append
 from segue_producer.events import prepare
 from segue_producer.keys import contact_digest
+from segue_producer.refusals import Refused, bury
 from segue_worker.operating.forget import Forgotten, forget_here
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import partial_entry
@@ -119,6 +120,15 @@ def test_what_is_no_address_joins_nobody(redis: FakeRedis) -> None:
     enqueue(redis, {"userId": "u1", "email": "unknown"}, {"userId": "u2", "email": "unknown"}, {"email": "unknown"})
     assert forget(redis, "u1").events == 1
     assert left(redis) == ["u2", "unknown"]
+
+
+@pytest.mark.parametrize("identity", [ADA, 'u"1', "ü1"])
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_what_was_refused_and_is_kept_as_a_text_is_found_too(redis: FakeRedis, identity: str, size: int) -> None:
+    rest = [{"userId": name, "properties": {"text": "x" * size, "bad": object()}} for name in (identity, "u2")]
+    list(bury(redis, "loops", [Refused("m1", rest, "too many", "too_many_events")]))
+    assert forget(redis, "u3").dead_letters == 0
+    assert forget(redis, identity).dead_letters == 1
 
 
 def test_what_is_left_of_an_event_is_found_too(redis: FakeRedis) -> None:

@@ -28,6 +28,12 @@ def test_what_can_be_enqueued_is_told_from_what_cannot() -> None:
     ]
 
 
+@pytest.mark.parametrize(("sent", "known"), [(12, "12"), (12.0, "12"), ("\ud800", "\ufffd"), (0, "task-0")])
+def test_what_cannot_be_enqueued_is_known_by_the_id_that_it_would_have_had(sent: Any, known: str) -> None:
+    (kept,) = outcome([{"type": "page", "messageId": sent}]).refused["loops"]
+    assert kept.message_id == known
+
+
 @pytest.mark.parametrize("destinations", ["loops", ["loops"], ("loops", "loops")])
 def test_a_single_name_and_a_single_event_may_stand_by_themselves(destinations: Any) -> None:
     found = outcome(GOOD, destinations)

@@ -1,4 +1,5 @@
 import json
+from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -96,6 +97,24 @@ def test_traits_may_stand_in_the_context_of_an_identify_alone() -> None:
     assert repaired["traits"] == {"a": "\ufffd"}
 
 
+def test_traits_may_stand_in_the_context_of_the_batch() -> None:
+    traits = {"email": "ada@example.com", "plan": "Pro", "text": "x" * 20_000}
+    identify = {"type": "identify", "userId": "u1"}
+    first, second, third, fourth = stored(
+        read(
+            identify,
+            {**identify, "context": {"traits": {"plan": "Free"}}},
+            {**identify, "traits": {"plan": "Own"}},
+            TRACK,
+            context={"traits": traits},
+        )
+    )
+    assert first["traits"] == traits
+    assert second["traits"] == second["context"]["traits"] == {**traits, "plan": "Free"}
+    assert third["traits"] == {"plan": "Own"}
+    assert "traits" not in fourth
+
+
 def test_a_write_key_is_not_stored() -> None:
     assert "writeKey" not in stored(read({**TRACK, "writeKey": "secret"}))[0]
 
@@ -132,6 +151,46 @@ def test_more_events_than_a_batch_may_have_are_rejected_in_one_entry() -> None:
     sorter.reject_rest(MAX_EVENTS, [{**TRACK, "messageId": str(number)} for number in range(5)])
     (rejected,) = sorter.intake.rejected
     assert (sorter.intake.unlisted, rejected.refused.further) == (4, ("0", "1", "2", "3", "4"))
+
+
+def test_events_beyond_the_longest_batch_are_known_by_every_id_that_is_one() -> None:
+    sorter = MessageSorter(RECEIVED, Limits())
+    ids = ["late", "\ud800abc", 77, 78.0, None, "", True, [], float("nan"), "x" * 101]
+    sorter.reject_rest(MAX_EVENTS, [*({**TRACK, "messageId": each} for each in ids), "track", None])
+    (rejected,) = sorter.intake.rejected
+    assert rejected.refused.further == ("late", "\ufffdabc", "77", "78")
+
+
+KEYED: list[Any] = [
+    {**TRACK, "type": "delete", "writeKey": "secret"},
+    {"writeKey": "secret", "batch": [{**TRACK, "writeKey": "secret"}]},
+    [{**TRACK, "writeKey": "secret"}, [{"writeKey": "secret"}]],
+]
+
+
+@pytest.mark.parametrize("message", KEYED)
+def test_no_write_key_is_kept_of_what_is_rejected(message: Any) -> None:
+    assert "secret" not in str(read(deepcopy(message)).rejected)
+    sorter = MessageSorter(RECEIVED, Limits())
+    sorter.reject_rest(MAX_EVENTS, [deepcopy(message)])
+    (rejected,) = sorter.intake.rejected
+    assert "secret" not in str(rejected)
+    assert "messageId" in str(rejected.refused.event)
+
+
+@pytest.mark.parametrize(("sent", "known"), [(12, "12"), (12.0, "12"), (0, "0"), ("\ud800", "\ufffd")])
+def test_what_is_rejected_is_known_by_the_id_that_it_would_have_had(sent: Any, known: str) -> None:
+    (rejected,) = read({"type": "bogus", "messageId": sent}).rejected
+    assert rejected.refused.message_id == known
+
+
+def test_two_events_that_are_nested_too_deep_are_two() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    batch = [{"type": "track", "event": "E", "userId": name, "properties": deep} for name in ("u1", "u2")]
+    first, second = read(*batch).rejected
+    assert first.refused.message_id != second.refused.message_id
 
 
 @pytest.mark.parametrize("body", [{}, {"batch": None}, {"batch": {}}, {"batch": "[]"}])

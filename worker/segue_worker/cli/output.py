@@ -3,6 +3,7 @@
 Both may quote what senders and servers wrote, so control characters are replaced by escapes here.
 """
 
+import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,7 +30,12 @@ _WIDTH_OF_A_PIPE: Final = 100_000
 
 def emit_json(value: Any) -> None:
     """Print a value as one line of JSON to stdout."""
-    emit_json_text(orjson.dumps(value))
+    try:
+        text = orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        # An event may be nested as deep as orjson writes, and here stands in something else.
+        text = json.dumps(value, ensure_ascii=False).encode()
+    emit_json_text(text)
 
 
 def emit_json_text(text: bytes) -> None:

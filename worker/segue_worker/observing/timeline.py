@@ -160,6 +160,7 @@ class _Search:
             waiting=[each for outbox in outboxes for each in self._waiting(outbox, contacts, most)],
             letters=list(islice(theirs, 4 * most)),
             standstill=standstill,
+            message_id=self._message_id,
         )
 
     def _outboxes(self, theirs: set[str]) -> Iterator[_Outbox]:

@@ -52,7 +52,7 @@ def read_trails(
         # Or an event that was settled in between would be found in neither.
         scan.read()
     letters = [] if scan.naming or found else list(_letters(redis, destination, message_id))
-    sources = Sources(scan.naming, [found] if found else [], letters, standstill, reveal)
+    sources = Sources(scan.naming, [found] if found else [], letters, standstill, reveal, message_id)
     trails = [each for each in trails_of(redis, destination, sources) if each.message_id == message_id]
     return trails or settled_trails(redis, destination, message_id)
 
@@ -74,6 +74,8 @@ class Sources:
         letters: dead letters that the log may not tell of.
         standstill: why nothing is sent to the destination at all; "" where nothing is known of that.
         reveal: whether personal data in answers is shown instead of masked.
+        message_id: of the event that was asked for; "" where none was. Of a letter of no contact only that is told: what a
+            batch had too many is one letter of thousands of events.
     """
 
     logged: Sequence[Logged]
@@ -81,6 +83,7 @@ class Sources:
     letters: Sequence[DeadLetter]
     standstill: str = ""
     reveal: bool = False
+    message_id: str = ""
 
     def shown(self, text: str, *known: str | None) -> str:
         """A text that may quote an answer, with what is `known` of the event masked unless it is to be revealed."""
@@ -95,7 +98,8 @@ def trails_of(redis: "Redis", destination: str, known: Sources) -> list[Trail]:
     for letter in known.letters:
         if letter.id not in told:
             for place, message_id in enumerate(letter.message_ids or ("",)):
-                letters.setdefault(identity(letter.source(place), message_id), []).append((place, letter))
+                if letter.contact or known.message_id in {"", message_id}:
+                    letters.setdefault(identity(letter.source(place), message_id), []).append((place, letter))
     logged: dict[str, list[Logged]] = {}
     for item in known.logged:
         for each in item.record.identities:
@@ -114,8 +118,11 @@ def trails_of(redis: "Redis", destination: str, known: Sources) -> list[Trail]:
         enqueued = _enqueued(parts, found)
         names = [part.name for part in parts]
         names += [event_name(found.waiting.event)] if found else []
+        # A letter may name more events than it holds: all that a batch had too many are one.
         names += [
-            event_name(read_entry(letter.events[place].encode()).event) for place, letter in letters.get(each, [])
+            event_name(read_entry(text.encode()).event)
+            for place, letter in letters.get(each, [])
+            for text in letter.events[place : place + 1]
         ]
         trails.append(
             Trail(

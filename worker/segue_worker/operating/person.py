@@ -80,6 +80,8 @@ class Person:
     def is_in_text(self, text: str) -> bool:
         """Whether the given id stands as a value in what is no event."""
         spelled = {json.dumps(self.given), json.dumps(self.given, ensure_ascii=False)}
+        # Of what was too long or too deep, a dead letter has the JSON as a text, which is spelled once more.
+        spelled |= {json.dumps(each, ensure_ascii=False)[1:-1] for each in spelled}
         plain = text.casefold() if "@" in self.given else text
         return any(each in plain for each in spelled)
 

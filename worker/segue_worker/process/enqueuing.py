@@ -7,7 +7,7 @@ from typing import Any, Final
 from segue_producer import InvalidEvent
 from segue_producer.events import Prepared, prepare
 from segue_producer.keys import DESTINATION_NAME
-from segue_producer.refusals import Refused, id_of
+from segue_producer.refusals import Refused, given_id, id_of
 
 _NAMES: Final = "destinations must be names, as in ['loops']"
 
@@ -69,8 +69,7 @@ def sort(task_id: str, events: Any, destinations: Any, served: Collection[str], 
 
 
 def _message_id(event: Any, made: str) -> str:
-    given = event.get("messageId") if isinstance(event, Mapping) else None
-    return given if isinstance(given, str) else made if given is None else id_of(event)
+    return (given_id(event) or id_of(event)) if isinstance(event, Mapping) else made
 
 
 def _not_served(names: Sequence[Any], served: Collection[str]) -> str:
