@@ -5,7 +5,7 @@
 -- KEYS[3] pending    string, number of events in all outboxes
 -- KEYS[4] settings   hash, field max_pending
 -- KEYS[5] hinted     string, present for a moment after a hint
--- KEYS[6] paused     string, present while the destination is held
+-- KEYS[6] paused     string, present while the destination is paused
 -- KEYS[7] stats      hash, counters of this minute
 -- KEYS[8] measures   hash, further counters of all time
 -- KEYS[9] away       zset  contact -> ms: contacts that a run has claimed, or that are parked

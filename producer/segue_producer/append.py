@@ -213,7 +213,7 @@ def bad_address() -> EnqueueError:
     )
 
 
-def is_away(error: exceptions.RedisError | OSError) -> bool:
+def is_unreachable(error: exceptions.RedisError | OSError) -> bool:
     """Whether an error says that Redis is away, and not that it refused or that this process has no free connection."""
     return isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError) and not isinstance(
         error, AllInUseError | exceptions.AuthenticationError

@@ -150,7 +150,7 @@ class _LoopClients:
         except (exceptions.RedisError, OSError) as error:
             unavailable = append.unavailable(error, self._url)
             unavailable.uncertain = tuple(event.message_id for event in events)
-            raise (self._breaker.failed(began, unavailable) if append.is_away(error) else unavailable) from None
+            raise (self._breaker.failed(began, unavailable) if append.is_unreachable(error) else unavailable) from None
         self._breaker.succeeded()
         for name in wanting:
             self._hints.send(name)

@@ -2,7 +2,7 @@
 -- where no run is alive, which would find the contacts by itself, and the destination is not held.
 --
 -- run        key of the string of the first run
--- paused     key of the string that is present while the destination is held
+-- paused     key of the string that is present while the destination is paused
 -- hinted     key of the string that is present for a moment after a hint
 --
 -- Returns 1 or 0.

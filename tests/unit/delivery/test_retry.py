@@ -11,8 +11,8 @@ from segue_worker.delivery.retry import (
     Dead,
     Decision,
     Delivered,
-    Outcome,
     PauseDestination,
+    Reply,
     Retry,
     backoff,
     decide,
@@ -26,7 +26,7 @@ DAY_S = 86_400.0
 
 
 def decided(
-    outcome: Outcome, *, idempotent: bool = True, sent_before: bool = False, attempt: int = 1, age: float = 0.0
+    outcome: Reply, *, idempotent: bool = True, sent_before: bool = False, attempt: int = 1, age: float = 0.0
 ) -> Decision:
     return decide(
         outcome,
@@ -73,7 +73,7 @@ def test_a_409_at_the_first_attempt_is_delivered_only_if_it_tells_of_the_key(tex
         LoopsConnectionError(),
     ],
 )
-def test_what_may_pass_is_retried_until_it_is_too_old(outcome: Outcome) -> None:
+def test_what_may_pass_is_retried_until_it_is_too_old(outcome: Reply) -> None:
     assert decided(outcome) == Retry(0.5, describe(outcome))
     assert decided(outcome, age=DAY_S - 0.5) == Retry(0.5, describe(outcome))
     because = f"given up after 30 attempts in 86400 s; the last: {describe(outcome)}"
@@ -94,7 +94,7 @@ def test_what_may_pass_is_retried_until_it_is_too_old(outcome: Outcome) -> None:
     ],
 )
 def test_loops_as_a_whole_is_down_where_it_does_not_answer_or_not_properly(
-    outcome: Outcome, words: str, *, down: bool
+    outcome: Reply, words: str, *, down: bool
 ) -> None:
     assert describe(outcome) == words
     assert is_down(outcome) is down

@@ -15,8 +15,8 @@ from segue_worker.delivery.lease import Hold
 from segue_worker.delivery.retry import (
     Dead,
     Decision,
-    Outcome,
     PauseDestination,
+    Reply,
     Retry,
     decide,
     describe,
@@ -136,7 +136,7 @@ class Attempts:
         self.count += 1
         self.first_ms = self.first_ms or sent_ms
         self._backlog.count(requests=1, retries=int(self.count > 1))
-        outcome: Outcome
+        outcome: Reply
         try:
             async with self._hold.guard():
                 outcome = await self._exchange()
@@ -177,7 +177,7 @@ class Attempts:
             decision = await self._blamed(decision)
         return self._noted(outcome, decision)
 
-    def _noted(self, outcome: Outcome, decision: Decision) -> Decision:
+    def _noted(self, outcome: Reply, decision: Decision) -> Decision:
         """What follows from an attempt, with a retry noted and told."""
         self.pending = None
         if isinstance(decision, Retry):

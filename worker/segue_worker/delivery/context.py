@@ -103,7 +103,7 @@ class RunContext:
             return taken
 
     async def pause(self, kind: PauseKind, reason: str, about: Mapping[str, Any]) -> None:
-        """Hold the destination, unless it is held already, and end this run.
+        """Pause the destination, unless it is paused already, and end this run.
 
         A pause for refused requests is not begun anew for a while after somebody ended one, so that what was resumed
         may get on.

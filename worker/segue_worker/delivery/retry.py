@@ -71,17 +71,17 @@ class PauseDestination:
 
 
 Decision = Delivered | Retry | Dead | PauseDestination
-Outcome = Answer | NoAnswerError
+Reply = Answer | NoAnswerError
 
 
-def describe(outcome: Outcome) -> str:
+def describe(outcome: Reply) -> str:
     """The outcome in a few words, for people."""
     if isinstance(outcome, Answer):
         return outcome.describe()
     return "timeout" if isinstance(outcome, LoopsTimeoutError) else "connection failed"
 
 
-def is_down(outcome: Outcome) -> bool:
+def is_down(outcome: Reply) -> bool:
     """Whether the outcome says that Loops as a whole is in trouble: no answer, or a 5xx or 408."""
     if isinstance(outcome, Answer):
         return outcome.status >= HTTPStatus.INTERNAL_SERVER_ERROR or outcome.status == HTTPStatus.REQUEST_TIMEOUT
@@ -94,7 +94,7 @@ def takes_key(answer: Answer) -> bool | None:
 
 
 def decide(  # noqa: PLR0913 - the facts the decision rests on
-    outcome: Outcome,
+    outcome: Reply,
     *,
     idempotent: bool,
     sent_before: bool,

@@ -69,7 +69,7 @@ async def run(context: RunContext, *, seconds: float = RUN_S) -> bool:
     keeping = asyncio.create_task(context.lease.keep(seconds + leave_s + CANCEL_S))
     watching = asyncio.create_task(_watch(context, seconds))
     try:
-        if await _held(context) or await _deliver_due(context):
+        if await _stays_paused(context) or await _deliver_due(context):
             return False
         wanted = await _finish(context, leave=True) == "hint"
         reach("hand_over")
@@ -252,7 +252,7 @@ async def _patiently(step: Callable[..., Awaitable[Any]], *args: Any, **options:
         return await retrying(step, *args, **options)
 
 
-async def _held(context: RunContext) -> bool:
+async def _stays_paused(context: RunContext) -> bool:
     """Whether the destination stays paused; a pause whose probe is due is probed, and ended where that succeeds.
 
     A probe is due at once where Loops refused another key, or at another address, than this worker was started with.

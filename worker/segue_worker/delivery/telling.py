@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from segue_worker.delivery.journal import event_name_in
-from segue_worker.delivery.retry import Outcome, Retry, describe
+from segue_worker.delivery.retry import Reply, Retry, describe
 from segue_worker.logs import facts
 from segue_worker.loops import Answer
 from segue_worker.outbox.dead_letter import DeadLetter
@@ -29,12 +29,12 @@ def subject(message_ids: Iterable[str], events: Iterable[str], mappings: Iterabl
     }
 
 
-def status_of(outcome: Outcome | None) -> int:
+def status_of(outcome: Reply | None) -> int:
     """The status of an answer; 0 where there was none."""
     return outcome.status if isinstance(outcome, Answer) else 0
 
 
-def in_words(outcome: Outcome) -> str:
+def in_words(outcome: Reply) -> str:
     """An outcome without what Loops said, which may hold personal data."""
     if not isinstance(outcome, Answer):
         return describe(outcome)
@@ -44,7 +44,7 @@ def in_words(outcome: Outcome) -> str:
         return str(outcome.status)
 
 
-def tell_retry(destination: str, about: Mapping[str, Any], outcome: Outcome, retry: Retry, attempt: int) -> None:
+def tell_retry(destination: str, about: Mapping[str, Any], outcome: Reply, retry: Retry, attempt: int) -> None:
     """A request is tried again."""
     log.info(
         *("messageId %s%s at %s is sent again in %.1f s: %s, attempt %d (event %s, mapping %s)", *_ids(about)),

@@ -34,7 +34,7 @@ def stalled(destination: str, status: Status, max_age_s: float, *, workers: int)
     )
 
 
-def held(destination: str, status: Status) -> str | None:
+def paused_text(destination: str, status: Status) -> str | None:
     """A message that the destination is paused, and why; None where it is not."""
     if status.paused is None:
         return None
@@ -75,7 +75,7 @@ def unhealthy(redis: Redis, config: Config, max_age_ms: int, *, strict: bool = F
     reasons = ["no worker is alive; start one: celery -A segue_worker worker"] if not workers else []
     for name, status in statuses.items():
         reasons += filter(None, [stalled(name, status, max_age_ms / 1000, workers=workers)])
-        reasons += filter(None, [held(name, status)]) if strict else []
+        reasons += filter(None, [paused_text(name, status)]) if strict else []
     reasons += [orphan_text(name) for name, status in orphans.items() if status.pending or status.parked]
     return reasons
 

@@ -7,7 +7,7 @@ from redis import Redis
 
 from segue_producer.keys import DEFAULT_MAX_PENDING, Keys
 from segue_worker.observing.destinations import KnownDestinations, orphan_text
-from segue_worker.observing.health import held, stalled
+from segue_worker.observing.health import paused_text, stalled
 from segue_worker.observing.status import Status
 from segue_worker.printable import counted
 
@@ -45,7 +45,7 @@ def find_problems(redis: "Redis", known: KnownDestinations, statuses: Mapping[st
     for (name, status), limit in zip(statuses.items(), limits, strict=True):
         texts = (
             orphan_text(name) if name in known.orphaned else None,
-            held(name, status),
+            paused_text(name, status),
             None if name in known.orphaned | known.disabled else stalled(name, status, STALLED_S, workers=workers),
             _nearly_full(name, status.pending, limit),
             f"destination {name!r}: {counted(status.dead, 'dead letter')}; see segue dead list {name}"

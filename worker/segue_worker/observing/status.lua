@@ -5,7 +5,7 @@
 -- KEYS[3] lease      hash  contact -> who holds it, see outbox/claim.lua
 -- KEYS[4] parked     hash  contact -> JSON
 -- KEYS[5] dead       hash  id -> JSON
--- KEYS[6] paused     string, present while the destination is held
+-- KEYS[6] paused     string, present while the destination is paused
 -- KEYS[7] totals     hash, counters of all time
 -- KEYS[8] away       zset  contact that is claimed or parked -> ms at which it waits again
 -- KEYS[9] settled    string, ms at which something was last settled

@@ -5,7 +5,7 @@
 -- KEYS[3] parked     hash  contact -> JSON
 -- KEYS[4] run        string, present while a run is alive
 -- KEYS[5] hinted     string, present for a moment after a hint
--- KEYS[6] paused     string, present while the destination is held
+-- KEYS[6] paused     string, present while the destination is paused
 -- KEYS[7] away       zset  contact that is claimed or parked -> ms at which it waits again
 -- KEYS[8] bulk       zset  bulk contact that waits -> ms since which it has
 -- KEYS[9] live       hash, see lanes.lua

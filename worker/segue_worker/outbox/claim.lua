@@ -6,7 +6,7 @@
 --                    there were any, ':' number of interrupted claims that no settle has recorded yet ':' token of the owner
 --                    of the first of them
 -- KEYS[3] parked     hash  contact -> JSON
--- KEYS[4] paused     string, present while the destination is held
+-- KEYS[4] paused     string, present while the destination is paused
 -- KEYS[5] stats      hash, counters of this minute
 -- KEYS[6] totals     hash, counters of all time
 -- KEYS[7] away       zset  contact that is claimed or parked -> ms at which it waits again

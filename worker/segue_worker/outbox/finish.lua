@@ -4,7 +4,7 @@
 --
 -- KEYS[1] run        string: owner token ':' ms of its last heartbeat
 -- KEYS[2] due        zset  live contact that waits -> ms since which it has
--- KEYS[3] paused     string, present while the destination is held
+-- KEYS[3] paused     string, present while the destination is paused
 -- KEYS[4] hinted     string, present for a moment after a hint
 -- KEYS[5] away       zset  contact that is claimed or parked -> ms at which it waits again
 -- KEYS[6] bulk       zset  bulk contact that waits -> ms since which it has

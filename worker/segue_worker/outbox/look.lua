@@ -1,8 +1,8 @@
--- Look at a destination: whether it is held, has work, and has runs.
+-- Look at a destination: whether it is paused, has work, and has runs.
 --
 -- KEYS[1] due        zset  live contact that waits -> ms since which it has
 -- KEYS[2] away       zset  contact that is claimed or parked -> ms at which it waits again
--- KEYS[3] paused     string, present while the destination is held
+-- KEYS[3] paused     string, present while the destination is paused
 -- KEYS[4] clock      string, ms of the last claim, heartbeat or sweep
 -- KEYS[5] bulk       zset  bulk contact that waits -> ms since which it has
 -- KEYS[5 + i]        run number i - 1, a string: the run's owner token ':' ms of its last heartbeat

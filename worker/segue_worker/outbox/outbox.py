@@ -292,7 +292,7 @@ class Outbox:
         return ("ended", "hint", "go on")[answer]
 
     async def pause(self, pause: Pause) -> bool:
-        """Hold the destination, unless it is held already. Returns whether it was this that held it."""
+        """Pause the destination, unless it is paused already. Returns whether it was this that paused it."""
         return bool(await self._redis.set(self.keys.paused, pause.to_json(), nx=True))
 
     async def was_resumed(self) -> bool:

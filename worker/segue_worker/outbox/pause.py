@@ -1,4 +1,4 @@
-"""A pause: a whole destination held, with the reason and when to look again. Pure."""
+"""A pause: a whole destination that sends nothing, with the reason and when to look again. Pure."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 
 class PauseKind(StrEnum):
-    """Why a destination is held."""
+    """Why a destination is paused."""
 
     HAND = "hand"
     REFUSED = "refused"
@@ -25,7 +25,7 @@ DOWN_LONGEST_PROBE_S: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why and since when a destination is held.
+    """Why and since when a destination is paused.
 
     Attributes:
         reason: for people; never a key or personal data.

@@ -7,7 +7,7 @@
 -- KEYS[5]  pending   string, number of events in all outboxes
 -- KEYS[6]  run       string, present while a run is alive
 -- KEYS[7]  hinted    string, present for a moment after a hint
--- KEYS[8]  paused    string, present while the destination is held
+-- KEYS[8]  paused    string, present while the destination is paused
 -- KEYS[9]  stats     hash, counters of this minute
 -- KEYS[10] totals    hash, counters of all time
 -- KEYS[11] log       stream of what became of events

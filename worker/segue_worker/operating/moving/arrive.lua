@@ -9,7 +9,7 @@
 -- KEYS[7]  arrived   hash  contact -> token under which its events last arrived
 -- KEYS[8]  log       stream of what became of events
 -- KEYS[9]  run       string, present while a run is alive
--- KEYS[10] paused    string, present while the destination is held
+-- KEYS[10] paused    string, present while the destination is paused
 -- KEYS[11] hinted    string, present for a moment after a hint
 -- KEYS[12] bulk      zset  bulk contact that waits -> ms since which it has
 -- KEYS[13] live      hash, see lanes.lua
