@@ -103,7 +103,7 @@ def runtime() -> Runtime:
         return made
 
 
-class UnaskedStep(bootsteps.StartStopStep):
+class BackgroundStep(bootsteps.StartStopStep):
     """Works without being asked, from before the broker has answered until all else has stopped."""
 
     requires = ("celery.worker.components:Pool", "celery.worker.components:Beat")
@@ -118,7 +118,7 @@ class UnaskedStep(bootsteps.StartStopStep):
         runtime().stop()
 
 
-app.steps["worker"].add(UnaskedStep)
+app.steps["worker"].add(BackgroundStep)
 
 
 @signals.beat_init.connect

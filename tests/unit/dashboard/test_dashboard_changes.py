@@ -17,7 +17,7 @@ from segue_worker.observing.workers import WorkerAbout
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.pause import Pause, PauseKind
 from segue_worker.outbox.plan import Plan
-from segue_worker.process.mappings_told import MappingsTold
+from segue_worker.process.mapping_announcements import MappingAnnouncements
 
 from .conftest import CONFIG, KEYS, NOW_MS, HttpVisitor
 
@@ -53,7 +53,7 @@ def serve(redis: FakeRedis, dashboard: Dashboard, text: str, *workers: str, told
 
 async def _tell(redis: FakeRedis, config: Config) -> None:
     async with FakeAsyncRedis(server=redis.connection_pool.connection_kwargs["server"]) as client:
-        await MappingsTold(client, config).tell()
+        await MappingAnnouncements(client, config).tell()
 
 
 def serve_another(redis: FakeRedis, dashboard: Dashboard, *, told: bool = True) -> None:

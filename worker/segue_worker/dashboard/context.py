@@ -15,7 +15,7 @@ from segue_worker.dashboard.jobs import Jobs
 from segue_worker.dashboard.sessions import Session, Sessions
 from segue_worker.dashboard.throttle import Throttle
 from segue_worker.observing.destinations import KnownDestinations, known_destinations
-from segue_worker.observing.overall import Overall, read_overall
+from segue_worker.observing.summary import Overall, read_overall
 from segue_worker.operating.dead_letters import LetterIndex
 
 

@@ -12,6 +12,7 @@ from segue_worker.delivery.backlog import Backlog
 from segue_worker.delivery.context import RunContext
 from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.lease import Hold
+from segue_worker.delivery.process_log import tell_retry
 from segue_worker.delivery.retry import (
     Dead,
     Decision,
@@ -24,7 +25,6 @@ from segue_worker.delivery.retry import (
     own_fault,
     retry_in_doubt,
 )
-from segue_worker.delivery.telling import tell_retry
 from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.outbox import is_passing
 from segue_worker.outbox.outgoing import Outgoing, Parked

@@ -9,8 +9,8 @@ from segue_worker.config.durations import duration_text
 from segue_worker.config.model import Coalesce
 from segue_worker.delivery.coalesce import Piece, coalesce
 from segue_worker.delivery.journal import Journal, event_name
+from segue_worker.delivery.process_log import subject
 from segue_worker.delivery.requests import outgoing
-from segue_worker.delivery.telling import subject
 from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, lets_through
 from segue_worker.mapping.request import Request

@@ -16,8 +16,8 @@ from segue_worker.delivery.failure import Failure, raised_at, taken_up, told
 from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.journal import Journal
 from segue_worker.delivery.lease import Hold
+from segue_worker.delivery.process_log import tell_letter
 from segue_worker.delivery.retry import Dead, Delivered, PauseDestination, Retry
-from segue_worker.delivery.telling import tell_letter
 from segue_worker.delivery.unchanged import TOUCHED, remembered, update_digest
 from segue_worker.errors import DamagedError
 from segue_worker.logs import facts

@@ -12,9 +12,9 @@ from redis import Redis
 from segue_producer.keys import Keys, contact_digest, contact_names
 from segue_worker.observing.log import LogScan, order, uncollected
 from segue_worker.observing.log_lines import Line, LogFilter
+from segue_worker.observing.outbox_search import WaitingEvent, in_outbox, outboxes
 from segue_worker.observing.trace import Sources, trails_of
 from segue_worker.observing.trail import Trail
-from segue_worker.observing.waiting import WaitingEvent, in_outbox, outboxes
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import Waiting, read_entry
 from segue_worker.outbox.log_record import Attempt

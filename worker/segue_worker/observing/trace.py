@@ -13,9 +13,9 @@ from segue_producer.lua import CLOCK, read_script
 from segue_worker.delivery.journal import event_name
 from segue_worker.masking import mask_known
 from segue_worker.observing.log import Logged, LogScan
+from segue_worker.observing.outbox_search import WaitingEvent, find_waiting
 from segue_worker.observing.trail import EventState, Trail, TrailStep
 from segue_worker.observing.trail_steps import LoggedSteps, given_up, waiting_step
-from segue_worker.observing.waiting import WaitingEvent, find_waiting
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import read_entry
 from segue_worker.outbox.log_record import EventPart

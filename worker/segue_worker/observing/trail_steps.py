@@ -10,9 +10,9 @@ from segue_producer.entries import split_identity
 from segue_producer.keys import Keys
 from segue_worker.mapping.values import why_of
 from segue_worker.observing.log import Logged
+from segue_worker.observing.outbox_search import WaitingEvent
 from segue_worker.observing.status import utc_text_ms
 from segue_worker.observing.trail import TrailStep
-from segue_worker.observing.waiting import WaitingEvent
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.log_record import EventPart, Fault, RequestPart
 

@@ -11,8 +11,8 @@ from redis import Redis
 from segue_producer.keys import HELD, Keys
 from segue_worker.config import Config, Destination
 from segue_worker.observing.destinations import KnownDestinations, find_held, known_beside
+from segue_worker.observing.outbox_search import outboxes
 from segue_worker.observing.status import read_statuses
-from segue_worker.observing.waiting import outboxes
 from segue_worker.observing.workers import Workers, read_plans
 from segue_worker.operating.dead_letters import Chooser, Filter, History, NotReplayable, matching, prepare_replay
 from segue_worker.outbox.entry import Waiting, read_entry

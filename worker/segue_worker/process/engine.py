@@ -20,8 +20,8 @@ from segue_producer.refusals import Refused, bury
 from segue_worker.config import Config, Destination
 from segue_worker.delivery.context import RunContext, SendTraced, unix_ms
 from segue_worker.delivery.lease import LEASE_S, Lease
+from segue_worker.delivery.process_log import tell_minute
 from segue_worker.delivery.run import RUN_S, run
-from segue_worker.delivery.telling import tell_minute
 from segue_worker.delivery.watch import Watch
 from segue_worker.loops import LoopsClient
 from segue_worker.loops.transport import tls_context

@@ -19,10 +19,10 @@ from segue_producer.refusals import Refused
 from segue_worker.config import Config
 from segue_worker.delivery.context import unix_ms
 from segue_worker.observing.workers import WorkerAbout
+from segue_worker.process.background import Background
 from segue_worker.process.engine import Engine
-from segue_worker.process.mappings_told import MAPPINGS_TOLD_S, MappingsTold
+from segue_worker.process.mapping_announcements import MAPPINGS_TOLD_S, MappingAnnouncements
 from segue_worker.process.traces import set_up_traces
-from segue_worker.process.unasked import Unasked
 
 REDIS_TIMEOUT_S: Final = 5.0
 SCHEMAS_S: Final = 1.0
@@ -51,9 +51,9 @@ class Runtime:
         chores = (
             (self._engine.keep_schemas, SCHEMAS_S),
             (self._engine.tell, TELLS_S),
-            (MappingsTold(redis, config).tell, MAPPINGS_TOLD_S),
+            (MappingAnnouncements(redis, config).tell, MAPPINGS_TOLD_S),
         )
-        self._unasked = Unasked(redis, about, self._engine.sweep, self._serve, chores)
+        self._unasked = Background(redis, about, self._engine.sweep, self._serve, chores)
         self._loop = uvloop.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="segue-loop", daemon=True).start()
 

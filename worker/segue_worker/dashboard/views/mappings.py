@@ -18,7 +18,7 @@ from segue_worker.mapping.definition import Definition
 from segue_worker.masking import pretty
 from segue_worker.observing.orphaned_mappings import gone_mappings
 from segue_worker.observing.preview import NotAnEventError, preview, read_event, refused_because, remarks
-from segue_worker.observing.running import Running, counts_of_a_day, in_file, read_running
+from segue_worker.observing.running_mappings import Running, counts_of_a_day, in_file, read_running
 from segue_worker.schema.known import read_known
 from segue_worker.schema.sent import SentKeys
 

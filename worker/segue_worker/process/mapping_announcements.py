@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from segue_producer.keys import Keys
 from segue_worker.config import Config
-from segue_worker.observing.running import HOUR_MS
+from segue_worker.observing.running_mappings import HOUR_MS
 from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
 from segue_worker.outbox.redis_time import time_ms
 
@@ -21,7 +21,7 @@ HOURS: Final = 25
 """So many of the last hours are kept: a day ago always lies in one of them."""
 
 
-class MappingsTold:
+class MappingAnnouncements:
     """Announces this worker's mappings, on its client's event loop.
 
     Args:

@@ -12,7 +12,7 @@ from fakeredis import FakeRedis, FakeServer
 from segue_producer.keys import ABOUT_WORKERS, DESTINATIONS, HELD, WORKERS, Keys
 from segue_worker.config import Config, load_config
 from segue_worker.observing.destinations import known_beside
-from segue_worker.observing.overall import Overall, State, read_overall
+from segue_worker.observing.summary import Overall, State, read_overall
 from segue_worker.observing.workers import WorkerAbout
 from segue_worker.outbox.pause import Pause, PauseKind
 

@@ -20,7 +20,7 @@ LOOK_S: Final = 0.5
 log = logging.getLogger(__name__)
 
 
-class Unasked:
+class Background:
     """The periodic duties of a worker, on its client's event loop.
 
     Args:

@@ -5,7 +5,7 @@ from collections import Counter
 
 from fakeredis import FakeAsyncRedis
 
-from segue_worker.process.unasked import Unasked
+from segue_worker.process.background import Background
 
 
 async def _nothing() -> None:
@@ -23,7 +23,7 @@ async def test_who_asks_again_while_a_run_is_about_to_end_is_served_once_more() 
         served[name] += 1
         await may_end.wait()
 
-    unasked = Unasked(FakeAsyncRedis(), b"", _no_names, serve, [(_nothing, 1.0)])
+    unasked = Background(FakeAsyncRedis(), b"", _no_names, serve, [(_nothing, 1.0)])
     for name in ("loops", "loops", "loops", "other"):
         unasked.serve(name)
     await asyncio.sleep(0)
@@ -39,7 +39,7 @@ async def test_and_then_no_more() -> None:
     async def serve(name: str) -> None:
         served[name] += 1
 
-    unasked = Unasked(FakeAsyncRedis(), b"", _no_names, serve, [(_nothing, 1.0)])
+    unasked = Background(FakeAsyncRedis(), b"", _no_names, serve, [(_nothing, 1.0)])
     unasked.serve("loops")
     unasked.serve("loops")
     async with asyncio.timeout(10):
