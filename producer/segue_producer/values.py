@@ -176,7 +176,7 @@ def _foreign(value: Any) -> Any:  # noqa: PLR0911 - one for each kind
     if isinstance(value, tuple | set | frozenset | deque):
         return list(value)
     if isinstance(value, BaseModel):
-        return value.model_dump(by_alias=True)
+        return value.model_dump(by_alias=True, warnings=False)
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: getattr(value, each.name) for each in fields(value) if not each.name.startswith("_")}
     # An iterator may be without end, and is used up by being read.
