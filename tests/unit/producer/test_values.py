@@ -66,7 +66,6 @@ def test_one_person_is_one_contact_however_the_id_is_written(user_id: Any) -> No
         (Fraction(9007199254740993), "9007199254740993"),
         (Fraction(10**30 + 1, 2), "5" + "0" * 29 + ".5"),
         (Fraction(-1, 3), "-1/3"),
-        (np.longdouble(2**63) + 1, "9223372036854775809"),
         (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
         ("id\ud800", "id\ufffd"),
         ("\ud83d\ude00", "😀"),
