@@ -3,10 +3,12 @@
 from typing import Any, Final
 
 from segue_producer.events import TIMES, is_moment
-from segue_producer.values import id_text
+from segue_producer.values import id_text, write_json
 
 _MEANT: Final = ("traits", "properties", "context", "integrations")
 _HARMLESS: Final = ("context", "integrations")
+ADDED_BYTES: Final = 512
+"""Room for what the Tracking API adds to an event, a messageId and three timestamps, beyond the client's limit."""
 
 
 def object_of(value: Any) -> Any:
@@ -19,8 +21,8 @@ def repair(event: dict[str, Any]) -> None:
 
     Objects that are empty lists or empty text become `{}`. A context that is no object, and entries of `integrations` that
     are neither a choice nor options, are left out. The name of an event may be a number, which becomes text; a messageId
-    that is neither text nor a number, and what is no moment in place of one, is left out. Everything else stays for the
-    check of the event to name.
+    that is neither text nor a number, and what is no moment in place of one, is left out. Everything else
+    stays for the check of the event to name.
     """
     for name in _MEANT:
         if name in event:
@@ -43,6 +45,26 @@ def repair(event: dict[str, Any]) -> None:
 def choices_of(integrations: dict[str, Any]) -> dict[str, Any]:
     """The entries of `integrations` that say something."""
     return {name: choice for name, choice in integrations.items() if _is_choice(choice)}
+
+
+def lift_traits(event: dict[str, Any]) -> int:
+    """Give an identify event its traits, which RudderStack's Python SDK writes only into the context.
+
+    Returns:
+        How many bytes of JSON the event has grown by.
+    """
+    context = event.get("context")
+    if event.get("type") != "identify" or event.get("traits") or not isinstance(context, dict):
+        return 0
+    traits = context.get("traits")
+    if not isinstance(traits, dict):
+        return 0
+    event["traits"] = traits
+    try:
+        return len(write_json(traits))
+    except ValueError:
+        # What cannot be written is reported when the whole event is checked.
+        return 0
 
 
 def _is_choice(value: Any) -> bool:

@@ -10,10 +10,10 @@ from typing import Any, Final
 from segue_producer.errors import InvalidEvent
 from segue_producer.events import MAX_MESSAGE_ID, Prepared, prepare
 from segue_producer.refusals import Refused, given_id, id_of
-from segue_producer.repairs import choices_of, object_of, repair
+from segue_producer.repairs import ADDED_BYTES, choices_of, lift_traits, object_of, repair
 from segue_producer.values import sound, write_json
 from segue_tracking_api.answers import RequestRefused
-from segue_tracking_api.limits import ADDED_BYTES, MAX_EVENTS, Limits
+from segue_tracking_api.limits import MAX_EVENTS, Limits
 from segue_tracking_api.timestamps import correct, instant
 
 WITHOUT_ACTION: Final = frozenset({"page", "screen", "group", "alias"})
@@ -113,7 +113,7 @@ class MessageSorter:
             repair(event)
             # In this order, since the traits may stand in the context of the batch.
             self._complete(event)
-            added = ADDED_BYTES + _lift_traits(event)
+            added = ADDED_BYTES + lift_traits(event)
             prepared = prepare(event, max_bytes=self._max_event + added, source=self._source)
         except InvalidEvent as error:
             self._reject(index, message, str(error).removeprefix("event: "), error.reason)
@@ -187,26 +187,6 @@ def _shared(batch: Mapping[str, Any], name: str, limits: Limits) -> dict[str, An
         message = f"{name} has {size} bytes of JSON, which is more than an event may have"
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_batch", message)
     return shared
-
-
-def _lift_traits(event: dict[str, Any]) -> int:
-    """Give an identify event its traits, which RudderStack's Python SDK writes only into the context.
-
-    Returns:
-        How many bytes of JSON the event has grown by.
-    """
-    context = event.get("context")
-    if event.get("type") != "identify" or event.get("traits") or not isinstance(context, dict):
-        return 0
-    traits = context.get("traits")
-    if not isinstance(traits, dict):
-        return 0
-    event["traits"] = traits
-    try:
-        return len(write_json(traits))
-    except ValueError:
-        # What cannot be written is reported when the whole event is checked.
-        return 0
 
 
 def _merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -14,9 +14,6 @@ MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 DISCARDED_BYTES: Final = 2 * MAX_BATCH_BYTES
 """How much of a body that is too large is read and discarded, so that the client gets to read the refusal."""
 
-ADDED_BYTES: Final = 512
-"""Room for what the Tracking API adds to an event, a messageId and three timestamps, beyond the client's limit."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

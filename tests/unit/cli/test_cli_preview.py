@@ -116,6 +116,16 @@ def test_people_are_told_what_could_not_be_enqueued_and_no_control_character_rea
     assert "\u001b" not in said
 
 
+@pytest.mark.parametrize("end", ["", "]"])
+def test_people_see_the_event_as_it_is_sent(end: str) -> None:
+    event = json.dumps({"type": "track", "userId": 123456789012345678901, "event": "Signed Up", "properties": []})
+    said = preview(text=f"[{event}]" if end else event).stdout
+    assert "1. track · Signed Up · 123456789012345678901\n" in said
+    assert "\nPOST /events/send  Send events\n" in said
+    assert '"userId": "123456789012345678901"' in said
+    assert "the Tracking API repairs it: properties: must be an object" in said
+
+
 def test_a_destination_must_be_chosen_among_several() -> None:
     other = "\n    mappings: [{name: Only events, action: sendEvent}]\n"
     Path("segue.yaml").write_text(

@@ -189,3 +189,13 @@ async def test_a_paused_destination_shows_what_waits_and_no_time_until_it_is_emp
     assert answer.status_code == 200
     assert "1,200" in answer.text
     assert "Empty in" not in answer.text
+
+
+async def test_an_event_is_tried_as_it_would_be_sent(visitor: HttpVisitor) -> None:
+    event = {"type": "identify", "userId": 123456789012345678901, "traits": [], "context": {"traits": {"plan": "pro"}}}
+    await visitor.get("/mappings")
+    answer = await visitor.post("/mappings/preview", {"destination": "loops", "event": json.dumps(event)})
+    text = html.unescape(answer.text)
+    assert '"plan": "pro"' in text
+    assert '"userId": "123456789012345678901"' in text
+    assert "This is not enqueued" not in text

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from segue_tracking_api.body import parse
 from segue_tracking_api.intake import MessageSorter
 from segue_tracking_api.limits import Limits
-from segue_worker.mapping import CompiledMapping, compile_destination_mapping
+from segue_worker.mapping import CompiledMapping, compile_destination_mapping, encode_body
+from segue_worker.mapping.values import Values
 from segue_worker.observing.preview import DISABLED, NotAnEventError, preview, preview_line, read_event
 
 
 def mapping(
-    name: str, action: str, trigger: str | None = None, *, enabled: bool = True, **fields: Any
+    name: str, action: str, trigger: str | None = None, *, enabled: bool = True, values: Values = "keep", **fields: Any
 ) -> CompiledMapping:
     return compile_destination_mapping(
-        name=name, action=action, trigger=trigger, enabled=enabled, defaults=True, fields=fields
+        name=name, action=action, trigger=trigger, enabled=enabled, defaults=True, fields=fields, values=values
     )
 
 
@@ -28,6 +29,10 @@ CONTACTS = mapping("Contacts", "createOrUpdateContact")
 EVENTS = mapping("Events", "sendEvent")
 REGISTERED = mapping("Registered", "sendEvent", 'type = "track" and event = "User Registered"')
 MAPPINGS = (CONTACTS, EVENTS, REGISTERED)
+REPAIRING = (
+    mapping("Contacts", "createOrUpdateContact", values="repair"),
+    mapping("Events", "sendEvent", values="repair", contactProperties={"also": {"@path": "$.anonymousId"}}),
+)
 
 
 def lines(event: Any, *mappings: CompiledMapping) -> dict[str, Any]:
@@ -192,3 +197,60 @@ def test_it_says_what_the_tracking_api_would_refuse_by_the_same_checks(line: byt
     sorter.sort(0, parse(line))
     assert (refused is None) == ("refused" not in shown) == bool(sorter.intake.accepted)
     assert (refused or "") in shown.get("refused", "")
+
+
+def bodies_taken(line: bytes) -> list[Any] | None:
+    """The bodies that the mappings make of what the Tracking API puts into the outbox; None where it refuses the line."""
+    sorter = MessageSorter(datetime.now(UTC), Limits())
+    sorter.sort(0, parse(line))
+    if not sorter.intake.accepted:
+        return None
+    found = preview(orjson.loads(sorter.intake.accepted[0].json), REPAIRING)
+    return [json.loads(encode_body(request.body)) for request in found.requests]
+
+
+@pytest.mark.parametrize(
+    ("line", "body"),
+    [
+        (
+            b'{"type":"track","userId":9007199254740993,"event":"X"}',
+            {"eventName": "X", "userId": "9007199254740993"},
+        ),
+        (
+            b'{"type":"track","userId":123456789012345678901,"anonymousId":1e-7,"event":"X"}',
+            {"eventName": "X", "userId": "123456789012345678901", "also": "0.0000001"},
+        ),
+        (
+            b'{"type":"track","userId":1e21,"event":5,"properties":[]}',
+            {"eventName": "5", "userId": "1" + "0" * 21, "eventProperties": {}},
+        ),
+        (
+            b'{"type":"identify","userId":"u1","context":{"traits":{"email":"a@example.com","plan":"pro"}}}',
+            {"email": "a@example.com", "plan": "pro", "source": "Segment", "userId": "u1", "mailingLists": {}},
+        ),
+    ],
+)
+def test_it_shows_what_is_sent_of_the_event_that_the_tracking_api_takes(line: bytes, body: dict[str, Any]) -> None:
+    shown = json.loads(preview_line(line, REPAIRING))
+    assert [request["body"] for request in shown["requests"]] == [body] == bodies_taken(line)
+    assert shown["errors"] == []
+
+
+@given(EVENTS_OF_ANY_KIND, st.sampled_from(["u1", 2**53 + 1, 2**70, 777.0, 1e22]))
+def test_any_event_is_shown_as_it_is_sent(event: dict[str, Any], user_id: Any) -> None:
+    line = json.dumps({"type": "identify", "event": "E", "userId": user_id, **event}).encode()
+    shown = json.loads(preview_line(line, REPAIRING))
+    bodies = bodies_taken(line)
+    assert (bodies is None) == ("refused" in shown)
+    assert bodies in (None, [request["body"] for request in shown["requests"]])
+
+
+def test_what_is_kept_is_shown_as_segment_makes_it_with_all_digits_of_ids() -> None:
+    event = {"type": "track", "userId": 2**53 + 1, "event": "X", "properties": []}
+    assert lines(event, EVENTS)["errors"][0]["reason"] == "Event Properties must be an object but it was an array."
+    assert lines({**event, "properties": {}}, EVENTS)["requests"][0]["body"]["userId"] == "9007199254740993"
+
+
+def test_an_event_as_large_as_the_tracking_api_takes_is_not_refused() -> None:
+    event = {"type": "track", "userId": "u1", "event": "X", "properties": {"a": "x" * (32 * 1024 - 100)}}
+    assert "refused" not in lines(event)

@@ -13,7 +13,7 @@ from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import CommandT
 from segue_worker.cli.output import remark
 from segue_worker.config import Config, Destination
-from segue_worker.observing.preview import NotAnEventError, as_event, read_event
+from segue_worker.observing.preview import NotAnEventError, as_event, read_event, read_json
 
 MAX_LINE = 10_000_000
 """Bytes of a line that are read at once; an event has at most 32 KB."""
@@ -88,7 +88,7 @@ def _is_json(text: bytes) -> bool:
 
 def _members(text: bytes) -> Iterator[dict[str, Any] | NotAnEventError]:
     """The events of one JSON value: of each member, if it is a list."""
-    value = orjson.loads(text) if text.lstrip().startswith(b"[") and _is_json(text) else None
+    value = read_json(text) if text.lstrip().startswith(b"[") and _is_json(text) else None
     for read in [partial(as_event, member) for member in value] if value is not None else [partial(read_event, text)]:
         try:
             yield read()

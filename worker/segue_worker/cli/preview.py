@@ -13,7 +13,7 @@ from segue_worker.cli.output import emit_json_text, remark
 from segue_worker.cli.requests import show_preview, show_problem
 from segue_worker.cli.store import connect
 from segue_worker.config import Destination, load_config
-from segue_worker.observing.preview import NotAnEventError, message_id, preview_line, refused_because
+from segue_worker.observing.preview import NotAnEventError, as_taken, message_id, preview_line, refused_because
 from segue_worker.observing.preview import preview as preview_event
 from segue_worker.printable import counted, visible
 from segue_worker.schema.known import read_known
@@ -81,11 +81,12 @@ def _show_all(file: IO[bytes], destination: Destination, sent: SentKeys) -> None
             click.secho(f"{number}. not an event", bold=True)
             show_problem("error", str(event))
             continue
-        found = preview_event(event, destination.mappings)
+        taken, refused = as_taken(event)
+        found = preview_event(taken, destination.mappings)
         requests += len(found.requests)
         errors += len(found.errors)
-        click.secho(f"{number}. {_title(event)}", bold=True)
-        _show_refusal(event)
+        click.secho(f"{number}. {_title(taken)}", bold=True)
+        _show_refusal(event, refused)
         show_preview(found, sent)
         click.echo()
     totals = (counted(events, "event"), counted(requests, "request"), counted(errors, "error"))
@@ -98,8 +99,8 @@ def _title(event: dict[str, Any]) -> str:
     return visible(" · ".join(text[:60] for text in shown if isinstance(text, str))) or "an event without a type"
 
 
-def _show_refusal(event: dict[str, Any]) -> None:
-    if refused := refused_because(event):
+def _show_refusal(event: dict[str, Any], refused: str) -> None:
+    if refused:
         show_problem("warning", f"this is not enqueued: {refused}")
-    elif refused := refused_because(event, repaired=False):
+    elif refused := refused_because(event):
         show_problem("warning", f"a producer refuses to enqueue this, and the Tracking API repairs it: {refused}")

@@ -1,16 +1,17 @@
 """Which requests a destination's mappings make of an event, without sending them, and why other mappings make none."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from segue_producer.errors import InvalidEvent
-from segue_producer.events import prepare
-from segue_producer.repairs import repair
-from segue_producer.values import read_integer, write_json
+from segue_producer.events import MAX_EVENT_BYTES, checked, prepare
+from segue_producer.repairs import ADDED_BYTES, lift_traits, repair
+from segue_producer.values import id_text, read_integer, write_json
 from segue_worker.errors import MappingError, PayloadError, SegueError
 from segue_worker.mapping import CompiledMapping, Request, encode_body, lets_through
 from segue_worker.mapping.values import RULES
@@ -18,6 +19,8 @@ from segue_worker.schema.sent import SentKeys
 
 DISABLED = "the mapping is disabled"
 _LONGEST_SHOWN = 100
+_LONG: Final = re.compile(rb"\d{19}")
+_IDS: Final = ("userId", "anonymousId")
 
 
 class NotAnEventError(SegueError):
@@ -77,23 +80,38 @@ def preview(event: dict[str, Any], mappings: Sequence[CompiledMapping]) -> Previ
 
 
 def read_event(text: bytes) -> dict[str, Any]:
-    """Read an event from JSON text in UTF-8.
+    """Read an event from JSON text in UTF-8. Integers keep all their digits, since they may be ids.
 
     Raises:
         NotAnEventError: it is not a JSON object.
     """
+    return as_event(read_json(text))
+
+
+def read_json(text: bytes) -> Any:
+    """Read JSON text in UTF-8. Integers keep all their digits.
+
+    Raises:
+        NotAnEventError: it is not JSON.
+    """
     try:
-        return as_event(orjson.loads(text))
+        value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         if not text.strip():
             raise NotAnEventError("the line is empty") from None
-        reason = f"not JSON: {error}"
+        return _read_leniently(text, f"not JSON: {error}")
+    # orjson reads an integer of more than 64 bits as the nearest double.
+    return _read_leniently(text, "not JSON: it is nested too deep") if _LONG.search(text) else value
+
+
+def _read_leniently(text: bytes, reason: str) -> Any:
+    """Half a surrogate pair, or an integer of very many digits: it is repaired when it is enqueued."""
     try:
-        # Half a surrogate pair, or an integer of very many digits: it is repaired when it is enqueued.
-        read = json.loads(text.decode(), parse_int=read_integer, parse_constant=_no_constant)
-        return as_event(orjson.loads(write_json(read)))
+        value = json.loads(text.decode(), parse_int=read_integer, parse_constant=_no_constant)
+        write_json(value)
     except (ValueError, RecursionError):
         raise NotAnEventError(reason) from None
+    return value
 
 
 def _no_constant(name: str) -> None:
@@ -114,13 +132,16 @@ def as_event(value: Any) -> dict[str, Any]:
 
 
 def preview_line(line: bytes, mappings: Sequence[CompiledMapping]) -> bytes:
-    """Preview one line of JSON Lines, as one line of `segue preview --json`, without its line feed. Never raises."""
+    """Preview one line of JSON Lines, as one line of `segue preview --json`, without its line feed. Never raises.
+
+    With `values: keep` it shows what Segment makes of the event as it was sent, whose objects the Tracking API might repair.
+    """
     try:
-        event = read_event(line)
+        sent = read_event(line)
     except NotAnEventError as error:
         return b'{"error":%b}' % orjson.dumps(str(error))
+    event, refused = as_taken(sent, kept=any(mapping.definition.values == "keep" for mapping in mappings))
     found = preview(event, mappings)
-    refused = refused_because(event)
     return b'{"messageId":%b,"requests":[%b],"skipped":%b,"errors":%b%b}' % (
         orjson.dumps(message_id(event)),
         b",".join(map(request_json, found.requests)),
@@ -130,18 +151,36 @@ def preview_line(line: bytes, mappings: Sequence[CompiledMapping]) -> bytes:
     )
 
 
-def refused_because(event: dict[str, Any], *, repaired: bool = True) -> str:
-    """Why an event would not even be enqueued, by the checks that enqueue it; "" where it would.
+def as_taken(event: dict[str, Any], *, kept: bool = False) -> tuple[dict[str, Any], str]:
+    """An event as the Tracking API takes it, by its repairs and checks, and why it would refuse it; "" where it would not.
+
+    What is refused stays as it was sent. No messageId and no moment are added, as these differ each time.
 
     Args:
         event: as it is sent.
-        repaired: whether it comes by the Tracking API, which repairs what harms nobody.
+        kept: whether everything stays as it was sent, but for ids of which JavaScript would lose digits.
     """
-    sent = dict(event)
+    repaired = dict(event)
+    repair(repaired)
+    grown = lift_traits(repaired)
+    refused = refused_because(repaired, max_bytes=MAX_EVENT_BYTES + ADDED_BYTES + grown)
+    if refused:
+        taken = event
+    elif kept:
+        taken = event | {name: id_text(event[name]) for name in _IDS if isinstance(event.get(name), int)}
+    else:
+        taken = checked(repaired)
     try:
-        if repaired:
-            repair(sent)
-        prepare(sent)
+        # It is read as workers read what waits in the outbox.
+        return orjson.loads(write_json(taken)), refused
+    except ValueError:
+        return taken, refused
+
+
+def refused_because(event: dict[str, Any], *, max_bytes: int = MAX_EVENT_BYTES) -> str:
+    """Why a producer would refuse to enqueue an event; "" where it would not."""
+    try:
+        prepare(event, max_bytes=max_bytes)
     except InvalidEvent as error:
         return str(error).removeprefix("event: ")
     return ""

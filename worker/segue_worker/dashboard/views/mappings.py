@@ -17,7 +17,7 @@ from segue_worker.mapping import CompiledMapping
 from segue_worker.mapping.definition import Definition
 from segue_worker.masking import pretty
 from segue_worker.observing.orphaned_mappings import gone_mappings
-from segue_worker.observing.preview import NotAnEventError, preview, read_event, refused_because, remarks
+from segue_worker.observing.preview import NotAnEventError, as_taken, preview, read_event, remarks
 from segue_worker.observing.running_mappings import Running, counts_of_a_day, in_file, read_running
 from segue_worker.schema.known import read_known
 from segue_worker.schema.sent import SentKeys
@@ -107,14 +107,13 @@ def preview_event(call: PageRequest) -> Response:
 
     try:
         chosen = _chosen(call, name, by)
-        event = read_event(text.encode())
+        event, refused = as_taken(read_event(text.encode()))
     except NotAnEventError as error:
         return page(wrong=f"{error}".capitalize())
     except SegueError as error:
         return page(wrong=str(error))
     found, sent = preview(event, chosen), SentKeys()
     sent.hear(read_known(call.dashboard.redis, name))
-    refused = refused_because(event)
     requests = [
         (request.mapping, f"{request.method} {request.path}", pretty(request.body), remarks(request, sent))
         for request in found.requests
