@@ -189,6 +189,20 @@ def test_more_odd_messages_than_a_worker_takes_at_once_hold_up_nothing_and_are_n
     assert "Traceback" not in text
 
 
+def test_messages_whose_worker_was_killed_come_back_though_one_of_them_cannot_be_read(stack: Stack) -> None:
+    first = {"task": "segue.enqueue", "id": "t", "args": [[event("interrupted")]], "kwargs": {}}
+    php = {**message(first), "headers": []}
+    for tag, held in (("odd", "[" * 5000), ("odd too", "5"), ("php", json.dumps([php, "", ENQUEUE_QUEUE]))):
+        stack.redis.hset("unacked", tag, held)
+        stack.redis.zadd("unacked_index", {tag: {"odd": 3, "odd too": 2}.get(tag, 1)})
+    worker = stack.worker()
+    wait_until(lambda: outcomes(stack, "interrupted") == ["delivered"])
+    wait_until(lambda: stack.redis.hlen("unacked") == stack.redis.zcard("unacked_index") == 0)
+    text = worker.log.read_text()
+    assert "threw away an interrupted message" in text
+    assert "u1@example.com" not in text
+
+
 def test_tasks_for_a_full_outbox_wait_and_everything_else_goes_on(make_stack: MakeStack) -> None:
     stack = make_stack(max_pending=150)
     stack.add_destinations(["second"])

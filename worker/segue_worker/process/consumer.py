@@ -116,29 +116,45 @@ def _drop_what_is_no_message(transport: Any) -> None:
     channel: Any = getattr(transport, "Channel", None)
     if not hasattr(channel, "_brpop_read") or issubclass(channel, _Tolerant):
         return
-    transport.Channel = type("Channel", (_Tolerant, channel), {})
+    qos = type("QoS", (_TolerantQoS, channel.QoS), {})
+    transport.Channel = type("Channel", (_Tolerant, channel), {"QoS": qos})
+
+
+class _TolerantQoS:
+    """Mix-in of what gives interrupted messages back to their queues; one that cannot be read keeps no other from it."""
+
+    def restore_by_tag(self, tag: Any, *args: Any, **options: Any) -> None:
+        def restore() -> None:
+            super(_TolerantQoS, self).restore_by_tag(tag, *args, **options)  # type: ignore[misc]  # of the channel's class
+
+        if _skipping("an interrupted message", restore):
+            # Its methods are those of kombu's class.
+            made: Any = self
+            made.reject(tag)
 
 
 class _Tolerant:
     """Mix-in of a channel that skips what cannot be read: elements of queues, and what is published to workers."""
 
     def _brpop_read(self, **options: Any) -> Any:
-        return self._skipping("an element of the queue", lambda: super(_Tolerant, self)._brpop_read(**options))  # type: ignore[misc]  # of the channel's class
+        return _skipping("an element of the queue", lambda: super(_Tolerant, self)._brpop_read(**options))  # type: ignore[misc]  # of the channel's class
 
     def _receive_one(self, client: Any) -> Any:
-        return self._skipping("a command to the workers", lambda: super(_Tolerant, self)._receive_one(client))  # type: ignore[misc]  # same
+        return _skipping("a command to the workers", lambda: super(_Tolerant, self)._receive_one(client))  # type: ignore[misc]  # same
 
     def _do_restore_message(self, payload: Any, *args: Any, **options: Any) -> Any:
         # PHP writes an empty object as []; kombu would log the whole message, and lose it.
         payload["headers"] = payload.get("headers") or {}
         return super()._do_restore_message(payload, *args, **options)  # type: ignore[misc]  # same
 
-    def _skipping(self, what: str, read: Callable[[], Any]) -> Any:
-        try:
-            return read()
-        except Exception as error:
-            # redis-py raises DataError for a delivery tag that it cannot write; what else it raises is an outage.
-            if isinstance(error, Empty | RedisError | OSError | KombuError) and not isinstance(error, DataError):
-                raise
-            log.error("threw away %s that is no message of Celery's (%s)", what, type(error).__name__)  # noqa: TRY400 - its text would quote it
-            return True
+
+def _skipping(what: str, read: Callable[[], Any]) -> Any:
+    """What reading gives; true where that was skipped, because it is no message."""
+    try:
+        return read()
+    except Exception as error:
+        # redis-py raises DataError for a delivery tag that it cannot write; what else it raises is an outage.
+        if isinstance(error, Empty | RedisError | OSError | KombuError) and not isinstance(error, DataError):
+            raise
+        log.error("threw away %s that is no message of Celery's (%s)", what, type(error).__name__)  # noqa: TRY400 - its text would quote it
+        return True
