@@ -61,16 +61,15 @@ class Outgoing:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
-        """Read what `to_dict` made. Raises KeyError, TypeError, ValueError or AttributeError where something else is there."""
+        """Read what `to_dict` made. Raises KeyError, TypeError, ValueError or AttributeError for anything else."""
         parts = tuple(cls.from_dict(part) for part in fields["parts"])
         refs = tuple(Ref(event, mapping) for event, mapping in fields["refs"])
         method, path, body, key = (fields[name] for name in ("method", "path", "body", "key"))
-        if not all(
-            isinstance(text, str) for text in (method, path, "" if key is None else key, *(ref.mapping for ref in refs))
-        ):
-            raise TypeError("a field is no text")
+        texts = (method, path, *([] if key is None else [key]), *(ref.mapping for ref in refs))
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError
         if not all(type(ref.event) is int and ref.event >= 0 for ref in refs):
-            raise ValueError("a place is no place in an outbox")
+            raise ValueError
         return cls(method, path, body.encode(), key, refs, lambda: parts)
 
 
