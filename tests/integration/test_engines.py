@@ -263,6 +263,40 @@ def test_delivery_goes_on_without_its_broker_and_messages_flow_when_it_is_back(
 
 
 @rabbitmq
+def test_odd_messages_in_rabbitmq_hold_up_nothing_and_are_not_quoted(
+    tmp_path: Path, redis_server: EmbeddedRedis, rabbit: RabbitMQ
+) -> None:
+    bodies = ("{}", "5", "[[], {}, 5]", "[" * 5000, "u1@example.com", '"u1@example.com"')
+    faults: list[dict[str, Any]] = [
+        *({"task": ["a"]}, {"task": "segue.enqeue"}, {"id": []}),
+        *({"expires": {}}, {"eta": "u1@example.com"}, {"timelimit": 5}),
+    ]
+    none: dict[str, Any] = {}
+    odd = [*((body, none) for body in bodies), *(("[[], {}, {}]", fault) for fault in faults)]
+    with Stack(redis_server, tmp_path, rate_limit=200, broker_url=rabbit.url) as stack:
+        worker = stack.worker()
+        with Celery("service", broker=rabbit.url) as service:
+            with service.connection_for_write() as connection:
+                publish = connection.Producer(serializer="json").publish
+                for body, headers in odd * 8:
+                    whole = {"task": "segue.enqueue", "id": "t", **headers}
+                    publish(
+                        body, "segue.enqueue", content_type="application/json", content_encoding="utf-8", headers=whole
+                    )
+                    publish(body, "segue.enqueue", content_type="application/json", content_encoding="utf-8")
+            event: Any = {"type": "track", "userId": "last", "event": "E", "properties": {"email": "last@example.com"}}
+            service.send_task("segue.enqueue", args=[[event]], queue="segue.enqueue", ignore_result=True)
+        wait_until(lambda: any(event["userId"] == "last" for event in stack.sandbox.events()))
+        assert not worker.ended
+        assert worker.stop() == 0
+        left = dict(line.split() for line in rabbit.control("list_queues", "name", "messages").splitlines())
+        assert left["segue"] == left["segue.enqueue"] == "0"
+        log = worker.log.read_text()
+        assert "threw away a message for the task 'segue.enqeue'" in log
+        assert "example.com" not in log
+
+
+@rabbitmq
 def test_quorum_queues_of_rabbitmq(tmp_path: Path, redis_server: EmbeddedRedis, rabbit: RabbitMQ) -> None:
     """As the documentation has them made: the type is the virtual host's, and what waits there survives a `kill -9`."""
     rabbit.control("add_vhost", "quorum", "--default-queue-type", "quorum")

@@ -3,20 +3,21 @@
 import logging
 from functools import lru_cache
 from typing import Any
+from uuid import uuid4
 
 from celery import Task
-from celery.exceptions import Reject
+from celery.exceptions import InvalidTaskError, Reject
 from celery.worker.request import Request
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from segue_producer import OutboxFull, OutboxUnavailable, Producer
 from segue_producer.clients import redis_url
-from segue_producer.lanes import LANE_NAMES, Lane
+from segue_producer.lanes import Lane
 from segue_producer.settings import DELIVER, ENQUEUE, ENQUEUE_QUEUE, SWEEP
 from segue_worker.celery import app, config, runtime
 from segue_worker.process.enqueue_queue import ENQUEUE as ENQUEUE_READING
-from segue_worker.process.enqueuing import Sorted, sort
+from segue_worker.process.enqueuing import Sorted, read_arguments, sort, well_formed
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,29 @@ def sweep() -> None:
 
 
 class PrivateRequest(Request):
-    """A task message whose arguments are personal data, so that no Celery event, log or monitor may show them."""
+    """A task message whose arguments are personal data, so that no Celery event, log or monitor may show them.
+
+    Whatever they are, the task gets them as a list and a mapping; Celery would refuse what is neither. Raises InvalidTaskError, or
+    whatever else a message raises that is none.
+    """
 
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)
         hidden = {"argsrepr": "(not shown)", "kwargsrepr": "(not shown)"}
         self._argsrepr = self._kwargsrepr = "(not shown)"
         self.request_dict.update(hidden)
+        _, _, embed = options["body"] if options.get("decoded") else message.payload
+        if not isinstance(embed or {}, dict):
+            # In a thread of the pool it would raise where nobody acknowledges the message.
+            raise InvalidTaskError("the third part of the body is no object")
+        # Both as arguments by position, since Celery itself takes one that is named `self`.
+        args = well_formed(self.args, self.kwargs)
+        none: dict[str, Any] = {}
+        self.request_dict.update(args=args, kwargs=none)
+        self._args, self._kwargs = args, none
+        # Read already: the pool need not do it again.
+        body: tuple[Any, ...] = (args, none, embed)
+        self._body, self._content_type, self._content_encoding = body, None, None
 
     def info(self, safe: bool = False) -> Any:  # noqa: FBT001, FBT002 - Celery's signature
         """What monitors are told of a running task."""
@@ -52,26 +69,18 @@ class PrivateRequest(Request):
 
 
 @app.task(name=ENQUEUE, bind=True, acks_late=True, Request=PrivateRequest)
-def enqueue(
-    self: Task[Any, Any],
-    events: Any = (),
-    destinations: Any = ("loops",),
-    lane: Any = "live",
-    *more: Any,
-    **unknown: Any,
-) -> None:
+def enqueue(self: Task[Any, Any], args: list[Any], kwargs: dict[str, Any]) -> None:
     """Enqueue events for services that have a Celery client but not `segue_producer`.
 
     What can never be enqueued becomes a dead letter; the rest is enqueued, or waits until the outbox has room. A message
     that is delivered twice has its effect once.
 
-    `events` are what `Producer.enqueue` takes; `destinations` are names; `lane` is `live` or `bulk`.
+    A message brings, by position (`args`) or by name (`kwargs`): `events`, which are what `Producer.enqueue` takes; `destinations`, which are names,
+    `loops` where they are left out; and `lane`, which is `live` or `bulk`.
     """
-    task_id, besides = str(self.request.id), ""
-    if more or unknown:
-        besides = f"the task takes events, destinations and lane; unknown arguments: {len(more) + len(unknown)}"
-    elif lane not in LANE_NAMES:
-        besides = "lane must be 'live' or 'bulk'"
+    # A message may come without an id; then events without a messageId cannot be known again.
+    task_id = str(self.request.id or uuid4())
+    events, destinations, lane, besides = read_arguments(args, kwargs)
     try:
         served = {destination.name for destination in config().destinations} | runtime().announced()
         _enqueue(task_id, sort(task_id, events, destinations, served, besides=besides), lane)

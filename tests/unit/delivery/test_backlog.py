@@ -623,9 +623,12 @@ def test_what_a_request_is_about_is_told_by_its_events_and_mappings() -> None:
     _, second = planned(backlog)
     about = {"message_ids": ("m1",), "event": "Signed up", "mapping": "events"}
     assert backlog.subject(second) == about
-    backlog = claimed(event("m0"), part(event("m1", event="Signed up"), trace="00-0af7651916cd43dd-b7ad6b71-01"))
+    backlog = claimed(
+        event("m0"),
+        part(event("m1", event="Signed up"), trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    )
     _, second = planned(backlog)
-    assert backlog.subject(second) == {**about, "trace_id": "0af7651916cd43dd"}
+    assert backlog.subject(second) == {**about, "trace_id": "0af7651916cd43dd8448eb211c80319c"}
 
 
 @pytest.mark.parametrize("attempted", [True, False])

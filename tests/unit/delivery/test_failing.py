@@ -10,7 +10,7 @@ from segue_worker.delivery.failure import FAILURES_MOST
 from segue_worker.loops import Answer, LoopsClient
 from segue_worker.outbox import Outbox
 from segue_worker.outbox.dead_letter import DeadLetter
-from segue_worker.outbox.entry import partial_entry
+from segue_worker.outbox.entry import partial_entry, read_entry
 from segue_worker.outbox.outbox import digest
 from segue_worker.outbox.outgoing import Parked
 
@@ -63,6 +63,68 @@ async def test_an_entry_of_another_version_waits_longer_each_time_and_holds_up_n
     await nothing_is_left(bench)
 
 
+def of_own(kind: str, **fields: Any) -> bytes:
+    """An entry of Segue's own for an event of the messageId `m`, with fields that are not as they should be."""
+    event = orjson.dumps({**TRACK, "userId": "u1", "messageId": "m"}).decode()
+    whole: dict[str, Any] = (
+        {"entry": event} if kind == "begun" else {"event": event, "done": {}, "only": None, "replay": ""}
+    )
+    return orjson.dumps({"type": f"segue.{kind}", **whole, **fields})
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *(of_own("begun", begun=begun, entry=5) for begun in (["", 0, "", 0], [])),
+        *(of_own("begun", begun=[5, 0, "", 0]), of_own("begun", begun=["", 1, "", "z"])),
+        *(of_own("begun", begun=[[], 1, {}, 0]), of_own("begun", begun=["", 1, 5, 1])),
+        *(of_own("begun", begun=["", -1, "", 0]), of_own("begun", begun=["", 1, "", -3])),
+        *(of_own("begun", begun=["", True, "", 0]), of_own("begun", begun=5), of_own("begun", begun=[""] * 5)),
+        *(of_own("partial", trace=trace) for trace in (5, ["a"])),
+        *(of_own("partial", done={"events": fate}) for fate in (5, [5], "unheard of")),
+        *(of_own("partial", only=only) for only in ([5], [["events"]], 5)),
+        *(of_own("partial", replay=5), of_own("partial", origin=5), of_own("partial", source=5)),
+        *(of_own("partial", apart={"events": 5}), of_own("partial", apart=[5]), of_own("partial", done=[5])),
+    ],
+    ids=bytes.decode,
+)
+async def test_an_entry_of_which_a_field_is_damaged_waits_longer_each_time_and_holds_up_nobody(
+    bench: Bench, entry: bytes
+) -> None:
+    await push(bench, entry)
+    await bench.enqueue({**TRACK, "event": "Behind"}, OTHER)
+    pauses = await run_until_given_up(bench)
+    assert len(pauses) == FAILURES_MOST - 1
+    assert all(later == min(2 * earlier, 900_000) for earlier, later in pairwise(pauses))
+    (letter,) = await letters(bench)
+    assert (letter.reason, letter.contact, letter.events) == ("internal", "u1", (entry.decode(),))
+    assert [body["eventName"] for body in bench.bodies] == ["Other", "Behind"]
+    await nothing_is_left(bench)
+
+
+async def test_a_contact_whose_entries_fail_to_be_read_waits_longer_each_time_and_holds_up_nobody(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is that nobody has thought of."""
+
+    def read(raw: bytes) -> Any:
+        if b"ada@" in raw:
+            raise ZeroDivisionError("ada@example.com")
+        return read_entry(raw)
+
+    monkeypatch.setattr("segue_worker.delivery.backlog.read_entry", read)
+    await bench.enqueue({**TRACK, "properties": {"email": "ada@example.com"}}, OTHER)
+    pauses = []
+    for _ in range(4):
+        await bench.run()
+        ends: Any = await bench.redis.zscore(KEYS.away, "u1")
+        pauses.append(int(ends) - bench.now_ms)
+        bench.now_ms = int(ends)
+    assert pauses == [1000, 2000, 4000, 8000]
+    assert [body["eventName"] for body in bench.bodies] == ["Other"]
+    assert await bench.pending() == 1
+
+
 async def test_what_lies_before_an_entry_that_cannot_be_read_is_delivered_at_once(bench: Bench) -> None:
     await bench.enqueue({**TRACK, "event": "Before"})
     await push(bench, UNKNOWN_PARTIAL)
@@ -71,9 +133,19 @@ async def test_what_lies_before_an_entry_that_cannot_be_read_is_delivered_at_onc
     assert await bench.pending() == 1
 
 
+def of_request(**fields: Any) -> bytes:
+    """The record of a parked request with fields that are not as they should be."""
+    request = {"method": "POST", "path": "/events/send", "body": "{}", "key": None, "refs": [], "parts": [], **fields}
+    return orjson.dumps({"attempts": 1, "first": 2, "next": 3, "because": "", "request": request})
+
+
 @pytest.mark.parametrize(
     "record",
-    [b"\xff\xfe no JSON", b'{"attempts":1}', b"[1,2]", b'{"attempts":1,"first":2,"next":3,"because":"","request":{}}'],
+    [
+        *(b"\xff\xfe no JSON", b'{"attempts":1}', b"[1,2]"),
+        *(b'{"attempts":1,"first":2,"next":3,"because":"","request":{}}', of_request(refs=[["0", "events"]])),
+        *(of_request(refs=[[-1, "events"]]), of_request(refs=[[0, 5]]), of_request(method=5), of_request(key=5)),
+    ],
 )
 async def test_a_parked_record_that_cannot_be_read_holds_up_only_its_contact(bench: Bench, record: bytes) -> None:
     await bench.enqueue({**TRACK, "messageId": "m"}, OTHER)
@@ -101,6 +173,18 @@ async def test_a_parked_record_of_another_version_is_kept_until_a_version_reads_
     raw: Any = await bench.redis.hget(KEYS.parked, "u1")
     parked = Parked.from_json(raw)
     assert (parked.attempts, parked.because, parked.failures, parked.unread) == (1, "503", 1, "")
+
+
+async def test_a_parked_request_of_events_that_are_not_there_holds_up_only_its_contact(bench: Bench) -> None:
+    """Neither the log's line of the failure nor the note of the request can be made then."""
+    await bench.enqueue({**TRACK, "messageId": "m"}, OTHER)
+    await bench.redis.hset(KEYS.parked, "u1", of_request(refs=[[7, "events"]]))
+    pauses = await run_until_given_up(bench)
+    assert len(pauses) == FAILURES_MOST - 1
+    (letter,) = await letters(bench)
+    assert (letter.reason, letter.message_ids) == ("internal", ("m",))
+    assert [body["eventName"] for body in bench.bodies if body] == ["Other"]
+    await nothing_is_left(bench)
 
 
 async def test_an_outbox_that_is_no_list_holds_up_nobody_and_is_set_aside(bench: Bench) -> None:

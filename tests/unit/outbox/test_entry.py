@@ -53,6 +53,11 @@ def test_part_of_an_event_still_knows_when_it_was_enqueued() -> None:
     assert (again.text, again.enqueued) == (part.text, AT_MS)
 
 
+def test_a_trace_that_is_none_is_left_out_and_the_event_stays() -> None:
+    part = read_entry(partial_entry(read_entry(entry_of(track())).text, trace="no traceparent"))
+    assert (part.message_id, part.trace, part.damaged) == ("m1", "", False)
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -30,6 +30,28 @@ def test_a_request_is_read_as_it_was_written_and_its_parts_too(request_: Outgoin
     assert read.updates() == (), "of what was parked it is known what was sent before"
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"method": 5}, {"path": None}, {"body": 5}, {"key": 0}, {"key": []}, {"parts": [5]}, {"refs": 5}),
+        *(
+            {"refs": [refs]}
+            for refs in ([0, 5], ["0", "events"], [0.0, "events"], [True, "events"], [-1, "events"], [0])
+        ),
+        *({"refs": [[0, "events"], refs]} for refs in ([0, None], [-1, "events"])),
+    ],
+)
+def test_a_request_of_which_a_field_is_damaged_is_not_read(fields: dict[str, Any]) -> None:
+    damaged = {**SECOND.to_dict(), **fields}
+    with pytest.raises((TypeError, ValueError, AttributeError)):
+        Outgoing.from_dict(damaged)
+    assert Parked.from_json(orjson.dumps({**orjson.loads(PARKED.to_json()), "request": damaged})).unread
+
+
+def test_an_event_at_the_head_of_the_outbox_has_place_0() -> None:
+    assert content(Outgoing.from_dict({**SECOND.to_dict(), "refs": [[0, "events"]]}))[-1] == (Ref(0, "events"),)
+
+
 def test_places_are_counted_anew_in_a_merged_request_and_in_its_parts() -> None:
     moved = MERGED.counted_from(3)
     assert moved.refs == (Ref(0, "contacts"), Ref(1, "events"), Ref(1, "contacts"))

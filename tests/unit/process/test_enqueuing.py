@@ -1,14 +1,16 @@
 """What the task segue.enqueue makes of whatever it is given: enqueued + kept = given."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kombu.utils import json as kombu_json
 
-from segue_worker.process.enqueuing import Sorted, sort
+from segue_worker.process.enqueuing import Sorted, read_arguments, sort, well_formed
 from segue_worker.process.task_json import loads
 
 GOOD = {"type": "track", "userId": "u1", "event": "E"}
@@ -61,6 +63,54 @@ def test_events_without_a_destination_are_kept(destinations: Any) -> None:
 def test_unknown_arguments_keep_everything() -> None:
     found = outcome([GOOD], besides="more than it knows")
     assert (found.good, found.refused["loops"][0].detail) == ([], "more than it knows")
+
+
+OTHER = {**GOOD, "messageId": "other"}
+
+
+@pytest.mark.parametrize("nothing", [None, [], {}, "", 0])
+def test_php_s_empty_array_and_null_are_no_arguments(nothing: Any) -> None:
+    assert well_formed([[GOOD]], nothing) == ([[GOOD]], {})
+    assert well_formed(nothing, {"events": [GOOD]}) == ([], {"events": [GOOD]})
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "events"),
+    [
+        ([[GOOD], ["loops"], "bulk"], {}, [GOOD]),
+        ([], {"events": [GOOD], "destinations": ["loops"], "lane": "bulk"}, [GOOD]),
+        ({"events": [GOOD], "lane": "bulk"}, [], [GOOD]),
+        (GOOD, {"lane": "bulk"}, GOOD),
+    ],
+)
+def test_arguments_are_taken_by_position_and_by_name(args: Any, kwargs: Any, events: Any) -> None:
+    assert read_arguments(*well_formed(args, kwargs)) == (events, ANY, "bulk", "")
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "said"),
+    [
+        ([[GOOD]], {"events": [OTHER]}, "events: given both by position and by name"),
+        ([[GOOD]], {"events": OTHER}, "given both"),
+        ([[GOOD], ["loops"]], {"events": [OTHER], "destinations": ["second"]}, "events and destinations: given both"),
+        ({"events": [GOOD]}, {"events": [OTHER]}, "an object stands where|given both"),
+        ([[GOOD]], [OTHER], "unknown arguments: 1"),
+        ([[GOOD]], {"event": OTHER}, "unknown arguments: 1"),
+        ([[GOOD], ["loops"], "live", OTHER], {}, "unknown arguments: 1"),
+        ([GOOD, OTHER], {}, "an object stands where destinations or the lane belong"),
+        ([GOOD, ["loops"], OTHER], {}, "lane must be"),
+        ([[GOOD, OTHER]], {"lane": {}}, "lane must be"),
+        ([[GOOD, OTHER]], {"lane": "slow"}, "lane must be"),
+    ],
+)
+def test_arguments_that_cannot_be_are_told_with_every_event_in_them(args: Any, kwargs: Any, said: str) -> None:
+    found = read_arguments(*well_formed(args, kwargs))
+    assert re.search(said, found.besides)
+    listed = outcome(found.events, found.destinations, besides=found.besides)
+    kept = [each for refused in listed.refused.values() for each in refused]
+    assert listed.good == []
+    assert "other" in {each.message_id for each in kept}
+    assert any(isinstance(each.event, dict) and GOOD.items() <= each.event.items() for each in kept)
 
 
 JSON = st.recursive(

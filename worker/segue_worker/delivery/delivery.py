@@ -2,9 +2,10 @@
 
 import logging
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from redis.exceptions import RedisError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
@@ -51,8 +52,12 @@ class Delivery:
         self._claimed = claimed
         journal = Journal(claimed.contact, interrupted=claimed.interrupted, sent=run.sent)
         self._parked = Parked.from_json(claimed.parked) if claimed.parked else None
-        entries = claimed.entries[: taken_up(self._parked)]
-        self._backlog = Backlog(claimed.contact, entries, now_ms=run.now_ms, journal=journal)
+        self._unreadable: Exception | None = None
+        read = partial(Backlog, claimed.contact, now_ms=run.now_ms, journal=journal)
+        try:
+            self._backlog = read(claimed.entries[: taken_up(self._parked)])
+        except Exception as error:  # noqa: BLE001 - the delivery fails with it, and the others of the run go on
+            self._unreadable, self._backlog = error, read([])
         self.message_ids = [message_id for message_id in self._backlog.message_ids if message_id]
         """The messageIds for which `seen` is to be asked."""
         known = zip(self._backlog.digests, self._backlog.message_ids, strict=True)
@@ -87,8 +92,10 @@ class Delivery:
             seen: messageIds settled before; None where the delivery is to ask for itself.
         """
         try:
+            if self._unreadable:
+                raise self._unreadable  # noqa: TRY301 - as whatever the delivery raises
             if damage := self._claimed.damage:
-                raise DamagedError(damage)  # noqa: TRY301 - as whatever the delivery raises
+                raise DamagedError(damage)  # noqa: TRY301 - same
             if self._parked and self._parked.unread:
                 raise DamagedError(self._parked.because)  # noqa: TRY301 - same
             if self._twins or seen is None:
@@ -294,7 +301,7 @@ class Delivery:
             *("the delivery of a contact of %s failed (failure %d in a row): %s", name, failures, told(error)),
             exc_info=raised_at(error),
             extra=facts(
-                **(self._backlog.subject(attempts.request) if attempts else {}),
+                **self._subject(),
                 destination=name,
                 status=0,
                 reason="internal",
@@ -319,3 +326,9 @@ class Delivery:
                 log.exception("giving back a contact of %s failed; trying a simpler way", name)
             else:
                 return
+
+    def _subject(self) -> dict[str, Any]:
+        """What was being sent, as fields of the log; nothing where that is what fails."""
+        with suppress(Exception):
+            return self._backlog.subject(self._attempts.request) if self._attempts else {}
+        return {}

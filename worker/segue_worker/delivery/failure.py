@@ -62,15 +62,22 @@ class Failure:
                 yield self._without_request
             yield self._without_oldest
         yield self._put_off
+        yield self._put_off_unnoted
 
     def _put_off(self) -> Settlement:
         """Nothing is taken, and the contact waits."""
-        wait_ms = round(backoff(self.parked.failures, 1.0) * 1000)
-        next_ms = self.now_ms + wait_ms
+        settlement = self._put_off_unnoted()
         if self.sending is not None:
+            next_ms = self.now_ms + settlement.park_for_ms
             self.backlog.note(self.sending, "parked", sent=self.parked.attempts, why="failed", next_ms=next_ms)
-        parked = replace(self.parked, next=next_ms).to_json()
-        return self.backlog.unchanged()._replace(next=Next.PARK, park_for_ms=wait_ms, parked=parked)
+        noted = self.backlog.unchanged()
+        return settlement._replace(counters=noted.counters, record=noted.record, measures=noted.measures)
+
+    def _put_off_unnoted(self) -> Settlement:
+        """The same without what was noted, which may be what fails."""
+        wait_ms = round(backoff(self.parked.failures, 1.0) * 1000)
+        parked = replace(self.parked, next=self.now_ms + wait_ms).to_json()
+        return Settlement(next=Next.PARK, park_for_ms=wait_ms, parked=parked)
 
     def _without_request(self) -> Settlement:
         """The request that fails is given up."""

@@ -193,12 +193,14 @@ async def _claim(context: RunContext, room: Mapping[Lane, int]) -> list[Claimed]
 
 
 async def _begin(claimed: Sequence[Claimed], context: RunContext, deliveries: _Deliveries, *, since: float) -> None:
-    opened = [open_claim(item) for item in claimed]
-    begun = [Delivery(item, context, since=since, begun_with=await _begun_with(item, context)) for item in opened]
-    digests = [digest for delivery in begun for digest in delivery.digests]
-    ids = [message_id for delivery in begun for message_id in delivery.message_ids]
+    begun: list[Delivery] = []
     seen: set[str] | None = None
     try:
+        for item in map(open_claim, claimed):
+            plan = await _begun_with(item, context)
+            begun.append(Delivery(item, context, since=since, begun_with=plan))
+        digests = [digest for delivery in begun for digest in delivery.digests]
+        ids = [message_id for delivery in begun for message_id in delivery.message_ids]
         flags: list[bool] = await _patiently(context.outbox.seen, digests)
         seen = {message_id for message_id, flag in zip(ids, flags, strict=True) if flag}
     except ResponseError as error:

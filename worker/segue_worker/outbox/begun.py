@@ -45,11 +45,19 @@ _NOTHING: Final = Begun()
 
 
 def split_entry(raw: bytes) -> tuple[bytes, Begun]:
-    """An entry without what was begun, and that. Raises ValueError, TypeError or KeyError where it cannot be read."""
+    """An entry without what was begun, and that; the entry as it is where that cannot be read: `read_entry` finds it damaged."""
     if not raw.startswith(_START):
         return raw, _NOTHING
-    fields = orjson.loads(raw)
-    return fields["entry"].encode(), Begun(*fields["begun"])
+    try:
+        fields = orjson.loads(raw)
+        entry, begun = fields["entry"], Begun(*fields["begun"])
+    except (ValueError, TypeError, KeyError):
+        return raw, _NOTHING
+    if not all(isinstance(text, str) for text in (entry, begun.parked, begun.by)):
+        return raw, _NOTHING
+    if not all(type(number) is int and number >= 0 for number in (begun.interrupted, begun.entries)):
+        return raw, _NOTHING
+    return entry.encode(), begun
 
 
 def opened(claimed: Claimed) -> Claimed:
@@ -58,11 +66,7 @@ def opened(claimed: Claimed) -> Claimed:
         return claimed
     later = (place for place, raw in enumerate(claimed.entries[1:], 1) if raw.startswith(_START))
     claimed = claimed._replace(entries=claimed.entries[: next(later, None)])
-    try:
-        first, begun = split_entry(claimed.entries[0])
-    except (ValueError, TypeError, KeyError, IndexError):
-        # The delivery says what is wrong with it.
-        return claimed
+    first, begun = split_entry(claimed.entries[0])
     if not begun:
         return claimed
     return claimed._replace(

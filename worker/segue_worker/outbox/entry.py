@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import orjson
 
@@ -16,6 +16,7 @@ from segue_worker.outbox.dead_letter import DeadLetter
 
 Fate = Literal["delivered", "dead", "failed"]
 """`dead`: its request was given up; `failed`: there never was one, because the mapping failed."""
+_FATES: Final = get_args(Fate)
 PARTIAL: Final = "segue.partial"
 """The `type` of an outbox entry that stands for part of an event: a remainder, or a replay."""
 _OWN: Final = "segue."
@@ -141,10 +142,21 @@ def _read_partial(entry: Mapping[str, Any]) -> Waiting:
     apart = entry.get("apart", {})
     # Before updates were remembered too, it was a list of mappings: those of events.
     waiting.apart = dict(apart) if isinstance(apart, dict) else dict.fromkeys(apart, "0.")
-    waiting.source = str(entry.get("source", ""))
-    waiting.identity = identity(waiting.source, waiting.message_id) if waiting.message_id else ""
+    waiting.source = entry.get("source", "")
     waiting.origin = entry.get("origin", "")
-    waiting.trace = entry.get("trace", "")
+    # What is no `traceparent` is not worth a dead letter.
+    waiting.trace = read_trace(b" " + entry.get("trace", "").encode())[1]
+    texts = (
+        waiting.replay,
+        waiting.source,
+        waiting.origin,
+        *(waiting.only or ()),
+        *waiting.apart,
+        *waiting.apart.values(),
+    )
+    if not all(isinstance(text, str) for text in texts) or not all(fate in _FATES for fate in waiting.done.values()):
+        raise TypeError("a field has another type than it should")
+    waiting.identity = identity(waiting.source, waiting.message_id) if waiting.message_id else ""
     return waiting
 
 

@@ -170,7 +170,7 @@ class Outbox:
         return [
             Claimed(
                 *(contact, parked or None, entries, token, interrupted, since, live, confirmed),
-                *(damage.decode("utf-8", "replace"), begun_by.decode()),
+                *(damage.decode("utf-8", "replace"), begun_by.decode("utf-8", "replace")),
             )
             for contact, parked, interrupted, begun_by, since, live, confirmed, damage, entries in found
         ]

@@ -61,16 +61,16 @@ class Outgoing:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
-        """Read what `to_dict` made."""
+        """Read what `to_dict` made. Raises KeyError, TypeError, ValueError or AttributeError for anything else."""
         parts = tuple(cls.from_dict(part) for part in fields["parts"])
-        return cls(
-            fields["method"],
-            fields["path"],
-            fields["body"].encode(),
-            fields["key"],
-            tuple(Ref(event, mapping) for event, mapping in fields["refs"]),
-            lambda: parts,
-        )
+        refs = tuple(Ref(event, mapping) for event, mapping in fields["refs"])
+        method, path, body, key = (fields[name] for name in ("method", "path", "body", "key"))
+        texts = (method, path, *([] if key is None else [key]), *(ref.mapping for ref in refs))
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError
+        if not all(type(ref.event) is int and ref.event >= 0 for ref in refs):
+            raise ValueError
+        return cls(method, path, body.encode(), key, refs, lambda: parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,75 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from segue_producer import InvalidEvent
 from segue_producer.events import Prepared, prepare
 from segue_producer.keys import DESTINATION_NAME
+from segue_producer.lanes import LANE_NAMES
 from segue_producer.refusals import Refused, given_id, id_of
 
 _NAMES: Final = "destinations must be names, as in ['loops']"
+_ARGUMENTS: Final = ("events", "destinations", "lane")
+
+
+class Arguments(NamedTuple):
+    """What a task was given.
+
+    Attributes:
+        events: as they were given; with everything else that may be one, where something else was given.
+        destinations: as they were given.
+        lane: a lane's name, or something else, of which `besides` tells.
+        besides: what was given that the task does not take, for people; or "".
+    """
+
+    events: Any
+    destinations: Any
+    lane: Any
+    besides: str
+
+
+def well_formed(args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a message as a list and a mapping, whatever its sender wrote for them; nothing of it is left out.
+
+    PHP has one empty value for lists and objects; some clients write null.
+    """
+    named = dict(kwargs) if isinstance(kwargs, Mapping) else {"kwargs": kwargs} if kwargs else {}
+    if isinstance(args, Mapping) and "events" in args and not args.keys() & named.keys():
+        return [], {**named, **args}
+    return list(args) if isinstance(args, list | tuple) else [args] if args else [], named
+
+
+def read_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Arguments:
+    """Tell events, destinations and lane from whatever a task was given, by position and by name. Pure."""
+    given: dict[str, Any] = dict(zip(_ARGUMENTS, args, strict=False))
+    twice = [name for name in given if name in kwargs]
+    unknown = [*args[len(_ARGUMENTS) :], *(kwargs[name] for name in kwargs if name in twice or name not in _ARGUMENTS)]
+    given = {**kwargs, **given}
+    events, destinations, lane = (
+        given.get("events", ()),
+        given.get("destinations", ("loops",)),
+        given.get("lane", "live"),
+    )
+    besides = ""
+    if twice:
+        besides = f"{' and '.join(twice)}: given both by position and by name"
+    elif unknown:
+        besides = f"the task takes events, destinations and lane; unknown arguments: {len(unknown)}"
+    elif lane not in LANE_NAMES:
+        besides = "lane must be 'live' or 'bulk'"
+    # Whatever it was meant as: an event in it must not be lost.
+    strays = [item for each in (*unknown, destinations, lane) for item in _listed(each) if isinstance(item, Mapping)]
+    if strays:
+        events, besides = (
+            [*_listed(events), *strays],
+            besides or "an object stands where destinations or the lane belong",
+        )
+    return Arguments(events, destinations, lane, besides)
+
+
+def _listed(events: Any) -> list[Any]:
+    return list(events) if isinstance(events, list | tuple) else [events]
 
 
 @dataclass(slots=True)
@@ -42,7 +103,7 @@ def sort(task_id: str, events: Any, destinations: Any, served: Collection[str], 
         served: names of all destinations that any worker serves.
         besides: what else it was given that it does not know; then nothing of it is enqueued.
     """
-    listed = list(events) if isinstance(events, list | tuple) else [events]
+    listed = _listed(events)
     names = [destinations] if isinstance(destinations, str) else destinations
     if not isinstance(names, list | tuple) or not names:
         names, besides = [], besides or _NAMES
