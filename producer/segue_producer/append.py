@@ -10,7 +10,14 @@ from redis import exceptions
 
 from segue_producer.clients import AllInUseError, where
 from segue_producer.entries import entry_stamps
-from segue_producer.errors import EnqueueError, InvalidEvent, OutboxFull, OutboxUnavailable, UnknownDestination
+from segue_producer.errors import (
+    AddressError,
+    EnqueueError,
+    InvalidEvent,
+    OutboxFull,
+    OutboxUnavailable,
+    UnknownDestination,
+)
 from segue_producer.events import Identify, Prepared, Track, prepare
 from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEPT_S, Keys
 from segue_producer.lanes import Lane
@@ -205,12 +212,9 @@ def hint_needed(answer: Sequence[int], destination: str) -> bool:
     return bool(detail)
 
 
-def bad_address() -> EnqueueError:
-    """The EnqueueError for a URL that is none of a Redis. It quotes nothing of it, since it may hold a password."""
-    return OutboxUnavailable(
-        "redis_url is not the URL of a Redis, or its port is not valid: write it, or SEGUE_REDIS_URL, like "
-        "redis://localhost:6379/0, and special characters of a password as %23"
-    )
+def bad_address(error: AddressError) -> EnqueueError:
+    """The EnqueueError for a URL that cannot be used, of Redis or of the broker."""
+    return OutboxUnavailable(str(error))
 
 
 def is_away(error: exceptions.RedisError | OSError) -> bool:

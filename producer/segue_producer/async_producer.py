@@ -15,7 +15,7 @@ from segue_producer.append import EventInput, Partly, Taking
 from segue_producer.breaker import Breaker
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import async_redis_client, broker_url, redis_url
-from segue_producer.errors import EnqueueError, OutboxFull
+from segue_producer.errors import AddressError, EnqueueError, OutboxFull
 from segue_producer.events import Prepared, prepare
 from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
@@ -123,8 +123,8 @@ class AsyncProducer:
                 connection = self._connections[loop] = _LoopClients(
                     redis_url(self._redis_url), broker_url(self._broker_url, redis=self._redis_url), self._timeout
                 )
-            except ValueError:
-                raise append.bad_address() from None
+            except AddressError as error:
+                raise append.bad_address(error) from None
         return connection
 
 

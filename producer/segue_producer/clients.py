@@ -47,16 +47,19 @@ NO_BROKER: Final = (
 
 
 def redis_url(given: str | None = None) -> str:
-    """The Redis URL: `given`, else `SEGUE_REDIS_URL`, else redis://localhost:6379/0."""
-    return given or os.environ.get("SEGUE_REDIS_URL") or DEFAULT_REDIS_URL
+    """The Redis URL: `given`, else `SEGUE_REDIS_URL`, else redis://localhost:6379/0. Raises AddressError if it is no text."""
+    return urls.as_url(given or os.environ.get("SEGUE_REDIS_URL") or DEFAULT_REDIS_URL, urls.REDIS)
 
 
 def broker_url(given: str | None = None, *, redis: str | None = None) -> str:
     """The Celery broker URL: `given`, else `SEGUE_BROKER_URL`, else the Redis URL; "" where that is a cluster's.
 
     Celery cannot use a cluster. Producers and commands then do without hints; workers refuse to start (`NO_BROKER`).
+
+    Raises:
+        AddressError: it is no text.
     """
-    named = given or os.environ.get("SEGUE_BROKER_URL") or redis_url(redis)
+    named = urls.as_url(given or os.environ.get("SEGUE_BROKER_URL") or redis_url(redis), urls.BROKER)
     return "" if urls.kind(named) == urls.CLUSTER else named
 
 
@@ -75,7 +78,7 @@ def redis_client(url: str, *, timeout: float) -> Redis:
         timeout: seconds to wait for a free connection, for one to be made, and for an answer.
 
     Raises:
-        ValueError: `url` is no URL of a Redis.
+        AddressError: `url` is no URL of a Redis, or has a part that cannot be used.
     """
     address = urls.parse(url)
     options = {**_sockets(timeout, url), "max_connections": CONNECTIONS, "timeout": timeout}
@@ -106,7 +109,7 @@ def async_redis_client(url: str, *, timeout: float, checked_every_s: int = 0) ->
         checked_every_s: a connection that was idle for this long is tried out before it is used; 0: none is.
 
     Raises:
-        ValueError: `url` is no URL of a Redis.
+        AddressError: `url` is no URL of a Redis, or has a part that cannot be used.
     """
     address = urls.parse(url)
     options: dict[str, Any] = {**_sockets(timeout, url), "health_check_interval": checked_every_s}

@@ -15,7 +15,7 @@ from segue_producer.append import EventInput, Partly, Taking
 from segue_producer.breaker import Breaker
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import CONNECTIONS, AllInUseError, broker_url, redis_client, redis_url
-from segue_producer.errors import EnqueueError, OutboxFull
+from segue_producer.errors import AddressError, EnqueueError, OutboxFull
 from segue_producer.events import Prepared, prepare
 from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
@@ -161,8 +161,8 @@ class Producer:
                     self._timeout,
                     self._destinations,
                 )
-            except ValueError:
-                raise append.bad_address() from None
+            except AddressError as error:
+                raise append.bad_address(error) from None
         return connection
 
 
