@@ -24,6 +24,7 @@ from segue_producer.lanes import Lane
 from segue_producer.lua import CLOCK, HINT, LANES, read_script
 from segue_producer.replicated import NotReplicatedError
 from segue_producer.typed_events import IdentifyEvent, TrackEvent
+from segue_producer.urls import LONGEST_WAIT_S, is_wait
 
 APPEND_SCRIPT: Final = read_script("segue_producer/append", CLOCK, HINT, LANES)
 BATCH: Final = 250
@@ -63,6 +64,15 @@ def check_names(destinations: Sequence[str]) -> tuple[str, ...]:
                 f"destination {name!r}: names have lower case letters, digits, - and _, at most 64"
             )
     return tuple(dict.fromkeys(names))
+
+
+def check_timeout(timeout: float) -> float:
+    """The seconds for which a call may wait, or EnqueueError where nobody can wait so long."""
+    if not is_wait(timeout):
+        raise EnqueueError(
+            f"timeout {timeout!r}: it must be a number of seconds, more than 0 and at most {LONGEST_WAIT_S}, like 2.0"
+        )
+    return timeout
 
 
 def as_names(destinations: Iterable[str | bytes]) -> list[str]:

@@ -44,7 +44,7 @@ class AsyncProducer:
         self._destinations = append.check_names(destinations)
         self._redis_url = redis_url
         self._broker_url = broker_url
-        self._timeout = timeout
+        self._timeout = append.check_timeout(timeout)
         self._lane = check_lane(lane)
         self._partly = Partly()
         self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClients] = WeakKeyDictionary()
@@ -91,7 +91,7 @@ class AsyncProducer:
         if tracing.wanted(prepared):
             with tracing.enqueueing(prepared, self._destinations) as traced:
                 return await self.enqueue_prepared(traced, lane=lane)
-        lane = check_lane(lane or self._lane)
+        lane = self._lane if lane is None else check_lane(lane)
         connection = self._connected()
         taking = Taking(self._destinations, self._partly)
         for batch in append.batches(prepared):
