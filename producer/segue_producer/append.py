@@ -10,13 +10,21 @@ from redis import exceptions
 
 from segue_producer.clients import AllInUseError, where
 from segue_producer.entries import entry_stamps
-from segue_producer.errors import EnqueueError, InvalidEvent, OutboxFull, OutboxUnavailable, UnknownDestination
+from segue_producer.errors import (
+    AddressError,
+    EnqueueError,
+    InvalidEvent,
+    OutboxFull,
+    OutboxUnavailable,
+    UnknownDestination,
+)
 from segue_producer.events import Identify, Prepared, Track, prepare
 from segue_producer.keys import DEFAULT_MAX_PENDING, DESTINATION_NAME, STATS_KEPT_S, Keys
 from segue_producer.lanes import Lane
 from segue_producer.lua import CLOCK, HINT, LANES, read_script
 from segue_producer.replicated import NotReplicatedError
 from segue_producer.typed_events import IdentifyEvent, TrackEvent
+from segue_producer.urls import LONGEST_WAIT_S, is_wait
 
 APPEND_SCRIPT: Final = read_script("segue_producer/append", CLOCK, HINT, LANES)
 BATCH: Final = 250
@@ -56,6 +64,15 @@ def check_names(destinations: Sequence[str]) -> tuple[str, ...]:
                 f"destination {name!r}: names have lower case letters, digits, - and _, at most 64"
             )
     return tuple(dict.fromkeys(names))
+
+
+def check_timeout(timeout: float) -> float:
+    """The seconds for which a call may wait, or EnqueueError where nobody can wait so long."""
+    if not is_wait(timeout):
+        raise EnqueueError(
+            f"timeout {timeout!r}: it must be a number of seconds, more than 0 and at most {LONGEST_WAIT_S}, like 2.0"
+        )
+    return timeout
 
 
 def as_names(destinations: Iterable[str | bytes]) -> list[str]:
@@ -205,12 +222,9 @@ def hint_needed(answer: Sequence[int], destination: str) -> bool:
     return bool(detail)
 
 
-def bad_address() -> EnqueueError:
-    """The EnqueueError for a URL that is none of a Redis. It quotes nothing of it, since it may hold a password."""
-    return OutboxUnavailable(
-        "redis_url is not the URL of a Redis, or its port is not valid: write it, or SEGUE_REDIS_URL, like "
-        "redis://localhost:6379/0, and special characters of a password as %23"
-    )
+def bad_address(error: AddressError) -> EnqueueError:
+    """The EnqueueError for a URL that cannot be used, of Redis or of the broker."""
+    return OutboxUnavailable(str(error))
 
 
 def is_unreachable(error: exceptions.RedisError | OSError) -> bool:

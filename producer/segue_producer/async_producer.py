@@ -15,7 +15,7 @@ from segue_producer.append import EventInput, Partly, Taking
 from segue_producer.breaker import Breaker
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import async_redis_client, broker_url, redis_url
-from segue_producer.errors import EnqueueError, OutboxFull
+from segue_producer.errors import AddressError, EnqueueError, OutboxFull
 from segue_producer.events import Prepared, prepare
 from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
@@ -44,7 +44,7 @@ class AsyncProducer:
         self._destinations = append.check_names(destinations)
         self._redis_url = redis_url
         self._broker_url = broker_url
-        self._timeout = timeout
+        self._timeout = append.check_timeout(timeout)
         self._lane = check_lane(lane)
         self._partly = Partly()
         self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClients] = WeakKeyDictionary()
@@ -91,7 +91,7 @@ class AsyncProducer:
         if tracing.wanted(prepared):
             with tracing.enqueueing(prepared, self._destinations) as traced:
                 return await self.enqueue_prepared(traced, lane=lane)
-        lane = check_lane(lane or self._lane)
+        lane = self._lane if lane is None else check_lane(lane)
         connection = self._connected()
         taking = Taking(self._destinations, self._partly)
         for batch in append.batches(prepared):
@@ -123,8 +123,8 @@ class AsyncProducer:
                 connection = self._connections[loop] = _LoopClients(
                     redis_url(self._redis_url), broker_url(self._broker_url, redis=self._redis_url), self._timeout
                 )
-            except ValueError:
-                raise append.bad_address() from None
+            except AddressError as error:
+                raise append.bad_address(error) from None
         return connection
 
 

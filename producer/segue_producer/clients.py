@@ -19,6 +19,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from segue_producer import urls
@@ -47,16 +48,19 @@ NO_BROKER: Final = (
 
 
 def redis_url(given: str | None = None) -> str:
-    """The Redis URL: `given`, else `SEGUE_REDIS_URL`, else redis://localhost:6379/0."""
-    return given or os.environ.get("SEGUE_REDIS_URL") or DEFAULT_REDIS_URL
+    """The Redis URL: `given`, else `SEGUE_REDIS_URL`, else redis://localhost:6379/0. Raises AddressError if it is no text."""
+    return urls.as_url(given or os.environ.get("SEGUE_REDIS_URL") or DEFAULT_REDIS_URL, urls.REDIS)
 
 
 def broker_url(given: str | None = None, *, redis: str | None = None) -> str:
     """The Celery broker URL: `given`, else `SEGUE_BROKER_URL`, else the Redis URL; "" where that is a cluster's.
 
     Celery cannot use a cluster. Producers and commands then do without hints; workers refuse to start (`NO_BROKER`).
+
+    Raises:
+        AddressError: it is no text.
     """
-    named = given or os.environ.get("SEGUE_BROKER_URL") or redis_url(redis)
+    named = urls.as_url(given or os.environ.get("SEGUE_BROKER_URL") or redis_url(redis), urls.BROKER)
     return "" if urls.kind(named) == urls.CLUSTER else named
 
 
@@ -75,7 +79,7 @@ def redis_client(url: str, *, timeout: float) -> Redis:
         timeout: seconds to wait for a free connection, for one to be made, and for an answer.
 
     Raises:
-        ValueError: `url` is no URL of a Redis.
+        AddressError: `url` is no URL of a Redis, or has a part that cannot be used.
     """
     address = urls.parse(url)
     options = {**_sockets(timeout, url), "max_connections": CONNECTIONS, "timeout": timeout}
@@ -89,9 +93,10 @@ def redis_client(url: str, *, timeout: float) -> Redis:
     managed = (
         blocking_sentinel.SentinelManagedSSLConnection if address.tls else blocking_sentinel.SentinelManagedConnection
     )
+    sentinels = {**_of_sentinels(address, timeout), "retry": ONCE_AGAIN}
     pool = _SentinelPool(  # type: ignore[no-untyped-call]
         address.service,
-        blocking_sentinel.Sentinel(address.hosts, sentinel_kwargs={**address.sentinel_options(), **_sockets(timeout)}),
+        _Sentinels(address.hosts, sentinel_kwargs=sentinels),  # type: ignore[no-untyped-call]
         **{**address.options(), **options, "connection_class": managed, "retry": ONCE_AGAIN},
     )
     return Redis.from_pool(pool)
@@ -106,7 +111,7 @@ def async_redis_client(url: str, *, timeout: float, checked_every_s: int = 0) ->
         checked_every_s: a connection that was idle for this long is tried out before it is used; 0: none is.
 
     Raises:
-        ValueError: `url` is no URL of a Redis.
+        AddressError: `url` is no URL of a Redis, or has a part that cannot be used.
     """
     address = urls.parse(url)
     options: dict[str, Any] = {**_sockets(timeout, url), "health_check_interval": checked_every_s}
@@ -119,11 +124,11 @@ def async_redis_client(url: str, *, timeout: float, checked_every_s: int = 0) ->
     if address is None:
         pool = _Waiting.from_url(url, wait_s=timeout, **options)
     else:
-        sentinels = {**address.sentinel_options(), **_sockets(timeout)}
+        sentinels = {**_of_sentinels(address, timeout), "retry": options["retry"]}
         pool = _WaitingSentinelPool(
             wait_s=timeout,
             service_name=address.service,
-            sentinel_manager=async_sentinel.Sentinel(address.hosts, sentinel_kwargs=sentinels),
+            sentinel_manager=_AsyncSentinels(address.hosts, sentinel_kwargs=sentinels),  # type: ignore[no-untyped-call]
             ssl=address.tls,
             **{**address.options(), **options},
         )
@@ -157,6 +162,34 @@ def every_node(redis: Redis, url: str, *, timeout: float) -> dict[str, Redis]:
 def _sockets(timeout: float, url: str = "") -> dict[str, Any]:
     kept_alive = {} if url.startswith("unix:") else {"socket_keepalive": True}
     return {"socket_timeout": timeout, "socket_connect_timeout": timeout, **kept_alive}
+
+
+def _of_sentinels(address: urls.Address, timeout: float) -> dict[str, Any]:
+    """Options of connections to Sentinels: those that are silent, asked one after the other, take the timeout together."""
+    return {**address.sentinel_options(), **_sockets(timeout / len(address.hosts))}
+
+
+class NoPrimaryError(RedisTimeoutError):
+    """None of the Sentinels named a primary. They were all asked; unlike a closed connection, that is not tried again."""
+
+    def __init__(self) -> None:
+        super().__init__("none of the Sentinels answered with a primary")
+
+
+class _Sentinels(blocking_sentinel.Sentinel):
+    def discover_master(self, service_name: str) -> Any:
+        try:
+            return super().discover_master(service_name)  # type: ignore[no-untyped-call]
+        except blocking_sentinel.MasterNotFoundError:
+            raise NoPrimaryError from None
+
+
+class _AsyncSentinels(async_sentinel.Sentinel):
+    async def discover_master(self, service_name: str) -> Any:
+        try:
+            return await super().discover_master(service_name)
+        except async_sentinel.MasterNotFoundError:
+            raise NoPrimaryError from None
 
 
 class _SentinelPool(blocking_sentinel.SentinelConnectionPool, BlockingConnectionPool):

@@ -7,7 +7,8 @@
         ├── OutboxFull                 the destination already holds `max_pending` events
         └── OutboxUnavailable          Redis cannot be reached, or refused the write
 
-`segue_worker.errors` goes on from the same root.
+`segue_worker.errors` goes on from the same root. Apart from it is `AddressError`, a ValueError, which nobody meets who
+enqueues: producers make an OutboxUnavailable of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,10 @@ from datetime import datetime
 
 class SegueError(Exception):
     """Root of everything Segue raises on purpose."""
+
+
+class AddressError(ValueError):
+    """A URL of Redis, or of the broker, cannot be used. The message quotes no value of it, which may be a password."""
 
 
 class EnqueueError(SegueError):

@@ -15,7 +15,7 @@ from segue_producer.append import EventInput, Partly, Taking
 from segue_producer.breaker import Breaker
 from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.clients import CONNECTIONS, AllInUseError, broker_url, redis_client, redis_url
-from segue_producer.errors import EnqueueError, OutboxFull
+from segue_producer.errors import AddressError, EnqueueError, OutboxFull
 from segue_producer.events import Prepared, prepare
 from segue_producer.hints import background_hints
 from segue_producer.keys import DESTINATIONS, Keys
@@ -33,8 +33,8 @@ class Producer:
         redis_url: Redis of the outbox; `SEGUE_REDIS_URL` when left out.
         destinations: names of the destinations that get each event.
         broker_url: Celery broker for hints; `SEGUE_BROKER_URL`, else the Redis, when left out.
-        timeout: seconds a call waits for Redis before it raises OutboxUnavailable. So long it waits, too, for one of 64
-            connections where more threads than that enqueue at once.
+        timeout: seconds a call waits for Redis before it raises OutboxUnavailable: more than 0, and at most a day. So long
+            it waits, too, for one of 64 connections where more threads than that enqueue at once.
         lane: of all its events, unless a call says otherwise: `live`, or `bulk` for backfills and imports, which go behind.
 
     Every call returns only when its events are in the outbox (durable as far as Redis is), and raises an
@@ -53,7 +53,7 @@ class Producer:
         self._destinations = append.check_names(destinations)
         self._redis_url = redis_url
         self._broker_url = broker_url
-        self._timeout = timeout
+        self._timeout = append.check_timeout(timeout)
         self._lane = check_lane(lane)
         self._partly = Partly()
         self._connection: _ProcessClients | None = None
@@ -126,7 +126,7 @@ class Producer:
         if tracing.wanted(prepared):
             with tracing.enqueueing(prepared, self._destinations) as traced:
                 return self.enqueue_prepared(traced, lane=lane)
-        lane = check_lane(lane or self._lane)
+        lane = self._lane if lane is None else check_lane(lane)
         connection = self._connected()
         taking = Taking(self._destinations, self._partly)
         for batch in append.batches(prepared):
@@ -161,8 +161,8 @@ class Producer:
                     self._timeout,
                     self._destinations,
                 )
-            except ValueError:
-                raise append.bad_address() from None
+            except AddressError as error:
+                raise append.bad_address(error) from None
         return connection
 
 

@@ -50,6 +50,7 @@ class AsyncMemoryProducer(_Memory, AsyncProducer):
 
 def remember(events: list[dict[str, Any]], prepared: Sequence[Prepared], lane: Lane | None) -> list[str]:
     """Add prepared events to a list. Returns their messageIds."""
-    check_lane(lane or "live")
+    if lane is not None:
+        check_lane(lane)
     events += [orjson.loads(event.json) for event in prepared]
     return [event.message_id for event in prepared]

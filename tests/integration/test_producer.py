@@ -155,14 +155,27 @@ def test_a_wrong_argument_is_an_invalid_event(producer: Producer, call: Callable
         "redis://user:secret#1@localhost/0",
         "http://localhost/",
         "text",
+        "redis://redis..internal:6379/0",
+        "redis://localhost/0?foo=bar",
+        "redis+sentinel://a..b:1/primary",
+        "redis+sentinel://localhost:1/primary?foo=bar",
+        123,
     ],
 )
-async def test_an_address_that_is_none_is_named(url: str) -> None:
+async def test_an_address_that_is_none_is_named(url: Any) -> None:
     with pytest.raises(EnqueueError, match="SEGUE_REDIS_URL") as caught:
         Producer(url).track("u1", "E")
     assert "secret" not in str(caught.value)
     with pytest.raises(EnqueueError, match="SEGUE_REDIS_URL"):
         await AsyncProducer(url).track("u1", "E")
+
+
+@pytest.mark.parametrize("url", [5, "amqp://localhost:99999", "redis://localhost?foo=bar"])
+async def test_a_brokers_address_that_is_none_is_named(redis_server: EmbeddedRedis, url: Any) -> None:
+    with pytest.raises(EnqueueError, match="SEGUE_BROKER_URL"):
+        Producer(redis_server.url, broker_url=url).track("u1", "E")
+    with pytest.raises(EnqueueError, match="SEGUE_BROKER_URL"):
+        await AsyncProducer(redis_server.url, broker_url=url).track("u1", "E")
 
 
 def test_a_destination_no_worker_serves_is_refused_once_workers_have_said_which_they_serve(

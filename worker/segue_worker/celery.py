@@ -13,12 +13,14 @@ import threading
 from typing import Any, Final
 
 from billiard import active_children
-from celery import bootsteps, signals
+from celery import Celery, bootsteps, signals
 from kombu import Exchange, Queue
 from redis import RedisError
 
+from segue_producer import urls
 from segue_producer.broker import celery_app, on_redis
 from segue_producer.clients import NO_BROKER, broker_url, redis_client, redis_url, where
+from segue_producer.errors import AddressError
 from segue_producer.settings import ENQUEUE_QUEUE, QUEUE, SWEEP
 from segue_worker import logs
 from segue_worker.config import Config, load_config
@@ -43,7 +45,19 @@ if {"worker", "beat"} & set(sys.argv):
     # Before Celery writes anything: its banner, or what is wrong with its options.
     logs.only_json()
 
-app = celery_app("segue_worker", broker_url(), timeout=10.0, include=["segue_worker.tasks"])
+
+def _made_app() -> Celery:
+    """The application; a URL that cannot be used ends the program with a message and exit code 2."""
+    try:
+        # First, since the broker is the same Redis unless another is named.
+        urls.parse(redis_url())
+        return celery_app("segue_worker", broker_url(), timeout=10.0, include=["segue_worker.tasks"])
+    except AddressError as error:
+        logs.last_words(str(error))
+        raise SystemExit(2) from None
+
+
+app = _made_app()
 _ON_REDIS: Final = on_redis(broker_url())
 app.conf.update(
     worker_consumer="segue_worker.process.consumer:QuickConsumer",

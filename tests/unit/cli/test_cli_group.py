@@ -8,6 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from segue_producer.errors import AddressError
 from segue_worker.cli import segue
 from segue_worker.cli.group import CommandGroup
 from segue_worker.cli.options import config_option, json_option, redis_option
@@ -65,6 +66,12 @@ def failing(how: str) -> None:
         raise KeyboardInterrupt
     if how == "pipe":
         raise BrokenPipeError(32, "Broken pipe")
+    if how == "full":
+        raise OSError(28, "No space left on device")
+    if how == "file":
+        raise OSError(5, "Input/output error", "export.json")
+    if how == "address":
+        raise AddressError("URL of Redis: it is none")
     raise click.exceptions.Exit(0)
 
 
@@ -79,6 +86,13 @@ GROUP = CommandGroup(name="test", commands_in={"failing": (f"{__name__}:failing"
         ("loops", 1, "Loops did not answer\n"),
         ("interrupt", 1, "\nAborted!\n"),
         ("pipe", 1, ""),
+        (
+            "full",
+            1,
+            "The command could not read or print: No space left on device. Correct that, then give the command again\n",
+        ),
+        ("file", 1, "export.json: Input/output error. Correct that, then give the command again\n"),
+        ("address", 2, "URL of Redis: it is none\n"),
     ],
 )
 def test_an_error_becomes_a_message_and_an_exit_code(how: str, exit_code: int, stderr: str) -> None:

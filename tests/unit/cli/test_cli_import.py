@@ -97,6 +97,18 @@ def test_unusable_input_is_refused(content: bytes, said: str) -> None:
     assert not Path("segue.yaml").exists()
 
 
+def test_a_file_that_cannot_be_read_is_a_line() -> None:
+    result = run("import", "/proc/self/mem")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "/proc/self/mem cannot be read: Input/output error; name another file\n"
+
+
+def test_an_output_that_cannot_be_written_is_a_line() -> None:
+    result = run("import", "good.json", "--output", "missing/segue.yaml")
+    assert result.exit_code == 1
+    assert "missing/segue.yaml: No such file or directory. Correct that" in result.stderr
+
+
 def test_bad_usage_is_refused() -> None:
     assert run("import").exit_code == 2
     assert run("import", "missing.json").exit_code == 2

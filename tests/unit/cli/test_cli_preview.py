@@ -154,6 +154,13 @@ def test_a_missing_file_or_configuration_is_bad_usage() -> None:
     assert (result.exit_code, result.stdout) == (2, "")
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_file_that_cannot_be_read_is_a_line(options: list[str]) -> None:
+    result = preview("/proc/self/mem", *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "/proc/self/mem cannot be read: Input/output error; name another file\n"
+
+
 def test_the_command_itself_agrees_with_recorded_cases() -> None:
     chosen = [case for case in cases("loops") if "docs" in case.tags]
     mappings = [

@@ -170,6 +170,7 @@ def test_it_asks_first(loops: Loops, answer: str, exit_code: int, sent: int) -> 
         ([], "", "the line is empty"),
         (["--destination", "other", "--track", "u1", "x"], "", "no such destination"),
         (["missing.json"], "", "missing.json"),
+        (["/proc/self/mem"], "", "/proc/self/mem cannot be read: Input/output error"),
     ],
 )
 def test_bad_usage_sends_nothing(loops: Loops, arguments: list[str], text: str, said: str) -> None:

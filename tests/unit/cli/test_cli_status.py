@@ -1,6 +1,8 @@
 """`segue status`, `segue pause` and `segue resume`."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -153,13 +155,55 @@ def test_a_redis_that_does_not_answer_is_a_message(run: Run, command: list[str])
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("command", [["status", "--json"], ["status"], ["metrics"]])
+def test_a_disk_that_is_full_is_not_told_as_redis(
+    redis_server: EmbeddedRedis, tmp_path: Path, command: list[str]
+) -> None:
+    config = tmp_path / "segue.yaml"
+    config.write_text("destinations: [{name: loops, api_key: k}]", encoding="utf-8")
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "segue_worker.cli",
+                *command,
+                "--config",
+                str(config),
+                "--redis-url",
+                redis_server.url,
+            ],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert "The command could not read or print: No space left on device" in done.stderr
+    assert "Redis" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_wrong_password_and_a_wrong_url_are_told(run: Run, redis_server: EmbeddedRedis) -> None:
     url = redis_server.url.replace("//", "//user:secret@")
     if redis_server.pid:
         result = run("status", "--redis-url", url)
         assert (result.exit_code, "check the user and password" in result.stderr) == (1, True)
         assert "secret" not in result.stderr
-    assert run("status", "--redis-url", "localhost:6379").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:6379", "redis://redis..internal", "redis://h?foo=bar", "redis://user:secret@h:99999"]
+)
+@pytest.mark.parametrize(
+    "command", ["status", "health", "doctor", "trace m", "dead list", "metrics", "check --live", "check --online"]
+)
+def test_a_url_that_cannot_be_used_is_a_line(run: Run, command: str, url: str) -> None:
+    Path("segue.yaml").write_text("destinations: [{name: loops, api_key: k}]", encoding="utf-8")
+    result = run(*command.split(), "--redis-url", url)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert result.stderr.startswith("URL of Redis (redis_url, --redis-url or SEGUE_REDIS_URL): ")
+    assert "secret" not in result.stderr
 
 
 def test_a_pause_by_hand_is_never_probed_and_keeps_its_reason(run: Run, redis: "Redis") -> None:

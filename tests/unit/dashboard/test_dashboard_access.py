@@ -37,10 +37,17 @@ async def test_no_form_is_taken_without_its_csrf_token_or_from_elsewhere(visitor
         ("ä", ORIGIN),
         (right, None),
         (right, "null"),
+        (right, "http://["),
         (right, "http://elsewhere.test"),
         (right, f"{ORIGIN}.elsewhere.test"),
     ):
         assert (await visitor.post(address, {"csrf": csrf}, origin=origin)).status_code == 403, (csrf, origin)
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/lookup"])
+async def test_a_referer_that_is_no_url_is_from_elsewhere(visitor: HttpVisitor, path: str) -> None:
+    fields = {"csrf": visitor.csrf}
+    assert (await visitor.client.post(path, data=fields, headers={"referer": "http://[::1"})).status_code == 403
 
 
 @pytest.mark.parametrize("path", sorted(path for path, method in ROUTES if method == "POST" and path not in PUBLIC))

@@ -75,7 +75,13 @@ async def test_pages_follow_each_other(visitor: HttpVisitor, redis: FakeRedis) -
     assert "Newest" in text
 
 
-@pytest.mark.parametrize("query", ["since=yesterday", "until=soon", "status=99", "since=1h&status=x"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("since=yesterday", "until=soon", "status=99", "since=1h&status=x"),
+        *("since=0001-01-01", "until=0001-01-01", "since=1969-12-31", "until=30000d", "until=9999-12-31T23:59"),
+    ],
+)
 async def test_a_filter_that_cannot_be_read_is_said(visitor: HttpVisitor, redis: FakeRedis, query: str) -> None:
     record(redis, NOW_MS, "m")
     text = (await visitor.get(f"/events?{query}")).text

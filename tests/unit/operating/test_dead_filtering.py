@@ -1,6 +1,6 @@
 """Which dead letters a filter means."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -63,7 +63,15 @@ def test_a_point_in_time_is_a_span_before_now_or_a_date(text: str, moment: datet
     assert parse_since(text, NOW) == _ms(moment)
 
 
-@pytest.mark.parametrize("text", ["", "2", "yesterday", "-2h", "1000000w", "2026-13-01"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "2", "yesterday", "-2h", "1000000w", "2026-13-01"),
+        *("0001-01-01", "0001-01-01T00:00+14:00", "1969-12-31T23:59Z", "30000d", "-2026-01-01"),
+        *("9999-12-31", "9999-12-31T23:59-12:00"),
+    ],
+)
 def test_anything_else_is_refused_with_what_to_write(text: str) -> None:
-    with pytest.raises(ValueError, match="like 2h or 7d, or a date and time"):
-        parse_since(text, NOW)
+    for now in (NOW, NOW.astimezone(timezone(timedelta(hours=2)))):
+        with pytest.raises(ValueError, match="like 2h or 7d, or a date and time"):
+            parse_since(text, now)

@@ -1,10 +1,13 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from redis import Connection
+from redis.asyncio import Connection as AsyncConnection
 
+from segue_producer import AsyncProducer, OutboxUnavailable, Producer
 from segue_producer.broker import celery_app
 from segue_producer.clients import async_redis_client, broker_url, redis_client, redis_url
 
@@ -61,6 +64,50 @@ def test_urls_are_those_given_or_those_of_the_environment(monkeypatch: pytest.Mo
 def test_what_is_no_url_of_a_redis_is_refused_before_anything_connects(make: type) -> None:
     with pytest.raises(ValueError, match="scheme"):
         make("http://localhost", timeout=1)
+
+
+@pytest.fixture
+def attempts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, float]]:
+    """Host, port and patience of every connection that is tried; none is made."""
+    tried: list[tuple[str, int, float]] = []
+    silent: set[int] = {26381, 26382}
+
+    def connect(self: Any) -> None:
+        tried.append((self.host, self.port, self.socket_connect_timeout))
+        raise TimeoutError if self.port in silent else ConnectionRefusedError
+
+    async def connect_later(self: Any) -> None:
+        connect(self)
+
+    monkeypatch.setattr(Connection, "_connect", connect)
+    monkeypatch.setattr(AsyncConnection, "_connect", connect_later)
+    return tried
+
+
+SILENT = "redis+sentinel://one:26381,two:26382/primary"
+REFUSING = "redis+sentinel://one:26383/primary"
+
+
+def test_sentinels_that_are_silent_take_the_timeout_together(attempts: list[tuple[str, int, float]]) -> None:
+    with pytest.raises(OutboxUnavailable):
+        Producer(SILENT, timeout=0.5).track("u1", "E")
+    assert attempts == [("one", 26381, 0.25), ("two", 26382, 0.25)]
+
+
+async def test_sentinels_that_are_silent_take_the_timeout_together_in_a_loop_too(
+    attempts: list[tuple[str, int, float]],
+) -> None:
+    with pytest.raises(OutboxUnavailable):
+        await AsyncProducer(SILENT, timeout=0.5).track("u1", "E")
+    assert attempts == [("one", 26381, 0.25), ("two", 26382, 0.25)]
+
+
+async def test_a_sentinel_that_refuses_is_tried_once_more_and_no_more(attempts: list[tuple[str, int, float]]) -> None:
+    with pytest.raises(OutboxUnavailable):
+        Producer(REFUSING, timeout=0.5).track("u1", "E")
+    with pytest.raises(OutboxUnavailable):
+        await AsyncProducer(REFUSING, timeout=0.5).track("u1", "E")
+    assert attempts == [("one", 26383, 0.5)] * 4
 
 
 def test_both_sides_of_the_broker_speak_json_and_notice_a_dead_connection() -> None:

@@ -37,6 +37,8 @@ def test_a_producer_in_memory_refuses_what_the_real_one_does() -> None:
         producer.identify(None, {})
     with pytest.raises(EnqueueError, match="lane"):
         producer.track("u1", "E", lane="slow")  # type: ignore[arg-type]
+    with pytest.raises(EnqueueError, match="lane"):
+        producer.track("u1", "E", lane=0)  # type: ignore[arg-type]
     assert producer.events == []
 
 

@@ -52,6 +52,12 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another --port" in said
 
 
+def test_a_url_of_redis_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    code, said = run(tmp_path, ONE_SOURCE, "--redis-url", "redis://user:secret@127.0.0.1:99999")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "SEGUE_REDIS_URL" in said
+
+
 @pytest.mark.parametrize("options", [("--port", "70000"), ("--max-batch-bytes", "0"), ("--max-batch-bytes", "4MB")])
 def test_values_out_of_range_are_refused(tmp_path: Path, options: tuple[str, str]) -> None:
     code, said = run(tmp_path, ONE_SOURCE, *options)

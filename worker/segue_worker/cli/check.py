@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from redis import RedisError
 
-from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, emit_table, print_findings, remark
 from segue_worker.config import Config, Inspection, inspect_config, json_schema
@@ -101,10 +100,7 @@ def _ask(config: Config, redis_url: str) -> "tuple[list[KeyCheck], list[Problem]
                 remark(said)
             return keys, unknown, bool(unasked)
 
-    try:
-        return asyncio.run(ask())
-    except ValueError:
-        raise UsageFailure("--redis-url: not the URL of a Redis; write it like redis://localhost:6379/0") from None
+    return asyncio.run(ask())
 
 
 def _look(config: Config, redis_url: str) -> "tuple[list[LiveFinding], Workers]":

@@ -1,6 +1,7 @@
 """Reading events, and choosing the destination whose mappings apply: for the commands that take events."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from typing import IO, Any
@@ -45,8 +46,23 @@ def choose_destination(config: Config, name: str | None) -> Destination:
         raise UsageFailure(f"--destination {name}: {config.path} has no such destination; it has {names}") from None
 
 
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """While a file is read: one that cannot be read ends the command with a message and exit code 2."""
+    try:
+        yield
+    except OSError as error:
+        said = error.strerror or type(error).__name__
+        raise UsageFailure(f"{'stdin' if name == '-' else name} cannot be read: {said}; name another file") from None
+
+
 def lines_of(file: IO[bytes]) -> Iterator[bytes]:
     """The lines of a file as they come, each without its line feed and at most `MAX_LINE` bytes of it."""
+    with reading(getattr(file, "name", "-")):
+        yield from _lines_of(file)
+
+
+def _lines_of(file: IO[bytes]) -> Iterator[bytes]:
     if file.isatty():
         remark("Reading events from the terminal, one per line; end with Ctrl-D.")
     first = True
@@ -69,7 +85,8 @@ def events_of(file: IO[bytes]) -> Iterator[dict[str, Any] | NotAnEventError]:
     lines = lines_of(file)
     first = next((line for line in lines if line.strip()), b"")
     if first and not _is_json(first):
-        text = b"\n".join([first, file.read(MAX_DOCUMENT) + file.readline()])
+        with reading(getattr(file, "name", "-")):
+            text = b"\n".join([first, file.read(MAX_DOCUMENT) + file.readline()])
         lines = chain([text] if _is_json(text) else text.splitlines(), lines)
     else:
         lines = chain([first], lines)

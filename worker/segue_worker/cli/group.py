@@ -6,6 +6,7 @@ from typing import IO, Any
 
 import click
 
+from segue_producer.errors import AddressError
 from segue_worker.cli.fitting import fitted, terminal_width
 from segue_worker.errors import ConfigError, SegueError
 from segue_worker.extras import not_installed
@@ -62,9 +63,22 @@ class CommandGroup(click.Group):
             return super().invoke(ctx)
         except ConfigError as error:
             raise UsageFailure(str(error)) from error
+        except AddressError as error:
+            raise UsageFailure(str(error)) from None
         except SegueError as error:
             raise CommandFailure(str(error)) from error
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                # Whoever reads what is printed has seen enough, as `head`.
+                raise
+            raise CommandFailure(_said(error)) from None
         except ModuleNotFoundError as missing:
             raise UsageFailure(
                 not_installed(missing, self._extras.get(ctx.invoked_subcommand or "", "worker"))
             ) from missing
+
+
+def _said(error: OSError) -> str:
+    """What the system refused: reading a file, printing to a disk that is full, a connection."""
+    what = f"{error.filename}: " if error.filename else "The command could not read or print: "
+    return f"{what}{error.strerror or type(error).__name__}. Correct that, then give the command again"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from segue_worker.cli.event_input import reading
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.output import print_findings, remark
 from segue_worker.config import inspect_config
@@ -83,7 +84,7 @@ def import_(files: tuple[str, ...], output: Path | None) -> None:
 
 
 def _content(file: str) -> bytes:
-    with click.open_file(file, "rb") as opened:
+    with reading(file), click.open_file(file, "rb") as opened:
         content: bytes = opened.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise UsageFailure(f"{file}: larger than {_MAX_BYTES // 1_000_000} MB, more than any export")

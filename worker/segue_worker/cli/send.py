@@ -11,7 +11,7 @@ import orjson
 
 from segue_producer.errors import InvalidEvent
 from segue_producer.events import MAX_EVENT_BYTES, prepare
-from segue_worker.cli.event_input import choose_destination, destination_option
+from segue_worker.cli.event_input import choose_destination, destination_option, reading
 from segue_worker.cli.group import UsageFailure
 from segue_worker.cli.options import config_option, json_option
 from segue_worker.cli.output import emit, emit_json_text, remark
@@ -91,8 +91,9 @@ def _event(*, file: str | None, event_json: str | None, **options: Any) -> dict[
         properties = _object("--properties", options["properties"] or "{}")
         return {"type": "track", "userId": track[0], "event": track[1], "properties": properties}
     if file is not None:
-        with click.open_file(file, "rb") as opened:
-            return _object("stdin" if file == "-" else file, opened.read(_LARGEST_FILE))
+        with reading(file), click.open_file(file, "rb") as opened:
+            text = opened.read(_LARGEST_FILE)
+        return _object("stdin" if file == "-" else file, text)
     return _object("--event-json", event_json or "")
 
 

@@ -15,10 +15,7 @@ TIMEOUT_S = 5.0
 
 def connect(url: str, *, timeout: float = TIMEOUT_S) -> Redis:
     """A client. A malformed URL ends the command with a message and exit code 2."""
-    try:
-        return redis_client(url, timeout=timeout)
-    except ValueError:
-        raise UsageFailure("--redis-url: not the URL of a Redis; write it like redis://localhost:6379/0") from None
+    return redis_client(url, timeout=timeout)
 
 
 @contextmanager
@@ -28,10 +25,8 @@ def opened(url: str) -> Iterator["Redis"]:
     try:
         with client:
             yield client
-    except BrokenPipeError:
-        # Whoever reads what is printed has seen enough, as `head`.
-        raise
-    except (RedisError, OSError) as error:
+    except RedisError as error:
+        # redis-py makes one of what the connection raises; an OSError is of files, or of what the command prints.
         advice = "check that it runs and that --redis-url, or SEGUE_REDIS_URL, points to it"
         if isinstance(error, AuthenticationError):
             advice = "check the user and password in its URL"

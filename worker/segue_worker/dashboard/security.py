@@ -54,6 +54,9 @@ def from_own_page(request: Request, public_origin: str) -> bool:
     """
     if request.headers.get("sec-fetch-site") == "same-origin":
         return True
-    said = urlsplit(request.headers.get("origin") or request.headers.get("referer") or "")
+    try:
+        said = urlsplit(request.headers.get("origin") or request.headers.get("referer") or "")
+    except ValueError:
+        return False
     host = said.netloc
     return bool(host) and (host == request.headers.get("host") or f"{said.scheme}://{host}" == public_origin)

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from segue_producer.keys import contact_names
 from segue_worker.config import parse_duration
 from segue_worker.delivery.journal import LONGEST_NAME, event_name_in
 from segue_worker.operating.dead_letters.grouping import Cause
 from segue_worker.outbox.dead_letter import DeadLetter
+
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,7 @@ def parse_since(text: str, now: datetime) -> int:
 
     Args:
         text: a span of time before now, such as `2h`; or an ISO 8601 date and time, in the zone of `now` where it names none.
+            From 1970 to 9998: Redis compares it with the times of its records, as unix ms.
         now: in UTC, or else local, with its zone.
 
     Returns:
@@ -73,20 +78,23 @@ def parse_since(text: str, now: datetime) -> int:
         ValueError: it is neither; the message says what to write.
     """
     moment = _moment(text, now) or _moment_before(now, text)
-    if moment is None:
-        raise ValueError("write a span of time like 2h or 7d, or a date and time like 2026-01-31T12:00")
+    if moment is None or not _FIRST <= moment < _LAST:
+        raise ValueError(
+            "write a span of time like 2h or 7d, or a date and time like 2026-01-31T12:00, from 1970 to 9998"
+        )
     return int(moment.timestamp() * 1000)
 
 
 def _moment(text: str, now: datetime) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo is None and now.tzinfo is UTC:
+            return moment.replace(tzinfo=UTC)
+        # Local rules, since the offset may have been another by then.
+        return moment.astimezone()
+    except (ValueError, OverflowError):
+        # No date, or one that no zone or clock has, as of the year 1.
         return None
-    if moment.tzinfo is None and now.tzinfo is UTC:
-        return moment.replace(tzinfo=UTC)
-    # Local rules, since the offset may have been another by then.
-    return moment.astimezone()
 
 
 def _moment_before(now: datetime, text: str) -> datetime | None:
