@@ -15,7 +15,7 @@ from typing import Final
 _LENGTH: Final = 12
 _LETTERS: Final = {"identify": b"i", "track": b"t"}
 _BEGINNINGS: Final = {"identify": b'{"type":"identify",', "track": b'{"type":"track",'}
-_KINDS: Final = {letter: kind for kind, letter in _LETTERS.items()} | {b" ": ""}
+_BEGINNINGS_BY_LETTER: Final = {letter: _BEGINNINGS[kind] for kind, letter in _LETTERS.items()}
 _IDENTITY: Final = re.compile(r"([0-9a-f]{16})\0(.*)", re.DOTALL)
 _TRACE: Final = re.compile(rb" ([0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})\Z")
 BACKEND: Final = ""
@@ -51,14 +51,14 @@ def with_type(kind: str, text: bytes) -> bytes:
 def read_stamp(entry: bytes) -> tuple[bytes, int]:
     """The JSON of an entry, and the unix ms at which it was enqueued; 0 where the entry does not say so."""
     letter, digits = entry[-_LENGTH : 1 - _LENGTH], entry[1 - _LENGTH :]
-    kind = _KINDS.get(letter)
-    if kind is None or not digits.isalnum():
+    beginning = _BEGINNINGS_BY_LETTER.get(letter)
+    if not digits.isalnum() or not (beginning or letter == b" "):
         return entry, 0
     try:
         enqueued = int(digits, 16)
     except ValueError:
         return entry, 0
-    return (with_type(kind, entry[:-_LENGTH]) if kind else entry[:-_LENGTH]), enqueued
+    return (beginning + entry[1:-_LENGTH] if beginning else entry[:-_LENGTH]), enqueued
 
 
 def read_trace(json: bytes) -> tuple[bytes, str]:

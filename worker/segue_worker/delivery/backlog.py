@@ -109,8 +109,9 @@ class Backlog:
             else:
                 made = self._pieces(place, waiting, mappings, named, held)
                 pieces += made
-                # As in `_keep_to`: the one request that may have been sent ends with an event at the latest.
-                self._in_doubt = self._in_doubt and all(piece.request.action != "sendEvent" for piece in made)
+                if self._in_doubt:
+                    # As in `_keep_to`: the one request that may have been sent ends with an event at the latest.
+                    self._in_doubt = all(piece.request.action != "sendEvent" for piece in made)
             taken.add(waiting.identity)
         first = [frozen] if frozen else []
         key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]

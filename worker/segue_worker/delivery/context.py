@@ -53,6 +53,7 @@ class RunContext:
         sent: notes what requests hold.
         send_traced: sends a request within its spans (`segue_worker.delivery.spans`); None where nobody asked for traces.
         leaving: set when nothing new may be sent: the run's time is over, it lost its place, or it paused.
+        access: which key at which address (`Destination.access`).
     """
 
     destination: Destination
@@ -69,9 +70,13 @@ class RunContext:
     sent: SentKeys = field(default_factory=SentKeys)
     send_traced: SendTraced | None = None
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    access: str = field(init=False)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _key_refused: bool = False
     _ask_again: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.access = self.destination.access
 
     def may_send(self) -> bool:
         """Whether a further request may leave in this run."""

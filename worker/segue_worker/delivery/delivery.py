@@ -18,7 +18,7 @@ from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.journal import Journal
 from segue_worker.delivery.lease import Hold
 from segue_worker.delivery.process_log import tell_letter
-from segue_worker.delivery.retry import Dead, Delivered, PauseDestination, Retry
+from segue_worker.delivery.retry import Dead, Decision, Delivered, PauseDestination, Retry
 from segue_worker.delivery.unchanged import TOUCHED, remembered, update_digest
 from segue_worker.errors import DamagedError
 from segue_worker.logs import facts
@@ -159,10 +159,11 @@ class Delivery:
                 is_live=self._is_live,
                 is_overdue=self._is_overdue,
             )
+            decision: Decision | None = None
             try:
                 decision = await attempts.make()
             finally:
-                if attempts.made_here:
+                if attempts.made_here and not isinstance(decision, Delivered):
                     self._remember(request)
             if decision is None or isinstance(decision, Retry | PauseDestination):
                 await self._leave(attempts, decision)
@@ -172,7 +173,7 @@ class Delivery:
 
     async def _is_unchanged(self, request: Outgoing) -> bool:
         """Whether an update is the last that Loops confirmed of the contact, and no other contact may have changed it since."""
-        if not self._confirmed or update_digest(request, self._run.destination.access) != self._confirmed:
+        if not self._confirmed or update_digest(request, self._run.access) != self._confirmed:
             return False
         contact = self._claimed.contact
         further = [name for name in remembered(request, contact) if name != contact]
@@ -195,7 +196,7 @@ class Delivery:
         request = attempts.request
         if isinstance(decision, Delivered):
             self._backlog.note(request, "delivered", sent=attempts.count)
-            self._remember(request, update_digest(request, self._run.destination.access))
+            self._remember(request, update_digest(request, self._run.access))
             only_sent_here = attempts.count > 1 and not self._claimed.interrupted
             if decision.before and not only_sent_here and not attempts.earlier and (updates := request.updates()):
                 # Another run sent this event, and perhaps with fewer updates folded in: they go once more without it,

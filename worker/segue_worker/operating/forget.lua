@@ -43,7 +43,7 @@ if (parked or holder) and not claimed or lapses == 0 then
 end
 redis.call('DEL', KEYS[1], KEYS[8])
 -- Whoever else is this contact at Loops may be gone there, so for thirty days, the longest `skip_unchanged`, nothing counts.
-confirm(ARGV[3], contact, string.rep('\0', 8), 30 * 86400000)
+confirm(ARGV[3], contact, TOUCHED, 30 * 86400000)
 redis.call('ZREM', KEYS[2], contact)
 redis.call('ZREM', KEYS[9], contact)
 redis.call('HDEL', KEYS[10], contact)

@@ -3,6 +3,8 @@
 -- prefix     of the keys: 256 hashes with 64 fields each, by a digest of the contact. A field packs 24 bytes for each contact,
 --            oldest first: 8 of a digest of the contact, 8 of the request's, and the second in 8 hexadecimal digits.
 --
+-- A digest of zeros says that the contact may have been changed by another one, which is the same contact at Loops.
+--
 -- What cannot be read counts as not confirmed. The key `prefix .. 'any'` lasts as long as anything may be confirmed: most
 -- destinations never do, and need not look.
 
@@ -14,6 +16,8 @@ local function confirmed_place(prefix, contact)
   end
   return prefix .. string.format('%02x', place % 256), string.format('%02x', math.floor(place % 16384 / 256)), string.format('%08x', name)
 end
+
+local TOUCHED = string.rep('\0', 8)
 
 local function confirmed_at(packed, name)
   local found = string.find(packed, name, 1, true)
@@ -40,7 +44,27 @@ local function confirmed(prefix, contact, within_ms)
   return age_ms >= -1000 and age_ms < within_ms and string.sub(packed, at + 8, at + 15) or '-'
 end
 
-local noted_any = false
+local noted = {}
+
+-- Notes for as long as it is so that there is something of a kind: `any`, or `shared` where a contact may be another one too.
+local function note(prefix, kind, within_ms, kept_ms)
+  if not noted[kind] and redis.call('PTTL', prefix .. kind) < within_ms + 1000 then
+    -- Of a longer time that was set before, something may still be there.
+    redis.pcall('SET', prefix .. kind, '', 'PX', kept_ms)
+  end
+  noted[kind] = true
+end
+
+local shared
+
+-- Whether there may be something to forget of a contact that a request of another one names: there is only of emails, which
+-- have no userId, and of what was changed by others.
+local function any_shared(prefix)
+  if shared == nil then
+    shared = noted.shared or redis.call('EXISTS', prefix .. 'shared') == 1
+  end
+  return shared
+end
 
 -- Puts a digest in the place of what was confirmed, or '' to forget it; it is kept for `within_ms`.
 local function confirm(prefix, contact, digest, within_ms)
@@ -64,10 +88,10 @@ local function confirm(prefix, contact, digest, within_ms)
   redis.pcall('HSET', key, field, packed .. name .. digest .. string.format('%08x', math.floor(now / 1000)))
   local kept_ms = string.format('%d', within_ms + 1000)
   redis.pcall('PEXPIRE', key, kept_ms)
-  if not noted_any and redis.call('PTTL', prefix .. 'any') < within_ms + 1000 then
-    -- Of a longer time that was set before, something may still be there.
-    redis.pcall('SET', prefix .. 'any', '', 'PX', kept_ms)
+  note(prefix, 'any', within_ms, kept_ms)
+  if string.find(contact, '@', 1, true) or digest == TOUCHED then
+    note(prefix, 'shared', within_ms, kept_ms)
+    shared = true
   end
-  noted_any = true
 end
 

@@ -210,7 +210,10 @@ local function settle()
   end
 
   for i = confirms_first, confirms_last, 2 do
-    confirm(ARGV[10], ARGV[i], ARGV[i + 1] == '-' and '' or ARGV[i + 1], tonumber(ARGV[11]))
+    local forgets = ARGV[i + 1] == '-'
+    if not forgets or ARGV[i] == contact or any_shared(ARGV[10]) then
+      confirm(ARGV[10], ARGV[i], forgets and '' or ARGV[i + 1], tonumber(ARGV[11]))
+    end
   end
 
   local left = length - taken
