@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from segue_producer import Producer
-from segue_producer.keys import Keys
+from segue_producer.keys import DESTINATIONS, Keys
 from segue_worker.outbox.pause import Pause, PauseKind
 
 from .commands import segue, start
@@ -83,7 +83,7 @@ def test_a_destination_is_renamed_and_moved_by_a_command_that_is_killed(stack: S
     wait_until(lambda: worker.ended)
     configure(stack, name="renamed")
     stack.worker()
-    wait_until(lambda: bool(stack.redis.exists("segue:held")))
+    wait_until(lambda: bool(stack.redis.hexists(DESTINATIONS, "renamed")))
     enqueue(stack, "renamed", start=EACH)
     move = start(stack, "move", "loops", "renamed", "--json")
     wait_until(lambda: bool(stack.redis.exists(NEW.arrived + "loops")) or move.poll() is not None)
