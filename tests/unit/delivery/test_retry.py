@@ -19,6 +19,7 @@ from segue_worker.delivery.retry import (
     describe,
     is_down,
     own_fault,
+    takes_key,
 )
 from segue_worker.loops import Answer, LoopsConnectionError, LoopsTimeoutError
 
@@ -152,6 +153,14 @@ def test_other_refusals_are_final(answer: Answer) -> None:
     decision = decided(answer)
     assert isinstance(decision, Dead)
     assert decision.reason == "refused"
+
+
+@pytest.mark.parametrize(
+    ("status", "taken"),
+    [(200, True), (401, False), (403, False), (404, False), (408, None), (429, None), (500, None), (503, None)],
+)
+def test_an_answer_for_the_key_says_whether_it_is_taken_or_to_ask_later(status: int, *, taken: bool | None) -> None:
+    assert takes_key(Answer(status)) is taken
 
 
 def test_retry_after_is_obeyed() -> None:

@@ -61,7 +61,7 @@ class Backlog:
         self._now_ms = now_ms
         self._counters: dict[str, int] = {}
         self._parked: list[EventPart] = []
-        self._in_doubt = False
+        self._in_doubt: bool
         self.head = 0
         """How many of the events have been taken off the outbox; `Ref`s count from the first one claimed."""
 
