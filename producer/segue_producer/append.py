@@ -228,7 +228,7 @@ def bad_address(error: AddressError) -> EnqueueError:
 
 
 def is_unreachable(error: exceptions.RedisError | OSError) -> bool:
-    """Whether an error says that Redis is away, and not that it refused or that this process has no free connection."""
+    """Whether an error says that Redis cannot be reached, and not that it refused or that all connections are in use."""
     return isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError) and not isinstance(
         error, AllInUseError | exceptions.AuthenticationError
     )

@@ -21,8 +21,8 @@ def repair(event: dict[str, Any]) -> None:
 
     Objects that are empty lists or empty text become `{}`. A context that is no object, and entries of `integrations` that
     are neither a choice nor options, are left out. The name of an event may be a number, which becomes text; a messageId
-    that is neither text nor a number, and what is no moment in place of one, is left out. Everything else
-    stays for the check of the event to name.
+    that is neither text nor a number, and what is no moment in place of one, is left out. Everything else stays for the
+    check of the event to name.
     """
     for name in _MEANT:
         if name in event:

@@ -187,7 +187,7 @@ class _Fault(ValueError):
 _ESCAPE: Final = "write special characters of a password as %23"
 _NO_URL: Final = (
     "it is not the URL of a Redis (scheme redis, rediss, unix, redis+sentinel or redis+cluster), or its port is not valid: "
-    f"write it like redis://localhost:6379/0, and {_ESCAPE.removeprefix('write ')}"
+    "write it like redis://localhost:6379/0, and special characters of a password as %23"
 )
 
 

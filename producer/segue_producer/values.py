@@ -7,6 +7,7 @@ by what they can do, so that none of these libraries is needed.
 import math
 import numbers
 import operator
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -28,6 +29,8 @@ _LARGEST: Final = 2**64
 _LARGEST_EXPONENT: Final = len(str(_LARGEST))
 _MAX_DIGITS: Final = 4000
 _MAX_BITS: Final = (10**_MAX_DIGITS).bit_length()
+LONG_INTEGER: Final = re.compile(rb"\d{19}")
+"""Finds what may be an integer of more than 64 bits in JSON text, which orjson reads as the nearest double."""
 _WAYS: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 

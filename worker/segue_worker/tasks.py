@@ -75,8 +75,8 @@ def enqueue(self: Task[Any, Any], args: list[Any], kwargs: dict[str, Any]) -> No
     What can never be enqueued becomes a dead letter; the rest is enqueued, or waits until the outbox has room. A message
     that is delivered twice has its effect once.
 
-    A message brings, by position (`args`) or by name (`kwargs`): `events`, which are what `Producer.enqueue` takes; `destinations`, which are names,
-    `loops` where they are left out; and `lane`, which is `live` or `bulk`.
+    A message brings, by position (`args`) or by name (`kwargs`): `events`, which are what `Producer.enqueue` takes;
+    `destinations`, which are names, `loops` where they are left out; and `lane`, which is `live` or `bulk`.
     """
     # A message may come without an id; then events without a messageId cannot be known again.
     task_id = str(self.request.id or uuid4())

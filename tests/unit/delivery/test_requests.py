@@ -7,7 +7,6 @@ import pytest
 from segue_worker.config.model import Coalesce
 from segue_worker.delivery.coalesce import Piece, coalesce
 from segue_worker.delivery.requests import idempotency_key, outgoing
-from segue_worker.delivery.unchanged import update_digest
 from segue_worker.mapping import Request
 from segue_worker.outbox.outgoing import Outgoing, Ref
 
@@ -86,15 +85,3 @@ def test_the_updates_that_were_folded_into_an_event_can_be_sent_without_it() -> 
 def test_merged_updates_have_no_event_that_could_have_been_sent_before() -> None:
     (merged,) = made(Piece(0, update(a=1)), Piece(1, update(b=2)))
     assert (merged.key, merged.updates()) == (None, ())
-
-
-def test_a_contact_update_is_remembered_by_eight_bytes_that_stay_the_same_in_every_version() -> None:
-    (one,) = made(Piece(0, update(a=1)))
-    (other,) = made(Piece(0, update(a=2)))
-    assert update_digest(one, "0123456789abcdef") == bytes.fromhex("2c03e225d1df9d13")
-    assert update_digest(other, "0123456789abcdef") != update_digest(one, "0123456789abcdef")
-    assert update_digest(one, "another team") != update_digest(one, "0123456789abcdef"), "which knows nothing of it"
-
-
-def test_an_event_is_not_remembered() -> None:
-    assert [update_digest(request, "") for request in made(Piece(2, TRACK))] == [b""]

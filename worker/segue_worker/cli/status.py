@@ -29,7 +29,7 @@ from segue_worker.observing.destinations import (
 from segue_worker.observing.health import swept_s_ago
 from segue_worker.observing.metrics.speed import Speed, read_speeds
 from segue_worker.observing.orphaned_mappings import gone_mappings
-from segue_worker.observing.problems import Trouble, find_problems
+from segue_worker.observing.problems import DestinationProblem, find_problems
 from segue_worker.observing.status import Status, read_statuses
 from segue_worker.outbox.pause import Pause
 from segue_worker.printable import counted, visible
@@ -120,7 +120,7 @@ class StatusReading:
     known: KnownDestinations
     swept_s_ago: float | None
     gone: Mapping[str, Mapping[str, Mapping[str, int]]]
-    problems: Mapping[str, Sequence[Trouble]]
+    problems: Mapping[str, Sequence[DestinationProblem]]
 
     def since(self, earlier: Self, seconds: float) -> Self:
         """The same, with the requests per second counted from an earlier reading."""

@@ -1,7 +1,6 @@
 """Which requests a destination's mappings make of an event, without sending them, and why other mappings make none."""
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -11,7 +10,7 @@ import orjson
 from segue_producer.errors import InvalidEvent
 from segue_producer.events import MAX_EVENT_BYTES, checked, prepare
 from segue_producer.repairs import ADDED_BYTES, lift_traits, repair
-from segue_producer.values import id_text, read_integer, write_json
+from segue_producer.values import LONG_INTEGER, id_text, read_integer, write_json
 from segue_worker.errors import MappingError, PayloadError, SegueError
 from segue_worker.mapping import CompiledMapping, Request, encode_body, lets_through
 from segue_worker.mapping.values import RULES
@@ -19,7 +18,6 @@ from segue_worker.schema.sent import SentKeys
 
 DISABLED = "the mapping is disabled"
 _LONGEST_SHOWN = 100
-_LONG: Final = re.compile(rb"\d{19}")
 _IDS: Final = ("userId", "anonymousId")
 
 
@@ -100,8 +98,7 @@ def read_json(text: bytes) -> Any:
         if not text.strip():
             raise NotAnEventError("the line is empty") from None
         return _read_leniently(text, f"not JSON: {error}")
-    # orjson reads an integer of more than 64 bits as the nearest double.
-    return _read_leniently(text, "not JSON: it is nested too deep") if _LONG.search(text) else value
+    return _read_leniently(text, "not JSON: it is nested too deep") if LONG_INTEGER.search(text) else value
 
 
 def _read_leniently(text: bytes, reason: str) -> Any:

@@ -18,7 +18,7 @@ NEARLY_FULL: Final = 0.9
 KINDS: Final = ("orphaned", "paused", "stalled", "nearly full", "dead letters")
 
 
-class Trouble(NamedTuple):
+class DestinationProblem(NamedTuple):
     """What is wrong with a destination.
 
     Attributes:
@@ -30,7 +30,9 @@ class Trouble(NamedTuple):
     text: str
 
 
-def find_problems(redis: "Redis", known: KnownDestinations, statuses: Mapping[str, Status]) -> dict[str, list[Trouble]]:
+def find_problems(
+    redis: "Redis", known: KnownDestinations, statuses: Mapping[str, Status]
+) -> dict[str, list[DestinationProblem]]:
     """The problems of each destination that has any; destinations and problems with the worst first.
 
     Raises:
@@ -52,7 +54,7 @@ def find_problems(redis: "Redis", known: KnownDestinations, statuses: Mapping[st
             if status.dead
             else None,
         )
-        problems = [Trouble(kind, text) for kind, text in zip(KINDS, texts, strict=True) if text]
+        problems = [DestinationProblem(kind, text) for kind, text in zip(KINDS, texts, strict=True) if text]
         if problems:
             found[name] = problems
     return dict(sorted(found.items(), key=lambda item: KINDS.index(item[1][0].kind)))

@@ -9,7 +9,7 @@ from redis import Redis
 from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.observing.health import swept_s_ago
 from segue_worker.observing.metrics.speed import Speed, read_speeds
-from segue_worker.observing.problems import KINDS, Trouble, find_problems
+from segue_worker.observing.problems import KINDS, DestinationProblem, find_problems
 from segue_worker.observing.status import Status, read_statuses
 from segue_worker.outbox.pause import PauseKind
 
@@ -41,7 +41,7 @@ class Overall:
     known: KnownDestinations
     statuses: Mapping[str, Status]
     speeds: Mapping[str, Speed]
-    problems: Mapping[str, Sequence[Trouble]]
+    problems: Mapping[str, Sequence[DestinationProblem]]
     swept_s_ago: float | None
 
     @property

@@ -61,9 +61,9 @@ local shared
 -- have no userId, and of what was changed by others.
 local function any_shared(prefix)
   if shared == nil then
-    shared = noted.shared or redis.call('EXISTS', prefix .. 'shared') == 1
+    shared = redis.call('EXISTS', prefix .. 'shared') == 1
   end
-  return shared
+  return noted.shared or shared
 end
 
 -- Puts a digest in the place of what was confirmed, or '' to forget it; it is kept for `within_ms`.
@@ -91,7 +91,6 @@ local function confirm(prefix, contact, digest, within_ms)
   note(prefix, 'any', within_ms, kept_ms)
   if string.find(contact, '@', 1, true) or digest == TOUCHED then
     note(prefix, 'shared', within_ms, kept_ms)
-    shared = true
   end
 end
 

@@ -1,6 +1,6 @@
--- Whether something is remembered of any of some contacts: stands behind confirmed.lua.
+-- Whether something is remembered of any of some contacts.
 --
--- KEYS[1] confirmed:any
+-- KEYS[1] confirmed:any, by which a cluster knows the slot of them all
 -- ARGV[1] now in ms, or 0 for the server's clock
 -- ARGV[2] prefix of what was confirmed (of the same hash tag)
 -- ARGV[3] ms for which that counts

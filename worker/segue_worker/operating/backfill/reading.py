@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import IO, Any, Final, NamedTuple
@@ -11,7 +10,7 @@ import orjson
 
 from segue_producer.errors import InvalidEvent
 from segue_producer.events import Prepared, prepare
-from segue_producer.values import read_integer, write_json
+from segue_producer.values import LONG_INTEGER, read_integer, write_json
 from segue_worker.operating.backfill.rows import Columns, ColumnsError
 
 LONGEST_LINE: Final = 1024 * 1024
@@ -21,7 +20,6 @@ _LONGEST_CELL: Final = 128 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 _ENDS: Final = (b"", b"\n", b"\r")
-_LONG: Final = re.compile(rb"\d{19}")
 
 
 class Position(NamedTuple):
@@ -138,8 +136,8 @@ class EventFile:
             if not raw.strip():
                 continue
             try:
-                # orjson reads an integer of more than 64 bits as the nearest double, and an id must keep its digits.
-                fields = json.loads(raw, parse_int=read_integer) if _LONG.search(raw) else orjson.loads(raw)
+                # An id must keep its digits.
+                fields = json.loads(raw, parse_int=read_integer) if LONG_INTEGER.search(raw) else orjson.loads(raw)
                 if isinstance(fields, dict):
                     yield FileRow(self.line, _prepared({**self._defaults, **fields}))
                 else:
