@@ -216,3 +216,31 @@ def test_any_arguments_make_an_event_or_are_refused(call: Call, about: Any, name
     assert {type(fields.get(each)) for each in ("userId", "anonymousId")} <= {str, type(None)}
     assert fields["messageId"] == prepared.message_id
     datetime.fromisoformat(fields["timestamp"])
+
+
+_NAMED = (
+    *("userId", "anonymousId", "messageId", "traits", "properties", "context"),
+    *("timestamp", "originalTimestamp", "sentAt", "event"),
+)
+_VALUES: tuple[Any, ...] = (
+    *(None, True, 7, 1.5, "", "u1", "é", "\udc00", "m" * 101, "2026-01-02T03:04:05Z", "2026-01-02", "yesterday"),
+    *({}, {"a": 1}, [], ["a"]),
+)
+
+
+@pytest.mark.parametrize("name", _NAMED)
+def test_what_a_glance_lets_pass_passes_a_close_look_as_it_is(name: str) -> None:
+    def taken(fields: dict[str, Any]) -> Any:
+        try:
+            prepared = prepare(fields)
+        except InvalidEvent as error:
+            return str(error)
+        kept = orjson.loads(prepared.json)
+        made = [each for each in ("messageId", "timestamp") if not fields[each]]
+        return prepared.contact, {key: each for key, each in kept.items() if key not in ("integrations", *made)}
+
+    for kind in ("identify", "track"):
+        for value in _VALUES:
+            event = {**TRACK, "messageId": "m1", "timestamp": "2026-01-02T03:04:05Z", "type": kind, name: value}
+            # Any integrations, even none, are looked at closely.
+            assert taken(event) == taken({**event, "integrations": {}}), value
