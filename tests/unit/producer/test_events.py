@@ -1,6 +1,8 @@
 """What the producer accepts, and the form it gives to it."""
 
+import resource
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,6 +15,11 @@ from segue_producer.calls import Call, identify_event, track_event
 from segue_producer.events import MAX_EVENT_BYTES, contact_of, prepare
 
 TRACK = {"type": "track", "userId": "u1", "event": "E"}
+
+
+def resident_bytes() -> int:
+    """Of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def stored(event: Any) -> dict[str, Any]:
@@ -244,3 +251,10 @@ def test_what_a_glance_lets_pass_passes_a_close_look_as_it_is(name: str) -> None
             event = {**TRACK, "messageId": "m1", "timestamp": "2026-01-02T03:04:05Z", "type": kind, name: value}
             # Any integrations, even none, are looked at closely.
             assert taken(event) == taken({**event, "integrations": {}}), value
+
+
+def test_what_is_prepared_takes_little_more_than_its_json() -> None:
+    events = [prepare({**TRACK, "messageId": f"m{number}"}) for number in range(1000)]
+    before = resident_bytes()
+    events += [prepare({**TRACK, "messageId": f"n{number}"}) for number in range(20_000)]
+    assert resident_bytes() - before < 20_000 * 1000
