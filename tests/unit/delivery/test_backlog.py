@@ -554,6 +554,14 @@ def test_the_oldest_event_is_given_up_for_all_mappings_of_which_nothing_is_recor
     assert failed == ({} if read_entry(entry).replay else {f"failed:{name}": 1 for name in mappings})
 
 
+def test_what_a_replay_was_for_besides_stays_known_whatever_becomes_of_it() -> None:
+    entry = with_origin(part(event("m"), only=["second"], replay="letter", beside=["events"]), "elsewhere")
+    assert read_entry(read_entry(entry).partial()).beside == ("events",)
+    backlog = claimed(entry)
+    backlog.bury_oldest("internal", "it fails", BOTH)
+    assert [letter.beside for letter in backlog.settlement(Next.RELEASE).dead] == [((0, "events"),)]
+
+
 def test_an_interrupted_claim_is_told_of_with_the_oldest_event_where_nothing_else_is() -> None:
     backlog = claimed(event("m1"), event("m2"), interrupted=3)
     planned(backlog)

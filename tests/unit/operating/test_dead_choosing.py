@@ -121,6 +121,77 @@ def test_two_letters_of_one_event_do_not_both_go_to_a_new_mapping(town: Town) ->
     assert names(town) == ["Renamed"]
 
 
+@pytest.mark.parametrize("chosen", [None, "renamed"])
+def test_nor_do_they_where_they_are_replayed_one_after_the_other(town: Town, *, chosen: str | None) -> None:
+    town.enqueue("loops", "u1")
+    town.fail(2, status=400)
+    town.finish("loops", mappings=(FIRST, SECOND))
+    outcomes = []
+    for letter in letters(town):
+        chooser = Chooser((RENAMED,), History(town.redis, "loops", letter), chosen)
+        (replayed,) = replay(town.redis, "loops", [letter], send_hint=lambda _: None, chooser=chooser)
+        outcomes.append(replayed.outcome)
+    assert outcomes == ["replayed", "refused"]
+    town.finish("loops", mappings=(RENAMED,))
+    assert names(town) == ["Renamed"]
+
+
+@pytest.mark.parametrize("chosen", [None, "renamed"])
+def test_nor_where_the_new_mapping_has_a_letter_of_its_own(town: Town, *, chosen: str | None) -> None:
+    town.enqueue("loops", "u1")
+    town.fail(2, status=400)
+    town.finish("loops", mappings=(FIRST, SECOND))
+    assert [outcome for outcome, _, _ in replay_for(town, RENAMED, only=chosen)] == ["replayed", "refused"]
+    town.fail(1, status=400)
+    town.finish("loops", mappings=(RENAMED,))
+    assert [letter.mappings for letter in letters(town)] == [("second",), ("renamed",)]
+    assert [outcome for outcome, _, _ in replay_for(town, RENAMED, only=chosen)] == ["refused", "replayed"]
+    town.finish("loops", mappings=(RENAMED,))
+    assert names(town) == ["Renamed"]
+
+
+def test_what_a_letter_was_for_besides_is_known_after_a_replay_too(town: Town) -> None:
+    fail_second(town)
+    # The log is kept for so many entries, and letters for as many days as it takes.
+    town.redis.delete(KEYS.log)
+    assert replay_for(town, FIRST, SECOND) == [("replayed", "", "")]
+    town.fail(1, status=400)
+    town.finish("loops", mappings=(FIRST, SECOND))
+    assert letters(town)[0].beside == ((0, "first"),)
+    assert replay_for(town, FIRST, RENAMED) == [("replayed", "", "")]
+    town.finish("loops", mappings=(FIRST, RENAMED))
+    assert names(town) == ["E", "Renamed"]
+
+
+def test_a_chosen_mapping_takes_nothing_from_the_others_of_a_letter(town: Town) -> None:
+    def touch(name: str) -> CompiledMapping:
+        fields = {"userId": {"@path": "$.userId"}, "customAttributes": {name: True}}
+        return mapping(name, "createOrUpdateContact", trigger='type = "track"', defaults=False, fields=fields)
+
+    town.enqueue("loops", "u1", properties={})
+    town.finish("loops", mappings=(touch("one"), touch("two"), touch("three")))
+    assert [letter.mappings for letter in letters(town)] == [("one", "two", "three")]
+    town.enqueue("loops", "u1", type="identify", traits={"email": "u1@example.com"})
+    town.finish("loops", mappings=(CONTACTS,))
+    now = touch("one"), touch("two"), touch("four")
+    assert replay_for(town, *now, only="four") == [("replayed", "", "m2")]
+    town.finish("loops", mappings=now)
+    contact = town.sandbox.team("key").contacts.by_user_id("u1")
+    assert contact is not None
+    assert set(contact.properties) >= {"one", "two", "four"}
+
+
+def test_a_chosen_mapping_is_not_sent_for_the_other_events_of_a_merge(town: Town) -> None:
+    signs = mapping("signs", "createOrUpdateContact", trigger='event = "Signed"', fields={"email": None})
+    pays = mapping("pays", "createOrUpdateContact", trigger='event = "Paid"', fields={"email": None})
+    for name in ("Signed", "Paid"):
+        town.enqueue("loops", "u1", event=name, properties={})
+    town.finish("loops", mappings=(signs, pays))
+    (letter,) = letters(town)
+    assert letter.refs == ((0, "signs"), (1, "pays"))
+    assert Chooser((signs, pays), History(town.redis, "loops"), "pays").choose(letter) == [["signs"], ["pays"]]
+
+
 def test_a_newer_update_of_the_contact_is_told_of(town: Town) -> None:
     town.enqueue("loops", "u1", type="identify", traits={"email": "u1@example.com", "plan": "old"})
     town.enqueue("loops", "u2", type="identify", traits={"email": "u2@example.com", "plan": "old"})

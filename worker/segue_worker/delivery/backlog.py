@@ -172,7 +172,7 @@ class Backlog:
         if waiting.dead:
             # All that the event is for is known only now.
             waiting.dead = [
-                replace(letter, beside=tuple((0, name) for name in waiting.mappings if name not in letter.mappings))
+                replace(letter, beside=tuple((0, name) for name in waiting.others(letter.mappings)))
                 for letter in waiting.dead
             ]
         return pieces
@@ -298,8 +298,7 @@ class Backlog:
             beside=tuple(
                 (place, mapping)
                 for place, waiting in enumerate(events)
-                for mapping in waiting.mappings
-                if (places[place], mapping) not in request.refs
+                for mapping in waiting.others({ref.mapping for ref in request.refs if ref.event == places[place]})
             ),
             **attempt,
         )
@@ -317,6 +316,9 @@ class Backlog:
             names = waiting.only if waiting.only is not None else [mapping.name for mapping in mappings]
             left = [name for name in names if name not in waiting.done]
         self._bury(waiting, reason, detail, *left)
+        if left:
+            *before, letter = waiting.dead
+            waiting.dead = (*before, replace(letter, beside=tuple((0, name) for name in waiting.others(left))))
 
     def _bury(self, waiting: Waiting, reason: str, detail: str, *mappings: str) -> None:
         letter = DeadLetter(

@@ -1,6 +1,6 @@
 """A dead letter: a request, or an event that never became one, given up for good; it can be seen and replayed."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -79,6 +79,10 @@ class DeadLetter:
     def source(self, place: int) -> str:
         """Whose messageId the event at a place has."""
         return self.sources[place] if place < len(self.sources) else ""
+
+    def others(self, place: int, mappings: Container[str] = ()) -> tuple[str, ...]:
+        """The mappings that the event at a place was for beside those of the letter, without these."""
+        return tuple(name for event, name in self.beside or () if event == place and name not in mappings)
 
     @classmethod
     def read(cls, letter_id: str, raw: bytes) -> Self:

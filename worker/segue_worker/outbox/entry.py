@@ -1,6 +1,6 @@
 """Entries of an outbox as the worker reads them: an event that waits, or what is left of one. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -51,6 +51,7 @@ class Waiting:
         damaged: whether the entry is one of Segue's own that this version cannot read.
         origin: the destination under whose name its requests may have been sent already, if that was another.
         trace: the `traceparent` of the span in which it was enqueued, or "".
+        beside: of a replay, which other mappings the event was for, as its dead letter says.
     """
 
     raw: bytes
@@ -74,6 +75,7 @@ class Waiting:
     damaged: bool = False
     origin: str = ""
     trace: str = ""
+    beside: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -86,6 +88,10 @@ class Waiting:
         """The mappings that it is for, once it was planned."""
         return self.only if self.only is not None else tuple(dict.fromkeys([*self.done, *sorted(self.left)]))
 
+    def others(self, mappings: Container[str]) -> tuple[str, ...]:
+        """The mappings that it is or was for, besides these."""
+        return tuple(name for name in (*self.mappings, *self.beside) if name not in mappings)
+
     def partial(self) -> bytes:
         """The entry of the outbox for what is left of it: from now on it is for the mappings of this plan and no others."""
         return partial_entry(
@@ -96,6 +102,7 @@ class Waiting:
             apart=self.apart,
             origin=self.origin,
             trace=self.trace,
+            beside=self.beside,
         )
 
 
@@ -146,7 +153,9 @@ def _read_partial(entry: Mapping[str, Any]) -> Waiting:
     waiting.origin = entry.get("origin", "")
     # What is no `traceparent` is not worth a dead letter.
     waiting.trace = read_trace(b" " + entry.get("trace", "").encode())[1]
+    waiting.beside = tuple(entry.get("beside", ()))
     texts = (
+        *waiting.beside,
         waiting.replay,
         waiting.source,
         waiting.origin,
@@ -166,7 +175,7 @@ def with_origin(raw: bytes, destination: str) -> bytes:
     if waiting.event is None or waiting.origin:
         return raw
     options: dict[str, Any] = {"done": waiting.done, "only": waiting.only, "replay": waiting.replay}
-    options |= {"apart": waiting.apart, "trace": waiting.trace}
+    options |= {"apart": waiting.apart, "trace": waiting.trace, "beside": waiting.beside}
     part = partial_entry(waiting.text, waiting.source, **options, origin=destination)
     return begun_entry(part, split_entry(raw)[1])
 
@@ -193,6 +202,7 @@ def partial_entry(  # noqa: PLR0913 - the fields of an entry
     apart: Mapping[str, str] | None = None,
     origin: str = "",
     trace: str = "",
+    beside: Sequence[str] = (),
 ) -> bytes:
     """An entry of the outbox for part of an event.
 
@@ -206,8 +216,9 @@ def partial_entry(  # noqa: PLR0913 - the fields of an entry
         apart: mapping → which part its request is of what was taken apart.
         origin: the destination under whose name its requests may have been sent already, if that was another.
         trace: the `traceparent` of the span in which it was enqueued.
+        beside: of a replay, which other mappings the event was for.
     """
     fields: dict[str, Any] = {"type": PARTIAL, "event": event, "done": dict(done or {}), "only": only, "replay": replay}
     # Only where there are any, so that an older version reads all other entries as well.
-    more = {"apart": apart, "source": source, "origin": origin, "trace": trace}
+    more = {"apart": apart, "source": source, "origin": origin, "trace": trace, "beside": beside}
     return orjson.dumps(fields | {name: value for name, value in more.items() if value})

@@ -5,17 +5,21 @@ those that it was for already: they delivered it, or have a dead letter of their
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
 import orjson
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from segue_producer.entries import identity
-from segue_producer.keys import contact_digest
+from segue_producer.keys import Keys, contact_digest
 from segue_worker.mapping import ACTIONS, CompiledMapping, lets_through
 from segue_worker.observing.log import entries, uncollected
+from segue_worker.operating.dead_letters.filtering import Filter
+from segue_worker.operating.dead_letters.reading import matching
 from segue_worker.outbox.dead_letter import DeadLetter
 from segue_worker.outbox.entry import read_entry
 
@@ -29,7 +33,7 @@ class NotChosenError(Exception):
 
 
 class History:
-    """What the log says was delivered, read when it is first asked.
+    """What became of events, as far as the log, the outbox and the dead letters say; each is read when it is first asked.
 
     Args:
         redis: client that answers bytes.
@@ -40,6 +44,7 @@ class History:
     def __init__(self, redis: "Redis", destination: str, only: DeadLetter | None = None) -> None:
         self._redis = redis
         self._destination = destination
+        self._waiting: dict[str, dict[str, set[str]]] = {}
         self._having = _signs(only) if only is not None and len(only.message_ids) <= _SIGNS else []
 
     @cached_property
@@ -64,6 +69,33 @@ class History:
     def delivered(self, message_id: str) -> set[str] | None:
         """The mappings whose request for an event was delivered; None where the log does not know the event."""
         return self._read[0].get(message_id)
+
+    def elsewhere(self, letter: DeadLetter, event_id: str) -> set[str]:
+        """The mappings that an event of a letter waits for already, or has another dead letter of."""
+        if letter.contact not in self._waiting:
+            self._waiting[letter.contact] = self._read_waiting(letter.contact)
+        return self._waiting[letter.contact].get(event_id, set()) | {
+            mapping for letter_id, mapping in self._letters.get(event_id, ()) if letter_id != letter.id
+        }
+
+    def _read_waiting(self, contact: str) -> dict[str, set[str]]:
+        """What waits for a contact and was planned: event → mappings."""
+        found: dict[str, set[str]] = {}
+        outbox = (Keys(self._destination).outbox + contact).encode("utf-8", "surrogatepass")
+        with suppress(ResponseError):
+            raws: Any = self._redis.lrange(outbox, 0, -1)
+            for waiting in map(read_entry, raws):
+                found.setdefault(waiting.identity, set()).update(waiting.only or ())
+        return found
+
+    @cached_property
+    def _letters(self) -> dict[str, list[tuple[str, str]]]:
+        """Event → the letters that name it, and their mappings for it."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for letter in matching(self._redis, self._destination, Filter()):
+            for place, mapping in letter.refs:
+                found.setdefault(_identity(letter, place), []).append((letter.id, mapping))
+        return found
 
     def newer_update(self, letter: DeadLetter) -> str | None:
         """The messageId of the last update of the letter's contact that was delivered since the letter was written."""
@@ -107,10 +139,10 @@ class Chooser:
         if self.mappings is None:
             return failed or None
         event = read_entry(letter.events[place].encode()).event or {}
-        if self.only is not None:
-            return [self._not_twice(letter, place, self.only)]
         known = {each.name: each for each in self.mappings}
         matching = [each.name for each in self.mappings if _takes(each, event)]
+        if self.only is not None:
+            return self._for_chosen(letter, place, self.only, [name for name in failed if name in matching])
         if not failed:
             if not matching:
                 raise NotChosenError("no mapping takes it now; correct a trigger, or choose one with --mapping")
@@ -135,7 +167,7 @@ class Chooser:
                 f"the configuration has no mapping {names}, and which others delivered it is not known any more; choose "
                 "one with --mapping"
             )
-        others = {mapping for event, mapping in letter.beside or () if event == place} | (delivered or set())
+        others = {*letter.others(place), *(delivered or ()), *self.history.elsewhere(letter, event_id)}
         actions = {each.name: ACTIONS[each.action].path for each in self.mappings or ()}
         path = letter.request and letter.request["path"]
         found = [
@@ -151,11 +183,25 @@ class Chooser:
         self._taken.update((event_id, name) for name in found)
         return found
 
-    def _not_twice(self, letter: DeadLetter, place: int, name: str) -> str:
-        delivered = self.history.delivered(_identity(letter, place)) or set()
-        if name in delivered and name not in _failed(letter, place):
+    def _for_chosen(self, letter: DeadLetter, place: int, name: str, matching: list[str]) -> list[str]:
+        """The mappings of an event where a person chose one: it takes the place of those that are gone, or of all."""
+        failed, known = _failed(letter, place), {each.name for each in self.mappings or ()}
+        if name in failed:
+            return [each for each in failed if each == name or each in matching]
+        is_gone = not known.issuperset(failed)
+        if matching and name in letter.mappings and not is_gone:
+            # The letter is of a merge, in which the chosen one stood for other events.
+            return matching
+        self._not_twice(letter, place, name)
+        return [*(matching if is_gone else ()), name]
+
+    def _not_twice(self, letter: DeadLetter, place: int, name: str) -> None:
+        event_id = _identity(letter, place)
+        if name in (self.history.delivered(event_id) or ()):
             raise NotChosenError(f"{name!r} delivered it already")
-        return name
+        if (event_id, name) in self._taken or name in self.history.elsewhere(letter, event_id):
+            raise NotChosenError(f"{name!r} has it already: it waits there to be sent, or has another dead letter")
+        self._taken.add((event_id, name))
 
 
 def _signs(letter: DeadLetter) -> list[bytes]:

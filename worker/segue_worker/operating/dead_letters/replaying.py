@@ -89,7 +89,9 @@ def prepare_replay(letter: DeadLetter, chooser: Chooser) -> Replay | NotReplayab
     except NotChosenError as error:
         return NotReplayable(letter.id, str(error))
     entries = (
-        partial_entry(event, letter.source(place), only=only, replay=letter.id)
+        partial_entry(
+            *(event, letter.source(place)), only=only, replay=letter.id, beside=letter.others(place, only or ())
+        )
         for place, (event, only) in enumerate(zip(letter.events, chosen, strict=True))
     )
     return Replay(letter.id, contact, tuple(entries), chooser.is_outdated(letter, chosen))
