@@ -285,3 +285,18 @@ def test_what_is_rarely_meant_is_a_warning(inspect: Inspect, more: str, line: in
 )
 def test_a_neighbour_may_be_reached_without_https(inspect: Inspect, url: str) -> None:
     assert loaded(inspect(f"{HEAD}    base_url: '{url}'\n")).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("second", "minutes"),
+    [
+        ("api_key: ${LOOPS_API_KEY}", [0, 0]),
+        ("api_key: ${LOOPS_API_KEY}\n    enabled: false", [10, 10]),
+        ("api_key: ${SEGUE_WRITE_KEY}", [10, 10]),
+    ],
+)
+def test_destinations_that_change_each_others_contacts_send_every_update(
+    inspect: Inspect, second: str, minutes: list[int]
+) -> None:
+    config = loaded(inspect(f"{HEAD}  - name: web\n    {second}\n"))
+    assert [each.skip_unchanged / timedelta(minutes=1) for each in config.destinations] == minutes

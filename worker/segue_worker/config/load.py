@@ -2,8 +2,10 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from hashlib import blake2b
 from pathlib import Path
 
@@ -82,11 +84,16 @@ def inspect_config(
         return Inspection(None, document.findings.problems, (), files)
     warn(shape, document.findings)
     warnings = document.findings.warnings
+    destinations = [
+        _destination(each, credentials["destinations", index], compiled(each, index, document))
+        for index, each in enumerate(shape.destinations)
+    ]
+    users = Counter(each.api_key for each in destinations if each.enabled)
     config = Config(
         path=file,
+        # What another destination of the team changes of a contact is not known: each update must be sent.
         destinations=tuple(
-            _destination(each, credentials["destinations", index], compiled(each, index, document))
-            for index, each in enumerate(shape.destinations)
+            replace(each, skip_unchanged=timedelta()) if users[each.api_key] > 1 else each for each in destinations
         ),
         sources=tuple(
             Source(

@@ -206,7 +206,8 @@ class DestinationShape(Shape):
     )
     skip_unchanged: Annotated[timedelta, *between("0s", "30d")] = Field(
         default=timedelta(minutes=10),
-        description="A contact update equal to the contact's last request is not sent again for this long; 0s: it is.",
+        description="A contact update equal to the contact's last request is not sent again for this long; 0s: it "
+        "is, and so it is where another destination has the same API key.",
     )
     max_wait: Annotated[timedelta, *between("0s", "365d")] = Field(
         default=timedelta(days=7),
