@@ -252,8 +252,19 @@ def test_an_event_whose_only_mapping_failed_is_dead_and_not_filtered() -> None:
     assert settlement.measures == {"mapped": 1, "failed:failing": 1}
 
 
-@pytest.mark.parametrize("gone", [(EVENTS,), (EVENTS, mapping("second", "sendEvent", enabled=False))])
-def test_a_mapping_that_is_gone_is_a_dead_letter_of_what_was_begun_with_it(gone: tuple[CompiledMapping, ...]) -> None:
+@pytest.mark.parametrize(
+    ("gone", "why"),
+    [
+        ((EVENTS,), "the configuration no longer has the mapping 'second'"),
+        (
+            (EVENTS, mapping("second", "sendEvent", enabled=False)),
+            "the mapping 'second', with which it was begun, is disabled by now",
+        ),
+    ],
+)
+def test_a_mapping_that_is_gone_is_a_dead_letter_of_what_was_begun_with_it(
+    gone: tuple[CompiledMapping, ...], why: str
+) -> None:
     backlog = claimed(part(event("m"), only=["events", "second"]))
     (request,) = planned(backlog, gone)
     assert request.refs == (Ref(0, "events"),)
@@ -261,7 +272,7 @@ def test_a_mapping_that_is_gone_is_a_dead_letter_of_what_was_begun_with_it(gone:
     settlement = backlog.settlement(Next.RELEASE)
     (letter,) = settlement.dead
     assert (letter.reason, letter.mappings) == ("mapping_gone", ("second",))
-    assert letter.detail == "the configuration no longer has the mapping 'second'"
+    assert letter.detail == why
     assert settlement.counters == {"delivered": 1, "dead": 1}
 
 

@@ -159,7 +159,7 @@ class Backlog:
         for name, mapping in wanted:
             if name in waiting.done or name in waiting.left:
                 continue
-            request = self._request(waiting, name, mapping)
+            request = self._request(waiting, name, mapping, mappings)
             if request is not None:
                 waiting.left.add(name)
                 waiting.made[name] = request
@@ -177,11 +177,15 @@ class Backlog:
             ]
         return pieces
 
-    def _request(self, waiting: Waiting, name: str, mapping: CompiledMapping | None) -> Request | None:
+    def _request(
+        self, waiting: Waiting, name: str, mapping: CompiledMapping | None, mappings: Sequence[CompiledMapping]
+    ) -> Request | None:
         """What a mapping makes of an event; None where it does not fire, or where there is a dead letter instead."""
         event = waiting.event or {}
         if mapping is None:
-            self._bury(waiting, "mapping_gone", f"the configuration no longer has the mapping {name!r}", name)
+            gone = f"the configuration no longer has the mapping {name!r}"
+            off = f"the mapping {name!r}, with which it was begun, is disabled by now"
+            self._bury(waiting, "mapping_gone", off if any(each.name == name for each in mappings) else gone, name)
             return None
         try:
             request = mapping.render(event) if waiting.only is None else mapping.request(event)

@@ -14,7 +14,7 @@ REASONS: Final[dict[str, str]] = {
     "payload": "the payload breaks the action's rules",
     "mapping": "a directive of the mapping failed",
     "late": "its turn came later than max_wait after it was enqueued",
-    "mapping_gone": "it was begun with a mapping that the configuration no longer has",
+    "mapping_gone": "it was begun with a mapping that the configuration no longer has, or has disabled",
     "invalid": "it is no valid event, and was never in an outbox",
     "full": "the outbox was full when it came by the Tracking API, and another destination of its source took it",
     "misaddressed": "no worker serves the destination that a task named",
