@@ -192,6 +192,22 @@ def test_a_chosen_mapping_is_not_sent_for_the_other_events_of_a_merge(town: Town
     assert Chooser((signs, pays), History(town.redis, "loops"), "pays").choose(letter) == [["signs"], ["pays"]]
 
 
+def test_what_takes_the_place_of_an_update_that_was_folded_into_an_event_is_an_update(town: Town) -> None:
+    def touch(name: str) -> CompiledMapping:
+        fields = {"userId": {"@path": "$.userId"}, "customAttributes": {name: True}}
+        return mapping(name, "createOrUpdateContact", trigger='type = "track"', defaults=False, fields=fields)
+
+    town.enqueue("loops", "u1", properties={})
+    town.finish("loops", mappings=(touch("one"), FIRST), coalesce="updates_into_events")
+    (letter,) = letters(town)
+    assert (letter.reason, letter.mappings) == ("unknown_contact", ("one", "first"))
+    choose = [
+        Chooser(now, History(town.redis, "loops")).choose(letter)
+        for now in ((touch("two"), FIRST, SECOND), (touch("two"), RENAMED))
+    ]
+    assert choose == [[["first", "two"]], [["two", "renamed"]]]
+
+
 def test_a_newer_update_of_the_contact_is_told_of(town: Town) -> None:
     town.enqueue("loops", "u1", type="identify", traits={"email": "u1@example.com", "plan": "old"})
     town.enqueue("loops", "u2", type="identify", traits={"email": "u2@example.com", "plan": "old"})

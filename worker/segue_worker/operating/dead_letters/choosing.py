@@ -169,11 +169,13 @@ class Chooser:
             )
         others = {*letter.others(place), *(delivered or ()), *self.history.elsewhere(letter, event_id)}
         actions = {each.name: ACTIONS[each.action].path for each in self.mappings or ()}
-        path = letter.request and letter.request["path"]
+        paths = {_path(letter, place, name) for name in gone}
         found = [
             name
             for name in matching
-            if name not in others and path in (None, actions[name]) and (event_id, name) not in self._taken
+            if name not in others
+            and not paths.isdisjoint({None, actions[name]})
+            and (event_id, name) not in self._taken
         ]
         if not found:
             raise NotChosenError(
@@ -218,6 +220,14 @@ def _failed(letter: DeadLetter, place: int) -> list[str]:
     if not letter.refs:
         return list(letter.mappings)
     return [mapping for event, mapping in letter.refs if event == place]
+
+
+def _path(letter: DeadLetter, place: int, mapping: str) -> str | None:
+    """Where the request of a mapping went; None where there never was one."""
+    if letter.request is None:
+        return None
+    # What stands in an event's request before the event itself are updates that were folded into it.
+    return letter.request["path"] if letter.refs[-1:] in ((), ((place, mapping),)) else UPDATES_PATH
 
 
 def _identity(letter: DeadLetter, place: int) -> str:
