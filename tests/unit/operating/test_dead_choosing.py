@@ -208,6 +208,30 @@ def test_what_takes_the_place_of_an_update_that_was_folded_into_an_event_is_an_u
     assert choose == [[["first", "two"]], [["two", "renamed"]]]
 
 
+def test_where_what_delivered_an_event_is_gone_as_well_a_person_says_which_mapping_is_which(town: Town) -> None:
+    fail_second(town)
+    first = mapping("one", fields={"eventName": "One"})
+    ((outcome, why, _),) = replay_for(town, first, RENAMED)
+    assert outcome == "refused"
+    assert why == (
+        "the configuration has no mapping 'second', nor 'first', by which it was sent: which of 'one', 'renamed' stands for "
+        "which is not known; choose one with --mapping"
+    )
+    assert replay_for(town, first, RENAMED, only="renamed") == [("replayed", "", "")]
+    town.finish("loops", mappings=(first, RENAMED))
+    assert names(town) == ["E", "Renamed"]
+
+
+def test_where_nothing_was_delivered_it_makes_no_difference_which_mapping_is_which(town: Town) -> None:
+    town.enqueue("loops", "u1")
+    town.fail(2, status=400)
+    town.finish("loops", mappings=(FIRST, SECOND))
+    now = mapping("one", fields={"eventName": "One"}), RENAMED
+    assert [outcome for outcome, _, _ in replay_for(town, *now)] == ["replayed", "refused"]
+    town.finish("loops", mappings=now)
+    assert names(town) == ["One", "Renamed"]
+
+
 def test_a_newer_update_of_the_contact_is_told_of(town: Town) -> None:
     town.enqueue("loops", "u1", type="identify", traits={"email": "u1@example.com", "plan": "old"})
     town.enqueue("loops", "u2", type="identify", traits={"email": "u2@example.com", "plan": "old"})

@@ -167,7 +167,9 @@ class Chooser:
                 f"the configuration has no mapping {names}, and which others delivered it is not known any more; choose "
                 "one with --mapping"
             )
-        others = {*letter.others(place), *(delivered or ()), *self.history.elsewhere(letter, event_id)}
+        elsewhere = self.history.elsewhere(letter, event_id)
+        sent = {*letter.others(place), *(delivered or ())} - elsewhere
+        others = sent | elsewhere
         actions = {each.name: ACTIONS[each.action].path for each in self.mappings or ()}
         paths = {_path(letter, place, name) for name in gone}
         found = [
@@ -181,6 +183,12 @@ class Chooser:
             raise NotChosenError(
                 f"the configuration has no mapping {names}, and none that takes it instead; add one, choose one with "
                 "--mapping, or delete the letter"
+            )
+        if len(found) > len(gone) and (renamed := sorted(sent.difference(actions))):
+            # One of them may be what delivered it, under another name.
+            raise NotChosenError(
+                f"the configuration has no mapping {names}, nor {', '.join(map(repr, renamed))}, by which it "
+                f"was sent: which of {', '.join(map(repr, found))} stands for which is not known; choose one with --mapping"
             )
         self._taken.update((event_id, name) for name in found)
         return found
