@@ -105,6 +105,38 @@ def test_columns_have_types() -> None:
     ]
 
 
+def test_dates_are_written_as_loops_takes_them() -> None:
+    cells = ["20260131", "2026-W05-6", "20260131T0930", "2026-01-31T09", "2026-01-31T09:30:00+02:00"]
+    text = "userId,since:date\n" + "".join(f"u1, {cell}\n" for cell in cells)
+    assert [event["traits"]["since"] for event in events(read(text))] == [
+        "2026-01-31",
+        "2026-01-31",
+        "2026-01-31T09:30:00.000",
+        "2026-01-31T09:00:00.000",
+        "2026-01-31T09:30:00.000+02:00",
+    ]
+
+
+@pytest.mark.parametrize("id_", ["u1", "123456789012345678901"])
+def test_what_a_producer_repairs_is_repaired_in_a_line(id_: str) -> None:
+    line = f'{{"userId": "{id_}", ' + '"traits": {"a": NaN, "b": 1e999, "c": "\\ud83d!"}}\n'
+    assert [event["traits"] for event in events(read(line, as_csv=False))] == [{"a": None, "b": None, "c": "\ufffd!"}]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b'{"userId": "u1"} {}', "it is no JSON from column 18 on (Extra data)"),
+        (b'{"userId": "\xff"}', "it is not in UTF-8"),
+        (b"[" * 100_000, "it is nested too deep"),
+        (b"[]", "it is not a JSON object"),
+    ],
+)
+def test_a_line_that_is_no_event_is_told_why(line: bytes, why: str) -> None:
+    _, wrong = read(b'{"userId": "u1"}\n' + line, as_csv=False)
+    assert wrong == (2, None, f"not an event: {why}")
+
+
 @pytest.mark.parametrize(
     ("row", "wrong"),
     [

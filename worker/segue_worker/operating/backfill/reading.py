@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from typing import IO, Any, Final, NamedTuple
 
@@ -136,8 +137,7 @@ class EventFile:
             if not raw.strip():
                 continue
             try:
-                # An id must keep its digits.
-                fields = json.loads(raw, parse_int=read_integer) if LONG_INTEGER.search(raw) else orjson.loads(raw)
+                fields = _read_json(raw)
                 if isinstance(fields, dict):
                     yield FileRow(self.line, _prepared({**self._defaults, **fields}))
                 else:
@@ -145,7 +145,7 @@ class EventFile:
             except InvalidEvent as error:
                 yield FileRow(self.line, None, str(error).removeprefix("event: "))
             except (ValueError, RecursionError) as error:
-                yield FileRow(self.line, None, f"not an event: {error}")
+                yield FileRow(self.line, None, f"not an event: {_why_no_json(error)}")
 
     def _rows(self) -> Iterator[FileRow]:
         columns = self._columns
@@ -190,6 +190,22 @@ class EventFile:
             return self._stream.readline(LONGEST_LINE + 1)
         except OSError as error:
             raise ColumnsError(f"it cannot be read behind line {self.line}: {error.strerror}") from None
+
+
+def _read_json(raw: bytes) -> Any:
+    """What a line holds: the digits of an id, NaN as Python writes it, and half a surrogate pair are seen to by `prepare`."""
+    if not LONG_INTEGER.search(raw):
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(raw)
+    return json.loads(raw.decode(), parse_int=read_integer)
+
+
+def _why_no_json(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON from column {error.colno} on ({error.msg})"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not in UTF-8"
+    return "it is nested too deep" if isinstance(error, RecursionError) else str(error)
 
 
 def _prepared(fields: dict[str, Any]) -> Prepared:

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import date, datetime
 from typing import Any, Final
 
 from segue_worker.errors import SegueError
@@ -96,11 +97,15 @@ def _boolean(cell: str) -> bool:
 
 
 def _date(cell: str) -> str:
+    """A date, or a moment, in a form that Loops takes; ISO 8601 has more of them, such as 20260131."""
+    text = cell.strip()
+    with suppress(ValueError):
+        return date.fromisoformat(text).isoformat()
     try:
-        moment = datetime.fromisoformat(cell.strip())
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("must be a date like 2026-01-31, or with a time like 2026-01-31T09:30:00Z") from None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if ":" in cell else cell.strip()
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
