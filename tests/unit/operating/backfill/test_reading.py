@@ -123,6 +123,28 @@ def test_what_a_producer_repairs_is_repaired_in_a_line(id_: str) -> None:
     assert [event["traits"] for event in events(read(line, as_csv=False))] == [{"a": None, "b": None, "c": "\ufffd!"}]
 
 
+def test_a_named_event_does_not_become_an_identify_unseen() -> None:
+    rows = read("userId,event,type\nu1,Joined,\nu2,Joined,track\nu3,Joined,identify\n")
+    lines = read('{"userId": "u1", "event": "Joined"}\n{"userId": "u2", "event": null}\n', as_csv=False)
+    for wrong in (rows[0], lines[0]):
+        assert "has the name of an event, which an identify has not; give --type track" in wrong.wrong
+    assert [each.wrong for each in (*rows[1:], lines[1])] == ["", "", ""]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("as_csv", [True, False])
+def test_a_last_line_that_is_ended_later_is_one_line(end: str, *, as_csv: bool) -> None:
+    rows = ["userId", "u1", "u2", "u3"] if as_csv else [f'{{"userId": "u{number}"}}' for number in range(1, 5)]
+    first = EventFile(io.BytesIO(end.join(rows[:2]).encode()), as_csv=as_csv, defaults=IDENTIFY)
+    assert len(list(first)) == 2 - as_csv
+    again = EventFile(io.BytesIO(f"{end.join(rows)}{end}".encode()), as_csv=as_csv, defaults=IDENTIFY)
+    assert again.skip(first.position())
+    assert [record.line for record in again] == [3, 4]
+    whole = EventFile(io.BytesIO(f"{end.join(rows)}{end}".encode()), as_csv=as_csv, defaults=IDENTIFY)
+    assert whole.skip(again.position())
+    assert whole.line == 4
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [

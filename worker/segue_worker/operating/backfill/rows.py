@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import date, datetime
 from typing import Any, Final
 
+from segue_producer.errors import InvalidEvent
 from segue_worker.errors import SegueError
 
 _FIELDS: Final = frozenset({"userId", "anonymousId", "messageId", "timestamp", "event", "type"})
@@ -54,24 +55,40 @@ class Columns:
 
         Raises:
             ValueError: the row has too many cells, or one of another type.
+            InvalidEvent: see `with_defaults`.
         """
         if len(row) > len(self._columns):
             raise ValueError(f"it has {len(row)} cells, and the header names {len(self._columns)}")
-        fields: dict[str, Any] = dict(defaults)
+        own: dict[str, Any] = {}
         values: dict[str, Any] = {}
         # A row may end early: what is not there is empty.
         for (name, read), cell in zip(self._columns, row, strict=False):
             if cell == "":
                 continue
             try:
-                (fields if name in _FIELDS else values)[name] = cell if name in _FIELDS else read(cell)
+                (own if name in _FIELDS else values)[name] = cell if name in _FIELDS else read(cell)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
+        fields = with_defaults(own, defaults)
         if fields.get("type") == "track":
             email = values.pop("email", None)
             return {**fields, "properties": values, **({"context": {"traits": {"email": email}}} if email else {})}
         fields.pop("event", None)
         return {**fields, "traits": values}
+
+
+def with_defaults(own: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of an event, with `type` and `event` where it does not have its own.
+
+    Raises:
+        InvalidEvent: it has the name of what was done, and would become an identify, which has none.
+    """
+    fields = {**defaults, **own}
+    if own.get("event") and "type" not in own and fields.get("type") == "identify":
+        raise InvalidEvent(
+            "it has the name of an event, which an identify has not; give --type track, or a type beside it"
+        )
+    return fields
 
 
 def _split(cell: str) -> tuple[str, str]:
