@@ -1,6 +1,7 @@
 """The producer's connections: as many as it may open, whatever fails on them, and whoever waits for one."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 import redis
+from redis.asyncio.connection import AbstractConnection as Async
+from redis.connection import AbstractConnection as Blocking
 
 from segue_producer import AsyncProducer, OutboxUnavailable, Producer
 from segue_producer.clients import CONNECTIONS, AllInUseError, async_redis_client
@@ -96,6 +99,31 @@ def test_a_producer_outlives_any_number_of_calls_without_an_answer(
     with Producer(redis_server.url) as producer:
         producer.track("u2", "E")
     assert client.llen(KEYS.outbox + "u2") == 1
+
+
+def test_calls_that_fail_leave_nothing_in_memory() -> None:
+    with Producer("redis://127.0.0.1:9/0") as producer:
+        clients = producer._connected()
+        before = kept()
+        for _ in range(2 * CONNECTIONS):
+            with pytest.raises(redis.ConnectionError):
+                clients._ask("PING")
+        assert kept() <= before + 1
+
+
+async def test_calls_of_an_async_producer_that_fail_leave_nothing_in_memory() -> None:
+    async with AsyncProducer("redis://127.0.0.1:9/0") as producer:
+        before = kept()
+        for _ in range(2 * CONNECTIONS):
+            with pytest.raises(OutboxUnavailable):
+                await producer.track("u1", "E")
+        assert kept() <= before + 2
+
+
+def kept() -> int:
+    """How many connections to Redis are in memory, open or not."""
+    gc.collect()
+    return sum(issubclass(type(each), Blocking | Async) for each in gc.get_objects())
 
 
 def test_one_that_lost_its_answers_goes_on_by_itself(redis_server: EmbeddedRedis, client: "redis.Redis") -> None:
