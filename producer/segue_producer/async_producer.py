@@ -119,6 +119,7 @@ class AsyncProducer:
         loop = asyncio.get_running_loop()
         connection = self._connections.get(loop)
         if connection is None or connection.pid != os.getpid():
+            self._let_go()
             try:
                 connection = self._connections[loop] = _LoopClients(
                     redis_url(self._redis_url), broker_url(self._broker_url, redis=self._redis_url), self._timeout
@@ -126,6 +127,13 @@ class AsyncProducer:
             except AddressError as error:
                 raise append.bad_address(error) from None
         return connection
+
+    def _let_go(self) -> None:
+        """Forget the connections of event loops that were closed: they hold the loop, which would so be kept for ever."""
+        for reference in self._connections.keyrefs():
+            loop = reference()
+            if loop is not None and loop.is_closed():
+                self._connections.pop(loop, None)
 
 
 class _LoopClients:

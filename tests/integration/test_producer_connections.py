@@ -120,6 +120,22 @@ async def test_calls_of_an_async_producer_that_fail_leave_nothing_in_memory() ->
         assert kept() <= before + 2
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_an_async_producer_lets_go_of_event_loops_that_are_closed(
+    redis_server: EmbeddedRedis, client: "redis.Redis"
+) -> None:
+    producer = AsyncProducer(redis_server.url)
+    for number in range(10):
+        # As `async_to_sync` does in a Django view, where nobody closes a producer of the whole process.
+        asyncio.run(producer.track("u1", f"E{number}"))
+    gc.collect()
+    wait_until(lambda: opened(client) <= 1)
+    assert len(producer._connections) == 1
+    del producer
+    gc.collect()
+    assert client.llen(KEYS.outbox + "u1") == 10
+
+
 def kept() -> int:
     """How many connections to Redis are in memory, open or not."""
     gc.collect()
