@@ -48,6 +48,8 @@ class AsyncProducer:
         self._lane = check_lane(lane)
         self._partly = Partly()
         self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClients] = WeakKeyDictionary()
+        # Of a process, since an event loop may end with its only call.
+        self._pid, self._breaker = os.getpid(), Breaker()
 
     async def identify(
         self,
@@ -120,9 +122,14 @@ class AsyncProducer:
         connection = self._connections.get(loop)
         if connection is None or connection.pid != os.getpid():
             self._let_go()
+            if self._pid != os.getpid():
+                self._pid, self._breaker = os.getpid(), Breaker()
             try:
                 connection = self._connections[loop] = _LoopClients(
-                    redis_url(self._redis_url), broker_url(self._broker_url, redis=self._redis_url), self._timeout
+                    redis_url(self._redis_url),
+                    broker_url(self._broker_url, redis=self._redis_url),
+                    self._timeout,
+                    self._breaker,
                 )
             except AddressError as error:
                 raise append.bad_address(error) from None
@@ -139,10 +146,10 @@ class AsyncProducer:
 class _LoopClients:
     """The clients of one event loop."""
 
-    def __init__(self, url: str, broker: str, timeout: float) -> None:
+    def __init__(self, url: str, broker: str, timeout: float, breaker: Breaker) -> None:
         self.pid = os.getpid()
         self._url = url
-        self._breaker = Breaker()
+        self._breaker = breaker
         self._redis = async_redis_client(url, timeout=timeout)
         self._script = self._redis.register_script(append.APPEND_SCRIPT)
         self._hints = background_hints(broker, timeout=timeout, redis_url=url)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 import subprocess
 import sys
 import threading
@@ -134,6 +135,19 @@ def test_an_async_producer_lets_go_of_event_loops_that_are_closed(
     del producer
     gc.collect()
     assert client.llen(KEYS.outbox + "u1") == 10
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_new_event_loop_knows_that_redis_is_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        producer = AsyncProducer(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", timeout=0.2)
+        with pytest.raises(OutboxUnavailable, match="TimeoutError") as first:
+            asyncio.run(producer.track("u1", "E", message_id="m1"))
+        assert first.value.uncertain == ("m1",)
+        with pytest.raises(OutboxUnavailable, match="tried again in") as second:
+            asyncio.run(producer.track("u1", "E"))
+        assert (second.value.uncertain, second.value.since) == ((), first.value.since)
+        gc.collect()
 
 
 def kept() -> int:
