@@ -34,6 +34,16 @@ REMEMBERED: Final = 10_000
 _NAMED: Final = 5
 """MessageIds that a message names at most."""
 
+_REFUSALS: Final = {
+    "MISCONF": "Redis cannot write to its disk, which may be full; see its log, then enqueue again",
+    "NOREPLICAS": "fewer replicas are connected to Redis than its min-replicas-to-write; check them, then enqueue again",
+    "unknown command": "SEGUE_REDIS_URL must name a Redis from version 6.2 on, or with redis+sentinel:// the Sentinels",
+    "DB index is out of range": "Redis has no database of the number that SEGUE_REDIS_URL ends with",
+    "WRONGTYPE": "a key of the outbox holds something else; see whether another program writes to this database of Redis",
+}
+"""What Redis says when it refuses to run the script: what to do about it."""
+_REFUSED: Final = "Redis runs, but refused; its log may say why"
+
 EventInput = IdentifyEvent | TrackEvent | Identify | Track
 
 
@@ -255,4 +265,10 @@ def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnava
         advice = "this is a read-only replica; point SEGUE_REDIS_URL to the primary"
     elif isinstance(error, exceptions.OutOfMemoryError) or "OOM" in text:
         advice = "Redis is out of memory; give it more, or let the workers drain the outbox"
+    elif isinstance(error, exceptions.MovedError):
+        advice = "this is a node of a cluster; write SEGUE_REDIS_URL as redis+cluster://"
+    elif isinstance(error, exceptions.ClusterDownError):
+        advice = "a part of the cluster has no primary; check its nodes, then enqueue again"
+    elif isinstance(error, exceptions.ResponseError):
+        advice = next((advice for code, advice in _REFUSALS.items() if code in text), _REFUSED)
     return OutboxUnavailable(f"Redis at {where(url)} did not take the events ({type(error).__name__}): {advice}")

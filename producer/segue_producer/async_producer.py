@@ -48,6 +48,8 @@ class AsyncProducer:
         self._lane = check_lane(lane)
         self._partly = Partly()
         self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClients] = WeakKeyDictionary()
+        # Of a process, since an event loop may end with its only call.
+        self._pid, self._breaker = os.getpid(), Breaker()
 
     async def identify(
         self,
@@ -119,22 +121,35 @@ class AsyncProducer:
         loop = asyncio.get_running_loop()
         connection = self._connections.get(loop)
         if connection is None or connection.pid != os.getpid():
+            self._let_go()
+            if self._pid != os.getpid():
+                self._pid, self._breaker = os.getpid(), Breaker()
             try:
                 connection = self._connections[loop] = _LoopClients(
-                    redis_url(self._redis_url), broker_url(self._broker_url, redis=self._redis_url), self._timeout
+                    redis_url(self._redis_url),
+                    broker_url(self._broker_url, redis=self._redis_url),
+                    self._timeout,
+                    self._breaker,
                 )
             except AddressError as error:
                 raise append.bad_address(error) from None
         return connection
 
+    def _let_go(self) -> None:
+        """Forget the connections of event loops that were closed: they hold the loop, which would so be kept for ever."""
+        for reference in self._connections.keyrefs():
+            loop = reference()
+            if loop is not None and loop.is_closed():
+                self._connections.pop(loop, None)
+
 
 class _LoopClients:
     """The clients of one event loop."""
 
-    def __init__(self, url: str, broker: str, timeout: float) -> None:
+    def __init__(self, url: str, broker: str, timeout: float, breaker: Breaker) -> None:
         self.pid = os.getpid()
         self._url = url
-        self._breaker = Breaker()
+        self._breaker = breaker
         self._redis = async_redis_client(url, timeout=timeout)
         self._script = self._redis.register_script(append.APPEND_SCRIPT)
         self._hints = background_hints(broker, timeout=timeout, redis_url=url)

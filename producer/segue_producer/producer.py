@@ -243,7 +243,9 @@ class _ProcessClients:
         try:
             connection = self._spare.pop()
         except IndexError:
-            connection = self._redis.connection_pool.make_connection()
+            # Its `make_connection` would keep each that fails, for as long as Redis is away.
+            pool = self._redis.connection_pool
+            connection = pool.connection_class(**pool.connection_kwargs)
             connection.connect()
         try:
             try:

@@ -4,6 +4,7 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -28,6 +29,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._received = 0
         self._in_head = True
+        self._is_offer = False
         self.address = ""
         self.held_bytes = 0
 
@@ -47,7 +49,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deadline is None:
             self._start_clock()
         self._received += len(data)
-        super().data_received(data)
+        self._parse(data)
         if self.transport.is_closing():
             return
         if self._deadline is not None and self._received <= self.limits.batch_bytes:
@@ -56,6 +58,33 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
         elif self._in_head and self._received > self.limits.head_bytes:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "the headers are too large")
+
+    def _parse(self, data: bytes) -> None:
+        """Do what uvicorn does with data, but leave offers of another protocol, as Java's HTTP client makes them, unanswered.
+
+        httptools takes the body of a request with an offer for the other protocol, so the request begins again without it.
+        """
+        self._unset_keepalive_if_required()
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as begins:
+                if self._is_offer:
+                    data = self._head_without_offer() + data[begins.args[0] :]
+                    self.parser = HttpRequestParser(self)
+                    self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                    continue
+                self.send_400_response("this is no proxy")
+            except HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+            return
+
+    def _head_without_offer(self) -> bytes:
+        self._is_offer = False
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def on_message_begin(self) -> None:
         """Note that a request begins."""
@@ -66,18 +95,23 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Note that the headers of a request are complete."""
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._is_offer = True
+            return
         self._in_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Note that a request is complete."""
+        if self._is_offer:
+            return
         self._stop_clock()
         self._received = 0
         self._in_head = True
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP. `msg` comes from uvicorn and quotes nothing that was sent."""
+        """Answer what is not HTTP. `msg` quotes nothing that was sent."""
         self._refuse(HTTPStatus.BAD_REQUEST, "invalid_http", msg)
 
     def _start_clock(self) -> None:

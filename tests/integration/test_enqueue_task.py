@@ -14,7 +14,7 @@ from celery import Celery
 from segue_producer.settings import ENQUEUE_QUEUE, QUEUE
 from segue_worker.observing.trace import read_trails
 from segue_worker.outbox.pause import Pause
-from tests.integration.stack import KEYS, MakeStack, Stack, wait_until
+from tests.integration.stack import KEYS, MakeStack, Stack, bodies, wait_until
 
 EMAIL = {"context": {"traits": {"email": "u1@example.com"}}}
 
@@ -201,6 +201,18 @@ def test_messages_whose_worker_was_killed_come_back_though_one_of_them_cannot_be
     text = worker.log.read_text()
     assert "threw away an interrupted message" in text
     assert "u1@example.com" not in text
+
+
+def test_a_task_with_more_events_than_may_wait_is_enqueued_bit_by_bit(make_stack: MakeStack) -> None:
+    stack = make_stack(max_pending=40)
+    stack.worker()
+    wait_until(lambda: stack.redis.hget(KEYS.settings, "max_pending") == b"40")
+    with Celery("service", broker=stack.server.url) as service:
+        events = [event(f"m{number}", event=f"E{number}") for number in range(130)]
+        service.send_task("segue.enqueue", args=[events], queue=ENQUEUE_QUEUE, ignore_result=True)
+        wait_until(lambda: stack.delivered == 130, within_s=120)
+    assert [body["eventName"] for body in bodies(stack, "/events/send")] == [each["event"] for each in events]
+    assert stack.counters.get("duplicates", 0) == 0
 
 
 def test_tasks_for_a_full_outbox_wait_and_everything_else_goes_on(make_stack: MakeStack) -> None:

@@ -1,6 +1,8 @@
 """The producer's connections: as many as it may open, whatever fails on them, and whoever waits for one."""
 
 import asyncio
+import gc
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +14,8 @@ from typing import Any
 
 import pytest
 import redis
+from redis.asyncio.connection import AbstractConnection as Async
+from redis.connection import AbstractConnection as Blocking
 
 from segue_producer import AsyncProducer, OutboxUnavailable, Producer
 from segue_producer.clients import CONNECTIONS, AllInUseError, async_redis_client
@@ -96,6 +100,60 @@ def test_a_producer_outlives_any_number_of_calls_without_an_answer(
     with Producer(redis_server.url) as producer:
         producer.track("u2", "E")
     assert client.llen(KEYS.outbox + "u2") == 1
+
+
+def test_calls_that_fail_leave_nothing_in_memory() -> None:
+    with Producer("redis://127.0.0.1:9/0") as producer:
+        clients = producer._connected()
+        before = kept()
+        for _ in range(2 * CONNECTIONS):
+            with pytest.raises(redis.ConnectionError):
+                clients._ask("PING")
+        assert kept() <= before + 1
+
+
+async def test_calls_of_an_async_producer_that_fail_leave_nothing_in_memory() -> None:
+    async with AsyncProducer("redis://127.0.0.1:9/0") as producer:
+        before = kept()
+        for _ in range(2 * CONNECTIONS):
+            with pytest.raises(OutboxUnavailable):
+                await producer.track("u1", "E")
+        assert kept() <= before + 2
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_an_async_producer_lets_go_of_event_loops_that_are_closed(
+    redis_server: EmbeddedRedis, client: "redis.Redis"
+) -> None:
+    producer = AsyncProducer(redis_server.url)
+    for number in range(10):
+        # As `async_to_sync` does in a Django view, where nobody closes a producer of the whole process.
+        asyncio.run(producer.track("u1", f"E{number}"))
+    gc.collect()
+    wait_until(lambda: opened(client) <= 1)
+    assert len(producer._connections) == 1
+    del producer
+    gc.collect()
+    assert client.llen(KEYS.outbox + "u1") == 10
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_new_event_loop_knows_that_redis_is_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        producer = AsyncProducer(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", timeout=0.2)
+        with pytest.raises(OutboxUnavailable, match="TimeoutError") as first:
+            asyncio.run(producer.track("u1", "E", message_id="m1"))
+        assert first.value.uncertain == ("m1",)
+        with pytest.raises(OutboxUnavailable, match="tried again in") as second:
+            asyncio.run(producer.track("u1", "E"))
+        assert (second.value.uncertain, second.value.since) == ((), first.value.since)
+        gc.collect()
+
+
+def kept() -> int:
+    """How many connections to Redis are in memory, open or not."""
+    gc.collect()
+    return sum(issubclass(type(each), Blocking | Async) for each in gc.get_objects())
 
 
 def test_one_that_lost_its_answers_goes_on_by_itself(redis_server: EmbeddedRedis, client: "redis.Redis") -> None:

@@ -1,6 +1,7 @@
 """The Celery tasks. Any of them may be lost or arrive twice without harm (docs/design.md#the-invariants)."""
 
 import logging
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ from redis.exceptions import RedisError
 
 from segue_producer import OutboxFull, OutboxUnavailable, Producer
 from segue_producer.clients import redis_url
+from segue_producer.events import Prepared
 from segue_producer.lanes import Lane
 from segue_producer.settings import DELIVER, ENQUEUE, ENQUEUE_QUEUE, SWEEP
 from segue_worker.celery import app, config, runtime
@@ -98,13 +100,32 @@ def _enqueue(task_id: str, found: Sorted, lane: Lane) -> None:
             ENQUEUE_READING.done()
         except OutboxFull as error:
             for name, message_ids in error.owed.items():
-                arguments = [found.owed(message_ids), [name], lane]
-                app.send_task(ENQUEUE, arguments, task_id=task_id, queue=ENQUEUE_QUEUE, retry=False)
+                owed = found.owed(message_ids)
+                del owed[: _enqueue_what_fits(name, [prepared for prepared, _ in owed], lane)]
+                if owed:
+                    arguments = [[event for _, event in owed], [name], lane]
+                    app.send_task(ENQUEUE, arguments, task_id=task_id, queue=ENQUEUE_QUEUE, retry=False)
             if ENQUEUE_READING.failed():
                 log.warning("events of enqueue messages wait in the queue, which is read again later: %s", error)
     for name, refused in found.refused.items():
         log.error("events of an enqueue message became dead letters: %d (%s)", len(refused), refused[0].word)
         runtime().bury(name or config().destinations[0].name, refused)
+
+
+def _enqueue_what_fits(name: str, events: Sequence[Prepared], lane: Lane) -> int:
+    """Enqueue the first of events that have no room all at once, where there may never be as much. Returns how many."""
+    taken, at_once = 0, len(events) // 2
+    while at_once and taken < len(events):
+        try:
+            _producer((name,), lane).enqueue_prepared(events[taken : taken + at_once])
+        except OutboxFull as error:
+            taken += len(error.taken)
+            at_once //= 2
+        else:
+            taken += at_once
+    if taken:
+        ENQUEUE_READING.done()
+    return min(taken, len(events))
 
 
 @lru_cache(maxsize=64)

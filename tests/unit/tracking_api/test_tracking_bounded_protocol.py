@@ -97,6 +97,34 @@ def test_what_is_no_http_is_answered_in_the_form_of_every_error(client: socket.s
     assert answer(client) == (400, "invalid_http")
 
 
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
+"""Java's HTTP client sends this with its first request to a server."""
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 500])
+def test_a_request_that_offers_another_protocol_is_answered_in_this_one(client: socket.socket, pieces: int) -> None:
+    body = b'{"batch": [], "writeKey": "key"}'
+    request = HEAD + OFFER + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+    in_chunks = HEAD + OFFER + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    last = HEAD + f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    sent = request + in_chunks + last
+    size = len(sent) // pieces
+    for start in range(0, len(sent), size):
+        client.sendall(sent[start : start + size])
+    received = b""
+    while data := client.recv(65536):
+        received += data
+    assert received.count(b"HTTP/1.1 200 OK") == received.count(b'{"success":true}') == 3
+
+
+@pytest.mark.parametrize(
+    "request_line", [b"CONNECT www.example.com:443 HTTP/1.1", b"CONNECT http://www.example.com/ HTTP/1.1"]
+)
+def test_it_is_no_proxy(client: socket.socket, request_line: bytes) -> None:
+    client.sendall(request_line + b"\r\nHost: www.example.com\r\n" + OFFER + b"\r\n")
+    assert answer(client) == (400, "invalid_http")
+
+
 def test_an_endless_body_is_refused_and_then_cut_off(client: socket.socket) -> None:
     client.sendall(HEAD + b"Content-Length: 99999999999\r\n\r\n")
     head, _, body = client.recv(65536).partition(b"\r\n\r\n")

@@ -87,10 +87,10 @@ class Sorted:
     good: list[tuple[Prepared, dict[str, Any]]] = field(default_factory=list)
     refused: dict[str, list[Refused]] = field(default_factory=dict)
 
-    def owed(self, message_ids: Collection[str]) -> list[dict[str, Any]]:
-        """The events with these messageIds, as they are to be given to another task."""
+    def owed(self, message_ids: Collection[str]) -> list[tuple[Prepared, dict[str, Any]]]:
+        """Of `good`, the events with these messageIds."""
         wanted = set(message_ids)
-        return [event for prepared, event in self.good if prepared.message_id in wanted]
+        return [each for each in self.good if each[0].message_id in wanted]
 
 
 def sort(task_id: str, events: Any, destinations: Any, served: Collection[str], *, besides: str = "") -> Sorted:

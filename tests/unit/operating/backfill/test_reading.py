@@ -105,6 +105,60 @@ def test_columns_have_types() -> None:
     ]
 
 
+def test_dates_are_written_as_loops_takes_them() -> None:
+    cells = ["20260131", "2026-W05-6", "20260131T0930", "2026-01-31T09", "2026-01-31T09:30:00+02:00"]
+    text = "userId,since:date\n" + "".join(f"u1, {cell}\n" for cell in cells)
+    assert [event["traits"]["since"] for event in events(read(text))] == [
+        "2026-01-31",
+        "2026-01-31",
+        "2026-01-31T09:30:00.000",
+        "2026-01-31T09:00:00.000",
+        "2026-01-31T09:30:00.000+02:00",
+    ]
+
+
+@pytest.mark.parametrize("id_", ["u1", "123456789012345678901"])
+def test_what_a_producer_repairs_is_repaired_in_a_line(id_: str) -> None:
+    line = f'{{"userId": "{id_}", ' + '"traits": {"a": NaN, "b": 1e999, "c": "\\ud83d!"}}\n'
+    assert [event["traits"] for event in events(read(line, as_csv=False))] == [{"a": None, "b": None, "c": "\ufffd!"}]
+
+
+def test_a_named_event_does_not_become_an_identify_unseen() -> None:
+    rows = read("userId,event,type\nu1,Joined,\nu2,Joined,track\nu3,Joined,identify\n")
+    lines = read('{"userId": "u1", "event": "Joined"}\n{"userId": "u2", "event": null}\n', as_csv=False)
+    for wrong in (rows[0], lines[0]):
+        assert "has the name of an event, which an identify has not; give --type track" in wrong.wrong
+    assert [each.wrong for each in (*rows[1:], lines[1])] == ["", "", ""]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("as_csv", [True, False])
+def test_a_last_line_that_is_ended_later_is_one_line(end: str, *, as_csv: bool) -> None:
+    rows = ["userId", "u1", "u2", "u3"] if as_csv else [f'{{"userId": "u{number}"}}' for number in range(1, 5)]
+    first = EventFile(io.BytesIO(end.join(rows[:2]).encode()), as_csv=as_csv, defaults=IDENTIFY)
+    assert len(list(first)) == 2 - as_csv
+    again = EventFile(io.BytesIO(f"{end.join(rows)}{end}".encode()), as_csv=as_csv, defaults=IDENTIFY)
+    assert again.skip(first.position())
+    assert [record.line for record in again] == [3, 4]
+    whole = EventFile(io.BytesIO(f"{end.join(rows)}{end}".encode()), as_csv=as_csv, defaults=IDENTIFY)
+    assert whole.skip(again.position())
+    assert whole.line == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b'{"userId": "u1"} {}', "it is no JSON from column 18 on (Extra data)"),
+        (b'{"userId": "\xff"}', "it is not in UTF-8"),
+        (b"[" * 100_000, "it is nested too deep"),
+        (b"[]", "it is not a JSON object"),
+    ],
+)
+def test_a_line_that_is_no_event_is_told_why(line: bytes, why: str) -> None:
+    _, wrong = read(b'{"userId": "u1"}\n' + line, as_csv=False)
+    assert wrong == (2, None, f"not an event: {why}")
+
+
 @pytest.mark.parametrize(
     ("row", "wrong"),
     [

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from typing import IO, Any, Final, NamedTuple
 
@@ -11,7 +12,7 @@ import orjson
 from segue_producer.errors import InvalidEvent
 from segue_producer.events import Prepared, prepare
 from segue_producer.values import LONG_INTEGER, read_integer, write_json
-from segue_worker.operating.backfill.rows import Columns, ColumnsError
+from segue_worker.operating.backfill.rows import Columns, ColumnsError, with_defaults
 
 LONGEST_LINE: Final = 1024 * 1024
 """Bytes of a line; an event has at most 32 KB."""
@@ -19,7 +20,7 @@ _LONGEST_CELL: Final = 128 * 1024
 """Characters of a CSV cell, so that a quote that is never closed does not swallow the file."""
 _BOM: Final = b"\xef\xbb\xbf"
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
-_ENDS: Final = (b"", b"\n", b"\r")
+_ENDS: Final = (b"", b"\n", b"\r\n")
 
 
 class Position(NamedTuple):
@@ -115,12 +116,14 @@ class EventFile:
             part = read
             known.update(part)
             left -= len(part)
-        there = self._stream.tell()
-        ends = part.endswith(b"\n") or self._stream.read(1) in _ENDS
-        fits = not left and known.hexdigest() == place.digest and ends
-        self._stream.seek(there if fits else here)
+        # The line that was the last one may have been ended meanwhile.
+        end = b"" if part.endswith(b"\n") else self._stream.readline(2)
+        fits = not left and known.hexdigest() == place.digest and end in _ENDS
         if fits:
-            self._hash, self.offset, self.line = known, place.offset, place.line
+            known.update(end)
+            self._hash, self.offset, self.line = known, place.offset + len(end), place.line
+        else:
+            self._stream.seek(here)
         return fits
 
     def _end_record(self) -> None:
@@ -136,16 +139,15 @@ class EventFile:
             if not raw.strip():
                 continue
             try:
-                # An id must keep its digits.
-                fields = json.loads(raw, parse_int=read_integer) if LONG_INTEGER.search(raw) else orjson.loads(raw)
+                fields = _read_json(raw)
                 if isinstance(fields, dict):
-                    yield FileRow(self.line, _prepared({**self._defaults, **fields}))
+                    yield FileRow(self.line, _prepared(with_defaults(fields, self._defaults)))
                 else:
                     yield FileRow(self.line, None, "not an event: it is not a JSON object")
             except InvalidEvent as error:
                 yield FileRow(self.line, None, str(error).removeprefix("event: "))
             except (ValueError, RecursionError) as error:
-                yield FileRow(self.line, None, f"not an event: {error}")
+                yield FileRow(self.line, None, f"not an event: {_why_no_json(error)}")
 
     def _rows(self) -> Iterator[FileRow]:
         columns = self._columns
@@ -190,6 +192,22 @@ class EventFile:
             return self._stream.readline(LONGEST_LINE + 1)
         except OSError as error:
             raise ColumnsError(f"it cannot be read behind line {self.line}: {error.strerror}") from None
+
+
+def _read_json(raw: bytes) -> Any:
+    """What a line holds: the digits of an id, NaN as Python writes it, and half a surrogate pair are seen to by `prepare`."""
+    if not LONG_INTEGER.search(raw):
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(raw)
+    return json.loads(raw.decode(), parse_int=read_integer)
+
+
+def _why_no_json(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON from column {error.colno} on ({error.msg})"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not in UTF-8"
+    return "it is nested too deep" if isinstance(error, RecursionError) else str(error)
 
 
 def _prepared(fields: dict[str, Any]) -> Prepared:

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import date, datetime
 from typing import Any, Final
 
+from segue_producer.errors import InvalidEvent
 from segue_worker.errors import SegueError
 
 _FIELDS: Final = frozenset({"userId", "anonymousId", "messageId", "timestamp", "event", "type"})
@@ -53,24 +55,40 @@ class Columns:
 
         Raises:
             ValueError: the row has too many cells, or one of another type.
+            InvalidEvent: see `with_defaults`.
         """
         if len(row) > len(self._columns):
             raise ValueError(f"it has {len(row)} cells, and the header names {len(self._columns)}")
-        fields: dict[str, Any] = dict(defaults)
+        own: dict[str, Any] = {}
         values: dict[str, Any] = {}
         # A row may end early: what is not there is empty.
         for (name, read), cell in zip(self._columns, row, strict=False):
             if cell == "":
                 continue
             try:
-                (fields if name in _FIELDS else values)[name] = cell if name in _FIELDS else read(cell)
+                (own if name in _FIELDS else values)[name] = cell if name in _FIELDS else read(cell)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
+        fields = with_defaults(own, defaults)
         if fields.get("type") == "track":
             email = values.pop("email", None)
             return {**fields, "properties": values, **({"context": {"traits": {"email": email}}} if email else {})}
         fields.pop("event", None)
         return {**fields, "traits": values}
+
+
+def with_defaults(own: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of an event, with `type` and `event` where it does not have its own.
+
+    Raises:
+        InvalidEvent: it has the name of what was done, and would become an identify, which has none.
+    """
+    fields = {**defaults, **own}
+    if own.get("event") and "type" not in own and fields.get("type") == "identify":
+        raise InvalidEvent(
+            "it has the name of an event, which an identify has not; give --type track, or a type beside it"
+        )
+    return fields
 
 
 def _split(cell: str) -> tuple[str, str]:
@@ -96,11 +114,15 @@ def _boolean(cell: str) -> bool:
 
 
 def _date(cell: str) -> str:
+    """A date, or a moment, in a form that Loops takes; ISO 8601 has more of them, such as 20260131."""
+    text = cell.strip()
+    with suppress(ValueError):
+        return date.fromisoformat(text).isoformat()
     try:
-        moment = datetime.fromisoformat(cell.strip())
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("must be a date like 2026-01-31, or with a time like 2026-01-31T09:30:00Z") from None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if ":" in cell else cell.strip()
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
