@@ -4,6 +4,7 @@ The settings follow from how Celery behaves on Redis (docs/design.md#why-it-is-s
 no task has an ETA, nothing is prefetched, and beat keeps no file, because its only entry needs no memory.
 """
 
+import atexit
 import gc
 import logging
 import os
@@ -26,6 +27,7 @@ from segue_worker import logs
 from segue_worker.config import Config, load_config
 from segue_worker.delivery.run import RUN_S
 from segue_worker.errors import SegueError
+from segue_worker.log_stream import give_back
 from segue_worker.observing.redis_check import check_redis
 from segue_worker.process.enqueue_queue import ReadsEnqueue
 from segue_worker.process.runtime import Runtime
@@ -129,6 +131,9 @@ class BackgroundStep(bootsteps.StartStopStep):
     def stop(self, parent: Any) -> None:
         """End."""
         del parent
+        if not stopping():
+            # SIGHUP, on which Celery starts the program anew, is not announced as a shutdown.
+            _stop()
         runtime().stop()
 
 
@@ -199,6 +204,18 @@ def _stop(**_: object) -> None:
         longest = max(destination.timeout.total_seconds() for destination in loaded.destinations)
         signal.signal(signal.SIGALRM, _end)
         signal.setitimer(signal.ITIMER_REAL, RUN_S + longest + SHUTDOWN_S)
+
+
+@signals.worker_shutdown.connect
+def _leave_room(**_: object) -> None:
+    # Before Celery puts the new program into this process after a SIGHUP, which it does at its exit, too.
+    atexit.register(_leave_nothing_behind)
+
+
+def _leave_nothing_behind() -> None:
+    """Take back what would outlive this program in its process: a timer that kills, and streams that nobody reads."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    give_back()
 
 
 def _end(*_: object) -> None:
