@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from redis import exceptions
 
-from segue_producer.clients import AllInUseError, where
+from segue_producer.clients import AllInUseError, where, why_refused
 from segue_producer.entries import entry_stamps
 from segue_producer.errors import (
     AddressError,
@@ -246,13 +246,5 @@ def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnava
             f"Redis at {where(url)} took the events, but no replica did in time (durability: replicated): check "
             "replication, then enqueue again with the same messageIds"
         )
-    advice = "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
-    # What stops a script comes as a plain ResponseError with the reason in its text.
-    text = str(error)
-    if isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError):
-        advice = "check the user and password in SEGUE_REDIS_URL"
-    elif isinstance(error, exceptions.ReadOnlyError) or "READONLY" in text:
-        advice = "this is a read-only replica; point SEGUE_REDIS_URL to the primary"
-    elif isinstance(error, exceptions.OutOfMemoryError) or "OOM" in text:
-        advice = "Redis is out of memory; give it more, or let the workers drain the outbox"
+    advice = why_refused(error) or "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
     return OutboxUnavailable(f"Redis at {where(url)} did not take the events ({type(error).__name__}): {advice}")

@@ -151,9 +151,10 @@ def wait_until(condition: Callable[[], bool], *, within_s: float = 60) -> None:
 
 
 @contextmanager
-def celery_worker(stack: Stack, log: IO[bytes], **environ: str) -> "Iterator[subprocess.Popen[bytes]]":
+def celery_worker(stack: Stack, log: IO[bytes], *options: str, **environ: str) -> "Iterator[subprocess.Popen[bytes]]":
     """A worker started by the command `celery`, which alone can start anew on SIGHUP; killed in the end."""
     command = [str(Path(sys.executable).with_name("celery")), "-A", "segue_worker", "worker", "--loglevel", "INFO"]
+    command += options
     variables = {"SEGUE_REDIS_URL": stack.server.url, "SEGUE_BROKER_URL": stack.broker_url}
     with subprocess.Popen(
         command,

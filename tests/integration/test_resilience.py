@@ -235,6 +235,14 @@ def test_a_faulty_configuration_stops_the_worker_with_every_problem_and_no_trace
     assert "Traceback" not in ended.stderr + ended.stdout
 
 
+def test_a_pool_in_which_nothing_would_be_delivered_is_refused(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    log = stack.directory / "pool.log"
+    with log.open("wb") as file, celery_worker(stack, file, "--pool", "gevent") as worker:
+        assert worker.wait(60) == 2
+    assert "the pool gevent: leave out --pool" in log.read_text()
+
+
 def test_events_come_through_celery_alone_and_malformed_ones_become_dead_letters(make_stack: MakeStack) -> None:
     from celery import Celery  # noqa: PLC0415 - as a service without segue_producer would
 

@@ -16,11 +16,12 @@ from typing import Any, Final
 from billiard import active_children
 from celery import Celery, bootsteps, signals
 from kombu import Exchange, Queue
+from kombu.utils.compat import detect_environment
 from redis import RedisError
 
 from segue_producer import urls
 from segue_producer.broker import celery_app, on_redis
-from segue_producer.clients import NO_BROKER, broker_url, redis_client, redis_url, where
+from segue_producer.clients import NO_BROKER, broker_url, redis_client, redis_url, where, why_refused
 from segue_producer.errors import AddressError
 from segue_producer.settings import ENQUEUE_QUEUE, QUEUE, SWEEP
 from segue_worker import logs
@@ -150,6 +151,17 @@ def _check_broker(**_: object) -> None:
 
 
 @signals.worker_init.connect
+def _check_pool(**_: object) -> None:
+    """Refuse to start where no thread can have an event loop of its own: nothing would ever be delivered, nor the worker end."""
+    pool = detect_environment()
+    if pool != "default":
+        logs.last_words(
+            f"Workers deliver nothing in the pool {pool}: leave out --pool, or use threads, prefork or solo"
+        )
+        raise SystemExit(2)
+
+
+@signals.worker_init.connect
 def _check(**_: object) -> None:
     """Refuse to start with a faulty configuration or a Redis that may lose events: a message and exit code 2."""
     try:
@@ -161,7 +173,8 @@ def _check(**_: object) -> None:
         logs.last_words(str(error))
         raise SystemExit(2) from None
     except RedisError as error:
-        log.warning("Redis at %s does not answer (%s); waiting for it", where(redis_url()), type(error).__name__)
+        said = why_refused(error) or "waiting for it"
+        log.warning("Redis at %s does not answer (%s); %s", where(redis_url()), type(error).__name__, said)
 
 
 @signals.worker_ready.connect
