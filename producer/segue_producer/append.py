@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from redis import exceptions
 
-from segue_producer.clients import AllInUseError, where
+from segue_producer.clients import AllInUseError, where, why_refused
 from segue_producer.entries import entry_stamps
 from segue_producer.errors import (
     AddressError,
@@ -34,14 +34,7 @@ REMEMBERED: Final = 10_000
 _NAMED: Final = 5
 """MessageIds that a message names at most."""
 
-_REFUSALS: Final = {
-    "MISCONF": "Redis cannot write to its disk, which may be full; see its log, then enqueue again",
-    "NOREPLICAS": "fewer replicas are connected to Redis than its min-replicas-to-write; check them, then enqueue again",
-    "unknown command": "SEGUE_REDIS_URL must name a Redis from version 6.2 on, or with redis+sentinel:// the Sentinels",
-    "DB index is out of range": "Redis has no database of the number that SEGUE_REDIS_URL ends with",
-    "WRONGTYPE": "a key of the outbox holds something else; see whether another program writes to this database of Redis",
-}
-"""What Redis says when it refuses to run the script: what to do about it."""
+_AWAY: Final = "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
 _REFUSED: Final = "Redis runs, but refused; its log may say why"
 
 EventInput = IdentifyEvent | TrackEvent | Identify | Track
@@ -256,19 +249,5 @@ def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnava
             f"Redis at {where(url)} took the events, but no replica did in time (durability: replicated): check "
             "replication, then enqueue again with the same messageIds"
         )
-    advice = "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
-    # What stops a script comes as a plain ResponseError with the reason in its text.
-    text = str(error)
-    if isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError):
-        advice = "check the user and password in SEGUE_REDIS_URL"
-    elif isinstance(error, exceptions.ReadOnlyError) or "READONLY" in text:
-        advice = "this is a read-only replica; point SEGUE_REDIS_URL to the primary"
-    elif isinstance(error, exceptions.OutOfMemoryError) or "OOM" in text:
-        advice = "Redis is out of memory; give it more, or let the workers drain the outbox"
-    elif isinstance(error, exceptions.MovedError):
-        advice = "this is a node of a cluster; write SEGUE_REDIS_URL as redis+cluster://"
-    elif isinstance(error, exceptions.ClusterDownError):
-        advice = "a part of the cluster has no primary; check its nodes, then enqueue again"
-    elif isinstance(error, exceptions.ResponseError):
-        advice = next((advice for code, advice in _REFUSALS.items() if code in text), _REFUSED)
+    advice = why_refused(error) or (_REFUSED if isinstance(error, exceptions.ResponseError) else _AWAY)
     return OutboxUnavailable(f"Redis at {where(url)} did not take the events ({type(error).__name__}): {advice}")

@@ -18,6 +18,15 @@ from redis.asyncio import sentinel as async_sentinel
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    ClusterDownError,
+    MovedError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
@@ -36,6 +45,7 @@ __all__ = [
     "redis_client",
     "redis_url",
     "where",
+    "why_refused",
 ]
 
 CONNECTIONS: Final = 64
@@ -45,6 +55,43 @@ ONCE_AGAIN: Final = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError
 NO_BROKER: Final = (
     "Celery cannot use a Redis Cluster as its broker: set SEGUE_BROKER_URL, to RabbitMQ (amqp://…) or to a single Redis"
 )
+
+
+_REFUSALS: Final = (
+    # What stops a script comes as a plain ResponseError with the reason in its text, which differs between servers.
+    ((AuthenticationError,), (), "check the user and password in SEGUE_REDIS_URL"),
+    (
+        (NoPermissionError,),
+        ("ACL failure", "The user executing the script can't"),
+        "its user may not do that; SECURITY.md says which rights are needed",
+    ),
+    ((ReadOnlyError,), ("READONLY",), "this is a read-only replica; point SEGUE_REDIS_URL to the primary"),
+    ((OutOfMemoryError,), ("OOM",), "Redis is out of memory; give it more, or let the workers drain the outbox"),
+    (
+        (),
+        ("WRONGTYPE",),
+        "a key of Segue's holds what Segue never writes there; the workers' log says of which destination",
+    ),
+    ((), ("MISCONF",), "Redis cannot write to its disk, which may be full; see its log"),
+    ((), ("NOREPLICAS",), "fewer replicas are connected to Redis than its min-replicas-to-write; check them"),
+    (
+        (),
+        ("unknown command",),
+        "SEGUE_REDIS_URL must name a Redis from version 6.2 on, or with redis+sentinel:// the Sentinels",
+    ),
+    ((), ("DB index is out of range",), "Redis has no database of the number that SEGUE_REDIS_URL ends with"),
+    ((MovedError,), (), "this is a node of a cluster; write SEGUE_REDIS_URL as redis+cluster://"),
+    ((ClusterDownError,), (), "a part of the cluster has no primary; check its nodes"),
+)
+
+
+def why_refused(error: Exception) -> str:
+    """Why Redis, which answers, refused something, and what to do; "" where it did not answer, or the reason is not known."""
+    text = str(error)
+    for kinds, words, why in _REFUSALS:
+        if isinstance(error, kinds) or (isinstance(error, ResponseError) and any(word in text for word in words)):
+            return why
+    return ""
 
 
 def redis_url(given: str | None = None) -> str:

@@ -1,10 +1,13 @@
 """Redis, the sandbox and workers, put together for a test or a benchmark."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import IO, Any, Protocol, Self
 
 from ruamel.yaml import YAML
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
@@ -145,6 +148,25 @@ def wait_until(condition: Callable[[], bool], *, within_s: float = 60) -> None:
     Retrying(retry=retry_if_result(lambda value: not value), stop=stop_after_delay(within_s), wait=wait_fixed(0.05))(
         condition
     )
+
+
+@contextmanager
+def celery_worker(stack: Stack, log: IO[bytes], *options: str, **environ: str) -> "Iterator[subprocess.Popen[bytes]]":
+    """A worker started by the command `celery`, which alone can start anew on SIGHUP; killed in the end."""
+    command = [str(Path(sys.executable).with_name("celery")), "-A", "segue_worker", "worker", "--loglevel", "INFO"]
+    command += options
+    variables = {"SEGUE_REDIS_URL": stack.server.url, "SEGUE_BROKER_URL": stack.broker_url}
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **variables, "SEGUE_CONFIG": str(stack.config), **environ},
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+    ) as worker:
+        try:
+            yield worker
+        finally:
+            worker.kill()
 
 
 def bodies(stack: Stack, path: str | None = None) -> Iterator[dict[str, Any]]:

@@ -57,6 +57,20 @@ def test_a_sound_installation_has_a_clean_bill(make_stack: Callable[..., Stack])
     assert len(stdout.splitlines()) == len(found)
 
 
+def test_a_redis_that_refuses_is_told_as_such_and_keeps_no_other_check_from_being_made(
+    make_stack: Callable[..., Stack],
+) -> None:
+    stack = make_stack()
+    stack.worker()
+    wait_until(lambda: stack.redis.exists(DESTINATIONS) == 1)
+    with setting(stack, "maxmemory", "1"):
+        code, found = doctor(stack)
+    assert code == 1
+    assert {"redis"} <= faults(found) <= {"redis", "broker"}
+    assert all("out of memory" in found[subject]["advice"] for subject in faults(found))
+    assert found["key of loops"]["level"] == "ok"
+
+
 def test_each_fault_is_told_with_what_to_do(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack()
     stack.sandbox.revoke(API_KEY)

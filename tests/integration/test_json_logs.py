@@ -17,7 +17,7 @@ from segue_producer.settings import DELIVER, QUEUE
 from segue_worker.outbox.counters import COUNTERS
 
 from .commands import start
-from .stack import MakeStack, Stack, wait_until
+from .stack import MakeStack, Stack, celery_worker, wait_until
 from .tracking import WRITE_KEY, write_config
 
 DOCS = Path(__file__).parents[2] / "docs" / "logs.md"
@@ -93,6 +93,17 @@ def test_every_line_of_a_worker_is_json(make_stack: MakeStack, noisy: dict[str, 
     assert (minute["delivered"], minute["dead"], minute["requests"], minute["retries"]) == (1, 1, 3, 1)
     named = re.findall(r"^\| `(\w+)` \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
     assert {name for each in found for name in each} <= {*named, *COUNTERS}
+
+
+def test_a_worker_that_starts_anew_on_sighup_goes_on_with_its_log(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    log = stack.directory / "anew.log"
+    with log.open("wb") as file, celery_worker(stack, file, SEGUE_LOG="json") as worker:
+        wait_until(lambda: log.read_text().count(" ready.") == 1)
+        worker.send_signal(signal.SIGHUP)
+        wait_until(lambda: log.read_text().count(" ready.") == 2)
+        assert worker.poll() is None
+    records(log.read_text())
 
 
 def test_every_line_of_a_worker_that_refuses_to_start_is_json(make_stack: MakeStack) -> None:

@@ -16,11 +16,11 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
 from segue_producer import OutboxUnavailable, Producer
-from segue_producer.keys import Keys, team_rate_key
+from segue_producer.keys import ABOUT_WORKERS, Keys, team_rate_key
 from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
 from segue_worker.operating.pause import pause, resume
 
-from .stack import MakeStack, Stack, wait_until
+from .stack import MakeStack, Stack, celery_worker, wait_until
 
 KEYS = Keys("loops")
 RESUMES_WITHIN_S = 15
@@ -196,6 +196,27 @@ def test_workers_survive_a_redis_restart_and_go_on_by_themselves(tmp_path: Path)
         assert_each_signed_up_once_after_its_update(stack, 100)
 
 
+def test_a_worker_that_starts_anew_on_sighup_leaves_the_backlog_to_the_new_program(tmp_path: Path) -> None:
+    """Without a broker it does one run after the other itself: it must not end the backlog first."""
+    log = tmp_path / "anew.log"
+    with (
+        EmbeddedRedis() as server,
+        EmbeddedRedis() as broker,
+        Stack(server, tmp_path, rate_limit=10, broker_url=broker.url) as stack,
+        log.open("wb") as file,
+        celery_worker(stack, file) as worker,
+    ):
+        wait_until(lambda: " ready." in log.read_text())
+        sign_ups(stack, 500)
+        broker.stop()
+        wait_until(lambda: "Connection to broker lost" in log.read_text())
+        about = stack.redis.hvals(ABOUT_WORKERS)
+        worker.send_signal(signal.SIGHUP)
+        wait_until(lambda: stack.redis.hvals(ABOUT_WORKERS) not in (about, []), within_s=40)
+        assert stack.pending > 500, "most of it still waits"
+        assert worker.poll() is None
+
+
 def test_a_faulty_configuration_stops_the_worker_with_every_problem_and_no_traceback(tmp_path: Path) -> None:
     config = tmp_path / "segue.yaml"
     config.write_text("destinations:\n  - name: loops\n    api_key: ${NO_SUCH_VARIABLE}\n    colour: red\n")
@@ -212,6 +233,14 @@ def test_a_faulty_configuration_stops_the_worker_with_every_problem_and_no_trace
     assert "segue.yaml:3" in ended.stderr
     assert "segue.yaml:4" in ended.stderr
     assert "Traceback" not in ended.stderr + ended.stdout
+
+
+def test_a_pool_in_which_nothing_would_be_delivered_is_refused(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    log = stack.directory / "pool.log"
+    with log.open("wb") as file, celery_worker(stack, file, "--pool", "gevent") as worker:
+        assert worker.wait(60) == 2
+    assert "the pool gevent: leave out --pool" in log.read_text()
 
 
 def test_events_come_through_celery_alone_and_malformed_ones_become_dead_letters(make_stack: MakeStack) -> None:

@@ -4,6 +4,7 @@ The settings follow from how Celery behaves on Redis (docs/design.md#why-it-is-s
 no task has an ETA, nothing is prefetched, and beat keeps no file, because its only entry needs no memory.
 """
 
+import atexit
 import gc
 import logging
 import os
@@ -15,17 +16,19 @@ from typing import Any, Final
 from billiard import active_children
 from celery import Celery, bootsteps, signals
 from kombu import Exchange, Queue
+from kombu.utils.compat import detect_environment
 from redis import RedisError
 
 from segue_producer import urls
 from segue_producer.broker import celery_app, on_redis
-from segue_producer.clients import NO_BROKER, broker_url, redis_client, redis_url, where
+from segue_producer.clients import NO_BROKER, broker_url, redis_client, redis_url, where, why_refused
 from segue_producer.errors import AddressError
 from segue_producer.settings import ENQUEUE_QUEUE, QUEUE, SWEEP
 from segue_worker import logs
 from segue_worker.config import Config, load_config
 from segue_worker.delivery.run import RUN_S
 from segue_worker.errors import SegueError
+from segue_worker.log_stream import give_back
 from segue_worker.observing.redis_check import check_redis
 from segue_worker.process.enqueue_queue import ReadsEnqueue
 from segue_worker.process.runtime import Runtime
@@ -129,6 +132,9 @@ class BackgroundStep(bootsteps.StartStopStep):
     def stop(self, parent: Any) -> None:
         """End."""
         del parent
+        if not stopping():
+            # SIGHUP, on which Celery starts the program anew, is not announced as a shutdown.
+            _stop()
         runtime().stop()
 
 
@@ -145,6 +151,17 @@ def _check_broker(**_: object) -> None:
 
 
 @signals.worker_init.connect
+def _check_pool(**_: object) -> None:
+    """Refuse to start where no thread can have an event loop of its own: nothing would ever be delivered, nor the worker end."""
+    pool = detect_environment()
+    if pool != "default":
+        logs.last_words(
+            f"Workers deliver nothing in the pool {pool}: leave out --pool, or use threads, prefork or solo"
+        )
+        raise SystemExit(2)
+
+
+@signals.worker_init.connect
 def _check(**_: object) -> None:
     """Refuse to start with a faulty configuration or a Redis that may lose events: a message and exit code 2."""
     try:
@@ -156,7 +173,8 @@ def _check(**_: object) -> None:
         logs.last_words(str(error))
         raise SystemExit(2) from None
     except RedisError as error:
-        log.warning("Redis at %s does not answer (%s); waiting for it", where(redis_url()), type(error).__name__)
+        said = why_refused(error) or "waiting for it"
+        log.warning("Redis at %s does not answer (%s); %s", where(redis_url()), type(error).__name__, said)
 
 
 @signals.worker_ready.connect
@@ -199,6 +217,18 @@ def _stop(**_: object) -> None:
         longest = max(destination.timeout.total_seconds() for destination in loaded.destinations)
         signal.signal(signal.SIGALRM, _end)
         signal.setitimer(signal.ITIMER_REAL, RUN_S + longest + SHUTDOWN_S)
+
+
+@signals.worker_shutdown.connect
+def _leave_room(**_: object) -> None:
+    # Before Celery puts the new program into this process after a SIGHUP, which it does at its exit, too.
+    atexit.register(_leave_nothing_behind)
+
+
+def _leave_nothing_behind() -> None:
+    """Take back what would outlive this program in its process: a timer that kills, and streams that nobody reads."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    give_back()
 
 
 def _end(*_: object) -> None:

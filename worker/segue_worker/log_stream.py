@@ -20,6 +20,7 @@ _JOIN_S: Final = 2.0
 AsLine = Callable[[str, str], str]
 """Makes a line of the log of a text, and of where it was written to: `stdout` or `stderr`."""
 _taken: list[TextIO] = []
+_pipes: list["_Pipe"] = []
 
 
 def take_over(as_line: AsLine) -> TextIO:
@@ -32,8 +33,15 @@ def take_over(as_line: AsLine) -> TextIO:
         log = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
         _taken.append(log)
         for descriptor, name in ((1, "stdout"), (2, "stderr")):
-            atexit.register(_Pipe(descriptor, name, as_line, log).end)
+            _pipes.append(_Pipe(descriptor, name, as_line, log))
+        atexit.register(give_back)
     return _taken[0]
+
+
+def give_back() -> None:
+    """Tell what was written until now, and let stdout and stderr be what they were: the process ends, or gets a new program."""
+    while _pipes:
+        _pipes.pop().end()
 
 
 def log_stream() -> TextIO | None:

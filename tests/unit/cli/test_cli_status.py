@@ -184,6 +184,15 @@ def test_a_disk_that_is_full_is_not_told_as_redis(
     assert "Traceback" not in done.stderr
 
 
+def test_a_redis_that_answers_but_refuses_is_not_said_to_be_away(run: Run, redis: "Redis") -> None:
+    Path("segue.yaml").write_text(CONFIG.replace("configured", "loops"), encoding="utf-8")
+    redis.set(KEYS.due, "no sorted set")
+    for command in ("status", "health"):
+        result = run(command)
+        assert (result.exit_code, "a key of Segue's holds what Segue never writes" in result.stderr) == (1, True)
+        assert "not answer" not in result.stderr
+
+
 def test_a_wrong_password_and_a_wrong_url_are_told(run: Run, redis_server: EmbeddedRedis) -> None:
     url = redis_server.url.replace("//", "//user:secret@")
     if redis_server.pid:

@@ -6,10 +6,11 @@ from typing import Any, Final
 import pytest
 from redis import Connection
 from redis.asyncio import Connection as AsyncConnection
+from redis.exceptions import NoPermissionError, ResponseError
 
 from segue_producer import AsyncProducer, OutboxUnavailable, Producer
 from segue_producer.broker import celery_app
-from segue_producer.clients import async_redis_client, broker_url, redis_client, redis_url
+from segue_producer.clients import async_redis_client, broker_url, redis_client, redis_url, why_refused
 
 ROOT: Final = Path(__file__).parents[3]
 DELIVERING: Final = ("producer/segue_producer", "producer/segue_tracking_api", "worker/segue_worker")
@@ -115,3 +116,20 @@ def test_both_sides_of_the_broker_speak_json_and_notice_a_dead_connection() -> N
     assert (conf.task_serializer, conf.accept_content, conf.task_ignore_result) == ("json", ["json"], True)
     assert conf.broker_transport_options["socket_timeout"] == 2.0
     assert conf.broker_transport_options["health_check_interval"] == 10
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NoPermissionError("No permissions to access a key"), "its user may not do that"),
+        (ResponseError("ACL failure in script: User a has no permissions to run 'set' script: on @user_script:1."), "its user"),
+        (ResponseError("The user executing the script can't run this command or subcommand script: 0, on @user"), "its user"),
+        (ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value"), "a key of Segue's holds"),
+        (ResponseError("OOM command not allowed when used memory > 'maxmemory'."), "out of memory"),
+        (ResponseError("value is not an integer or out of range"), ""),
+        (OSError("OOM"), ""),
+    ],
+)  # fmt: skip
+def test_why_redis_refused_something_is_known_by_its_answer(error: Exception, said: str) -> None:
+    assert said in why_refused(error)
+    assert bool(why_refused(error)) is bool(said)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from redis.exceptions import RedisError
 
-from segue_producer.clients import where
+from segue_producer.clients import where, why_refused
 from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
@@ -62,9 +62,13 @@ def health(config: Path, redis_url: str, max_age: timedelta, *, sweep: bool, str
                 unhealthy(redis, loaded, max_age_ms, strict=strict) if loaded else missing_sweep(redis, max_age_ms)
             )
     except (RedisError, OSError) as error:
-        problems = [
-            f"Redis at {where(redis_url)} does not answer ({type(error).__name__}); start it, or correct its URL"
-        ]
+        why = why_refused(error)
+        fault = (
+            f"refuses to answer ({type(error).__name__}); {why}"
+            if why
+            else f"does not answer ({type(error).__name__}); start it, or correct its URL"
+        )
+        problems = [f"Redis at {where(redis_url)} {fault}"]
     if as_json:
         emit_json({"healthy": not problems, "problems": problems})
         raise click.exceptions.Exit(1 if problems else 0)

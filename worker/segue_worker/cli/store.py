@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis import AuthenticationError, Redis, RedisError
+from redis import Redis, RedisError
 
-from segue_producer.clients import redis_client, where
+from segue_producer.clients import redis_client, where, why_refused
 from segue_producer.keys import DESTINATION_NAME, Keys
 from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.observing.destinations import NO_CONFIG, KnownDestinations
@@ -27,10 +27,15 @@ def opened(url: str) -> Iterator["Redis"]:
             yield client
     except RedisError as error:
         # redis-py makes one of what the connection raises; an OSError is of files, or of what the command prints.
-        advice = "check that it runs and that --redis-url, or SEGUE_REDIS_URL, points to it"
-        if isinstance(error, AuthenticationError):
-            advice = "check the user and password in its URL"
-        raise CommandFailure(f"Redis at {where(url)} did not answer ({type(error).__name__}): {advice}") from None
+        raise CommandFailure(redis_trouble(error, url)) from None
+
+
+def redis_trouble(error: Exception, url: str) -> str:
+    """What Redis did not do, and what to do about it."""
+    if why := why_refused(error):
+        return f"Redis at {where(url)} refused this ({type(error).__name__}): {why}"
+    advice = "check that it runs and that --redis-url, or SEGUE_REDIS_URL, points to it"
+    return f"Redis at {where(url)} did not answer ({type(error).__name__}): {advice}"
 
 
 def choose(redis: "Redis", known: KnownDestinations, name: str | None) -> str:

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from segue_producer.clients import why_refused
 from segue_worker.dashboard.context import Dashboard, PageRequest
 from segue_worker.dashboard.pages import SEE_OTHER, STATIC, problem
 from segue_worker.dashboard.security import SecurityHeaders, from_own_page
@@ -134,6 +135,8 @@ def _return_to(request: Request) -> str:
 
 async def _no_redis(request: Request, error: Exception) -> Response:
     call = PageRequest(request.app.state.dashboard, request, _session(request))
+    if why := why_refused(error):
+        return problem(call, 503, "Redis refused this", f"{type(error).__name__}: {why}.")
     text = f"Redis did not answer ({type(error).__name__}). Check that it runs, then load this page again."
     return problem(call, 503, "Redis does not answer", text)
 

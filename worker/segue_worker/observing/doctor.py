@@ -7,7 +7,7 @@ from typing import Final
 from redis import Redis, RedisError
 
 from segue_producer.broker import celery_app
-from segue_producer.clients import NO_BROKER, where
+from segue_producer.clients import NO_BROKER, where, why_refused
 from segue_producer.keys import DESTINATIONS, HELD, Keys
 from segue_producer.settings import QUEUE
 from segue_worker.config import Config, Inspection
@@ -43,14 +43,21 @@ def examine(redis: "Redis", redis_url: str, broker_url: str, inspection: Inspect
         redis_answers = True
     except (RedisError, OSError) as error:
         said = f"{where(redis_url)} does not answer ({type(error).__name__})"
-        yield Finding("redis", Level.FAULT, said, "start it, or correct SEGUE_REDIS_URL")
+        yield Finding("redis", Level.FAULT, said, why_refused(error) or "start it, or correct SEGUE_REDIS_URL")
         redis_answers = False
     yield from _broker(broker_url)
-    if redis_answers:
-        yield from _served(redis, inspection.config)
-        yield from _orphans(redis, inspection.config)
+    parts = [_served(redis, inspection.config), _orphans(redis, inspection.config)] if redis_answers else []
     if inspection.config is not None:
-        yield from _api_keys(redis if redis_answers else None, inspection.config)
+        parts.append(_api_keys(redis if redis_answers else None, inspection.config))
+    refusals = set()
+    for part in parts:
+        try:
+            yield from part
+        except (RedisError, OSError) as error:
+            # It is full, a replica, or its user has few rights: that keeps no other check from being made.
+            refusals.add((type(error).__name__, why_refused(error) or "look at its log"))
+    for kind, advice in sorted(refusals):
+        yield Finding("redis", Level.FAULT, f"it refused what a check needs ({kind})", advice)
 
 
 def _configuration(inspection: Inspection) -> Iterator[Finding]:
@@ -75,8 +82,9 @@ def _broker(url: str) -> Iterator[Finding]:
             connection.default_channel  # noqa: B018 - opened by being asked for
         replies = app.control.inspect(timeout=WORKERS_ANSWER_WITHIN_S).active_queues() or {}
     except Exception as error:  # noqa: BLE001 - the broker may be of any kind, and each has errors of its own
-        said = f"{where(url)} does not answer ({type(error).__name__})"
-        yield Finding("broker", Level.FAULT, said, "start it, or correct SEGUE_BROKER_URL")
+        why = why_refused(error)
+        said = f"{where(url)} {'takes no messages' if why else 'does not answer'} ({type(error).__name__})"
+        yield Finding("broker", Level.FAULT, said, why or "start it, or correct SEGUE_BROKER_URL")
         return
     yield Finding("broker", Level.OK, f"{where(url)} answers")
     alive = sorted(name for name, queues in replies.items() if any(queue["name"] == QUEUE for queue in queues))
@@ -150,14 +158,14 @@ def _orphans(redis: "Redis", config: Config | None) -> Iterator[Finding]:
 def _api_keys(redis: "Redis | None", config: Config) -> Iterator[Finding]:
     enabled = [each for each in config.destinations if each.enabled]
     checks = asyncio.run(check_keys(enabled))
-    if redis is not None:
-        note_teams(redis, enabled, checks)
     for key in checks:
         subject = f"key of {key.destination}"
         if key.problem:
             yield Finding(subject, Level.FAULT, key.problem, key.advice)
         else:
             yield Finding(subject, Level.OK, f"Loops accepts it; team: {key.team or '(Loops names none)'}")
+    if redis is not None:
+        note_teams(redis, enabled, checks)
 
 
 def _text(name: bytes | str) -> str:
