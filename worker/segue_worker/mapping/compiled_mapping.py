@@ -6,7 +6,7 @@ from typing import Any
 from segue_worker.errors import MappingError, PayloadError
 from segue_worker.mapping.bodies import BODIES
 from segue_worker.mapping.definition import Definition
-from segue_worker.mapping.fields import ACTIONS, Action, ActionName, default_fields
+from segue_worker.mapping.fields import ACTIONS, Action, ActionName, default_fields, finds_by_email
 from segue_worker.mapping.payload import compile_check
 from segue_worker.mapping.request import Request
 from segue_worker.mapping.transform import Transform, compile_with_faults
@@ -154,5 +154,5 @@ def compile_destination_mapping(  # noqa: PLR0913 - the keys of a mapping's conf
         action=known,
         trigger=compiled_trigger,
         transform=transform,
-        email_only="userId" in fields and fields["userId"] is None and mapping.get("email") is not None,
+        email_only=finds_by_email(fields, mapping),
     )
