@@ -1,16 +1,14 @@
 """Reads files of events, as JSON Lines or CSV, a record at a time."""
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import IO, Any, Final, NamedTuple
 
-import orjson
-
 from segue_producer.errors import InvalidEvent
 from segue_producer.events import Prepared, prepare
-from segue_producer.values import LONG_INTEGER, read_integer, write_json
+from segue_producer.values import write_json
+from segue_worker.observing.preview import NotAnEventError, read_event
 from segue_worker.operating.backfill.rows import Columns, ColumnsError
 
 LONGEST_LINE: Final = 1024 * 1024
@@ -136,15 +134,12 @@ class EventFile:
             if not raw.strip():
                 continue
             try:
-                # An id must keep its digits.
-                fields = json.loads(raw, parse_int=read_integer) if LONG_INTEGER.search(raw) else orjson.loads(raw)
-                if isinstance(fields, dict):
-                    yield FileRow(self.line, _prepared({**self._defaults, **fields}))
-                else:
-                    yield FileRow(self.line, None, "not an event: it is not a JSON object")
+                yield FileRow(self.line, _prepared({**self._defaults, **read_event(raw)}))
             except InvalidEvent as error:
                 yield FileRow(self.line, None, str(error).removeprefix("event: "))
-            except (ValueError, RecursionError) as error:
+            except NotAnEventError as error:
+                yield FileRow(self.line, None, str(error))
+            except ValueError as error:
                 yield FileRow(self.line, None, f"not an event: {error}")
 
     def _rows(self) -> Iterator[FileRow]:
