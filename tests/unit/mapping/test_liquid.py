@@ -112,6 +112,7 @@ def _render(template: str) -> Any:
         ("{{ 0 | date: '%s %L %z %:z %^b %e|%05d', 'Asia/Tokyo' }}", "0 000 +0900 +09:00 JAN  1|00001"),
         ("{{ 'no date' | date: '%Y' }}{{ nul | date: '%Y' }}", "no date"),
         ("{{ 'aGk=' | base64_decode }}{{ 'hi' | base64_encode }}{{ (1..3) | join: ',' }}", "hiaGk=1,2,3"),
+        ("{% assign x = '\U0001f600!' %}{{ x[0] | base64_encode }}{{ 'é' | base64_encode }}", "77+9w6k="),
         ("{{ '\U0001f600!' | split: '' }}", "\U0001f600!"),
         ("{{ event.properties.name }}", ""),
         (
