@@ -99,6 +99,8 @@ def test_people_get_requests_reasons_and_warnings() -> None:
         json.dumps([IDENTIFY, TRACK], indent=2),
         json.dumps([IDENTIFY, TRACK]),
         f"\n{json.dumps(IDENTIFY)}\n\n{json.dumps(TRACK)}\n",
+        json.dumps([IDENTIFY | {"traits": {"bio": "cut off \ud83d"}}, TRACK]),
+        json.dumps([IDENTIFY | {"traits": {"bio": "cut off \ud83d"}}, TRACK], indent=2),
     ],
 )
 def test_people_may_hand_over_any_kind_of_json(text: str) -> None:

@@ -133,6 +133,34 @@ def test_what_cannot_be_read_is_refused_with_its_line(file: Path, content: str |
     assert refused.value.line == line
 
 
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("x: {@path: $.traits}", "put a text or key that begins with this character in quotes"),
+        ("\tx: 1", "use spaces, not tabs"),
+        ('x: !contains(event, "Test") and userId != null', "put a text that begins with ! in quotes"),
+        ("x: {{name}} there", "put a text with {{ in quotes"),
+        ('x: "a" = b', "the text ends at its second quote: put all of it in quotes of the other kind"),
+        ("x: Order: paid", "put a text with a colon and a space in quotes, and mind the indentation"),
+        ("x: [a", ""),
+    ],
+)
+def test_of_usual_mistakes_in_yaml_it_is_said_what_to_do(file: Path, line: str, advice: str) -> None:
+    with pytest.raises(DocumentError) as refused:
+        read(file, f"a:\n  b: 1\n  {line}\n")
+    parser, _, said = str(refused.value).removeprefix("not valid YAML: ").partition(": ")
+    assert parser
+    assert said == advice
+
+
+def test_an_unquoted_template_or_negation_that_is_yaml_is_told_to_be_put_in_quotes(file: Path) -> None:
+    found = reasons(read(file, "a: {{name}}\nb: !contains(event,x)\n"))
+    assert [said.rpartition("put ")[2] for _, _, said in found] == [
+        "a text with {{ in quotes",
+        "a text that begins with ! in quotes",
+    ]
+
+
 def test_a_byte_order_mark_does_no_harm(file: Path) -> None:
     assert read(file, b"\xef\xbb\xbfa: 1\r\nb: 2\r\n").data == {"a": 1, "b": 2}
 

@@ -267,9 +267,39 @@ destinations:
             "destinations[0].mappings[0]: sendEvent needs eventName",
         ),
         (
-            "    mappings: [{name: A, action: sendEvent, fields: {userId: null}}]\n",
+            "    mappings: [{name: A, action: sendEvent, fields: {userId: null, email: null}}]\n",
             4,
             "destinations[0].mappings[0]: sendEvent needs userId",
+        ),
+        (
+            "    mappings: [{name: A, action: sendEvent, fields: {eventName: ''}}]\n",
+            4,
+            "destinations[0].mappings[0]: sendEvent needs eventName",
+        ),
+        (
+            "    mappings: [{name: A, action: createOrUpdateContact, fields: {subscribed: yes}}]\n",
+            4,
+            "destinations[0].mappings[0].fields.subscribed: Subscribed must be a boolean but it was a string",
+        ),
+        (
+            "    mappings: [{name: A, action: createOrUpdateContact, fields: {email: [nobody], createdAt: 2026-01-02}}]\n",
+            4,
+            "destinations[0].mappings[0].fields.email: Contact Email must be a valid email address",
+        ),
+        (
+            "    mappings: [{name: A, action: sendEvent, fields: {mailingLists: {a: true, b: 'false', c: yes, d: null}}}]\n",
+            4,
+            "destinations[0].mappings[0].fields.mailingLists.c: is neither true nor false: no request ever names this list",
+        ),
+        (
+            "    mappings: [{name: A, action: sendEvent, fields: {mailingLists: [{listId: a, subscribed: 1}]}}]\n",
+            4,
+            "destinations[0].mappings[0].fields.mailingLists[0]: is neither true nor false",
+        ),
+        (
+            "    mappings: [{name: A, action: createOrUpdateContact, fields: {customAttributes: {mailingLists: {a: on}}}}]\n",
+            4,
+            "destinations[0].mappings[0].fields.customAttributes.mailingLists.a: is neither true nor false",
         ),
         ("    mappings: []\n", 4, "destinations[0].mappings: no mappings"),
         ("    base_url: http://loops.example.com/v1\n", 4, "destinations[0].base_url: the API key is sent over the network unencrypted"),
@@ -278,6 +308,21 @@ destinations:
 def test_what_is_rarely_meant_is_a_warning(inspect: Inspect, more: str, line: int, warning: str) -> None:
     config = loaded(inspect(HEAD + more))
     assert [f"segue.yaml:{line}: {warning}" in each for each in config.warnings] == [True]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "{userId: null}",
+        '{userId: null, email: {"@path": $.traits.email}}',
+        '{subscribed: [{"@path": $.traits.a}], email: "", source: null, userGroup: 5}',
+        '{mailingLists: [{listId: a, subscribed: {"@path": $.traits.a}}], customAttributes: {mailingLists: {b: {"@if": {exists: 1}}}}}',
+        '{mailingLists: {"@path": $.traits.lists}, customAttributes: null}',
+    ],
+)
+def test_fields_that_can_send_something_get_no_warning(inspect: Inspect, fields: str) -> None:
+    mapping = f"    mappings: [{{name: A, action: createOrUpdateContact, fields: {fields}}}]\n"
+    assert loaded(inspect(HEAD + mapping)).warnings == ()
 
 
 @pytest.mark.parametrize(

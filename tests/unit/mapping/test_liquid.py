@@ -112,6 +112,7 @@ def _render(template: str) -> Any:
         ("{{ 0 | date: '%s %L %z %:z %^b %e|%05d', 'Asia/Tokyo' }}", "0 000 +0900 +09:00 JAN  1|00001"),
         ("{{ 'no date' | date: '%Y' }}{{ nul | date: '%Y' }}", "no date"),
         ("{{ 'aGk=' | base64_decode }}{{ 'hi' | base64_encode }}{{ (1..3) | join: ',' }}", "hiaGk=1,2,3"),
+        ("{% assign x = '\U0001f600!' %}{{ x[0] | base64_encode }}{{ 'é' | base64_encode }}", "77+9w6k="),
         ("{{ '\U0001f600!' | split: '' }}", "\U0001f600!"),
         ("{{ event.properties.name }}", ""),
         (
@@ -123,6 +124,10 @@ def _render(template: str) -> Any:
             "<limit>77.in",
         ),
         ("words.limit {% raw %}{{ words.limit }}{% endraw %}", "words.limit {{ words.limit }}"),
+        ("{% if not no and no %}a{% endif %}{% if not yes or yes %}b{% endif %}", "b"),
+        ("{% if not 1 == 2 and no %}a{% elsif not n > 5 and not not yes or no %}b{% endif %}", "b"),
+        ("{% unless not yes and no %}a{% endunless %}{% if not not no or not no and yes %}b{% endif %}", "ab"),
+        ("{% if name contains 'Ada' == yes %}a{% else %}b{% endif %}", "b"),
         ("a{% break %}b", "a"),
         ("a{% if yes %}b{% continue %}c{% endif %}d", "ab"),
         ("a{% capture x %}b{% break %}{% endcapture %}{{ x }}", "a"),

@@ -148,6 +148,64 @@ def test_refused_the_key_is_named_and_never_the_value() -> None:
     assert made.body["createdAt"] == MILLISECONDS, "what loses nothing is no reason to refuse"
 
 
+_CHOICES: st.SearchStrategy[Any] = st.sampled_from([True, False, "true", "false", "yes", 1, 0, None, {"a": True}, []])
+_LISTS = st.one_of(
+    st.dictionaries(st.sampled_from(["a", "b", "2", "1"]), _CHOICES),
+    st.lists(st.fixed_dictionaries({"listId": st.sampled_from("ab")}, optional={"subscribed": _CHOICES})),
+    st.lists(_CHOICES),
+    _CHOICES,
+)
+
+
+@given(lists=_LISTS, mapped=st.booleans(), action=st.sampled_from(["createOrUpdateContact", "sendEvent"]))
+def test_lists_are_joined_and_left_as_at_segment_and_what_is_left_out_is_said(
+    *, lists: Any, mapped: bool, action: ActionName
+) -> None:
+    fields = {"userId": "u1", "eventName": "E"} | ({"mailingLists": {"@path": "lists"}} if mapped else {})
+    where = "lists" if mapped else "traits"
+    event = {where: lists if mapped else {"mailingLists": lists}}
+    fields["customAttributes" if action == "createOrUpdateContact" else "contactProperties"] = {"@path": "traits"}
+
+    def rendered(values: Values) -> Request | None:
+        mapping = compile_destination_mapping(
+            name="A", action=action, trigger='type != ""', enabled=True, defaults=False, fields=fields, values=values
+        )
+        try:
+            return mapping.request(event)
+        except PayloadError:
+            return None
+
+    kept, repaired = rendered("keep"), rendered("repair")
+    assert (kept is None) == (repaired is None)
+    if kept is None or repaired is None or (action == "sendEvent" and not mapped):
+        return
+    assert repaired.body == kept.body
+    asked = {} if lists is None or lists == [] else lists
+    if isinstance(asked, dict):
+        texts = any(item in ("true", "false") for item in asked.values() if isinstance(item, str))
+        wrong = any(
+            not (item is None or isinstance(item, bool) or item in ("true", "false")) for item in asked.values()
+        )
+        said = [each.rule for each in repaired.repairs]
+        assert said == (["lists"] if wrong else ["choices"] if texts else [])
+
+
+def test_a_choice_that_is_neither_true_nor_false_is_refused_where_values_are() -> None:
+    fields = {"userId": "u1", "mailingLists": {"a": {"@path": "yes"}, "b": {"@path": "nothing"}}}
+    mapping = compile_destination_mapping(
+        name="A",
+        action="createOrUpdateContact",
+        trigger=None,
+        enabled=True,
+        defaults=False,
+        fields=fields,
+        values="refuse",
+    )
+    with pytest.raises(PayloadError, match="mailingLists: a mailing list is joined by true"):
+        mapping.request({"yes": "yes"})
+    assert mapping.request({"yes": "true", "nothing": None}).body["mailingLists"] == {"a": True}
+
+
 def test_kept_the_request_is_segments() -> None:
     made = request(BAD, values="keep")
 

@@ -14,7 +14,7 @@ from segue_producer.append import unavailable
         (exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."), "fewer replicas"),
         (
             exceptions.ResponseError("WRONGTYPE Operation against a key, script: 1f, on @user_script:3."),
-            "another program",
+            "never writes there",
         ),
         (exceptions.ResponseError("DB index is out of range"), "no database of the number"),
         (

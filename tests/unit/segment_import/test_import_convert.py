@@ -299,7 +299,7 @@ def test_a_page_of_several_is_named_and_all_pages_are_one_export() -> None:
 
 
 def test_names_are_made_printable_and_unique(tmp_path: Path) -> None:
-    names = ["Same", "Same", " ", "a\nb\x07", "x" * 300, "x" * 300]
+    names = ["Same", "Same", " ", "a\nb\x07", "x" * 300, "x" * 300, "x " * 150]
     conversion = converted(page(*(subscription(name, id=f"{number}") for number, name in enumerate(names))))
     assert conversion.problems == ()
     found = [entry["name"] for entry in entries(conversion)]

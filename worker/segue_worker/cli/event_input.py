@@ -7,7 +7,6 @@ from itertools import chain
 from typing import IO, Any
 
 import click
-import orjson
 
 from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.group import UsageFailure
@@ -97,8 +96,8 @@ def events_of(file: IO[bytes]) -> Iterator[dict[str, Any] | NotAnEventError]:
 
 def _is_json(text: bytes) -> bool:
     try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
+        read_json(text)
+    except NotAnEventError:
         return False
     return True
 

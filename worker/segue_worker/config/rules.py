@@ -13,8 +13,12 @@ from segue_worker.config.problems import Findings, Where, key_text, path_text
 from segue_worker.config.pydantic_errors import nearest
 from segue_worker.config.schema import FileShape, MappingShape
 from segue_worker.mapping import ACTIONS, default_fields
+from segue_worker.mapping.coercion import ValueRefused, compile_coercion
+from segue_worker.mapping.compiler import is_directive
+from segue_worker.mapping.fields import finds_by_email
 
 _DAY_S = 24 * 3600
+_CHOICES = ("true", "false")
 
 
 def entries(data: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -98,6 +102,8 @@ def warn(shape: FileShape, findings: Findings) -> None:
                     (*where, "mappings", at),
                     f"{mapping.action} needs {field}, which this mapping does not set: it never sends anything",
                 )
+            for inner, reason in (*_always_refused(mapping), *_never_chosen(mapping)):
+                findings.warn((*where, "mappings", at, "fields", *inner), reason)
         if _in_clear(destination.base_url):
             findings.warn((*where, "base_url"), "the API key is sent over the network unencrypted: use https")
 
@@ -106,7 +112,44 @@ def _never_given(mapping: MappingShape) -> list[str]:
     """Return the fields that an action needs and the mapping leaves out or removes."""
     action = ACTIONS[mapping.action]
     given = {**default_fields(action.name), **mapping.fields} if mapping.defaults else mapping.fields
-    return [name for name, field in action.fields.items() if field.required and given.get(name) is None]
+    needed = {name for name, field in action.fields.items() if field.required}
+    if finds_by_email(mapping.fields, given):
+        needed.remove("userId")
+    return [name for name in action.fields if name in needed and given.get(name) in (None, "")]
+
+
+def _always_refused(mapping: MappingShape) -> Iterator[tuple[Where, str]]:
+    """Yield the fields whose value is spelled out, and is none that the action takes."""
+    for name, value in mapping.fields.items():
+        field = ACTIONS[mapping.action].fields.get(name)
+        if field is None or value in (None, "") or _depends_on_the_event(value):
+            continue
+        try:
+            compile_coercion(field)(value)
+        except ValueRefused as refused:
+            hint = " (write true or false)" if field.type == "boolean" else ""
+            yield (name,), f"{str(refused).removesuffix('.')}{hint}: this mapping never sends anything"
+
+
+def _never_chosen(mapping: MappingShape) -> Iterator[tuple[Where, str]]:
+    """Yield the choices of mailing lists that are spelled out, and are neither true nor false."""
+    attributes = mapping.fields.get("customAttributes")
+    for path, parent in ((), mapping.fields), (("customAttributes",), attributes):
+        lists = parent.get("mailingLists") if isinstance(parent, dict) else None
+        choices: Iterable[tuple[str | int, Any]] = ()
+        if isinstance(lists, dict) and not is_directive(lists):
+            choices = lists.items()
+        elif isinstance(lists, list):
+            choices = [(at, each.get("subscribed")) for at, each in enumerate(lists) if isinstance(each, dict)]
+        for key, choice in choices:
+            if not (choice is None or isinstance(choice, bool) or choice in _CHOICES or _depends_on_the_event(choice)):
+                yield (*path, "mailingLists", key), "is neither true nor false: no request ever names this list"
+
+
+def _depends_on_the_event(value: Any) -> bool:
+    if isinstance(value, dict):
+        return is_directive(value) or any(map(_depends_on_the_event, value.values()))
+    return isinstance(value, list) and any(map(_depends_on_the_event, value))
 
 
 def _in_clear(url: str) -> bool:

@@ -5,8 +5,10 @@ and size be limited while the text is being read. Tags, merge keys, repeated key
 """
 
 import math
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -89,17 +91,36 @@ def parse(text: str) -> tuple[Node | None, list[YamlFault]]:
         return builder.document(), builder.faults
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise DocumentError(f"not valid YAML: {_wording(error)}", mark.line + 1 if mark else 1) from None
+        number = mark.line if mark else 0
+        raise DocumentError(f"not valid YAML: {_wording(error, _line_of(text, number))}", number + 1) from None
     except YAMLError as error:
         position = getattr(error, "position", 0)
         raise DocumentError("not valid YAML: a control character", text.count("\n", 0, position) + 1) from None
 
 
-def _wording(error: MarkedYAMLError) -> str:
-    """Return the parser's message without the parts that quote the text, because that may hold an API key."""
+_ADVICE: Final = (
+    (r"found character '[@`%]'", "", "put a text or key that begins with this character in quotes"),
+    (r"found character '\\t'", "", "use spaces, not tabs"),
+    ("", r"(?:^|[:-])[ ]+!", "put a text that begins with ! in quotes"),
+    ("", r"\{\{", "put a text with {{ in quotes"),
+    ("", r""":[ ]+(?:"[^"]*"|'[^']*')[ ]*[^ ,}\]#]""", "the text ends at its second quote: put all of it in quotes of the other kind"),
+    (r"\Amapping values", "", "put a text with a colon and a space in quotes, and mind the indentation"),
+)  # fmt: skip
+"""What to do about usual mistakes: what the parser says, what the line holds, and the advice."""
+
+
+def _wording(error: MarkedYAMLError, line: str) -> str:
+    """Return the parser's message with advice, without what quotes the text, because that may hold an API key."""
     quoting = ("found undefined tag handle", "duplicate tag handle")
     parts = [part for part in (error.context, error.problem) if part and not part.startswith(quoting)]
-    return ", ".join(parts)
+    said = ", ".join(parts)
+    fitting = (advice for says, holds, advice in _ADVICE if re.search(says, said) and re.search(holds, line))
+    return ": ".join((said, *islice(fitting, 1)))
+
+
+def _line_of(text: str, number: int) -> str:
+    lines = text.splitlines()
+    return lines[number][:1000] if number < len(lines) else ""
 
 
 class _Builder:
@@ -135,7 +156,11 @@ class _Builder:
         if isinstance(event, AliasEvent):
             return self._aliased(event)
         if getattr(event, "ctag", None) is not None:
-            self._fault(where, line, "YAML tags (!…) are not used here: write the plain value")
+            self._fault(
+                where,
+                line,
+                "YAML tags (!…) are not used here: write the plain value, or put a text that begins with ! in quotes",
+            )
         if isinstance(event, ScalarEvent):
             return self._anchored(event, self._scalar(event, where))
         node: Node = Items([]) if isinstance(event, SequenceStartEvent) else Entries({})
@@ -163,7 +188,7 @@ class _Builder:
         line = _line(event)
         node = self._node(event, where)
         if not isinstance(node, Scalar):
-            self._fault(where, line, "a key must be text, not a list or further keys")
+            self._fault(where, line, "a key must be text, not a list or further keys: put a text with {{ in quotes")
             return "?"
         if node.text == "<<" and isinstance(event, ScalarEvent) and event.style is None:
             self._fault(

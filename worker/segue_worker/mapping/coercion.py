@@ -1,11 +1,12 @@
 """Converts and checks single fields of a payload (docs/segment.md#conversion-and-checks)."""
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Final
 
 from segue_worker.mapping.fields import Field, FieldType
-from segue_worker.mapping.javascript import article, number_text, type_name
+from segue_worker.mapping.javascript import article, number_text, read_number, type_name
 from segue_worker.mapping.mailing_lists import as_object
 from segue_worker.mapping.segment_dates import is_date_like
 from segue_worker.mapping.undefined import UNDEFINED
@@ -103,6 +104,8 @@ def _datetime(title: str) -> Coerce:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return value
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+            if value[0] and math.isfinite(number := read_number(value[0])):
+                return number
             # Segment does not take the text out of the list, and goes on to check it as a date.
             refused = _must_be(title, "string or number", value[0])
             raise refused if is_date_like(value[0]) else ValueRefused(*refused.problems, not_a_date)

@@ -6,7 +6,8 @@ from typing import Any
 from segue_worker.errors import MappingError, PayloadError
 from segue_worker.mapping.bodies import BODIES
 from segue_worker.mapping.definition import Definition
-from segue_worker.mapping.fields import ACTIONS, Action, ActionName, default_fields
+from segue_worker.mapping.fields import ACTIONS, Action, ActionName, default_fields, finds_by_email
+from segue_worker.mapping.mailing_lists import asked_for, subscriptions
 from segue_worker.mapping.payload import compile_check
 from segue_worker.mapping.request import Request
 from segue_worker.mapping.transform import Transform, compile_with_faults
@@ -27,7 +28,7 @@ class CompiledMapping:
     """
 
     __slots__ = (
-        *("_body", "_check", "_method", "_path", "_transform", "_values"),
+        *("_body", "_check", "_method", "_path", "_read_lists", "_transform", "_values"),
         *("action", "definition", "enabled", "max_wait_ms", "name", "trigger"),
     )
 
@@ -52,6 +53,8 @@ class CompiledMapping:
         self._check = compile_check(action, email_only=email_only)
         self._values = definition.values
         self._body = BODIES[action.name]
+        # Segment leaves out in silence what is neither true nor false; `repair` does so too, and says it.
+        self._read_lists = subscriptions if definition.values == "keep" else asked_for
 
     def __repr__(self) -> str:
         return f"CompiledMapping({self.name!r}, {self.action}, {self.trigger.text!r})"
@@ -75,7 +78,7 @@ class CompiledMapping:
         """
         payload = self._check(self._transform(event))
         address = payload.get("email", "")
-        body = self._body(payload)
+        body = self._body(payload, self._read_lists)
         repaired, repairs = repair(body, self.action, address=address)
         if not repairs:
             return Request(self.name, self.action, self._method, self._path, body)
@@ -154,5 +157,5 @@ def compile_destination_mapping(  # noqa: PLR0913 - the keys of a mapping's conf
         action=known,
         trigger=compiled_trigger,
         transform=transform,
-        email_only="userId" in fields and fields["userId"] is None and mapping.get("email") is not None,
+        email_only=finds_by_email(fields, mapping),
     )

@@ -102,6 +102,11 @@ def default_fields(action: ActionName) -> dict[str, Any]:
     return {name: field.default for name, field in ACTIONS[action].fields.items() if field.default is not None}
 
 
+def finds_by_email(fields: Mapping[str, Any], complete: Mapping[str, Any]) -> bool:
+    """Whether contacts are found by their email alone: the configured `fields` take the userId away, and there is an email."""
+    return "userId" in fields and fields["userId"] is None and complete.get("email") is not None
+
+
 _BATCHING: Final = frozenset({"enable_batching", "batch_size", "batch_bytes", "batch_keys"})
 
 

@@ -15,6 +15,8 @@ _SAFE_INTEGER: Final = 2**53
 _FIXED_NOTATION_BELOW: Final = 1e21
 _EXPONENT_NOTATION_TO: Final = -6
 _MAX_ARRAY_INDEX: Final = 2**32 - 2
+_RADIX: Final = {"0x": 16, "0b": 2, "0o": 8}
+_DECIMAL: Final = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\Z")
 _HALVES: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ARRAY_INDEX: Final = re.compile(r"(?:0|[1-9][0-9]{0,9})\Z")
@@ -116,6 +118,20 @@ def number_text(value: float) -> str:
     if abs(value) < _SAFE_INTEGER and value == int(value):
         return str(int(value))
     return _float_text(value)
+
+
+def read_number(value: str) -> float:
+    """Read a text as JavaScript's `Number` does; what is no number becomes NaN."""
+    digits = value.strip(WHITESPACE)
+    if not digits:
+        return 0
+    radix = _RADIX.get(digits[:2].lower())
+    if radix is not None:
+        try:
+            return math.nan if digits[2:3] in {"+", "-", "_", ""} or "_" in digits else float(int(digits[2:], radix))
+        except (ValueError, OverflowError):
+            return math.nan
+    return float(digits) if _DECIMAL.match(digits) else math.nan
 
 
 def _float_text(value: float) -> str:

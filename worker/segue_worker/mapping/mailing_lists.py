@@ -47,3 +47,11 @@ def subscriptions(value: Any) -> dict[str, bool]:
         elif item is False or item == "false":
             result[key] = False
     return result
+
+
+def asked_for(value: Any) -> Any:
+    """Leave out the entries that are missing or null, which ask for nothing, and nothing else: any value may remain."""
+    value = as_object(value) or {}
+    if isinstance(value, dict):
+        return {key: item for key, item in value.items() if item is not None and item is not UNDEFINED}
+    return value

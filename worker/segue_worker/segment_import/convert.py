@@ -284,7 +284,7 @@ def _printable(name: str) -> str:
 
 def _unique(name: str, taken: set[str], longest: int) -> str:
     """Return a name that is not taken yet, and add it to those that are."""
-    number, outcome = 1, name[:longest]
+    number, outcome = 1, name[:longest].rstrip()
     while outcome in taken:
         number += 1
         outcome = f"{name[: longest - len(str(number)) - 1]}-{number}"

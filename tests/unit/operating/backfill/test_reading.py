@@ -57,6 +57,20 @@ def test_a_file_of_a_spreadsheet_is_read_as_it_is_meant() -> None:
     ]
 
 
+def test_half_a_surrogate_pair_in_a_line_is_repaired_as_everywhere() -> None:
+    lines = rb"""{"userId": "u1", "traits": {"bio": "cut off \ud83d", "n": 12345678901234567890}}
+{"userId": "u2", "traits": {"\ude00": "\ud83d\ude00"}}
+{"userId": "u3", "traits": {"bio": "\ud83d"}
+["\ud83d"]
+"""
+    records = read(lines, as_csv=False)
+    assert [event["traits"] for event in events(records)] == [
+        {"bio": "cut off \ufffd", "n": 12345678901234567890},
+        {"\ufffd": "\U0001f600"},
+    ]
+    assert [record.line for record in records if not record.event] == [3, 4]
+
+
 def test_events_that_differ_in_anything_have_different_messageids() -> None:
     long = "Subscription Plan Changed By Account Administrator In The Console"
     files = [

@@ -8,6 +8,7 @@ from typing import Any, Final
 from liquid.builtin.expressions import FilteredExpression
 from liquid.builtin.expressions.filtered import Filter
 from liquid.builtin.expressions.logical import (
+    PRECEDENCES,
     BooleanExpression,
     ContainsExpression,
     EqExpression,
@@ -24,6 +25,7 @@ from liquid.builtin.expressions.path import Path
 from liquid.builtin.expressions.primitive import Blank, Empty, Literal, Nil, RangeLiteral, StringLiteral
 from liquid.exceptions import LiquidSyntaxError
 from liquid.expression import Expression
+from liquid.token import TOKEN_CONTAINS, TOKEN_EQ
 
 from segue_worker.errors import MappingError
 from segue_worker.mapping.limits import Meter
@@ -45,6 +47,11 @@ _OPERATORS: Final[Mapping[type[Expression], Callable[[Any, Any, Meter], bool]]] 
     LogicalAndExpression: lambda left, right, _meter: not (is_falsy(left) or is_falsy(right)),
     LogicalOrExpression: lambda left, right, _meter: not (is_falsy(left) and is_falsy(right)),
 }
+
+_JOINING: Final = frozenset({LogicalAndExpression, LogicalOrExpression})
+
+# LiquidJS has one precedence for all comparisons, and reads those in a row from the right.
+PRECEDENCES[TOKEN_CONTAINS] = PRECEDENCES[TOKEN_EQ]
 
 
 def with_liquidjs_meaning(expression: Any) -> Any:
@@ -71,10 +78,21 @@ def with_liquidjs_meaning(expression: Any) -> Any:
     elif kind is BooleanExpression:
         return _Condition(expression.expression)
     elif kind is LogicalNotExpression:
-        return _Condition(expression.right, negated=True)
+        tight = _binding_tightly(expression)
+        return _Operation(tight) if type(tight) in _JOINING else _Condition(tight.right, negated=True)
     elif kind in _OPERATORS:
         return _Operation(expression)
     return expression
+
+
+def _binding_tightly(expression: LogicalNotExpression) -> Any:
+    """Let `not` end at the next `and` or `or`, as in LiquidJS; python-liquid has it negate all that follows."""
+    right: Any = expression.right
+    if type(right) is LogicalNotExpression:
+        right = _binding_tightly(right)
+    if type(right) in _JOINING:
+        return type(right)(right.token, LogicalNotExpression(expression.token, right.left), right.right)
+    return LogicalNotExpression(expression.token, right)
 
 
 def _segment(segment: Any) -> Any:

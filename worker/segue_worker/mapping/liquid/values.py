@@ -5,14 +5,12 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
-from segue_worker.mapping.javascript import WHITESPACE, array_index, text, utf16_length, utf16_unit
+from segue_worker.mapping.javascript import WHITESPACE, array_index, read_number, text, utf16_length, utf16_unit
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.undefined import UNDEFINED
 
 NAN: Final = float("nan")
 SPACES: Final = re.compile(f"[{re.escape(WHITESPACE)}]+")
-_RADIX: Final = {"0x": 16, "0b": 2, "0o": 8}
-_DECIMAL: Final = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\Z")
 
 
 class Drop(Enum):
@@ -76,19 +74,7 @@ def to_number(value: Any, meter: Meter) -> float:
             return float(value)
         except OverflowError:
             return float("inf") if value > 0 else float("-inf")
-    return _parse_number(text(value, meter).strip(WHITESPACE))
-
-
-def _parse_number(digits: str) -> float:
-    if not digits:
-        return 0
-    radix = _RADIX.get(digits[:2].lower())
-    if radix is not None:
-        try:
-            return NAN if digits[2:3] in {"+", "-", "_", ""} or "_" in digits else float(int(digits[2:], radix))
-        except (ValueError, OverflowError):
-            return NAN
-    return float(digits) if _DECIMAL.match(digits) else NAN
+    return read_number(text(value, meter))
 
 
 def equals(left: Any, right: Any, meter: Meter, depth: int = 0) -> bool:

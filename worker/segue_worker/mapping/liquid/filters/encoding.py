@@ -32,7 +32,8 @@ def _json(meter: Meter, value: Any, indent: Any = UNDEFINED, *_: Any) -> Any:
 def _bytes(meter: Meter, value: Any) -> bytes:
     found = shown(value, meter)
     meter.spend_text(len(found))
-    return found.encode("utf-8", "replace")
+    # Half a surrogate pair is encoded as U+FFFD.
+    return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
 def _base64_encode(meter: Meter, value: Any, *_: Any) -> str:
