@@ -26,7 +26,7 @@ from segue_worker import logs
 from segue_worker.config import Config, load_config
 from segue_worker.delivery.run import RUN_S
 from segue_worker.errors import SegueError
-from segue_worker.observing.redis_check import check_redis
+from segue_worker.observing.redis_check import check_redis, remedy
 from segue_worker.process.enqueue_queue import ReadsEnqueue
 from segue_worker.process.runtime import Runtime
 from segue_worker.process.task_json import read_leniently
@@ -156,7 +156,9 @@ def _check(**_: object) -> None:
         logs.last_words(str(error))
         raise SystemExit(2) from None
     except RedisError as error:
-        log.warning("Redis at %s does not answer (%s); waiting for it", where(redis_url()), type(error).__name__)
+        said = remedy(error, "start it, or correct SEGUE_REDIS_URL")
+        name = type(error).__name__
+        log.warning("Redis at %s does not answer (%s); waiting for it: %s", where(redis_url()), name, said)
 
 
 @signals.worker_ready.connect

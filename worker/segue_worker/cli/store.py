@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis import AuthenticationError, Redis, RedisError
+from redis import Redis, RedisError
 
 from segue_producer.clients import redis_client, where
 from segue_producer.keys import DESTINATION_NAME, Keys
 from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.observing.destinations import NO_CONFIG, KnownDestinations
+from segue_worker.observing.redis_check import remedy
 
 TIMEOUT_S = 5.0
 
@@ -27,9 +28,7 @@ def opened(url: str) -> Iterator["Redis"]:
             yield client
     except RedisError as error:
         # redis-py makes one of what the connection raises; an OSError is of files, or of what the command prints.
-        advice = "check that it runs and that --redis-url, or SEGUE_REDIS_URL, points to it"
-        if isinstance(error, AuthenticationError):
-            advice = "check the user and password in its URL"
+        advice = remedy(error, "check that it runs and that --redis-url, or SEGUE_REDIS_URL, points to it")
         raise CommandFailure(f"Redis at {where(url)} did not answer ({type(error).__name__}): {advice}") from None
 
 

@@ -15,7 +15,7 @@ from segue_worker.observing.api_keys import check_keys, note_teams
 from segue_worker.observing.destinations import find_held, known_beside, orphan_text
 from segue_worker.observing.finding import Finding, Level
 from segue_worker.observing.orphaned_mappings import gone_mappings
-from segue_worker.observing.redis_check import inspect_all
+from segue_worker.observing.redis_check import inspect_all, remedy
 from segue_worker.observing.workers import read_workers
 from segue_worker.printable import counted
 
@@ -43,7 +43,7 @@ def examine(redis: "Redis", redis_url: str, broker_url: str, inspection: Inspect
         redis_answers = True
     except (RedisError, OSError) as error:
         said = f"{where(redis_url)} does not answer ({type(error).__name__})"
-        yield Finding("redis", Level.FAULT, said, "start it, or correct SEGUE_REDIS_URL")
+        yield Finding("redis", Level.FAULT, said, remedy(error, "start it, or correct SEGUE_REDIS_URL"))
         redis_answers = False
     yield from _broker(broker_url)
     if redis_answers:
@@ -76,7 +76,9 @@ def _broker(url: str) -> Iterator[Finding]:
         replies = app.control.inspect(timeout=WORKERS_ANSWER_WITHIN_S).active_queues() or {}
     except Exception as error:  # noqa: BLE001 - the broker may be of any kind, and each has errors of its own
         said = f"{where(url)} does not answer ({type(error).__name__})"
-        yield Finding("broker", Level.FAULT, said, "start it, or correct SEGUE_BROKER_URL")
+        yield Finding(
+            "broker", Level.FAULT, said, remedy(error.__cause__ or error, "start it, or correct SEGUE_BROKER_URL")
+        )
         return
     yield Finding("broker", Level.OK, f"{where(url)} answers")
     alive = sorted(name for name, queues in replies.items() if any(queue["name"] == QUEUE for queue in queues))

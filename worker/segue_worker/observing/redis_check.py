@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
-from redis import Redis, RedisError, ResponseError
+from redis import AuthenticationError, Redis, RedisError, ResponseError
 
 from segue_producer.clients import every_node
 from segue_producer.urls import kind
@@ -15,6 +15,20 @@ from segue_worker.observing.finding import Finding, Level
 NODE_TIMEOUT_S: Final = 5.0
 OLDEST: Final = (6, 2)
 """The oldest Redis that has all the commands that are used. Valkey reports 7.2 or later as its Redis version."""
+
+
+def remedy(error: BaseException, otherwise: str) -> str:
+    """What to do about a Redis that could not be used.
+
+    Args:
+        error: what was raised.
+        otherwise: the advice for a Redis that does not answer at all.
+    """
+    if isinstance(error, AuthenticationError):
+        return "check the user and password in its URL"
+    if isinstance(error, ResponseError) and "DB index" in str(error):
+        return "it has no database of the number in its URL; take a lower one"
+    return otherwise
 
 
 def check_redis(redis: "Redis", url: str = "") -> list[str]:
