@@ -251,6 +251,8 @@ def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnava
     text = str(error)
     if isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError):
         advice = "check the user and password in SEGUE_REDIS_URL"
+    elif "DB index" in text:
+        advice = "it has no database of the number in SEGUE_REDIS_URL; take a lower one"
     elif isinstance(error, exceptions.ReadOnlyError) or "READONLY" in text:
         advice = "this is a read-only replica; point SEGUE_REDIS_URL to the primary"
     elif isinstance(error, exceptions.OutOfMemoryError) or "OOM" in text:

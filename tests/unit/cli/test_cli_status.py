@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
+from segue_producer import OutboxUnavailable, Producer
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
 from segue_worker.cli import segue
@@ -208,6 +209,18 @@ def test_a_password_or_a_database_that_redis_refuses_is_told(  # noqa: PLR0913, 
     assert (result.exit_code, result.output.count(said)) == (1, 2 if command == "doctor" else 1)
     assert "start it" not in result.output
     assert "secret" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("//", "//user:secret@"), "check the user and password in SEGUE_REDIS_URL"),
+        (("/0", "/999999"), "it has no database of the number in SEGUE_REDIS_URL"),
+    ],
+)
+def test_a_producer_tells_the_same(redis_server: EmbeddedRedis, change: tuple[str, str], said: str) -> None:
+    with Producer(redis_server.url.replace(*change)) as producer, pytest.raises(OutboxUnavailable, match=said):
+        producer.track("u1", "Signed Up")
 
 
 @pytest.mark.parametrize(

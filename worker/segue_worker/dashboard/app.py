@@ -30,6 +30,7 @@ from segue_worker.dashboard.views import (
     schema,
     session,
 )
+from segue_worker.observing.redis_check import remedy
 
 View = Callable[[PageRequest], Response]
 LONGEST_FORM: Final = 1024 * 1024
@@ -134,7 +135,7 @@ def _return_to(request: Request) -> str:
 
 async def _no_redis(request: Request, error: Exception) -> Response:
     call = PageRequest(request.app.state.dashboard, request, _session(request))
-    text = f"Redis did not answer ({type(error).__name__}). Check that it runs, then load this page again."
+    text = f"Redis did not answer ({type(error).__name__}): {remedy(error, 'check that it runs')}; then load this page again."
     return problem(call, 503, "Redis does not answer", text)
 
 
