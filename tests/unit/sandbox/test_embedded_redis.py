@@ -111,7 +111,8 @@ def test_two_servers_neither_share_a_port_nor_write_into_one_directory(tmp_path:
                 (free_port(), "data", "data: another segue redis keeps its data there; stop it, or choose another"),
             ):
                 with started(other_port, directory) as second:
-                    assert said in second.communicate(timeout=60)[1]
+                    assert said in (told := second.communicate(timeout=60)[1])
+                    assert "redis://" not in told
                     assert second.returncode == 1
         finally:
             first.terminate()

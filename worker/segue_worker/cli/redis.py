@@ -32,7 +32,6 @@ def redis(port: int, directory: Path) -> None:
     with listening("127.0.0.1", port), socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
-    remark(f"{described} at redis://localhost:{port}/0, data in {directory}")
     options = {
         "--bind": "127.0.0.1 -::1",
         "--port": str(port),
@@ -45,6 +44,7 @@ def redis(port: int, directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         _keep_to_oneself(directory)
+        remark(f"{described} at redis://localhost:{port}/0, data in {directory}")
         os.execv(server, [str(server), *(part for option in options.items() for part in option)])  # noqa: S606 - in place of this process, so that signals reach it
     except OSError as error:
         raise CommandFailure(f"{error.filename or server}: {error.strerror}") from None
