@@ -2,7 +2,7 @@
 
 import sys
 
-from segue_producer import EnqueueError, Producer
+from segue_producer import EnqueueError, IdentifyEvent, Producer
 
 CUSTOMERS = (
     ("u1", "ada@example.com", "pro"),
@@ -12,7 +12,7 @@ CUSTOMERS = (
 
 def main() -> None:
     """Tell Loops about a few customers, and what one of them did."""
-    events = [
+    events: list[IdentifyEvent] = [
         {"type": "identify", "userId": user_id, "traits": {"email": email, "plan": plan}}
         for user_id, email, plan in CUSTOMERS
     ]

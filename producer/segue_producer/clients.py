@@ -59,7 +59,7 @@ NO_BROKER: Final = (
 
 _REFUSALS: Final = (
     # What stops a script comes as a plain ResponseError with the reason in its text, which differs between servers.
-    ((AuthenticationError,), (), "check the user and password in SEGUE_REDIS_URL"),
+    ((AuthenticationError,), (), "check the user and password in its URL"),
     (
         (NoPermissionError,),
         ("ACL failure", "The user executing the script can't"),
@@ -79,13 +79,13 @@ _REFUSALS: Final = (
         ("unknown command",),
         "SEGUE_REDIS_URL must name a Redis from version 6.2 on, or with redis+sentinel:// the Sentinels",
     ),
-    ((), ("DB index is out of range",), "Redis has no database of the number that SEGUE_REDIS_URL ends with"),
+    ((), ("DB index is out of range",), "it has no database of the number in its URL"),
     ((MovedError,), (), "this is a node of a cluster; write SEGUE_REDIS_URL as redis+cluster://"),
     ((ClusterDownError,), (), "a part of the cluster has no primary; check its nodes"),
 )
 
 
-def why_refused(error: Exception) -> str:
+def why_refused(error: BaseException) -> str:
     """Why Redis, which answers, refused something, and what to do; "" where it did not answer, or the reason is not known."""
     text = str(error)
     for kinds, words, why in _REFUSALS:

@@ -248,6 +248,13 @@ def _parsed(url: str) -> Address | None:
         _check_hosts(((found["host"], 0),) if "host" in found else ())
         if parts.scheme == "unix" and "\0" in found.get("path", "\0"):
             raise _Fault("name the socket, like unix:///run/redis.sock")
+        database = unquote(parts.path).strip("/ ")
+        if parts.scheme != "unix" and database and not database.isdecimal():
+            # redis-py would take the first database, or of 1/2 the twelfth.
+            raise _Fault(
+                "what follows its host must be the number of a database, as in redis://localhost:6379/0: correct it, or "
+                "write a / in a password as %2F"
+            )
         return None
     user, at, _ = parts.netloc.rpartition("@")
     hosts = _hosts(parts.scheme, parts.netloc)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
+from segue_producer import OutboxUnavailable, Producer
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
 from segue_worker.cli import segue
@@ -193,12 +194,42 @@ def test_a_redis_that_answers_but_refuses_is_not_said_to_be_away(run: Run, redis
         assert "not answer" not in result.stderr
 
 
-def test_a_wrong_password_and_a_wrong_url_are_told(run: Run, redis_server: EmbeddedRedis) -> None:
-    url = redis_server.url.replace("//", "//user:secret@")
-    if redis_server.pid:
-        result = run("status", "--redis-url", url)
-        assert (result.exit_code, "check the user and password" in result.stderr) == (1, True)
-        assert "secret" not in result.stderr
+@pytest.mark.parametrize("command", ["status", "health", "doctor"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("//", "//user:secret@"), "check the user and password in its URL"),
+        (("/0", "/999999"), "it has no database of the number in its URL"),
+    ],
+)
+def test_a_password_or_a_database_that_redis_refuses_is_told(  # noqa: PLR0913, PLR0917 - fixtures
+    run: Run,
+    redis_server: EmbeddedRedis,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    change: tuple[str, str],
+    said: str,
+) -> None:
+    Path("segue.yaml").write_text("destinations: [{name: loops, api_key: k, base_url: 'http://127.0.0.1:1'}]")
+    url = redis_server.url.replace(*change)
+    monkeypatch.setenv("SEGUE_BROKER_URL", url)
+    result = run(command, "--redis-url", url)
+    # The doctor says it of Redis, and of the broker.
+    assert (result.exit_code, result.output.count(said)) == (1, 2 if command == "doctor" else 1)
+    assert "start it" not in result.output
+    assert "secret" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("//", "//user:secret@"), "check the user and password in its URL"),
+        (("/0", "/999999"), "it has no database of the number in its URL"),
+    ],
+)
+def test_a_producer_tells_the_same(redis_server: EmbeddedRedis, change: tuple[str, str], said: str) -> None:
+    with Producer(redis_server.url.replace(*change)) as producer, pytest.raises(OutboxUnavailable, match=said):
+        producer.track("u1", "Signed Up")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 from fakeredis import FakeRedis, FakeServer
+from redis import AuthenticationError
 
 from segue_worker.dashboard import create_app
 from segue_worker.dashboard.context import Dashboard
@@ -162,3 +163,14 @@ async def test_without_redis_it_says_so(visitor: HttpVisitor, server: FakeServer
         answer = await visitor.get(path)
         assert answer.status_code == 503
         assert "Redis did not answer" in answer.text
+
+
+async def test_a_redis_that_refuses_the_password_is_told_as_that(
+    stranger: HttpVisitor, redis: FakeRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise AuthenticationError
+
+    monkeypatch.setattr(redis, "ping", refuse)
+    answer = await stranger.get("/healthz")
+    assert (answer.status_code, "check the user and password in its URL" in answer.text) == (503, True)

@@ -13,6 +13,7 @@ import pytest
         ("SEGUE_REDIS_URL", "redis://redis..internal"),
         ("SEGUE_REDIS_URL", "redis://h?foo=bar"),
         ("SEGUE_REDIS_URL", "redis://user:secret@h:99999"),
+        ("SEGUE_REDIS_URL", "redis://h/segue"),
         ("SEGUE_BROKER_URL", "amqp://user:secret@h:99999"),
     ],
 )

@@ -48,7 +48,9 @@ def test_a_cluster_is_read_with_every_host() -> None:
     assert address.node_url("two", 2) == "rediss://:secret@two:2?ssl_certfile=%2Fclient.pem"
 
 
-@pytest.mark.parametrize("url", ["redis://one:1/2", "rediss://one", "unix:///run/redis.sock?db=1"])
+@pytest.mark.parametrize(
+    "url", ["redis://one:1/2", "redis://one/", "redis://one/0/", "rediss://one", "unix:///run/redis.sock?db=1"]
+)
 def test_one_server_is_left_to_redis_py(url: str) -> None:
     assert urls.parse(url) is None
 
@@ -114,6 +116,10 @@ async def test_what_is_no_url_of_a_redis_is_refused(url: str, make: object) -> N
         ("redis://user:12#secret@one", "as %23"),
         ("redis://user:secret#1@one", "as %23"),
         ("redis+cluster://one/secret", "a cluster has no databases"),
+        ("redis://one:6379/segue", "must be the number of a database"),
+        ("rediss://one/1/2", "must be the number of a database"),
+        ("redis://one/-1", "must be the number of a database"),
+        ("redis://user:12/secret@one", "a / in a password as %2F"),
     ],
 )
 @pytest.mark.parametrize("make", [redis_client, async_redis_client])
@@ -183,6 +189,7 @@ def test_celery_gets_no_option_that_it_would_take_for_its_own(url: str, celerys:
         "http://one",
         "text",
         "redis://one?foo=bar",
+        "redis://one/segue",
         "redis://a..b",
     ],
 )

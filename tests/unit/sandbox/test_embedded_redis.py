@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import redis
 from click.testing import CliRunner
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from segue_sandbox import embedded_redis
-from segue_sandbox.embedded_redis import EmbeddedRedis, describe_server, find_server
+from segue_sandbox.embedded_redis import EmbeddedRedis, describe_server, find_server, free_port
 from segue_worker.cli import segue
 from segue_worker.errors import RedisServerError
 
@@ -92,3 +94,33 @@ def test_without_a_server_the_suite_says_so_in_one_line_and_stops() -> None:
     (said,) = done.stderr.strip().splitlines()
     assert said.startswith("ERROR: SEGUE_REDIS_SERVER=/no/such/server: no such program")
     assert "passed" not in done.stdout
+
+
+def test_two_servers_neither_share_a_port_nor_write_into_one_directory(tmp_path: Path) -> None:
+    def started(port: int, directory: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "segue_worker.cli", "redis", "--port", str(port), "--directory", directory]
+        return subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+    port = free_port()
+    with started(port, "data") as first:
+        try:
+            with redis.Redis(port=port, retry=Retry(ConstantBackoff(0.05), 400)) as client:
+                client.ping()
+            for other_port, directory, said in (
+                (port, "other", f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another --port"),
+                (free_port(), "data", "data: another segue redis keeps its data there; stop it, or choose another"),
+            ):
+                with started(other_port, directory) as second:
+                    assert said in (told := second.communicate(timeout=60)[1])
+                    assert "redis://" not in told
+                    assert second.returncode == 1
+        finally:
+            first.terminate()
+        first.communicate(timeout=60)
+    with started(port, "data") as again:
+        try:
+            with redis.Redis(port=port, retry=Retry(ConstantBackoff(0.05), 400)) as client:
+                assert client.ping()
+        finally:
+            again.terminate()
+        again.communicate(timeout=60)

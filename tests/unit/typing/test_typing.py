@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 HERE: Final = Path(__file__).parent
 
 
@@ -31,6 +33,11 @@ def errors_of(source: str, directory: Path) -> dict[int, str]:
 
 def test_what_is_right_passes(tmp_path: Path) -> None:
     assert errors_of((HERE / "right.txt").read_text(), tmp_path) == {}
+
+
+@pytest.mark.parametrize("example", ["plain_script.py", "celery_client.py", "sentry_worker.py"])
+def test_an_example_can_be_copied_into_code_that_is_checked(tmp_path: Path, example: str) -> None:
+    assert errors_of((HERE.parents[2] / "examples" / example).read_text(), tmp_path) == {}
 
 
 def test_each_mistake_is_an_error(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def _broker(url: str) -> Iterator[Finding]:
             connection.default_channel  # noqa: B018 - opened by being asked for
         replies = app.control.inspect(timeout=WORKERS_ANSWER_WITHIN_S).active_queues() or {}
     except Exception as error:  # noqa: BLE001 - the broker may be of any kind, and each has errors of its own
-        why = why_refused(error)
+        why = why_refused(error.__cause__ or error)
         said = f"{where(url)} {'takes no messages' if why else 'does not answer'} ({type(error).__name__})"
         yield Finding("broker", Level.FAULT, said, why or "start it, or correct SEGUE_BROKER_URL")
         return
