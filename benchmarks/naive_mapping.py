@@ -19,6 +19,7 @@ from segue_worker.mapping.javascript import is_falsy, own_entries, text, type_na
 from segue_worker.mapping.json_text import decode, encode
 from segue_worker.mapping.limits import Meter
 from segue_worker.mapping.liquid import compile_liquid
+from segue_worker.mapping.mailing_lists import subscriptions
 from segue_worker.mapping.path import look_up, without_root
 from segue_worker.mapping.template import render as render_template
 from segue_worker.mapping.trigger.conditions import Condition, ConditionGroup
@@ -298,5 +299,5 @@ def render(*, action: str, trigger: str, fields: Mapping[str, Any], event: dict[
     if problems:
         raise PayloadError(" ".join(problems))
     # A copy of everything, as a pass over JSON text makes it, so that nothing is shared with the event.
-    body = BODIES[known.name](json.loads(json.dumps(payload)))
+    body = BODIES[known.name](json.loads(json.dumps(payload)), subscriptions)
     return Request("naive", known.name, known.method, known.path, body)
