@@ -246,13 +246,22 @@ def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnava
             f"Redis at {where(url)} took the events, but no replica did in time (durability: replicated): check "
             "replication, then enqueue again with the same messageIds"
         )
-    advice = "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
+    advice = advice_on(error) or "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
+    return OutboxUnavailable(f"Redis at {where(url)} did not take the events ({type(error).__name__}): {advice}")
+
+
+def advice_on(error: BaseException) -> str:
+    """What an error of a Redis that answers means, and what to do; "" where it says nothing of the kind."""
     # What stops a script comes as a plain ResponseError with the reason in its text.
     text = str(error)
     if isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError):
-        advice = "check the user and password in SEGUE_REDIS_URL"
-    elif isinstance(error, exceptions.ReadOnlyError) or "READONLY" in text:
-        advice = "this is a read-only replica; point SEGUE_REDIS_URL to the primary"
-    elif isinstance(error, exceptions.OutOfMemoryError) or "OOM" in text:
-        advice = "Redis is out of memory; give it more, or let the workers drain the outbox"
-    return OutboxUnavailable(f"Redis at {where(url)} did not take the events ({type(error).__name__}): {advice}")
+        return "check the user and password in SEGUE_REDIS_URL"
+    if isinstance(error, exceptions.ReadOnlyError) or "READONLY" in text:
+        return "this is a read-only replica; point SEGUE_REDIS_URL to the primary"
+    if isinstance(error, exceptions.OutOfMemoryError) or "OOM" in text:
+        return "Redis is out of memory; give it more, or let the workers drain the outbox"
+    if isinstance(error, exceptions.BusyLoadingError):
+        return "Redis is loading its data; wait until it has, then try again"
+    if "MISCONF" in text:
+        return "Redis cannot write to its disk; look at its log, and make room"
+    return ""

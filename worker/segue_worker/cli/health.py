@@ -14,6 +14,7 @@ from segue_worker.cli.store import connect
 from segue_worker.config import load_config
 from segue_worker.config.durations import duration_text, parse_duration
 from segue_worker.observing.health import missing_sweep, unhealthy
+from segue_worker.observing.redis_check import unanswered
 
 _TIMEOUT_S = 3.0
 _LONGEST = timedelta(days=1)
@@ -62,9 +63,7 @@ def health(config: Path, redis_url: str, max_age: timedelta, *, sweep: bool, str
                 unhealthy(redis, loaded, max_age_ms, strict=strict) if loaded else missing_sweep(redis, max_age_ms)
             )
     except (RedisError, OSError) as error:
-        problems = [
-            f"Redis at {where(redis_url)} does not answer ({type(error).__name__}); start it, or correct its URL"
-        ]
+        problems = [str(unanswered(f"Redis at {where(redis_url)}", error, "start it, or correct its URL"))]
     if as_json:
         emit_json({"healthy": not problems, "problems": problems})
         raise click.exceptions.Exit(1 if problems else 0)

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis import AuthenticationError, Redis, RedisError
+from redis import Redis, RedisError
 
+from segue_producer.append import advice_on
 from segue_producer.clients import redis_client, where
 from segue_producer.keys import DESTINATION_NAME, Keys
 from segue_worker.cli.group import CommandFailure, UsageFailure
@@ -27,10 +28,10 @@ def opened(url: str) -> Iterator["Redis"]:
             yield client
     except RedisError as error:
         # redis-py makes one of what the connection raises; an OSError is of files, or of what the command prints.
-        advice = "check that it runs and that --redis-url, or SEGUE_REDIS_URL, points to it"
-        if isinstance(error, AuthenticationError):
-            advice = "check the user and password in its URL"
-        raise CommandFailure(f"Redis at {where(url)} did not answer ({type(error).__name__}): {advice}") from None
+        advice = "did not answer ({}): check that it runs and that --redis-url, or SEGUE_REDIS_URL, points to it"
+        if said := advice_on(error):
+            advice = f"refuses ({{}}): {said}"
+        raise CommandFailure(f"Redis at {where(url)} {advice.format(type(error).__name__)}") from None
 
 
 def choose(redis: "Redis", known: KnownDestinations, name: str | None) -> str:

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from segue_producer.append import advice_on
 from segue_worker.dashboard.context import Dashboard, PageRequest
 from segue_worker.dashboard.pages import SEE_OTHER, STATIC, problem
 from segue_worker.dashboard.security import SecurityHeaders, from_own_page
@@ -134,7 +135,10 @@ def _return_to(request: Request) -> str:
 
 async def _no_redis(request: Request, error: Exception) -> Response:
     call = PageRequest(request.app.state.dashboard, request, _session(request))
-    text = f"Redis did not answer ({type(error).__name__}). Check that it runs, then load this page again."
+    name, advice = type(error).__name__, advice_on(error)
+    if advice:
+        return problem(call, 503, "Redis refuses", f"Redis refuses ({name}): {advice}.")
+    text = f"Redis did not answer ({name}). Check that it runs, then load this page again."
     return problem(call, 503, "Redis does not answer", text)
 
 

@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
-from redis import Redis, RedisError
+from redis import Redis, RedisError, ResponseError
 
 from segue_producer.broker import celery_app
 from segue_producer.clients import NO_BROKER, where
-from segue_producer.keys import DESTINATIONS, HELD, Keys
+from segue_producer.keys import DESTINATIONS, Keys
 from segue_producer.settings import QUEUE
 from segue_worker.config import Config, Inspection
 from segue_worker.observing.api_keys import check_keys, note_teams
-from segue_worker.observing.destinations import find_held, known_beside, orphan_text
+from segue_worker.observing.destinations import find_held, known_beside, note_held, orphan_text
 from segue_worker.observing.finding import Finding, Level
 from segue_worker.observing.orphaned_mappings import gone_mappings
-from segue_worker.observing.redis_check import inspect_all
+from segue_worker.observing.redis_check import check_writes, inspect_all, unanswered
 from segue_worker.observing.workers import read_workers
 from segue_worker.printable import counted
 
@@ -40,10 +42,10 @@ def examine(redis: "Redis", redis_url: str, broker_url: str, inspection: Inspect
         redis.ping()
         yield Finding("redis", Level.OK, f"{where(redis_url)} answers")
         yield from inspect_all(redis, redis_url)
+        yield check_writes(redis)
         redis_answers = True
     except (RedisError, OSError) as error:
-        said = f"{where(redis_url)} does not answer ({type(error).__name__})"
-        yield Finding("redis", Level.FAULT, said, "start it, or correct SEGUE_REDIS_URL")
+        yield unanswered(where(redis_url), error, "start it, or correct SEGUE_REDIS_URL")
         redis_answers = False
     yield from _broker(broker_url)
     if redis_answers:
@@ -75,8 +77,9 @@ def _broker(url: str) -> Iterator[Finding]:
             connection.default_channel  # noqa: B018 - opened by being asked for
         replies = app.control.inspect(timeout=WORKERS_ANSWER_WITHIN_S).active_queues() or {}
     except Exception as error:  # noqa: BLE001 - the broker may be of any kind, and each has errors of its own
-        said = f"{where(url)} does not answer ({type(error).__name__})"
-        yield Finding("broker", Level.FAULT, said, "start it, or correct SEGUE_BROKER_URL")
+        # kombu's error has that of the server as its cause.
+        found = unanswered(where(url), error.__cause__ or error, "start it, or correct SEGUE_BROKER_URL")
+        yield replace(found, subject="broker", advice=found.advice.replace("SEGUE_REDIS_URL", "SEGUE_BROKER_URL"))
         return
     yield Finding("broker", Level.OK, f"{where(url)} answers")
     alive = sorted(name for name, queues in replies.items() if any(queue["name"] == QUEUE for queue in queues))
@@ -136,7 +139,7 @@ def _orphans(redis: "Redis", config: Config | None) -> Iterator[Finding]:
     """Name what nobody serves, found by a search of Redis, which may know more than the sweep has noted."""
     found = find_held(redis)
     if found:
-        redis.hset(HELD, mapping=dict.fromkeys(found, 0))
+        note_held(redis, found)
     known = known_beside(redis, config)
     for name in sorted(known.orphaned):
         yield Finding("orphaned destination", Level.FAULT, orphan_text(name))
@@ -151,7 +154,8 @@ def _api_keys(redis: "Redis | None", config: Config) -> Iterator[Finding]:
     enabled = [each for each in config.destinations if each.enabled]
     checks = asyncio.run(check_keys(enabled))
     if redis is not None:
-        note_teams(redis, enabled, checks)
+        with suppress(ResponseError):
+            note_teams(redis, enabled, checks)
     for key in checks:
         subject = f"key of {key.destination}"
         if key.problem:
