@@ -64,7 +64,16 @@ def test_a_sound_installation_has_a_clean_bill(make_stack: Callable[..., Stack])
     code, found = doctor(stack)
     assert (code, faults(found)) == (0, set())
     assert {each["level"] for each in found.values()} == {"ok"}
-    subjects = {"configuration", "redis", "redis version", "redis policy", "redis persistence", "redis writes", "broker", "workers"}
+    subjects = {
+        "configuration",
+        "redis",
+        "redis version",
+        "redis policy",
+        "redis persistence",
+        "redis writes",
+        "broker",
+        "workers",
+    }
     assert set(found) == subjects | {"sweep", "configuration of the workers", "key of loops"}
     assert found["workers"]["text"].startswith("1 alive: ")
     assert found["key of loops"]["text"] == "Loops accepts it; team: key"
