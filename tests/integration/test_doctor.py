@@ -82,6 +82,21 @@ def test_a_sound_installation_has_a_clean_bill(make_stack: Callable[..., Stack])
     assert len(stdout.splitlines()) == len(found)
 
 
+def test_the_key_of_a_team_at_its_limit_is_asked_about_within_the_limit(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack(rate_limit=3)
+    stack.worker()
+    # Behind what is live, and behind what the schema asks.
+    stack.producer.enqueue(
+        [{"type": "identify", "userId": f"u{n}", "traits": {"email": f"u{n}@example.com"}} for n in range(120)]
+    )
+    wait_until(lambda: stack.delivered >= 3)
+    for _ in range(3):
+        code, found = doctor(stack)
+        assert (code, faults(found), found["key of loops"]["level"]) == (0, set(), "ok")
+    assert stack.pending > 0, "it was busy all the while"
+    assert 429 not in {record["status"] for record in stack.sandbox.requests()}
+
+
 def test_each_fault_is_told_with_what_to_do(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack()
     stack.sandbox.revoke(API_KEY)

@@ -1,7 +1,7 @@
 """Checks everything that delivery needs, from Redis to the API key: what `segue doctor` does."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -9,11 +9,11 @@ from typing import Final
 from redis import Redis, RedisError, ResponseError
 
 from segue_producer.broker import celery_app
-from segue_producer.clients import NO_BROKER, where
+from segue_producer.clients import NO_BROKER, async_redis_client, where
 from segue_producer.keys import DESTINATIONS, Keys
 from segue_producer.settings import QUEUE
-from segue_worker.config import Config, Inspection
-from segue_worker.observing.api_keys import check_keys, note_teams
+from segue_worker.config import Config, Destination, Inspection
+from segue_worker.observing.api_keys import KeyCheck, check_keys, note_teams
 from segue_worker.observing.destinations import find_held, known_beside, note_held, orphan_text
 from segue_worker.observing.finding import Finding, Level
 from segue_worker.observing.orphaned_mappings import gone_mappings
@@ -25,6 +25,8 @@ WAIT_S: Final = 3
 """Seconds to wait for the broker."""
 WORKERS_ANSWER_WITHIN_S: Final = 1.5
 SWEPT_WITHIN_MS: Final = 60_000
+SLOTS_WITHIN_S: Final = 10
+"""For how long slots are waited for, and a second more for each destination."""
 _START: Final = "start one: celery -A segue_worker worker -B"
 
 
@@ -52,7 +54,7 @@ def examine(redis: "Redis", redis_url: str, broker_url: str, inspection: Inspect
         yield from _served(redis, inspection.config)
         yield from _orphans(redis, inspection.config)
     if inspection.config is not None:
-        yield from _api_keys(redis if redis_answers else None, inspection.config)
+        yield from _api_keys(redis if redis_answers else None, redis_url, inspection.config)
 
 
 def _configuration(inspection: Inspection) -> Iterator[Finding]:
@@ -150,9 +152,9 @@ def _orphans(redis: "Redis", config: Config | None) -> Iterator[Finding]:
             yield Finding("orphaned mapping", Level.WARNING, said, f"segue dead replay {name} --mapping {mapping!r}")
 
 
-def _api_keys(redis: "Redis | None", config: Config) -> Iterator[Finding]:
+def _api_keys(redis: "Redis | None", redis_url: str, config: Config) -> Iterator[Finding]:
     enabled = [each for each in config.destinations if each.enabled]
-    checks = asyncio.run(check_keys(enabled))
+    checks = asyncio.run(check_keys(enabled) if redis is None else _within_the_limits(redis_url, enabled))
     if redis is not None:
         with suppress(ResponseError):
             note_teams(redis, enabled, checks)
@@ -162,6 +164,15 @@ def _api_keys(redis: "Redis | None", config: Config) -> Iterator[Finding]:
             yield Finding(subject, Level.FAULT, key.problem, key.advice)
         else:
             yield Finding(subject, Level.OK, f"Loops accepts it; team: {key.team or '(Loops names none)'}")
+
+
+async def _within_the_limits(redis_url: str, destinations: Sequence[Destination]) -> list[KeyCheck]:
+    """Ask about the keys in slots of their teams, which may be busy; without, where a slot is long in coming or cannot be had."""
+    async with async_redis_client(redis_url, timeout=WAIT_S) as limiter:
+        with suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(SLOTS_WITHIN_S + len(destinations)):
+                return await check_keys(destinations, limiter)
+    return await check_keys(destinations)
 
 
 def _text(name: bytes | str) -> str:
