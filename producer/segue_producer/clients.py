@@ -20,6 +20,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
+    BusyLoadingError,
     ClusterDownError,
     MovedError,
     NoPermissionError,
@@ -72,6 +73,7 @@ _REFUSALS: Final = (
         ("WRONGTYPE",),
         "a key of Segue's holds what Segue never writes there; the workers' log says of which destination",
     ),
+    ((BusyLoadingError,), ("LOADING",), "Redis is loading its data; wait until it has, then try again"),
     ((), ("MISCONF",), "Redis cannot write to its disk, which may be full; see its log"),
     ((), ("NOREPLICAS",), "fewer replicas are connected to Redis than its min-replicas-to-write; check them"),
     (

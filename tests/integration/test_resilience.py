@@ -16,9 +16,14 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
 from segue_producer import OutboxUnavailable, Producer
+from segue_producer.clients import async_redis_client
 from segue_producer.keys import ABOUT_WORKERS, Keys, team_rate_key
 from segue_sandbox.embedded_redis import EmbeddedRedis, free_port
+from segue_worker.config import load_config
+from segue_worker.observing.health import missing_sweep, unhealthy
 from segue_worker.operating.pause import pause, resume
+from segue_worker.outbox import Outbox
+from segue_worker.outbox.pause import Pause
 
 from .stack import MakeStack, Stack, celery_worker, wait_until
 
@@ -290,6 +295,22 @@ def test_workers_ride_out_a_redis_that_takes_no_writes(tmp_path: Path, trouble: 
         wait_until(lambda: stack.counters["delivered"] > sign_ups_after, within_s=RESUMES_WITHIN_S)
 
 
+def test_workers_that_start_on_a_full_redis_empty_it_and_are_seen_to_live(tmp_path: Path) -> None:
+    """The broker is the same Redis, and takes no hints then."""
+    with EmbeddedRedis() as server, Stack(server, tmp_path, rate_limit=50) as stack:
+        sign_ups(stack, 20)
+        _set_trouble(stack, "out of memory", on=True)
+        try:
+            # Celery has nothing to take messages from as yet, and is not ready.
+            stack.worker(wait=False)
+            stack.wait_delivered()
+            assert unhealthy(stack.redis, load_config(stack.config), max_age_ms=60_000) == []
+            assert missing_sweep(stack.redis, max_age_ms=60_000) == []
+        finally:
+            _set_trouble(stack, "out of memory", on=False)
+        assert len(stack.sandbox.events()) == 20
+
+
 def _set_trouble(stack: Stack, trouble: str, *, on: bool) -> None:
     if trouble == "out of memory":
         stack.redis.config_set("maxmemory", "1" if on else "0")
@@ -297,16 +318,33 @@ def _set_trouble(stack: Stack, trouble: str, *, on: bool) -> None:
         stack.redis.replicaof(*(("127.0.0.1", "9") if on else ("NO", "ONE")))
 
 
-def test_a_destination_is_resumed_though_redis_is_full() -> None:
+def test_a_destination_is_paused_and_resumed_though_redis_is_full() -> None:
     # What the pause holds back may be what fills it.
     with EmbeddedRedis() as server, Redis.from_url(server.url) as client:
-        pause(client, "loops", "by hand")
         client.config_set("maxmemory", "1")
         try:
             with pytest.raises(OutOfMemoryError):
                 client.set("anything", "1")
+            pause(client, "loops", "by hand", for_ms=60_000)
+            assert 0 < client.pttl(KEYS.paused) <= 60_000
             assert resume(client, "loops")
         finally:
             client.config_set("maxmemory", "0")
         assert not client.exists(KEYS.paused)
         assert client.ttl(KEYS.resumed) > 0
+
+
+async def test_segue_pauses_and_probes_though_redis_is_full() -> None:
+    with EmbeddedRedis() as server:
+        async with async_redis_client(server.url, timeout=5) as client:
+            await client.config_set("maxmemory", "1")
+            try:
+                outbox = Outbox(client, "loops", owner="run", window_ms=1000, lease_ms=1000)
+                down, probed = Pause("down", 1, 2), Pause("down", 1, 3)
+                assert await outbox.pause(down)
+                assert await outbox.replace_pause(down, probed)
+                assert await client.get(KEYS.paused) == probed.to_json()
+                await outbox.note_refused("digest", first=True)
+                assert await outbox.is_refused("digest")
+            finally:
+                await client.config_set("maxmemory", "0")

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -20,11 +21,17 @@ WIDTH = 80
 
 def on_terminal(stack: Stack, *arguments: str) -> tuple[int, list[str]]:
     """What a command prints on a terminal, stderr included, line by line, and its exit code."""
+    code, said = printed(stack, *arguments)
+    return code, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).replace("\r\n", "\n").split("\n")
+
+
+def printed(stack: Stack, *arguments: str, **variables: str) -> tuple[int, str]:
+    """The same as it comes, with what steers the terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
     environ = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR"}}
     environ |= {"SEGUE_REDIS_URL": stack.server.url, **stack.broker_environ, "LOOPS_API_KEY": API_KEY}
-    environ |= {"SEGUE_CONFIG": str(stack.config), "TERM": "xterm"}
+    environ |= {"SEGUE_CONFIG": str(stack.config), "TERM": "xterm", **variables}
     command = [sys.executable, "-m", "segue_worker.cli", *arguments]
     said = b""
     with subprocess.Popen(command, env=environ, stdin=theirs, stdout=theirs, stderr=theirs) as process:
@@ -35,7 +42,7 @@ def on_terminal(stack: Stack, *arguments: str) -> tuple[int, list[str]]:
                 said += part
         os.close(ours)
         code = process.wait(60)
-    return code, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode()).replace("\r\n", "\n").split("\n")
+    return code, said.decode()
 
 
 @pytest.fixture
@@ -103,3 +110,38 @@ def test_a_reader_who_has_seen_enough_ends_a_command_quietly(stack: Stack) -> No
             said = process.stderr.read()
             process.wait(60)
         assert not re.search(r"Traceback|[Ee]rror|did not answer", said), (arguments, said)
+
+
+def test_colours_are_left_out_where_they_are_not_wanted(stack: Stack) -> None:
+    for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b[" not in printed(stack, "doctor", **variables)[1]
+    assert "\x1b[32m" in printed(stack, "doctor")[1]
+
+
+def test_a_closed_stream_is_no_fault_of_a_command(stack: Stack) -> None:
+    environ = os.environ | {"SEGUE_REDIS_URL": stack.server.url, "SEGUE_CONFIG": str(stack.config)}
+    for arguments, closed, code in (
+        ("status", ">&-", 0),
+        ("status --json", "<&- >&- 2>&-", 0),
+        ("dead drop loops --all", "<&-", 2),
+        ("pause nowhere", "2>&-", 2),
+    ):
+        command = f'"{sys.executable}" -m segue_worker.cli {arguments} {closed}'
+        done = subprocess.run(["/bin/sh", "-c", command], env=environ, stderr=subprocess.PIPE, timeout=60, check=False)
+        assert (done.returncode, b"Traceback" in done.stderr) == (code, False), (arguments, closed)
+
+
+def test_a_terminal_that_cannot_be_steered_shows_each_second_of_a_watch(stack: Stack) -> None:
+    ours, theirs = pty.openpty()
+    environ = os.environ | {"SEGUE_REDIS_URL": stack.server.url, "SEGUE_CONFIG": str(stack.config), "TERM": "dumb"}
+    command = [sys.executable, "-m", "segue_worker.cli", "status", "--watch"]
+    said = b""
+    with subprocess.Popen(command, env=environ, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        while said.count(b"in bulk") < 2:
+            said += os.read(ours, 65536)
+        process.send_signal(signal.SIGINT)
+        with suppress(OSError):
+            while os.read(ours, 65536):
+                pass
+    os.close(ours)

@@ -3,6 +3,9 @@
 Commands are imported when they are called, so that `segue --help` and each command load only what they need.
 """
 
+import os
+import sys
+
 import click
 
 from segue_worker.cli.group import CommandGroup
@@ -75,4 +78,9 @@ click.version_option(package_name="segue", prog_name="segue")(segue)
 
 def main() -> None:
     """Run the `segue` command with the arguments of the process, and exit."""
-    segue.main(prog_name="segue")
+    # Who starts it may have closed a stream; the descriptor would then become that of a connection.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    segue.main(prog_name="segue", color=False if plain else None)

@@ -28,9 +28,9 @@ _COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "red
 def doctor(config: Path, redis_url: str, *, as_json: bool) -> None:
     """Check everything that delivery needs, and say what to do about each fault.
 
-    Checked are Redis (whether it answers, its version, eviction policy and persistence), the broker, the workers, the
-    sweep, whether the workers' configuration is that of the file, and each API key, for which one request is sent to
-    Loops. Exits with 1 on a fault and with 2 where the configuration has problems. Warnings do not count as faults.
+    Checked are Redis (whether it answers and takes writes, its version, eviction policy and persistence), the broker, the
+    workers, the sweep, whether the workers' configuration is that of the file, and each API key, for which one request is
+    sent to Loops. Exits with 1 on a fault and with 2 where the configuration has problems. Warnings do not count as faults.
     """
     inspection = inspect_config(config)
     findings = []

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from redis.exceptions import RedisError
 
-from segue_producer.clients import where, why_refused
+from segue_producer.clients import where
 from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
@@ -14,6 +14,7 @@ from segue_worker.cli.store import connect
 from segue_worker.config import load_config
 from segue_worker.config.durations import duration_text, parse_duration
 from segue_worker.observing.health import missing_sweep, unhealthy
+from segue_worker.observing.redis_check import unanswered
 
 _TIMEOUT_S = 3.0
 _LONGEST = timedelta(days=1)
@@ -62,13 +63,7 @@ def health(config: Path, redis_url: str, max_age: timedelta, *, sweep: bool, str
                 unhealthy(redis, loaded, max_age_ms, strict=strict) if loaded else missing_sweep(redis, max_age_ms)
             )
     except (RedisError, OSError) as error:
-        why = why_refused(error)
-        fault = (
-            f"refuses to answer ({type(error).__name__}); {why}"
-            if why
-            else f"does not answer ({type(error).__name__}); start it, or correct its URL"
-        )
-        problems = [f"Redis at {where(redis_url)} {fault}"]
+        problems = [str(unanswered(f"Redis at {where(redis_url)}", error, "start it, or correct its URL"))]
     if as_json:
         emit_json({"healthy": not problems, "problems": problems})
         raise click.exceptions.Exit(1 if problems else 0)

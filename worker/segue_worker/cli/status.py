@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import click
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -218,7 +218,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | N
 
 def _watch(read: Callable[[], StatusReading], *, as_json: bool) -> None:
     """Show the status each second, until interrupted."""
-    if as_json or not sys.stdout.isatty():
+    # What cannot be steered is not written over: a dumb terminal would show nothing until the end.
+    if as_json or not sys.stdout.isatty() or Console().is_dumb_terminal:
         for reading in _each_second(read):
             emit_json(as_data(reading)) if as_json else show(as_tables(reading))
     with Live(auto_refresh=False) as live:

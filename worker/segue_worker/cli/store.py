@@ -33,7 +33,7 @@ def opened(url: str) -> Iterator["Redis"]:
 def redis_trouble(error: Exception, url: str) -> str:
     """What Redis did not do, and what to do about it."""
     if why := why_refused(error):
-        return f"Redis at {where(url)} refused this ({type(error).__name__}): {why}"
+        return f"Redis at {where(url)} refuses ({type(error).__name__}): {why}"
     advice = "check that it runs and that --redis-url, or SEGUE_REDIS_URL, points to it"
     return f"Redis at {where(url)} did not answer ({type(error).__name__}): {advice}"
 

@@ -1,6 +1,7 @@
 """`segue tail`: follow what happens to events, live."""
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -16,8 +17,10 @@ from segue_worker.cli.store import choose, opened
 from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.log import LogPosition, end_of, follow, place_before
 from segue_worker.observing.log_lines import OUTCOMES, LogFilter, lines
+from segue_worker.printable import counted
 
 BLOCK_MS: Final = 1000
+_NAMED: Final = 10
 
 
 @click.command(
@@ -46,8 +49,14 @@ def tail(*, destination: str | None, wanted: LogFilter, config: Path, redis_url:
             remark("There is no destination yet: no worker has announced one, and no configuration names one")
             return
         position = end_of(redis, names) if wanted.since_ms is None else place_before(names, wanted.since_ms)
-        remark(f"Following {', '.join(names)}; end with Ctrl-C")
+        remark(_following(names, ends=wanted.until_ms is not None))
         _follow(redis, position, wanted, as_json=as_json)
+
+
+def _following(names: Sequence[str], *, ends: bool) -> str:
+    """What is followed: destinations by name, as long as somebody may read that many; and how it ends, if not by itself."""
+    named = ", ".join(names) if len(names) <= _NAMED else counted(len(names), "destination")
+    return f"Following {named}{'' if ends else '; end with Ctrl-C'}"
 
 
 def _follow(redis: "Redis", position: LogPosition, wanted: LogFilter, *, as_json: bool) -> None:

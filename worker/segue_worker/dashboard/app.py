@@ -136,7 +136,7 @@ def _return_to(request: Request) -> str:
 async def _no_redis(request: Request, error: Exception) -> Response:
     call = PageRequest(request.app.state.dashboard, request, _session(request))
     if why := why_refused(error):
-        return problem(call, 503, "Redis refused this", f"{type(error).__name__}: {why}.")
+        return problem(call, 503, "Redis refuses", f"Redis refuses ({type(error).__name__}): {why}.")
     text = f"Redis did not answer ({type(error).__name__}). Check that it runs, then load this page again."
     return problem(call, 503, "Redis does not answer", text)
 

@@ -10,6 +10,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from segue_producer.keys import TEAM_NAMES, TEAMS, key_digest
+from segue_producer.writing import write
 from segue_worker.config import Destination
 from segue_worker.loops import Answer, NoAnswerError
 from segue_worker.schema.known import asking
@@ -54,7 +55,7 @@ def note_teams(redis: "Redis", destinations: Sequence[Destination], checks: Sequ
         if check.team:
             own = key_digest(each.api_key.get_secret_value())
             name = blake2b(f"{each.base_url}\0{check.team}".encode(), digest_size=8).hexdigest().encode()
-            redis.hset(TEAM_NAMES, mapping={own: name})
+            write(redis, "HSET", TEAM_NAMES, own, name)
             first: Any = redis.hget(TEAMS, own)
             if first and redis.hget(TEAM_NAMES, first) not in (None, name):
                 redis.hdel(TEAMS, own)

@@ -1,13 +1,15 @@
 """Which destinations exist: those of the configuration, those that workers serve, and those that still hold something."""
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from redis import Redis
+from redis import Redis, ResponseError
 
 from segue_producer.keys import DESTINATIONS, HELD, HOLDING_KEYS, Keys, name_in
+from segue_producer.writing import write_fields
 from segue_worker.config import Config, Destination, Inspection, inspect_config
 from segue_worker.observing.workers import ALIVE_WITHIN_MS, Workers, read_workers
 
@@ -128,6 +130,12 @@ def find_held(redis: "Redis") -> set[str]:
     """Search all of Redis for destinations that hold something, known or not. Takes a second for a million keys."""
     keys: Iterator[Any] = redis.scan_iter(match=HOLDING_KEYS, count=1000)
     return {name_in(key).decode() for key in keys}
+
+
+def note_held(redis: "Redis", names: Collection[str]) -> None:
+    """Note that these hold something. A replica of Redis refuses it, and is told nothing new."""
+    with suppress(ResponseError):
+        write_fields(redis, HELD, dict.fromkeys(names, 0))
 
 
 def _text(name: object) -> str:

@@ -1,21 +1,23 @@
 """Checks everything that delivery needs, from Redis to the API key: what `segue doctor` does."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
-from redis import Redis, RedisError
+from redis import Redis, RedisError, ResponseError
 
 from segue_producer.broker import celery_app
-from segue_producer.clients import NO_BROKER, where, why_refused
-from segue_producer.keys import DESTINATIONS, HELD, Keys
+from segue_producer.clients import NO_BROKER, async_redis_client, where, why_refused
+from segue_producer.keys import DESTINATIONS, Keys
 from segue_producer.settings import QUEUE
-from segue_worker.config import Config, Inspection
-from segue_worker.observing.api_keys import check_keys, note_teams
-from segue_worker.observing.destinations import find_held, known_beside, orphan_text
+from segue_worker.config import Config, Destination, Inspection
+from segue_worker.observing.api_keys import KeyCheck, check_keys, note_teams
+from segue_worker.observing.destinations import find_held, known_beside, note_held, orphan_text
 from segue_worker.observing.finding import Finding, Level
 from segue_worker.observing.orphaned_mappings import gone_mappings
-from segue_worker.observing.redis_check import inspect_all
+from segue_worker.observing.redis_check import check_writes, inspect_all, unanswered
 from segue_worker.observing.workers import read_workers
 from segue_worker.printable import counted
 
@@ -23,6 +25,8 @@ WAIT_S: Final = 3
 """Seconds to wait for the broker."""
 WORKERS_ANSWER_WITHIN_S: Final = 1.5
 SWEPT_WITHIN_MS: Final = 60_000
+SLOTS_WITHIN_S: Final = 10
+"""For how long slots are waited for, and a second more for each destination."""
 _START: Final = "start one: celery -A segue_worker worker -B"
 
 
@@ -40,21 +44,21 @@ def examine(redis: "Redis", redis_url: str, broker_url: str, inspection: Inspect
         redis.ping()
         yield Finding("redis", Level.OK, f"{where(redis_url)} answers")
         yield from inspect_all(redis, redis_url)
+        yield check_writes(redis)
         redis_answers = True
     except (RedisError, OSError) as error:
-        said = f"{where(redis_url)} does not answer ({type(error).__name__})"
-        yield Finding("redis", Level.FAULT, said, why_refused(error) or "start it, or correct SEGUE_REDIS_URL")
+        yield unanswered(where(redis_url), error, "start it, or correct SEGUE_REDIS_URL")
         redis_answers = False
     yield from _broker(broker_url)
     parts = [_served(redis, inspection.config), _orphans(redis, inspection.config)] if redis_answers else []
     if inspection.config is not None:
-        parts.append(_api_keys(redis if redis_answers else None, inspection.config))
+        parts.append(_api_keys(redis if redis_answers else None, redis_url, inspection.config))
     refusals = set()
     for part in parts:
         try:
             yield from part
         except (RedisError, OSError) as error:
-            # It is full, a replica, or its user has few rights: that keeps no other check from being made.
+            # A damaged key, or a user with few rights: that keeps no other check from being made.
             refusals.add((type(error).__name__, why_refused(error) or "look at its log"))
     for kind, advice in sorted(refusals):
         yield Finding("redis", Level.FAULT, f"it refused what a check needs ({kind})", advice)
@@ -82,9 +86,9 @@ def _broker(url: str) -> Iterator[Finding]:
             connection.default_channel  # noqa: B018 - opened by being asked for
         replies = app.control.inspect(timeout=WORKERS_ANSWER_WITHIN_S).active_queues() or {}
     except Exception as error:  # noqa: BLE001 - the broker may be of any kind, and each has errors of its own
-        why = why_refused(error.__cause__ or error)
-        said = f"{where(url)} {'takes no messages' if why else 'does not answer'} ({type(error).__name__})"
-        yield Finding("broker", Level.FAULT, said, why or "start it, or correct SEGUE_BROKER_URL")
+        # kombu's error has that of the server as its cause.
+        found = unanswered(where(url), error.__cause__ or error, "start it, or correct SEGUE_BROKER_URL")
+        yield replace(found, subject="broker", advice=found.advice.replace("SEGUE_REDIS_URL", "SEGUE_BROKER_URL"))
         return
     yield Finding("broker", Level.OK, f"{where(url)} answers")
     alive = sorted(name for name, queues in replies.items() if any(queue["name"] == QUEUE for queue in queues))
@@ -144,7 +148,7 @@ def _orphans(redis: "Redis", config: Config | None) -> Iterator[Finding]:
     """Name what nobody serves, found by a search of Redis, which may know more than the sweep has noted."""
     found = find_held(redis)
     if found:
-        redis.hset(HELD, mapping=dict.fromkeys(found, 0))
+        note_held(redis, found)
     known = known_beside(redis, config)
     for name in sorted(known.orphaned):
         yield Finding("orphaned destination", Level.FAULT, orphan_text(name))
@@ -155,17 +159,27 @@ def _orphans(redis: "Redis", config: Config | None) -> Iterator[Finding]:
             yield Finding("orphaned mapping", Level.WARNING, said, f"segue dead replay {name} --mapping {mapping!r}")
 
 
-def _api_keys(redis: "Redis | None", config: Config) -> Iterator[Finding]:
+def _api_keys(redis: "Redis | None", redis_url: str, config: Config) -> Iterator[Finding]:
     enabled = [each for each in config.destinations if each.enabled]
-    checks = asyncio.run(check_keys(enabled))
+    checks = asyncio.run(check_keys(enabled) if redis is None else _within_the_limits(redis_url, enabled))
+    if redis is not None:
+        with suppress(ResponseError):
+            note_teams(redis, enabled, checks)
     for key in checks:
         subject = f"key of {key.destination}"
         if key.problem:
             yield Finding(subject, Level.FAULT, key.problem, key.advice)
         else:
             yield Finding(subject, Level.OK, f"Loops accepts it; team: {key.team or '(Loops names none)'}")
-    if redis is not None:
-        note_teams(redis, enabled, checks)
+
+
+async def _within_the_limits(redis_url: str, destinations: Sequence[Destination]) -> list[KeyCheck]:
+    """Ask about the keys in slots of their teams, which may be busy; without, where a slot is long in coming or cannot be had."""
+    async with async_redis_client(redis_url, timeout=WAIT_S) as limiter:
+        with suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(SLOTS_WITHIN_S + len(destinations)):
+                return await check_keys(destinations, limiter)
+    return await check_keys(destinations)
 
 
 def _text(name: bytes | str) -> str:

@@ -7,12 +7,12 @@ from typing import Final
 from redis.asyncio import Redis
 
 from segue_producer.keys import STATS_KEPT_S, Keys
-from segue_producer.lua import CLOCK, LANES, read_script
+from segue_producer.lua import CLOCK, LANES, WHEN_FULL, read_script
 from segue_worker.observing.status import PARKED_LOOKED_AT, WAITS_SINCE
 from segue_worker.outbox.counters import OLDEST, OLDEST_BULK
 
 log = logging.getLogger(__name__)
-_SCRIPT: Final = read_script("segue_worker/observing/queue_age", CLOCK, LANES, WAITS_SINCE)
+_SCRIPT: Final = read_script("segue_worker/observing/queue_age", CLOCK, WHEN_FULL, LANES, WAITS_SINCE)
 
 
 async def record_queue_age(redis: "Redis", destinations: Sequence[str], now_ms: int) -> None:

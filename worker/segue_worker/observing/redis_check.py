@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from redis import Redis, RedisError, ResponseError
 
-from segue_producer.clients import every_node
+from segue_producer.clients import every_node, why_refused
 from segue_producer.urls import kind
 from segue_worker.errors import RedisSetupError
 from segue_worker.observing.finding import Finding, Level
 
 NODE_TIMEOUT_S: Final = 5.0
+_NO_KEY: Final = "segue:doctor"
 OLDEST: Final = (6, 2)
 """The oldest Redis that has all the commands that are used. Valkey reports 7.2 or later as its Redis version."""
 
@@ -52,9 +53,32 @@ def inspect_all(redis: "Redis", url: str) -> list[Finding]:
             try:
                 found = [*inspect_redis(node), *_replication(node)]
             except (RedisError, OSError) as error:
-                found = [Finding("redis", Level.WARNING, f"it does not answer ({type(error).__name__})", "start it")]
+                found = [replace(unanswered("it", error, "start it"), level=Level.WARNING)]
         findings += [replace(each, text=f"{name}: {each.text}") for each in found]
     return findings
+
+
+def unanswered(who: str, error: BaseException, advice: str) -> Finding:
+    """A fault: that a server refuses, or does not answer, with what to do about it; `advice` is for the latter."""
+    said = why_refused(error)
+    verb = "refuses" if said else "does not answer"
+    return Finding("redis", Level.FAULT, f"{who} {verb} ({type(error).__name__})", said or advice)
+
+
+def check_writes(redis: "Redis") -> Finding:
+    """Whether Redis takes a write, which a full one, a replica, and one that cannot reach its disk refuse. Changes nothing.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    try:
+        # There is no such key, and only one that there is would be set.
+        redis.set(_NO_KEY, "1", xx=True)
+    except RedisError as error:
+        if not (advice := why_refused(error)):
+            raise
+        return Finding("redis writes", Level.FAULT, f"Redis refuses to write ({type(error).__name__})", advice)
+    return Finding("redis writes", Level.OK, "Redis takes what is written")
 
 
 def _replication(redis: "Redis") -> list[Finding]:

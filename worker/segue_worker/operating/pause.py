@@ -8,6 +8,7 @@ from redis import Redis
 
 from segue_producer.keys import RESUMED_S, Keys
 from segue_producer.lua import WHEN_FULL, read_script
+from segue_producer.writing import write
 from segue_worker.config import duration_text, parse_duration
 from segue_worker.outbox.pause import Pause, PauseKind, begin
 from segue_worker.outbox.redis_time import time_ms
@@ -50,7 +51,7 @@ def pause(
     since = (Pause.from_json(earlier).since if earlier else 0) or now_ms
     paused = replace(begin(PauseKind.HAND, reason, since), until=now_ms + for_ms if for_ms else None)
     # Redis ends it: so it is over for all workers at once, also for those of an older version, and where none lives.
-    redis.set(key, paused.to_json(), px=for_ms)
+    write(redis, "SET", key, paused.to_json(), *(["PX", for_ms] if for_ms else []))
     return paused, bool(earlier)
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final, Literal
 
 from redis import Redis
 
-from segue_producer.keys import HELD, Keys
+from segue_producer.keys import Keys
 from segue_worker.config import Config, Destination
-from segue_worker.observing.destinations import KnownDestinations, find_held, known_beside
+from segue_worker.observing.destinations import KnownDestinations, find_held, known_beside, note_held
 from segue_worker.observing.outbox_search import outboxes
 from segue_worker.observing.status import read_statuses
 from segue_worker.observing.workers import Workers, read_plans
@@ -60,7 +60,7 @@ def find_stranded(redis: "Redis", config: Config) -> tuple[list[LiveFinding], Wo
         redis.RedisError: Redis does not answer.
     """
     if found := find_held(redis):
-        redis.hset(HELD, mapping=dict.fromkeys(found, 0))
+        note_held(redis, found)
     known = known_beside(redis, config)
     findings = list(_gone(redis, known, config))
     for each in config.destinations:

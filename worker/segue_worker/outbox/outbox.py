@@ -11,6 +11,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from segue_producer.keys import EXPLANATIONS, EXPLANATIONS_KEPT_S, LOG_ENTRIES, STATS_KEPT_S, Keys
 from segue_producer.lua import CLOCK, LANES, WHEN_FULL, read_script
+from segue_producer.writing import write
 from segue_worker.errors import DamagedError
 from segue_worker.outbox.batching import Batched
 from segue_worker.outbox.pause import Pause
@@ -44,7 +45,7 @@ _SHARED: Final = {
     "replace_pause": (),
 }
 LOOK_SCRIPT: Final = read_script("segue_worker/outbox/look", CLOCK, WHEN_FULL, LANES, AWAY, _ALIVE)
-RECOUNT_SCRIPT: Final = read_script("segue_worker/outbox/recount", LANES)
+RECOUNT_SCRIPT: Final = read_script("segue_worker/outbox/recount", WHEN_FULL, LANES)
 _TEXTS: Final = {name: read_script(f"segue_worker/outbox/{name}", *shared) for name, shared in _SHARED.items()}
 
 
@@ -177,7 +178,7 @@ class Outbox:
 
     async def keep_plan(self, plan: Plan) -> None:
         """Keep a plan, so that what is begun by it can be finished by a run that has another."""
-        await self._redis.set(self.keys.plan + plan.version, plan.to_json(), ex=PLAN_KEPT_S)
+        await write(self._redis, "SET", self.keys.plan + plan.version, plan.to_json(), "EX", PLAN_KEPT_S)
 
     async def plan(self, version: str) -> Plan | None:
         """A plan that was kept, or None."""
@@ -293,7 +294,7 @@ class Outbox:
 
     async def pause(self, pause: Pause) -> bool:
         """Pause the destination, unless it is paused already. Returns whether it was this that paused it."""
-        return bool(await self._redis.set(self.keys.paused, pause.to_json(), nx=True))
+        return bool(await write(self._redis, "SET", self.keys.paused, pause.to_json(), "NX"))
 
     async def was_resumed(self) -> bool:
         """Whether somebody ended a pause within the last minutes (`Keys.resumed`)."""
@@ -319,4 +320,5 @@ class Outbox:
     async def note_refused(self, access: str, *, first: bool = False) -> None:
         """Note that Loops refuses this access; `first` where a pause begins with it."""
         raw: Any = b"" if first else await self._redis.hget(self.keys.settings, "refused")
-        await self._redis.hset(self.keys.settings, "refused", b" ".join([*(raw or b"").split(), access.encode()]))
+        refused = b" ".join([*(raw or b"").split(), access.encode()])
+        await write(self._redis, "HSET", self.keys.settings, "refused", refused)

@@ -9,9 +9,9 @@
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end
-if ARGV[2] == '' then
-  redis.call('DEL', KEYS[1])
-else
+-- The first write, which needs no memory, lets the second one through where Redis is full.
+redis.call('DEL', KEYS[1])
+if ARGV[2] ~= '' then
   redis.call('SET', KEYS[1], ARGV[2])
 end
 return 1

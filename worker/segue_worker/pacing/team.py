@@ -9,6 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from segue_producer.keys import TEAM_NAMES, TEAMS, Keys, key_digest, team_rate_key
+from segue_producer.writing import write
 
 
 async def limiter_key(redis: "Redis", destination: str, api_key: str) -> str:
@@ -31,8 +32,8 @@ async def limiter_key(redis: "Redis", destination: str, api_key: str) -> str:
             one, other = await redis.hmget(TEAM_NAMES, [before, own])
             if earlier != own and not (one and other and one != other):
                 team = earlier
-                await redis.hset(TEAMS, own, team)
-        await redis.hset(settings, "key", own)
+                await write(redis, "HSET", TEAMS, own, team)
+        await write(redis, "HSET", settings, "key", own)
     return team_rate_key(team)
 
 

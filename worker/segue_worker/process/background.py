@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from segue_producer.keys import ABOUT_WORKERS, SWEPT, SWEPT_MS, WORKERS, WORKERS_SAY_S
+from segue_producer.writing import write
 from segue_worker.outbox.redis_time import time_ms
 
 LOOK_S: Final = 0.5
@@ -92,18 +93,17 @@ class Background:
 
     async def _say(self) -> None:
         now_ms = time_ms(await self._redis.time())
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hset(ABOUT_WORKERS, self._worker, self._about)
-            pipe.zadd(WORKERS, {self._worker: now_ms})
-            pipe.zrangebyscore(WORKERS, "-inf", now_ms - 3_600_000)
-            _, _, gone = await pipe.execute()
+        await write(self._redis, "HSET", ABOUT_WORKERS, self._worker, self._about)
+        await write(self._redis, "ZADD", WORKERS, now_ms, self._worker)
+        gone = await self._redis.zrangebyscore(WORKERS, "-inf", now_ms - 3_600_000)
         if gone:
             await self._redis.hdel(ABOUT_WORKERS, *gone)
             await self._redis.zrem(WORKERS, *gone)
 
     async def _look(self) -> None:
         # A mark that lives for longer was set before the server's clock was set back.
-        if await self._redis.set(SWEPT, "1", nx=True, px=SWEPT_MS) or await self._redis.pttl(SWEPT) > SWEPT_MS:
+        marked = await write(self._redis, "SET", SWEPT, "1", "NX", "PX", SWEPT_MS)
+        if marked or await self._redis.pttl(SWEPT) > SWEPT_MS:
             for name in await self._sweep():
                 self.serve(name)
 

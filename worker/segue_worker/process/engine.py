@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from segue_producer.keys import DESTINATIONS, HELD, HOLDING_KEYS, name_in
 from segue_producer.refusals import Refused, bury
+from segue_producer.writing import write
 from segue_worker.config import Config, Destination
 from segue_worker.delivery.context import RunContext, SendTraced, unix_ms
 from segue_worker.delivery.lease import LEASE_S, Lease
@@ -98,7 +99,7 @@ class Engine:
             for destination in self._config.destinations:
                 await self._outbox(destination.name, window_ms=1).keep_plan(Plan.of(destination.mappings))
             async for key in self._redis.scan_iter(match=HOLDING_KEYS, count=1000):
-                await self._redis.hset(HELD, name_in(key), 0)
+                await write(self._redis, "HSET", HELD, name_in(key), 0)
         except (RedisError, OSError) as error:
             log.warning("Redis was not searched for orphaned destinations: %s", type(error).__name__)
 

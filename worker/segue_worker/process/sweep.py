@@ -11,6 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from segue_producer.keys import DESTINATIONS, HELD, SWEPT, SWEPT_MS, Keys
+from segue_producer.writing import write, write_fields
 from segue_worker.config import Destination
 from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.lease import LEASE_S
@@ -30,6 +31,7 @@ SETTINGS_EVERY_S = 10.0
 TIDIED_EVERY_S = 60.0
 """How often dead letters are trimmed and events counted."""
 _WORTH_ANOTHER_RUN = 64
+_ANNOUNCED_AT_ONCE = 1000
 _Result = TypeVar("_Result")
 
 log = logging.getLogger(__name__)
@@ -80,7 +82,7 @@ async def sweep(
         redis.RedisError: Redis does not answer.
     """
     rounds = rounds or Rounds()
-    await _attempt("note that it swept", redis.set(SWEPT, "1", px=SWEPT_MS))
+    await _attempt("note that it swept", write(redis, "SET", SWEPT, "1", "PX", SWEPT_MS))
     now_ms = time_ms(await redis.time())
     redis_time = redis_time or RedisTime(kept_s=LEASE_S)
     redis_time.note(now_ms)
@@ -151,9 +153,11 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
             "rate_limit": item.rate_limit,
             "replicated": int(item.replicated),
         }
-        await _attempt(f"announce {item.name}", redis.hset(Keys(item.name).settings, mapping=known_of_it))
-    await redis.hset(DESTINATIONS, mapping={item.name: now_ms for item in destinations})
-    await redis.hset(HELD, mapping={item.name: now_ms for item in destinations})
+        await _attempt(f"announce {item.name}", write_fields(redis, Keys(item.name).settings, known_of_it))
+    for start in range(0, len(destinations), _ANNOUNCED_AT_ONCE):
+        served = {item.name: now_ms for item in destinations[start : start + _ANNOUNCED_AT_ONCE]}
+        await write_fields(redis, DESTINATIONS, served)
+        await write_fields(redis, HELD, served)
     gone = set(stale) - {item.name.encode() for item in destinations}
     if gone:
         await redis.hdel(DESTINATIONS, *gone)

@@ -18,6 +18,7 @@ from redis.exceptions import ResponseError
 
 from segue_producer.keys import LOG_ENTRIES, Keys, contact_digest
 from segue_producer.lua import CLOCK, HINT, LANES, WHEN_FULL, read_script
+from segue_producer.writing import write
 from segue_worker.delivery.journal import event_name
 from segue_worker.errors import SegueError
 from segue_worker.operating.moving.belongings import move_letters, remember
@@ -145,12 +146,14 @@ class _Move:
             if raw is not None and (to := orjson.loads(raw)["to"]) != other and (other or to == self._old):
                 name = self._old if other else self._new
                 raise MoveError(f"a move of {name} to {to} is not finished; finish it first: segue move {name} {to}")
-        self._redis.set(self._from.moving, orjson.dumps({"to": self._new, "token": uuid4().hex}), nx=True)
+        begun = orjson.dumps({"to": self._new, "token": uuid4().hex})
+        write(self._redis, "SET", self._from.moving, begun, "NX")
         self._token = orjson.loads(self._redis.get(self._from.moving) or b"")["token"]
         pause = begin(PauseKind.HAND, self._reason, time_ms(self._redis.time()))
         raw = self._redis.get(self._from.paused)
         # One that ends by itself might end meanwhile.
-        self._redis.set(self._from.paused, pause.to_json(), nx=raw is None or Pause.from_json(raw).until is None)
+        stays = raw is None or Pause.from_json(raw).until is None
+        write(self._redis, "SET", self._from.paused, pause.to_json(), *(["NX"] if stays else []))
 
     @property
     def _reason(self) -> str:
@@ -160,7 +163,7 @@ class _Move:
         """Forget the move, in an order in which a repeat finds nothing that it could take for undone."""
         former: Any = self._redis.hget(self._to.settings, "moved_from")
         names = [each for each in (former or b"").decode().split() if each != self._old]
-        self._redis.hset(self._to.settings, "moved_from", " ".join([*names, self._old]))
+        write(self._redis, "HSET", self._to.settings, "moved_from", " ".join([*names, self._old]))
         self._redis.delete(self._arrived)
         self._redis.delete(self._from.moving)
         raw = self._redis.get(self._from.paused)
