@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from segue_producer.keys import DESTINATIONS, HELD, SWEPT, SWEPT_MS, Keys
@@ -153,7 +154,7 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
             "rate_limit": item.rate_limit,
             "replicated": int(item.replicated),
         }
-        await _attempt(f"announce {item.name}", write_fields(redis, Keys(item.name).settings, known_of_it))
+        await _attempt(f"announce {item.name}", _announce_one(redis, Keys(item.name).settings, known_of_it))
     for start in range(0, len(destinations), _ANNOUNCED_AT_ONCE):
         served = {item.name: now_ms for item in destinations[start : start + _ANNOUNCED_AT_ONCE]}
         await write_fields(redis, DESTINATIONS, served)
@@ -166,6 +167,14 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
         keys = Keys(name.decode())
         if not await redis.exists(keys.due, keys.bulk, keys.away, keys.parked, keys.dead):
             await redis.hdel(HELD, name)
+
+
+async def _announce_one(redis: "Redis", key: str, settings: dict[Any, Any]) -> None:
+    try:
+        # With many teams, most commands of idle workers are these.
+        await redis.hset(key, mapping=settings)
+    except OutOfMemoryError:
+        await write_fields(redis, key, settings)
 
 
 async def _has_new_key(redis: "Redis", destination: Destination, pause: Pause) -> bool:
