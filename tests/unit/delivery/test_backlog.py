@@ -13,6 +13,7 @@ from segue_worker.delivery.journal import Journal
 from segue_worker.delivery.requests import idempotency_key
 from segue_worker.errors import DamagedError, MappingError, PayloadError
 from segue_worker.mapping import CompiledMapping, Request
+from segue_worker.mapping.trigger import compile_trigger
 from segue_worker.outbox import Next, Settlement
 from segue_worker.outbox.entry import Waiting, partial_entry, read_entry, with_origin
 from segue_worker.outbox.histogram import Histogram
@@ -86,9 +87,10 @@ class Failing(CompiledMapping):
     def __init__(self, error: Exception) -> None:
         self.name = "failing"
         self.enabled = True
+        self.trigger = compile_trigger('type != ""')
         self.error = error
 
-    def render(self, event: dict[str, Any]) -> Request | None:  # noqa: ARG002 - as a mapping does
+    def request(self, event: dict[str, Any]) -> Request:  # noqa: ARG002 - as a mapping does
         raise self.error
 
 

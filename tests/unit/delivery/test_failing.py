@@ -213,7 +213,7 @@ async def test_an_event_whose_planning_fails_is_found_behind_others(
             raise ZeroDivisionError("ada@example.com")
         return True
 
-    monkeypatch.setattr("segue_worker.delivery.backlog.lets_through", lets_through)
+    monkeypatch.setattr("segue_worker.delivery.planning.lets_through", lets_through)
     events = ("First", "Second", "Guilty", "Last")
     await bench.enqueue(*({**TRACK, "event": name, "messageId": name} for name in events))
     await run_until_given_up(bench)
@@ -263,7 +263,7 @@ async def test_of_an_event_that_is_partly_done_only_the_rest_is_given_up(
     def fails(event: dict[str, Any]) -> bool:
         raise ZeroDivisionError(event["event"])
 
-    monkeypatch.setattr("segue_worker.delivery.backlog.lets_through", fails)
+    monkeypatch.setattr("segue_worker.delivery.planning.lets_through", fails)
     event = orjson.dumps({**TRACK, "userId": "u1", "messageId": "m"}).decode()
     await push(bench, partial_entry(event, done={"contacts": "delivered"}))
     await run_until_given_up(bench)

@@ -8,6 +8,7 @@ from segue_worker.config.model import Coalesce
 from segue_worker.delivery.coalesce import Piece, coalesce
 from segue_worker.delivery.requests import idempotency_key, outgoing
 from segue_worker.mapping import Request
+from segue_worker.outbox.entry import Waiting
 from segue_worker.outbox.outgoing import Outgoing, Ref
 
 EVENTS = [("m0", ""), ("m1", ""), ("m2", "letter"), ("m3", "")]
@@ -22,7 +23,8 @@ TRACK = Request("events", "sendEvent", "POST", "/events/send", {"eventName": "E"
 
 
 def made(*pieces: Piece, mode: Coalesce = "updates_into_events") -> list[Outgoing]:
-    return [outgoing(group, [("loops", *each) for each in EVENTS]) for group in coalesce(pieces, mode)]
+    waiting = [Waiting(b"{}", {}, message_id, identity=message_id, replay=variant) for message_id, variant in EVENTS]
+    return [outgoing(group, waiting, "loops") for group in coalesce(pieces, mode)]
 
 
 def key(place: int, *, apart: str = "") -> str:

@@ -2,21 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, Final, Unpack, cast
 
-from segue_worker.config.durations import duration_text
 from segue_worker.config.model import Coalesce
 from segue_worker.delivery.coalesce import Piece, coalesce
 from segue_worker.delivery.journal import Journal, event_name
+from segue_worker.delivery.letters import Letters
+from segue_worker.delivery.planning import Planner, keep_to
 from segue_worker.delivery.process_log import subject
 from segue_worker.delivery.requests import outgoing
-from segue_worker.errors import DamagedError, MappingError, PayloadError
-from segue_worker.mapping import CompiledMapping, lets_through
-from segue_worker.mapping.request import Request
-from segue_worker.mapping.why_filtered import filter_reasons
+from segue_worker.errors import DamagedError
+from segue_worker.mapping import CompiledMapping
 from segue_worker.outbox.counters import Counts
-from segue_worker.outbox.dead_letter import DeadLetter, sources_of
 from segue_worker.outbox.entry import Fate, Waiting, read_entry
 from segue_worker.outbox.log_record import EventOutcome, EventPart, Fault, RequestOutcome
 from segue_worker.outbox.outbox import digest
@@ -31,7 +28,6 @@ OUTCOMES: Final[dict[str, EventOutcome]] = {
     "": "dead",
 }
 """Counter → what the log says."""
-_Named = list[tuple[str, CompiledMapping | None]]
 _ATTEMPTS: Final[tuple[str, ...]] = ("requests", "retries", "rate_limited")
 """The counters of attempts."""
 
@@ -59,9 +55,9 @@ class Backlog:
         """The messageId of each event, within its source; "" for what is no event."""
         self.digests = [digest(message_id) for message_id in self.message_ids]
         self._now_ms = now_ms
+        self._letters = Letters(contact, now_ms)
         self._counters: dict[str, int] = {}
         self._parked: list[EventPart] = []
-        self._in_doubt: bool
         self.head = 0
         """How many of the events have been taken off the outbox; `Ref`s count from the first one claimed."""
 
@@ -92,30 +88,31 @@ class Backlog:
             DamagedError: the oldest entry cannot be read.
         """
         if begun_with and not frozen:
-            self._keep_to(begun_with, destination)
+            keep_to(begun_with, self._events, destination)
         taken = set(seen)
         pieces: list[Piece] = []
-        named: _Named = [(mapping.name, mapping) for mapping in mappings]
         held = set(frozen.refs) if frozen else set()
-        self._in_doubt = self.journal.interrupted and not frozen
+        planner = Planner(
+            mappings,
+            letters=self._letters,
+            sent=self.journal.sent,
+            now_ms=self._now_ms,
+            held=held,
+            in_doubt=self.journal.interrupted and not frozen,
+        )
         for place, waiting in enumerate(self._events):
             if waiting.damaged:
                 raise DamagedError("its oldest entry in the outbox cannot be read")
             if waiting.event is None:
-                self._bury(waiting, "unreadable", "the entry is no event with a messageId")
+                self._letters.bury(waiting, "unreadable", "the entry is no event with a messageId")
                 waiting.state = "sending"
             elif waiting.identity in taken and self._is_fresh(place, waiting, held):
                 waiting.state = "duplicate"
             else:
-                made = self._pieces(place, waiting, mappings, named, held)
-                pieces += made
-                if self._in_doubt:
-                    # As in `_keep_to`: the one request that may have been sent ends with an event at the latest.
-                    self._in_doubt = all(piece.request.action != "sendEvent" for piece in made)
+                pieces += planner.pieces(place, waiting)
             taken.add(waiting.identity)
         first = [frozen] if frozen else []
-        key_parts = [(waiting.origin or destination, waiting.identity, waiting.replay) for waiting in self._events]
-        planned = [outgoing(group, key_parts) for group in coalesce(pieces, mode)]
+        planned = [outgoing(group, self._events, destination) for group in coalesce(pieces, mode)]
         if self.journal.interrupted and planned and not frozen:
             self._may_be_sent(planned[0].refs, destination)
         return first + planned
@@ -126,87 +123,10 @@ class Backlog:
             waiting.origin = waiting.origin or destination
             waiting.changed = True
 
-    def _keep_to(self, plan: Plan, destination: str) -> None:
-        """Keep the events that an unrecorded request may have stood for to the mappings that took them by then.
-
-        Everything behind the first request was recorded before it was sent, or not sent. That request may be a merge, of
-        which nothing is known but that it ends with an event at the latest.
-        """
-        for waiting in self._events:
-            rules = plan.takes(waiting.event) if waiting.event and waiting.only is None else []
-            if rules:
-                waiting.only = tuple(rule.mapping for rule in rules)
-                waiting.origin = waiting.origin or destination
-                waiting.changed = True
-            if any(rule.action == "sendEvent" for rule in rules):
-                return
-
     @staticmethod
     def _is_fresh(place: int, waiting: Waiting, held: set[Ref]) -> bool:
         """Whether nothing has been sent of an event yet, and it is no replay."""
         return not waiting.done and not waiting.replay and not any(ref.event == place for ref in held)
-
-    def _pieces(
-        self, place: int, waiting: Waiting, mappings: Sequence[CompiledMapping], named: _Named, held: set[Ref]
-    ) -> list[Piece]:
-        """The requests of an event. `named` are the mappings with their names, made once for all events."""
-        event = waiting.event or {}
-        pieces = []
-        waiting.state = "sending"
-        if held:
-            waiting.left = {ref.mapping for ref in held if ref.event == place}
-        wanted = (named if lets_through(event) else []) if waiting.only is None else _wanted(waiting.only, mappings)
-        for name, mapping in wanted:
-            if name in waiting.done or name in waiting.left:
-                continue
-            request = self._request(waiting, name, mapping, mappings)
-            if request is not None:
-                waiting.left.add(name)
-                waiting.made[name] = request
-                if repairs := request.repairs + self.journal.sent.unknown_in(request):
-                    waiting.repairs[name] = repairs
-                pieces.append(Piece(place, request, waiting.apart.get(name, "")))
-        if not waiting.left and not waiting.done:
-            waiting.state = "filtered"
-            waiting.because = filter_reasons(event, mappings)
-        if waiting.dead:
-            # All that the event is for is known only now.
-            waiting.dead = [
-                replace(letter, beside=tuple((0, name) for name in waiting.others(letter.mappings)))
-                for letter in waiting.dead
-            ]
-        return pieces
-
-    def _request(
-        self, waiting: Waiting, name: str, mapping: CompiledMapping | None, mappings: Sequence[CompiledMapping]
-    ) -> Request | None:
-        """What a mapping makes of an event; None where it does not fire, or where there is a dead letter instead."""
-        event = waiting.event or {}
-        if mapping is None:
-            gone = f"the configuration no longer has the mapping {name!r}"
-            off = f"the mapping {name!r}, with which it was begun, is disabled by now"
-            self._bury(waiting, "mapping_gone", off if any(each.name == name for each in mappings) else gone, name)
-            return None
-        try:
-            request = mapping.render(event) if waiting.only is None else mapping.request(event)
-        except PayloadError as error:
-            self._bury(waiting, "payload", str(error), name)
-        except MappingError as error:
-            self._bury(waiting, "mapping", str(error), name)
-        except Exception as error:  # noqa: BLE001 - whatever an event does to a mapping, its neighbours go on
-            self._bury(waiting, "mapping", f"the mapping failed with {type(error).__name__}", name)
-        else:
-            if request is None or not mapping.max_wait_ms or not self._is_late(waiting, mapping):
-                return request
-            waited = duration_text(timedelta(seconds=(self._now_ms() - waiting.enqueued) // 1000))
-            most = duration_text(timedelta(milliseconds=mapping.max_wait_ms))
-            self._bury(waiting, "late", f"its turn came {waited} after it was enqueued, and max_wait is {most}", name)
-        return None
-
-    def _is_late(self, waiting: Waiting, mapping: CompiledMapping) -> bool:
-        """Whether an event's turn comes too late; never that of a replay, which somebody asked for, or of one that may be sent."""
-        late = self._now_ms() - waiting.enqueued > mapping.max_wait_ms
-        return bool(late and waiting.enqueued and not (waiting.replay or waiting.origin or self._in_doubt))
 
     def count(self, **counters: Unpack[Counts]) -> None:
         """Add to what the next settlement counts."""
@@ -286,29 +206,11 @@ class Backlog:
 
     def bury(self, request: Outgoing, reason: str, detail: str, **attempt: Any) -> str:
         """Note that a request was given up; `attempt` is what `DeadLetter` says of it. Returns the letter's id."""
-        places = sorted({ref.event for ref in request.refs})
-        events = [self._events[place] for place in places]
-        letter = DeadLetter(
-            reason=reason,
-            detail=detail,
-            contact=self._name,
-            mappings=tuple(dict.fromkeys(ref.mapping for ref in request.refs)),
-            message_ids=tuple(waiting.message_id for waiting in events),
-            events=tuple(waiting.text for waiting in events),
-            sources=sources_of(waiting.source for waiting in events),
-            refs=tuple((places.index(ref.event), ref.mapping) for ref in request.refs),
-            request={"method": request.method, "path": request.path, "body": request.body.decode()},
-            at=self._now_ms(),
-            beside=tuple(
-                (place, mapping)
-                for place, waiting in enumerate(events)
-                for mapping in waiting.others({ref.mapping for ref in request.refs if ref.event == places[place]})
-            ),
-            **attempt,
-        )
+        letter = self._letters.of_request(request, self._events, reason, detail, **attempt)
         self.record(request.refs, "dead")
         # By the time anything is recorded of the last of them, everything is recorded of the others.
-        events[-1].dead = (*events[-1].dead, letter)
+        last = self._events[max(ref.event for ref in request.refs)]
+        last.dead = (*last.dead, letter)
         return letter.id
 
     def bury_oldest(self, reason: str, detail: str, mappings: Sequence[CompiledMapping]) -> None:
@@ -319,29 +221,10 @@ class Backlog:
         if waiting.done or waiting.only is not None:
             names = waiting.only if waiting.only is not None else [mapping.name for mapping in mappings]
             left = [name for name in names if name not in waiting.done]
-        self._bury(waiting, reason, detail, *left)
+        self._letters.bury(waiting, reason, detail, *left)
         if left:
             *before, letter = waiting.dead
             waiting.dead = (*before, replace(letter, beside=tuple((0, name) for name in waiting.others(left))))
-
-    def _bury(self, waiting: Waiting, reason: str, detail: str, *mappings: str) -> None:
-        letter = DeadLetter(
-            reason=reason,
-            detail=detail,
-            contact=self._name,
-            mappings=mappings,
-            refs=tuple((0, mapping) for mapping in mappings),
-            message_ids=(waiting.message_id,) if waiting.message_id else (),
-            events=(waiting.text,),
-            sources=sources_of([waiting.source]),
-            at=self._now_ms(),
-        )
-        waiting.dead = (*waiting.dead, letter)
-        waiting.done |= dict.fromkeys(mappings or ("",), "failed")
-
-    @property
-    def _name(self) -> str:
-        return self.contact.decode("utf-8", "replace")
 
     def unchanged(self) -> Settlement:
         """What may be recorded where nothing else may: the attempts noted since the last settlement."""
@@ -426,17 +309,6 @@ class Backlog:
             self.journal.mapped(waiting.done)
         faults = _faults(waiting) if waiting.dead else ()
         return self.journal.event(waiting, outcome, waiting.enqueued, because, faults)
-
-
-def _wanted(only: Sequence[str], mappings: Sequence[CompiledMapping]) -> _Named:
-    """The mappings that an event was begun with, by name; None for one that the configuration no longer has, or not in use.
-
-    An event of which anything was attempted or recorded is finished with those, whatever their triggers say by now: sent
-    by others it would be sent twice, and left to them it could vanish.
-    """
-    known = {mapping.name: mapping for mapping in mappings if mapping.enabled}
-    wanted: _Named = [(name, mapping) for name, mapping in known.items() if name in only]
-    return wanted + [(name, None) for name in only if name not in known]
 
 
 def _faults(waiting: Waiting) -> list[Fault]:

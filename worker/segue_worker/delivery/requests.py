@@ -6,6 +6,7 @@ from typing import Final
 
 from segue_worker.delivery.coalesce import MergedPieces, apart, coalesce
 from segue_worker.mapping.request import encode_body
+from segue_worker.outbox.entry import Waiting
 from segue_worker.outbox.outgoing import Outgoing, Ref
 
 EVENTS_PATH: Final = "/events/send"
@@ -24,31 +25,32 @@ def idempotency_key(destination: str, mapping: str, message_id: str, variant: st
     return "segue-" + hashlib.blake2b(parts, digest_size=16).hexdigest()
 
 
-def outgoing(group: MergedPieces, events: Sequence[tuple[str, str, str]]) -> Outgoing:
+def outgoing(group: MergedPieces, events: Sequence[Waiting], destination: str) -> Outgoing:
     """Make the request of a group.
 
     Args:
         group: pieces that go in one request.
-        events: destination whose keys it has, messageId (within its source) and variant of each event that the pieces'
-            places refer to.
+        events: those that the pieces' places refer to.
+        destination: whose keys it has, unless the event says that it may have been sent under another name.
     """
     request, last = group.request, group.pieces[-1]
-    destination, message_id, variant = events[last.event]
     key = None
     if request.path == EVENTS_PATH:
+        event = events[last.event]
+        variant = event.replay + ("apart" if last.apart else "")
         # A refused merge has taken no effect, so its event goes again under a key of its own; were it the same key, a
         # Loops that spends keys on refused requests would answer 409 and the event be lost.
-        key = idempotency_key(destination, last.request.mapping, message_id, variant + ("apart" if last.apart else ""))
+        key = idempotency_key(event.origin or destination, last.request.mapping, event.identity, variant)
     refs = tuple(Ref(piece.event, piece.request.mapping) for piece in group.pieces)
     fields = request.method, request.path, encode_body(request.body), key, refs
     if len(group.pieces) == 1:
         return Outgoing(*fields)
 
     def parts() -> tuple[Outgoing, ...]:
-        return tuple(outgoing(part, events) for part in apart(group))
+        return tuple(outgoing(part, events, destination) for part in apart(group))
 
     def updates() -> tuple[Outgoing, ...]:
         folded = group.pieces[:-1] if request.path == EVENTS_PATH else ()
-        return tuple(outgoing(part, events) for part in coalesce(folded))
+        return tuple(outgoing(part, events, destination) for part in coalesce(folded))
 
     return Outgoing(*fields, parts, updates)
