@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
 
 from segue_worker.config.durations import duration_text
 from segue_worker.delivery.coalesce import Piece
@@ -18,7 +17,6 @@ from segue_worker.outbox.plan import Plan
 from segue_worker.schema.sent import SentKeys
 
 _Wanted = list[tuple[str, CompiledMapping | None]]
-_NOTHING: Final[frozenset[Ref]] = frozenset()
 
 
 class Planner:
@@ -40,8 +38,8 @@ class Planner:
         letters: Letters,
         sent: SentKeys,
         now_ms: Callable[[], int],
-        held: Collection[Ref] = _NOTHING,
-        in_doubt: bool = False,
+        held: Collection[Ref],
+        in_doubt: bool,
     ) -> None:
         self._mappings = mappings
         self._enabled = [(mapping.name, mapping) for mapping in mappings if mapping.enabled]
