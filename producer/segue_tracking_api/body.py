@@ -1,6 +1,7 @@
 """Turns the bytes of a body into the JSON object that it holds, within limits."""
 
 import json
+import re
 import zlib
 from http import HTTPStatus
 from typing import Any, Final
@@ -12,6 +13,11 @@ from segue_tracking_api.answers import RequestRefused
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_READ_DEEPEST: Final = 500
+"""No event may be nested so deep, and Python's reader gives up soon behind it."""
+_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[][{}]', re.DOTALL)
+"""Finds brackets, and the texts in which they do not count; a text without an end goes to the end, so that all is read once."""
+_OPENING, _CLOSING = (b"[", b"{"), (b"]", b"}")
 
 
 def too_large(limit: int) -> RequestRefused:
@@ -71,6 +77,36 @@ def parse(body: bytes | bytearray) -> dict[str, Any]:
 def _parse_leniently(text: bytes) -> Any:
     """Read JSON that one bad event would spoil for the whole batch: half a surrogate pair, deep nesting, endless digits."""
     try:
-        return json.loads(text.decode(), parse_int=read_integer)
-    except (ValueError, RecursionError):
+        try:
+            return _read(text)
+        except RecursionError:
+            return _read(_cut_off(text))
+    except ValueError:
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "invalid_json", "the body is not valid JSON in UTF-8") from None
+
+
+def _read(text: bytes) -> Any:
+    return json.loads(text.decode(), parse_int=read_integer)
+
+
+def _cut_off(text: bytes) -> bytes:
+    """The text with null in the place of what is nested deeper than can be read; its event is refused all the same.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    depth = start = 0
+    kept = []
+    for token in _BRACKETS.finditer(text):
+        if token[0] in _OPENING:
+            depth += 1
+            if depth == _READ_DEEPEST + 1:
+                kept.append(text[start : token.start()])
+        elif token[0] in _CLOSING:
+            if depth == _READ_DEEPEST + 1:
+                kept.append(b"null")
+                start = token.end()
+            depth -= 1
+    if depth:
+        raise ValueError("a bracket is missing")
+    return b"".join((*kept, text[start:]))

@@ -57,7 +57,7 @@ def test_other_encodings_are_refused() -> None:
     [
         *(b"", b"{", b"[]", b"1", b"null", b'"text"', b"{}{}", b"writeKey=k&batch=", b'{"a": "\xff"}'),
         *('{"a": "é"}'.encode("latin-1"), "{}".encode("utf-16"), "{}".encode("utf-32-le")),
-        *(b"[" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+        *(b"[" * 100_000, b'{"a":' * 100_000 + b'"' + b"}" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 99_999),
     ],
 )
 def test_what_is_no_json_object_in_utf_8_is_refused(body: bytes) -> None:
@@ -73,3 +73,12 @@ def test_what_one_event_is_to_blame_for_does_not_refuse_the_body() -> None:
     assert parse(b'{"a": "\\ud800"}') == {"a": "\ud800"}
     assert str(parse(b'{"a": NaN}')["a"]) == "nan"
     assert parse(b"\xef\xbb\xbf{}") == {}
+
+
+@pytest.mark.parametrize("levels", [400, 1_000, 3_000, 100_000])
+@pytest.mark.parametrize("inside", ["1", '"]"', r'"\"]}"', '"[{"', '{"b":[[],{}]}'])
+def test_an_event_that_nobody_could_read_does_not_refuse_those_beside_it(levels: int, inside: str) -> None:
+    deep = '{"a":[' * levels + inside + "]}" * levels
+    first, event, last = parse(f'{{"batch":[{{"n":"["}},{deep},{{"n":[[2]]}}]}}'.encode())["batch"]
+    assert (first, last) == ({"n": "["}, {"n": [[2]]})
+    assert event["a"][0]["a"][0]["a"]
