@@ -298,6 +298,26 @@ def test_a_page_of_several_is_named_and_all_pages_are_one_export() -> None:
     assert (whole.problems, [entry["name"] for entry in entries(whole)]) == ((), ["Contacts", "Second"])
 
 
+def test_a_missing_page_of_one_destination_is_not_made_up_for_by_another() -> None:
+    of_a = [subscription(f"A{number}", destinationId="a") for number in range(3)]
+    (problem,) = converted(page(*of_a), page(subscription("B", destinationId="b"), total=3)).problems
+    assert problem.startswith("the export has 1 of 3 subscriptions of destination b: fetch every page")
+
+
+def test_a_list_of_several_destinations_counts_for_all_of_them() -> None:
+    mixed = [subscription(name, destinationId=name) for name in ("a", "b")]
+    assert converted(page(*mixed)).problems == ()
+    (problem,) = converted(page(*mixed, total=3)).problems
+    assert problem.startswith("the export has 2 of 3 subscriptions: fetch every page")
+
+
+def test_destinations_whose_names_are_almost_the_same_have_keys_of_their_own() -> None:
+    named = [destination(id=name, name=name) for name in ("Loops Prod", "Loops_Prod", "loops-prod")]
+    pages = [page(subscription(name, destinationId=name)) for name in ("Loops Prod", "Loops_Prod", "loops-prod")]
+    variables = [each.variable for each in converted(json.dumps(named), *pages).destinations]
+    assert variables == [f"LOOPS_API_KEY_LOOPS_PROD{end}" for end in ("", "_2", "_2_2")]
+
+
 def test_names_are_made_printable_and_unique(tmp_path: Path) -> None:
     names = ["Same", "Same", " ", "a\nb\x07", "x" * 300, "x" * 300, "x " * 150]
     conversion = converted(page(*(subscription(name, id=f"{number}") for number, name in enumerate(names))))

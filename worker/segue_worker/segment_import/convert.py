@@ -21,6 +21,7 @@ _SEGUE_ONLY: Final = {"sendEvent": "mailingLists"}
 _ROOT_DIRECTIVE: Final = "__segment_internal_directive"
 _LONGEST_NAME: Final = 200
 _LONGEST_DESTINATION: Final = 64
+_LONGEST_VARIABLE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,13 @@ def convert(export: Export) -> Conversion:
     ]
     problems += [f"{each.name}: left out, because the export does not have its destination" for each in strays]
     problems += [
-        f"the export has {export.found[kind]} of {announced} {kind}: fetch every page, and name all the files"
-        for kind, announced in export.announced.items()
-        if announced > export.found[kind]
+        f"the export has {found} of {announced} {kind}{f' of destination {of}' if of else ''}: fetch every page, and name all "
+        "the files"
+        for (kind, of), announced in export.announced.items()
+        if announced > (found := sum(count for key, count in export.found.items() if key == (kind, of or key[1])))
     ]
     taken: set[str] = set()
+    variables: set[str] = set()
     destinations = []
     for group in loops:
         name = "loops" if len(loops) == 1 else _unique(_slug(group.destination.name), taken, _LONGEST_DESTINATION)
@@ -123,7 +126,10 @@ def convert(export: Export) -> Conversion:
             ConvertedDestination(
                 name=name,
                 title=group.destination.name,
-                variable="LOOPS_API_KEY" if len(loops) == 1 else f"LOOPS_API_KEY_{name.upper().replace('-', '_')}",
+                # Two names may differ only in what a variable's cannot have: each team has a key of its own.
+                variable="LOOPS_API_KEY"
+                if len(loops) == 1
+                else _unique(f"LOOPS_API_KEY_{name.upper().replace('-', '_')}", variables, _LONGEST_VARIABLE, "_"),
                 enabled=group.destination.enabled and not changed,
                 mappings=mappings,
                 notes=tuple(
@@ -282,12 +288,12 @@ def _printable(name: str) -> str:
     return "".join(character if character.isprintable() else " " for character in name).strip()
 
 
-def _unique(name: str, taken: set[str], longest: int) -> str:
+def _unique(name: str, taken: set[str], longest: int, sign: str = "-") -> str:
     """Return a name that is not taken yet, and add it to those that are."""
     number, outcome = 1, name[:longest].rstrip()
     while outcome in taken:
         number += 1
-        outcome = f"{name[: longest - len(str(number)) - 1]}-{number}"
+        outcome = f"{name[: longest - len(str(number)) - 1]}{sign}{number}"
     taken.add(outcome)
     return outcome
 

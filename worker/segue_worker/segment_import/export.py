@@ -35,14 +35,15 @@ class Export:
         destinations: in the order found.
         subscriptions: in the order found.
         filters: those that are enabled, in the order found.
-        announced: how many subscriptions and filters there are according to the export, as far as it says.
+        found: how many subscriptions and filters there are, enabled or not, by kind and destination.
+        announced: how many there are according to the export, as far as it says; the destination is "" where it is not one.
     """
 
     destinations: list[ExportedDestination] = field(default_factory=list)
     subscriptions: list[ExportedSubscription] = field(default_factory=list)
     filters: list[ExportedFilter] = field(default_factory=list)
-    found: Counter[str] = field(default_factory=Counter)
-    announced: dict[str, int] = field(default_factory=dict)
+    found: Counter[tuple[str, str]] = field(default_factory=Counter)
+    announced: dict[tuple[str, str], int] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
     def add_destination(self, found: dict[str, Any], name: str = "") -> None:
@@ -53,13 +54,13 @@ class Export:
     def add_subscription(self, found: dict[str, Any]) -> None:
         """Add a subscription with the Public API's field names."""
         if self._is_new(found):
-            self.found["subscriptions"] += 1
+            self.found["subscriptions", _owner(found)] += 1
             self.subscriptions.append(_subscription(found))
 
     def add_filter(self, found: dict[str, Any]) -> None:
         """Add a destination filter with the Public API's field names."""
         if self._is_new(found):
-            self.found["filters"] += 1
+            self.found["filters", _owner(found)] += 1
             if found.get("enabled") is not False:
                 self.filters.append(_filter(found))
 
@@ -129,7 +130,11 @@ def _search(document: Any, export: Export) -> None:
             pages = value.get("pagination")
             for kind in ("subscriptions", "filters"):
                 if kind in value and isinstance(pages, dict) and isinstance(pages.get("totalEntries"), int):
-                    export.announced[kind] = max(export.announced.get(kind, 0), pages["totalEntries"])
+                    listed = value[kind] if isinstance(value[kind], list) else []
+                    # A list is that of one destination, which its members name.
+                    owners = {_owner(_camel_case(each)) for each in listed if isinstance(each, dict)}
+                    of = kind, owners.pop() if len(owners) == 1 else ""
+                    export.announced[of] = max(export.announced.get(of, 0), pages["totalEntries"])
             pending.extend(reversed(list(value.values())))
         elif isinstance(value, list):
             pending.extend(reversed(value))
@@ -192,7 +197,7 @@ def _filter(found: dict[str, Any]) -> ExportedFilter:
         obstacles.append(_unknown("actions", actions or None))
     return ExportedFilter(
         name=f'destination filter "{_text(found, "title") or _text(found, "name") or "(not named)"}"',
-        destination=_reference(found.get("destinationId") or found.get("integrationId")),
+        destination=_owner(found),
         condition=str(condition),
         does=tuple(does),
         obstacles=tuple(obstacles),
@@ -228,6 +233,11 @@ def _subscription(found: dict[str, Any]) -> ExportedSubscription:
         fields=fields,
         obstacles=tuple(obstacles),
     )
+
+
+def _owner(found: dict[str, Any]) -> str:
+    """What a subscription or filter with the Public API's field names refers to its destination by; "" where it does not."""
+    return _reference(found.get("destinationId") or found.get("integrationId"))
 
 
 def _reference(value: Any) -> str:
