@@ -167,12 +167,18 @@ def _grouped(export: Export) -> tuple[list[_Group], list[ExportedFilter]]:
         if not subscription.destination and len(export.destinations) == 1:
             place = 0
         members.setdefault(place, []).append(subscription)
-    places: dict[str, int | str] = {**known, **{place: place for place in members if isinstance(place, str)}}
-    places |= {each.source: index for index, each in enumerate(export.destinations) if each.source}
+    places: dict[str, list[int | str | None]] = {key: [index] for key, index in known.items()}
+    places |= {place: [place] for place in members if isinstance(place, str)}
+    of_sources: dict[str, list[int | str | None]] = {}
+    for index, destination in enumerate(export.destinations):
+        of_sources.setdefault(destination.source, []).append(index)
+    # What a source withholds, it withholds from each of its destinations.
+    places |= {source: indexes for source, indexes in of_sources.items() if source}
+    only: list[int | str | None] = [next(iter(members))] if len(members) == 1 and not all(places) else [None]
     filters: dict[int | str | None, list[ExportedFilter]] = {}
     for each in export.filters:
-        only: int | str | None = next(iter(members)) if len(members) == 1 and not all(places) else None
-        filters.setdefault(places.get(each.destination, only), []).append(each)
+        for at in places.get(each.destination, only):
+            filters.setdefault(at, []).append(each)
     groups = [
         _Group(
             export.destinations[place] if isinstance(place, int) else _unknown(place),
