@@ -212,6 +212,23 @@ async def test_an_answer_in_another_form_is_a_problem_and_changes_nothing(
     assert found == replace(known, problem="Loops' answer does not have the documented form")
 
 
+@pytest.mark.parametrize("refused", [httpx.Response(404, html="<h1>no</h1>"), httpx.Response(400, json={})])
+async def test_the_name_of_an_event_keeps_nothing_else_from_being_known(refused: httpx.Response) -> None:
+    paths = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        paths.append(path := request.url.raw_path.decode().removeprefix("/api/v1"))
+        if path.endswith("a%2Fb"):
+            return refused
+        return httpx.Response(200, json=PATTERN if path.startswith("/event-patterns/by-name/") else [])
+
+    client = LoopsClient("https://loops.example.com/api/v1", "key", transport=httpx.MockTransport(answer))
+    names = ["..", ".", "a/b", "Signed Up"]
+    known = await learn(Asking(client, None, 1_000_000), Known(), NOW_MS, events=names)
+    assert (known.problem, known.events) == ("", {"Signed Up": {"seats": "number"}})
+    assert paths[2:] == ["/event-patterns/by-name/a%2Fb", "/event-patterns/by-name/Signed%20Up"]
+
+
 @pytest.mark.parametrize("odd", [None, 7, [], {}])
 async def test_a_type_that_is_no_text_is_none(odd: Any) -> None:
     pattern = {"eventProperties": [{"name": "seats", "type": odd}]}
