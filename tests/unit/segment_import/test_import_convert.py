@@ -197,6 +197,23 @@ def test_what_only_terraform_works_out_is_named(old: str, new: str, said: str) -
 
 
 @pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("enabled   = var.on", "enabled is computed by Terraform (var.on): convert what `terraform show -json` prints"),
+        ('for_each  = toset(["eu", "us"])', "Terraform creates it more than once (for_each)"),
+        ("count     = 2", "Terraform creates it more than once (count)"),
+    ],
+)
+def test_a_destination_that_only_terraform_knows_is_named_and_not_enabled(line: str, said: str, tmp_path: Path) -> None:
+    conversion = converted(HCL.replace("enabled   = false", line))
+    assert conversion.problems == (f"loops: {said}",)
+    assert f"  # Not enabled: {said}\n" in write_config(conversion)
+    inspection = loaded(conversion, tmp_path)
+    assert inspection.config is not None
+    assert [each.enabled for each in inspection.config.destinations] == [False]
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"actionSlug": "identifyUser"}, "identifyUser is not an action of the Loops destination"),

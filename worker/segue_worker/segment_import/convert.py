@@ -47,7 +47,8 @@ class ConvertedDestination:
         name: a name that a configuration allows.
         title: its name at Segment, or "".
         variable: the environment variable that is to hold its API key.
-        enabled: whether it receives events. Not where Segment withholds or changes data, and that is not carried over.
+        enabled: whether it receives events. Not where Segment withholds or changes data, and that is not carried over, nor
+            where the export does not say which destination it is.
         mappings: its mappings, in the order of the export.
         notes: what a person should know about it.
     """
@@ -118,7 +119,8 @@ def convert(export: Export) -> Conversion:
         name = "loops" if len(loops) == 1 else _unique(_slug(group.destination.name), taken, _LONGEST_DESTINATION)
         mappings, faults = _mappings(group)
         changed = changes(group.filters)
-        faults += changed
+        unread = group.destination.obstacles
+        faults += (*unread, *changed)
         if not mappings:
             faults.append("the export has no subscriptions for it: add the file that has them")
         problems += [f"{name}: {fault}" for fault in faults]
@@ -130,10 +132,11 @@ def convert(export: Export) -> Conversion:
                 variable="LOOPS_API_KEY"
                 if len(loops) == 1
                 else _unique(f"LOOPS_API_KEY_{name.upper().replace('-', '_')}", variables, _LONGEST_VARIABLE, "_"),
-                enabled=group.destination.enabled and not changed,
+                enabled=group.destination.enabled and not changed and not unread,
                 mappings=mappings,
-                notes=tuple(
-                    f"Not enabled, because it would get what Segment withholds: {change}" for change in changed
+                notes=(
+                    *(f"Not enabled: {obstacle}" for obstacle in unread),
+                    *(f"Not enabled, because it would get what Segment withholds: {change}" for change in changed),
                 ),
             )
         )

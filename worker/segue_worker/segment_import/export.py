@@ -174,20 +174,20 @@ def _destination(found: dict[str, Any], keys: frozenset[str]) -> ExportedDestina
             if isinstance(action, dict)
         },
         source=_reference(found.get("sourceId")),
+        obstacles=(*_repeated(found), *_no_state(found)),
     )
 
 
 def _filter(found: dict[str, Any]) -> ExportedFilter:
     """Read a destination filter, or one of the newer kind, which has `drop` in place of actions."""
-    condition, actions, enabled = found.get("if"), found.get("actions"), found.get("enabled")
+    condition, actions = found.get("if"), found.get("actions")
     if "actions" not in found:
         further = [name for name, value in found.items() if value and name not in _OF_A_FILTER]
         actions = [{"type": kind} for kind in (["DROP"] if found.get("drop") is True else []) + further]
-    obstacles = [f"Terraform creates it more than once ({name})" for key, name in _REPEATING.items() if key in found]
+    obstacles = _repeated(found)
     if not isinstance(condition, str):
         obstacles.append(_unknown("if", condition))
-    if not isinstance(enabled, bool | None):
-        obstacles.append(_unknown("enabled", enabled))
+    obstacles += _no_state(found)
     does = (
         [_text(action, "type").upper() for action in actions if isinstance(action, dict)]
         if isinstance(actions, list)
@@ -205,7 +205,7 @@ def _filter(found: dict[str, Any]) -> ExportedFilter:
 
 
 def _subscription(found: dict[str, Any]) -> ExportedSubscription:
-    obstacles = [f"Terraform creates it more than once ({name})" for key, name in _REPEATING.items() if key in found]
+    obstacles = _repeated(found)
     settings = found.get("settings")
     if isinstance(settings, str):
         try:
@@ -217,8 +217,7 @@ def _subscription(found: dict[str, Any]) -> ExportedSubscription:
     trigger, enabled = found.get("trigger"), found.get("enabled")
     if not isinstance(trigger, str):
         obstacles.append(_unknown("trigger", trigger))
-    if not isinstance(enabled, bool) and enabled is not None:
-        obstacles.append(_unknown("enabled", enabled))
+    obstacles += _no_state(found)
     if found.get("modelId"):
         obstacles.append("it is fed by a Reverse ETL model, not by events")
     fields = settings if isinstance(settings, dict) else {}
@@ -245,6 +244,15 @@ def _reference(value: Any) -> str:
     text = str(value or "")
     reference = _REFERENCE.fullmatch(text)
     return reference[1] if reference else text
+
+
+def _repeated(found: dict[str, Any]) -> list[str]:
+    return [f"Terraform creates it more than once ({name})" for key, name in _REPEATING.items() if key in found]
+
+
+def _no_state(found: dict[str, Any]) -> list[str]:
+    enabled = found.get("enabled")
+    return [] if isinstance(enabled, bool | None) else [_unknown("enabled", enabled)]
 
 
 def _is_constant(value: Any) -> bool:
