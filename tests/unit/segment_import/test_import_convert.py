@@ -196,6 +196,11 @@ def test_what_only_terraform_works_out_is_named(old: str, new: str, said: str) -
     assert [entry["name"] for entry in entries(conversion)] == ["Events"]
 
 
+def test_destinations_of_two_folders_with_one_name_in_terraform_are_not_mixed() -> None:
+    with pytest.raises(ExportError, match='a second segment_destination "loops"'):
+        converted(HCL, HCL.replace('"Loops"', '"Loops of another folder"'))
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -47,7 +47,15 @@ class Export:
     _seen: set[str] = field(default_factory=set)
 
     def add_destination(self, found: dict[str, Any], name: str = "") -> None:
-        """Add a destination with the Public API's field names; `name` is its name in Terraform."""
+        """Add a destination with the Public API's field names; `name` is its name in Terraform.
+
+        Raises:
+            ExportError: there is another of this name, and so what refers to it may mean either.
+        """
+        if name and any(name in each.keys for each in self.destinations):
+            raise ExportError(
+                f'a second segment_destination "{name}": name each file once, and convert the files of each folder alone'
+            )
         if self._is_new(found):
             self.destinations.append(_destination(found, frozenset({_text(found, "id"), name} - {""})))
 
