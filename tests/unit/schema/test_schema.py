@@ -16,6 +16,7 @@ from segue_worker.loops import LoopsClient
 from segue_worker.mapping import Request
 from segue_worker.observing.online import fixed_names
 from segue_worker.schema.compare import compare, faults, to_dict
+from segue_worker.schema.keeping import still_sent
 from segue_worker.schema.known import Asking, Known, learn
 from segue_worker.schema.sent import FULL, KEYS_MOST, SentKey, SentKeys, key_of, sent_from, type_of
 
@@ -247,6 +248,13 @@ def asking(properties: Any, lists: Any, pattern: Any) -> Asking:
 
     client = LoopsClient("https://loops.example.com/api/v1", "key", transport=httpx.MockTransport(answer))
     return Asking(client, None, 1_000_000)
+
+
+def test_events_that_are_no_longer_sent_are_forgotten() -> None:
+    long = "Order " + "1" * 100
+    sent = kept(event("Signed Up", seats=5), event(long))
+    known = Known(at=1, events={"Signed Up": {}, long: None, "Order 1": {}})
+    assert still_sent(sent, known) == Known(at=1, events={"Signed Up": {}, long: None})
 
 
 @given(VALUES)
