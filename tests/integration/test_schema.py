@@ -158,6 +158,32 @@ def test_no_more_names_are_kept_than_there_is_room_for(make_stack: MakeStack) ->
     assert len(read_sent(stack.redis, "loops")) == KEYS_MOST + 1
 
 
+def test_what_loops_refuses_to_make_keeps_nothing_else_from_being_made(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    sent = {"pid": "s", "pzeta": "n", "pnothing": "", "ptwo": "sn", f"p{'a' * 54}…4e84b3": "s"}
+    stack.redis.set(Keys("loops").sent, json.dumps({key: [types, 1, 1, "0000"] for key, types in sent.items()}))
+    code, _, said = command(stack, "schema", "--create", "--yes")
+    assert code == 1
+    assert re.findall(r"^made: property '(\w+)', (\w+)$", said, re.MULTILINE) == [("two", "string"), ("zeta", "number")]
+    assert "property 'id' was not made: Loops answered" in said
+    assert "Loops refused to make 1 of them" in said
+    for name in ("nothing", "a…4e84b3"):
+        assert re.search(
+            rf"not made here: .*{name}': Loops does not know it; .* or make it at Loops$", said, re.MULTILINE
+        )
+    assert read_known(stack.redis, "loops").properties["zeta"] == "number"
+
+
+def test_a_mapping_that_a_variable_turns_off_is_not_asked_for(
+    make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OFF", "false")
+    off = MAPPINGS[0] | {"name": "Off", "enabled": "${OFF}", "fields": {"customAttributes": {"unheard": 1}}}
+    stack = make_stack(mappings=[off])
+    code, _, said = command(stack, "check", "--online")
+    assert (code, "unheard" in said) == (0, False)
+
+
 def test_a_contact_is_shown_masked_beside_what_waits(make_stack: MakeStack) -> None:
     stack = make_stack()
     stack.worker()

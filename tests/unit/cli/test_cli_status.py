@@ -94,6 +94,15 @@ def test_the_tables_keep_names_whole_and_explain_a_pause(
     )
 
 
+@pytest.mark.usefixtures("redis")
+def test_a_destination_that_is_not_enabled_is_told_as_such(run: Run) -> None:
+    told = "configured is not enabled in the configuration: it takes events and sends none"
+    Path("segue.yaml").write_text(CONFIG, encoding="utf-8")
+    assert told not in run("status").stdout
+    Path("segue.yaml").write_text(CONFIG.replace("}\n", ", enabled: false}\n"), encoding="utf-8")
+    assert told in run("status").stdout.splitlines()
+
+
 def test_only_the_destinations_that_are_named_are_shown(run: Run, redis: "Redis") -> None:
     redis.hset(DESTINATIONS, "third", 1)
     assert list(json.loads(run("status", "loops", "beta", "--json").stdout)["destinations"]) == ["loops", "beta"]

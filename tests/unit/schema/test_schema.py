@@ -3,17 +3,21 @@
 import asyncio
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from fakeredis import FakeAsyncRedis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segue_worker.loops import LoopsClient
 from segue_worker.mapping import Request
 from segue_worker.observing.online import fixed_names
 from segue_worker.schema.compare import compare, faults, to_dict
-from segue_worker.schema.known import Known
+from segue_worker.schema.keeping import still_sent
+from segue_worker.schema.known import Asking, Known, learn
 from segue_worker.schema.sent import FULL, KEYS_MOST, SentKey, SentKeys, key_of, sent_from, type_of
 
 MINUTE_MS = 60_000
@@ -173,8 +177,84 @@ def test_what_a_mapping_spells_out_is_found_where_it_stands() -> None:
     ]
     assert found[0].where == ("m", "fields", "customAttributes", "@merge", "objects", 1, "plan")
     assert found[2].where == ("m", "trigger")
+    within = {"contactProperties": {"plan": 1, "eventName": "Other", "mailingLists": {"abc": True}}}
+    assert [(each.kind, each.name) for each in fixed_names({"action": "sendEvent", "fields": within}, ())] == [
+        ("property", "plan"),
+        ("list", "abc"),
+    ]
     not_event = {"action": "sendEvent", "trigger": 'event != "Other"', "fields": {}}
     assert list(fixed_names(not_event, ())) == []
+
+
+PROPERTIES = [{"key": "plan", "type": "string"}]
+LISTS = [{"id": "abc", "name": "News"}]
+PATTERN = {"eventProperties": [{"name": "seats", "type": "number"}]}
+
+
+ODD_PATTERNS: list[Any] = [[], {}, 0, False, "", {"eventProperties": {}}]
+ODD_PATTERNS += [{"eventProperties": [{"name": name, "type": "string"}]} for name in (7, None)]
+ODD_LISTS: list[Any] = [{}, "", [{"id": 7, "name": "News"}], [None]]
+ODD_PROPERTIES: list[Any] = [{}, "", [{"key": None, "type": "string"}], [{"key": "plan"}]]
+
+
+@pytest.mark.parametrize(
+    ("properties", "lists", "pattern"),
+    [
+        *((PROPERTIES, LISTS, odd) for odd in ODD_PATTERNS),
+        *((PROPERTIES, odd, PATTERN) for odd in ODD_LISTS),
+        *((odd, LISTS, PATTERN) for odd in ODD_PROPERTIES),
+    ],
+)
+async def test_an_answer_in_another_form_is_a_problem_and_changes_nothing(
+    properties: Any, lists: Any, pattern: Any
+) -> None:
+    known = Known(at=1, properties={"plan": "string"})
+    found = await learn(asking(properties, lists, pattern), known, NOW_MS, events=["Signed Up"])
+    assert found == replace(known, problem="Loops' answer does not have the documented form")
+
+
+@pytest.mark.parametrize("refused", [httpx.Response(404, html="<h1>no</h1>"), httpx.Response(400, json={})])
+async def test_the_name_of_an_event_keeps_nothing_else_from_being_known(refused: httpx.Response) -> None:
+    paths = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        paths.append(path := request.url.raw_path.decode().removeprefix("/api/v1"))
+        if path.endswith("a%2Fb"):
+            return refused
+        return httpx.Response(200, json=PATTERN if path.startswith("/event-patterns/by-name/") else [])
+
+    client = LoopsClient("https://loops.example.com/api/v1", "key", transport=httpx.MockTransport(answer))
+    names = ["..", ".", "a/b", "Signed Up"]
+    known = await learn(Asking(client, None, 1_000_000), Known(), NOW_MS, events=names)
+    assert (known.problem, known.events) == ("", {"Signed Up": {"seats": "number"}})
+    assert paths[2:] == ["/event-patterns/by-name/a%2Fb", "/event-patterns/by-name/Signed%20Up"]
+
+
+@pytest.mark.parametrize("odd", [None, 7, [], {}])
+async def test_a_type_that_is_no_text_is_none(odd: Any) -> None:
+    pattern = {"eventProperties": [{"name": "seats", "type": odd}]}
+    asker = asking([{"key": "plan", "type": odd}], [{"id": "abc", "name": odd}], pattern)
+    known = Known.from_json((await learn(asker, Known(), NOW_MS, events=["Signed Up"])).to_json())
+    sent = await written(FakeAsyncRedis(), contact(plan="pro"), event("Signed Up", seats=5))
+    assert {row.status for row in compare(sent, known) if row.name in ("plan", "seats", "Signed Up")} == {"ok"}
+
+
+def asking(properties: Any, lists: Any, pattern: Any) -> Asking:
+    """Asks a Loops that answers these."""
+    answers = {"properties": properties, "lists": lists, "Signed%20Up": pattern}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=answers[request.url.raw_path.decode().partition("?")[0].rpartition("/")[2]])
+
+    client = LoopsClient("https://loops.example.com/api/v1", "key", transport=httpx.MockTransport(answer))
+    return Asking(client, None, 1_000_000)
+
+
+def test_events_that_are_no_longer_sent_are_forgotten() -> None:
+    long = "Order " + "1" * 100
+    sent = kept(event("Signed Up", seats=5), event(long))
+    known = Known(at=1, events={"Signed Up": {}, long: None, "Order 1": {}})
+    assert still_sent(sent, known) == Known(at=1, events={"Signed Up": {}, long: None})
 
 
 @given(VALUES)

@@ -196,6 +196,28 @@ def test_what_only_terraform_works_out_is_named(old: str, new: str, said: str) -
     assert [entry["name"] for entry in entries(conversion)] == ["Events"]
 
 
+def test_destinations_of_two_folders_with_one_name_in_terraform_are_not_mixed() -> None:
+    with pytest.raises(ExportError, match='a second segment_destination "loops"'):
+        converted(HCL, HCL.replace('"Loops"', '"Loops of another folder"'))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("enabled   = var.on", "enabled is computed by Terraform (var.on): convert what `terraform show -json` prints"),
+        ('for_each  = toset(["eu", "us"])', "Terraform creates it more than once (for_each)"),
+        ("count     = 2", "Terraform creates it more than once (count)"),
+    ],
+)
+def test_a_destination_that_only_terraform_knows_is_named_and_not_enabled(line: str, said: str, tmp_path: Path) -> None:
+    conversion = converted(HCL.replace("enabled   = false", line))
+    assert conversion.problems == (f"loops: {said}",)
+    assert f"  # Not enabled: {said}\n" in write_config(conversion)
+    inspection = loaded(conversion, tmp_path)
+    assert inspection.config is not None
+    assert [each.enabled for each in inspection.config.destinations] == [False]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -296,6 +318,26 @@ def test_a_page_of_several_is_named_and_all_pages_are_one_export() -> None:
     assert problem.startswith("the export has 1 of 2 subscriptions")
     whole = converted(first, second, first)
     assert (whole.problems, [entry["name"] for entry in entries(whole)]) == ((), ["Contacts", "Second"])
+
+
+def test_a_missing_page_of_one_destination_is_not_made_up_for_by_another() -> None:
+    of_a = [subscription(f"A{number}", destinationId="a") for number in range(3)]
+    (problem,) = converted(page(*of_a), page(subscription("B", destinationId="b"), total=3)).problems
+    assert problem.startswith("the export has 1 of 3 subscriptions of destination b: fetch every page")
+
+
+def test_a_list_of_several_destinations_counts_for_all_of_them() -> None:
+    mixed = [subscription(name, destinationId=name) for name in ("a", "b")]
+    assert converted(page(*mixed)).problems == ()
+    (problem,) = converted(page(*mixed, total=3)).problems
+    assert problem.startswith("the export has 2 of 3 subscriptions: fetch every page")
+
+
+def test_destinations_whose_names_are_almost_the_same_have_keys_of_their_own() -> None:
+    named = [destination(id=name, name=name) for name in ("Loops Prod", "Loops_Prod", "loops-prod")]
+    pages = [page(subscription(name, destinationId=name)) for name in ("Loops Prod", "Loops_Prod", "loops-prod")]
+    variables = [each.variable for each in converted(json.dumps(named), *pages).destinations]
+    assert variables == [f"LOOPS_API_KEY_LOOPS_PROD{end}" for end in ("", "_2", "_2_2")]
 
 
 def test_names_are_made_printable_and_unique(tmp_path: Path) -> None:

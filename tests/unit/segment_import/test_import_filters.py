@@ -348,6 +348,22 @@ def test_filters_of_others_are_quiet_and_those_of_nobody_named() -> None:
     assert problem == 'destination filter "No tests": left out, because the export does not have its destination'
 
 
+def test_a_filter_of_a_source_counts_for_each_of_its_destinations() -> None:
+    source = "rh5BDZp6QDHvXFCkibm1pR"
+    webhook = {"slug": "actions-webhook", "name": "Webhooks"}
+    named = [
+        destination(id="a", name="A", sourceId=source),
+        destination(id="b", name="B", sourceId=source),
+        destination(id="w", name="Webhooks", sourceId=source, metadata=webhook),
+    ]
+    options = {"actionSlug": "sendEvent", "trigger": TRACK, "settings": TRACK_FIELDS}
+    mappings = page(*(subscription(f"Events of {key}", destinationId=key, **options) for key in "ab"))
+    conversion = converted(json.dumps(named), mappings, filters(a_newer_filter("event = 'Test'", integrationId=source)))
+    triggers = [mapping.entry["trigger"] for each in conversion.destinations for mapping in each.mappings]
+    assert triggers == [f'{TRACK} and event != "Test"'] * 2
+    assert conversion.problems == ()
+
+
 def test_pages_of_filters_that_are_missing_are_named() -> None:
     (problem,) = converted(BOTH, filters(a_filter("event = 'Test'"), total=3)).problems
     assert problem.startswith("the export has 1 of 3 filters")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from http import HTTPStatus
 from pathlib import Path
 
 import click
@@ -47,14 +48,14 @@ def schema(  # noqa: PLR0913 - one argument for each option
         known_names = known_destinations(redis, config)
         name = choose(redis, known_names, destination)
         sent, known = read_sent(redis, name), read_known(redis, name)
-        chosen = known_names.configured(name)
+        chosen, refused = known_names.configured(name), 0
         if chosen is None:
             known_text = known_names.remark or f"{name} is not in {config}"
             if create:
                 raise UsageFailure(f"--create needs the configuration: {known_text}")
             remark(f"Loops is not asked: {known_text}")
         else:
-            known = asyncio.run(_work(chosen, redis_url, sent, known, create=create, yes=yes))
+            known, refused = asyncio.run(_work(chosen, redis_url, sent, known, create=create, yes=yes))
             redis.set(Keys(name).known, known.to_json())
     rows = compare(sent, known)
     if as_json:
@@ -65,45 +66,55 @@ def schema(  # noqa: PLR0913 - one argument for each option
         remark(f"{name}: {known.problem}; this is what it said {'before' if known.at else 'so far: nothing'}")
     if FULL in sent:
         remark(f"{name}: more than {KEYS_MOST:,} names were sent; further ones are not shown")
+    if refused:
+        raise CommandFailure(f"Loops refused to make {refused} of them: correct the mappings that send these")
 
 
 async def _work(  # noqa: PLR0913 - what it is asked to do
     destination: Destination, redis_url: str, sent: dict[str, SentKey], known: Known, *, create: bool, yes: bool
-) -> Known:
+) -> tuple[Known, int]:
+    refused = 0
     async with async_redis_client(redis_url, timeout=TIMEOUT_S) as redis, asking(destination, redis) as asker:
         known = await _learn(asker, sent, known)
         if create:
             if known.problem:
                 raise CommandFailure(f"{destination.name}: nothing was made: {known.problem}; try again in a moment")
-            if await _create(asker, faults(compare(sent, known)), yes=yes):
+            planned, refused = await _create(asker, faults(compare(sent, known)), yes=yes)
+            if planned:
                 known = await _learn(asker, sent, known)
-    return known
+    return known, refused
 
 
 async def _learn(asker: Asking, sent: dict[str, SentKey], known: Known) -> Known:
     return await learn(asker, known, time.time_ns() // 1_000_000, events=to_ask(sent, known, everything=False))
 
 
-async def _create(asker: Asking, rows: list[Row], *, yes: bool) -> int:
-    """Make the unknown contact properties. Returns how many."""
-    plan = [(row.name, type_to_make(row)) for row in rows if row.kind == "property" and row.status == "unknown"]
-    plan = [(name, kind) for name, kind in plan if kind and "…" not in name]
+async def _create(asker: Asking, rows: list[Row], *, yes: bool) -> tuple[int, int]:
+    """Make the unknown contact properties. Returns how many were to be made, and how many of them Loops refused."""
+    plan = [(row.name, kind) for row in rows if (kind := type_to_make(row))]
     for row in rows:
-        if (row.name, type_to_make(row)) not in plan or row.kind != "property":
+        if not type_to_make(row):
             remark(f"not made here: {row.told}")
     for name, kind in plan:
         remark(f"to be made: property {name!r}, {kind}")
     if not plan:
         remark("there is no contact property to make")
-        return 0
+        return 0, 0
     confirm("Make them at Loops?", yes=yes)
+    refused = 0
     for name, kind in plan:
         try:
             await asker.ask("/contacts/properties", orjson.dumps({"name": name, "type": kind}))
         except (NoAnswerError, LoopsRefusedError) as error:
-            raise CommandFailure(f"property {name!r} was not made: {error}") from None
+            said = f"property {name!r} was not made: {error}"
+            # What Loops has against this one says nothing of the next; whatever else is wrong is wrong for all.
+            if not isinstance(error, LoopsRefusedError) or error.status != HTTPStatus.BAD_REQUEST:
+                raise CommandFailure(said) from None
+            refused += 1
+            remark(said)
+            continue
         remark(f"made: property {name!r}, {kind}")
-    return len(plan)
+    return len(plan), refused
 
 
 def _show(rows: list[Row]) -> None:

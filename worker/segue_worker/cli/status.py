@@ -172,6 +172,11 @@ def as_tables(reading: StatusReading, width: int | None = None) -> RenderableTyp
     known = reading.known
     remarks = [*map(orphan_text, sorted(known.orphaned)), known.workers.outdated(known.config)]
     remarks += [
+        f"{name} is not enabled in the configuration: it takes events and sends none"
+        for name in reading.statuses
+        if name in known.disabled
+    ]
+    remarks += [
         f"{name} has no mapping {mapping!r} any more, but {counted(held['parked'], 'parked request')} and "
         f"{counted(held['dead'], 'dead letter')} of it"
         for name, mappings in reading.gone.items()

@@ -10,7 +10,15 @@ from segue_worker.errors import LoopsError
 
 
 class LoopsRefusedError(LoopsError):
-    """Loops answered, and did not do what was asked."""
+    """Loops answered, and did not do what was asked.
+
+    Attributes:
+        status: of its answer, where the asker needs it; else 0.
+    """
+
+    def __init__(self, reason: str, status: int = 0) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class NoAnswerError(LoopsError):

@@ -14,7 +14,7 @@ from segue_worker.config.rules import entries
 from segue_worker.mapping.compiler import is_directive
 from segue_worker.schema.compare import compare, faults
 from segue_worker.schema.known import Known, asking, learn
-from segue_worker.schema.sent import KeyKind, SentKey, key_of, type_of
+from segue_worker.schema.sent import NO_PROPERTIES, KeyKind, SentKey, key_of, type_of
 
 _OUTPUTS: Final = {"@if": ("then", "else"), "@merge": ("objects",), "@transform": ("mapping",), "@flatten": ("value",)}
 """Directive → the options whose objects become its result."""
@@ -46,11 +46,18 @@ def fixed_names(mapping: dict[str, Any], where: Where) -> Iterator[FixedName]:
     at = (*where, "fields")
     for field in _PROPERTIES:
         for place, name, value in _members(fields.get(field), (*at, field)):
-            yield FixedName(place, "property", name, value=value)
+            if name == "mailingLists":
+                yield from (FixedName(inner, "list", each) for inner, each, _ in _members(value, place))
+            elif name not in NO_PROPERTIES:
+                yield FixedName(place, "property", name, value=value)
     for place, name, _ in _members(fields.get("mailingLists"), (*at, "mailingLists")):
         yield FixedName(place, "list", name)
-    if mapping.get("action") != "sendEvent":
-        return
+    if mapping.get("action") == "sendEvent":
+        yield from _fixed_events(mapping, fields, where)
+
+
+def _fixed_events(mapping: dict[str, Any], fields: dict[str, Any], where: Where) -> Iterator[FixedName]:
+    at = (*where, "fields")
     events: list[str] = []
     place, event = (*at, "eventName"), fields.get("eventName", {"@path": "$.event"})
     if isinstance(event, str) and "{{" not in event:
@@ -100,7 +107,7 @@ async def unknown_names(config: Config, redis: "Redis | None", now_ms: int) -> t
         names = [
             name
             for at, mapping in entries(raw, "mappings")
-            if mapping.get("enabled") is not False
+            if destination.mappings[at].enabled
             for name in fixed_names(mapping, ("destinations", index, "mappings", at))
         ]
         if not names or not destination.enabled:

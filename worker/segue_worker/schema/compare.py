@@ -59,7 +59,8 @@ class Row:
         if self.status == "type differs":
             return f"{what}: Loops has a {self.loops_type} and {self.sent_type} was sent; correct the mapping"
         make = {"list": "make it at Loops (Settings, Lists)", "event": "define it at Loops (Settings, Events)"}
-        advice = make.get(self.kind, "`segue schema --create` makes it")
+        makes = "`segue schema --create` makes it" if type_to_make(self) else "make it at Loops"
+        advice = make.get(self.kind, makes)
         return f"{what}: Loops does not know it; correct the mapping, or {advice}"
 
 
@@ -93,7 +94,12 @@ def _row(key: str, entry: SentKey, types: Mapping[str, str], asked: set[str]) ->
 
 
 def type_to_make(row: Row) -> str:
-    """Which Loops type a property gets that is made for what was sent: text where it was of several; "" where null."""
+    """With which Loops type an unknown contact property can be made for what was sent: text where it was of several.
+
+    "" where it cannot be: its name is only known shortened, or nothing was sent but null, objects and lists.
+    """
+    if row.kind != "property" or row.status != "unknown" or "…" in row.name:
+        return ""
     types = row.sent_type.split(", ")
     return types[0] if len(types) == 1 else "string"
 

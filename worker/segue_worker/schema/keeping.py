@@ -12,7 +12,7 @@ from segue_producer.keys import Keys
 from segue_worker.logs import facts
 from segue_worker.schema.compare import compare, faults
 from segue_worker.schema.known import Asking, Known, learn
-from segue_worker.schema.sent import FULL, KEYS_MOST, SentKey, SentKeys, sent_from
+from segue_worker.schema.sent import FULL, KEYS_MOST, SentKey, SentKeys, key_of, sent_from
 
 ASKED_EVERY_MS: Final = 3_600_000
 AGAIN_MS: Final = 300_000
@@ -72,7 +72,8 @@ class SchemaKeeping:
 
     async def _ask(self, *, everything: bool) -> None:
         sent: Any = await self._redis.get(self._keys.sent)
-        keys, known = sent_from(sent), Known.from_json(await self._redis.get(self._keys.known))
+        keys = sent_from(sent)
+        known = still_sent(keys, Known.from_json(await self._redis.get(self._keys.known)))
         known = await learn(self._asker, known, self._now_ms(), events=to_ask(keys, known, everything=everything))
         self.sent.hear(known)
         if known.problem:
@@ -86,6 +87,11 @@ class SchemaKeeping:
                     log.warning("%s: %s", self._destination, row.told, extra=facts(destination=self._destination))
             known = replace(known, told=[row.key for row in rows])
         await self._redis.set(self._keys.known, known.to_json())
+
+
+def still_sent(sent: dict[str, SentKey], known: Known) -> Known:
+    """What is known without events that are no longer sent: names that come and go would fill Redis."""
+    return replace(known, events={name: each for name, each in known.events.items() if key_of("event", name) in sent})
 
 
 def to_ask(sent: dict[str, SentKey], known: Known, *, everything: bool) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 import orjson
@@ -17,6 +17,11 @@ from segue_worker.config import Destination
 from segue_worker.loops import LoopsClient, NoAnswerError
 from segue_worker.loops.errors import LoopsRefusedError
 from segue_worker.pacing import Pacer
+
+_OTHER_PATHS: Final = frozenset({".", ".."})
+"""Names of events that would be read as steps of the path: who sends one must not keep the rest from being known."""
+_OF_ONE_NAME: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND})
+"""What a server may answer to a name that it cannot read in a path, such as one with a slash. It says nothing of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,8 @@ class Asking:
         if answer.status == HTTPStatus.NOT_FOUND and not answer.html:
             return None
         if not answer.delivered or said is None:
-            raise LoopsRefusedError(f"Loops answered {path.partition('?')[0]} with {answer.describe()}")
+            text = f"Loops answered {path.partition('?')[0]} with {answer.describe()}"
+            raise LoopsRefusedError(text, answer.status)
         return said
 
 
@@ -139,14 +145,28 @@ async def learn(  # noqa: PLR0913 - what is asked for
     try:
         if properties:
             said = await asker.ask("/contacts/properties?list=all")
-            found = replace(found, properties={each["key"]: each["type"] for each in said})
+            found = replace(found, properties=_by_name(said, "key", "type"))
         if lists:
-            found = replace(found, lists={each["id"]: each["name"] for each in await asker.ask("/lists")})
+            found = replace(found, lists=_by_name(await asker.ask("/lists"), "id", "name"))
         for name in events:
-            said = await asker.ask(f"/event-patterns/by-name/{quote(name, safe='')}")
-            asked[name] = said and {each["name"]: each["type"] for each in said["eventProperties"]}
+            if name in _OTHER_PATHS:
+                continue
+            try:
+                said = await asker.ask(f"/event-patterns/by-name/{quote(name, safe='')}")
+            except LoopsRefusedError as error:
+                if error.status not in _OF_ONE_NAME:
+                    raise
+                continue
+            asked[name] = None if said is None else _by_name(said["eventProperties"], "name", "type")
     except (NoAnswerError, LoopsRefusedError) as error:
         return replace(known, problem=str(error))
     except (KeyError, TypeError):
         return replace(known, problem="Loops' answer does not have the documented form")
     return found
+
+
+def _by_name(said: Any, name: str, about: str) -> dict[str, str]:
+    """What a list of objects says about each name; "" for what is no text. Raises KeyError or TypeError for anything else."""
+    if not isinstance(said, list) or not all(isinstance(each[name], str) for each in said):
+        raise TypeError
+    return {each[name]: each[about] if isinstance(each[about], str) else "" for each in said}

@@ -27,7 +27,8 @@ KEPT_MINUTES: Final = 30 * 24 * 60
 WRITTEN_EVERY_MS: Final = 60_000
 """How often counts are written; a new key or type is written at once."""
 _SHAPES_MOST: Final = 200
-_NO_PROPERTIES: Final = frozenset({"mailingLists", "eventName", "eventProperties"})
+NO_PROPERTIES: Final = frozenset({"mailingLists", "eventName", "eventProperties"})
+"""Keys of a body that are not names of contact properties, wherever they come from."""
 _LONG: Final = 64
 _LONG_IN_EVENT: Final = 32
 _LEAST_MS: Final = 1e11
@@ -104,7 +105,7 @@ class SentKeys:
     def hear(self, known: Known) -> None:
         """Take in what Loops knows."""
         self._known = known
-        self._fine = known.properties.keys() | _NO_PROPERTIES
+        self._fine = known.properties.keys() | NO_PROPERTIES
 
     def note(self, request: Request) -> None:
         """Count a request, as it was before it was merged."""
@@ -176,7 +177,7 @@ class SentKeys:
 
 def _keys_in(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     event, lists = body.get("eventName"), body.get("mailingLists")
-    yield from ((key_of("property", key), type_of(each)) for key, each in body.items() if key not in _NO_PROPERTIES)
+    yield from ((key_of("property", key), type_of(each)) for key, each in body.items() if key not in NO_PROPERTIES)
     if isinstance(lists, dict):
         yield from ((key_of("list", key), type_of(each)) for key, each in lists.items())
     if isinstance(event, str) and event:

@@ -21,6 +21,7 @@ _SEGUE_ONLY: Final = {"sendEvent": "mailingLists"}
 _ROOT_DIRECTIVE: Final = "__segment_internal_directive"
 _LONGEST_NAME: Final = 200
 _LONGEST_DESTINATION: Final = 64
+_LONGEST_VARIABLE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class ConvertedDestination:
         name: a name that a configuration allows.
         title: its name at Segment, or "".
         variable: the environment variable that is to hold its API key.
-        enabled: whether it receives events. Not where Segment withholds or changes data, and that is not carried over.
+        enabled: whether it receives events. Not where Segment withholds or changes data, and that is not carried over, nor
+            where the export does not say which destination it is.
         mappings: its mappings, in the order of the export.
         notes: what a person should know about it.
     """
@@ -105,17 +107,20 @@ def convert(export: Export) -> Conversion:
     ]
     problems += [f"{each.name}: left out, because the export does not have its destination" for each in strays]
     problems += [
-        f"the export has {export.found[kind]} of {announced} {kind}: fetch every page, and name all the files"
-        for kind, announced in export.announced.items()
-        if announced > export.found[kind]
+        f"the export has {found} of {announced} {kind}{f' of destination {of}' if of else ''}: fetch every page, and name all "
+        "the files"
+        for (kind, of), announced in export.announced.items()
+        if announced > (found := sum(count for key, count in export.found.items() if key == (kind, of or key[1])))
     ]
     taken: set[str] = set()
+    variables: set[str] = set()
     destinations = []
     for group in loops:
         name = "loops" if len(loops) == 1 else _unique(_slug(group.destination.name), taken, _LONGEST_DESTINATION)
         mappings, faults = _mappings(group)
         changed = changes(group.filters)
-        faults += changed
+        unread = group.destination.obstacles
+        faults += (*unread, *changed)
         if not mappings:
             faults.append("the export has no subscriptions for it: add the file that has them")
         problems += [f"{name}: {fault}" for fault in faults]
@@ -123,11 +128,15 @@ def convert(export: Export) -> Conversion:
             ConvertedDestination(
                 name=name,
                 title=group.destination.name,
-                variable="LOOPS_API_KEY" if len(loops) == 1 else f"LOOPS_API_KEY_{name.upper().replace('-', '_')}",
-                enabled=group.destination.enabled and not changed,
+                # Two names may differ only in what a variable's cannot have: each team has a key of its own.
+                variable="LOOPS_API_KEY"
+                if len(loops) == 1
+                else _unique(f"LOOPS_API_KEY_{name.upper().replace('-', '_')}", variables, _LONGEST_VARIABLE, "_"),
+                enabled=group.destination.enabled and not changed and not unread,
                 mappings=mappings,
-                notes=tuple(
-                    f"Not enabled, because it would get what Segment withholds: {change}" for change in changed
+                notes=(
+                    *(f"Not enabled: {obstacle}" for obstacle in unread),
+                    *(f"Not enabled, because it would get what Segment withholds: {change}" for change in changed),
                 ),
             )
         )
@@ -161,12 +170,18 @@ def _grouped(export: Export) -> tuple[list[_Group], list[ExportedFilter]]:
         if not subscription.destination and len(export.destinations) == 1:
             place = 0
         members.setdefault(place, []).append(subscription)
-    places: dict[str, int | str] = {**known, **{place: place for place in members if isinstance(place, str)}}
-    places |= {each.source: index for index, each in enumerate(export.destinations) if each.source}
+    places: dict[str, list[int | str | None]] = {key: [index] for key, index in known.items()}
+    places |= {place: [place] for place in members if isinstance(place, str)}
+    of_sources: dict[str, list[int | str | None]] = {}
+    for index, destination in enumerate(export.destinations):
+        of_sources.setdefault(destination.source, []).append(index)
+    # What a source withholds, it withholds from each of its destinations.
+    places |= {source: indexes for source, indexes in of_sources.items() if source}
+    only: list[int | str | None] = [next(iter(members))] if len(members) == 1 and not all(places) else [None]
     filters: dict[int | str | None, list[ExportedFilter]] = {}
     for each in export.filters:
-        only: int | str | None = next(iter(members)) if len(members) == 1 and not all(places) else None
-        filters.setdefault(places.get(each.destination, only), []).append(each)
+        for at in places.get(each.destination, only):
+            filters.setdefault(at, []).append(each)
     groups = [
         _Group(
             export.destinations[place] if isinstance(place, int) else _unknown(place),
@@ -282,12 +297,12 @@ def _printable(name: str) -> str:
     return "".join(character if character.isprintable() else " " for character in name).strip()
 
 
-def _unique(name: str, taken: set[str], longest: int) -> str:
+def _unique(name: str, taken: set[str], longest: int, sign: str = "-") -> str:
     """Return a name that is not taken yet, and add it to those that are."""
     number, outcome = 1, name[:longest].rstrip()
     while outcome in taken:
         number += 1
-        outcome = f"{name[: longest - len(str(number)) - 1]}-{number}"
+        outcome = f"{name[: longest - len(str(number)) - 1]}{sign}{number}"
     taken.add(outcome)
     return outcome
 

@@ -35,31 +35,40 @@ class Export:
         destinations: in the order found.
         subscriptions: in the order found.
         filters: those that are enabled, in the order found.
-        announced: how many subscriptions and filters there are according to the export, as far as it says.
+        found: how many subscriptions and filters there are, enabled or not, by kind and destination.
+        announced: how many there are according to the export, as far as it says; the destination is "" where it is not one.
     """
 
     destinations: list[ExportedDestination] = field(default_factory=list)
     subscriptions: list[ExportedSubscription] = field(default_factory=list)
     filters: list[ExportedFilter] = field(default_factory=list)
-    found: Counter[str] = field(default_factory=Counter)
-    announced: dict[str, int] = field(default_factory=dict)
+    found: Counter[tuple[str, str]] = field(default_factory=Counter)
+    announced: dict[tuple[str, str], int] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
     def add_destination(self, found: dict[str, Any], name: str = "") -> None:
-        """Add a destination with the Public API's field names; `name` is its name in Terraform."""
+        """Add a destination with the Public API's field names; `name` is its name in Terraform.
+
+        Raises:
+            ExportError: there is another of this name, and so what refers to it may mean either.
+        """
+        if name and any(name in each.keys for each in self.destinations):
+            raise ExportError(
+                f'a second segment_destination "{name}": name each file once, and convert the files of each folder alone'
+            )
         if self._is_new(found):
             self.destinations.append(_destination(found, frozenset({_text(found, "id"), name} - {""})))
 
     def add_subscription(self, found: dict[str, Any]) -> None:
         """Add a subscription with the Public API's field names."""
         if self._is_new(found):
-            self.found["subscriptions"] += 1
+            self.found["subscriptions", _owner(found)] += 1
             self.subscriptions.append(_subscription(found))
 
     def add_filter(self, found: dict[str, Any]) -> None:
         """Add a destination filter with the Public API's field names."""
         if self._is_new(found):
-            self.found["filters"] += 1
+            self.found["filters", _owner(found)] += 1
             if found.get("enabled") is not False:
                 self.filters.append(_filter(found))
 
@@ -129,7 +138,11 @@ def _search(document: Any, export: Export) -> None:
             pages = value.get("pagination")
             for kind in ("subscriptions", "filters"):
                 if kind in value and isinstance(pages, dict) and isinstance(pages.get("totalEntries"), int):
-                    export.announced[kind] = max(export.announced.get(kind, 0), pages["totalEntries"])
+                    listed = value[kind] if isinstance(value[kind], list) else []
+                    # A list is that of one destination, which its members name.
+                    owners = {_owner(_camel_case(each)) for each in listed if isinstance(each, dict)}
+                    of = kind, owners.pop() if len(owners) == 1 else ""
+                    export.announced[of] = max(export.announced.get(of, 0), pages["totalEntries"])
             pending.extend(reversed(list(value.values())))
         elif isinstance(value, list):
             pending.extend(reversed(value))
@@ -169,20 +182,20 @@ def _destination(found: dict[str, Any], keys: frozenset[str]) -> ExportedDestina
             if isinstance(action, dict)
         },
         source=_reference(found.get("sourceId")),
+        obstacles=(*_repeated(found), *_no_state(found)),
     )
 
 
 def _filter(found: dict[str, Any]) -> ExportedFilter:
     """Read a destination filter, or one of the newer kind, which has `drop` in place of actions."""
-    condition, actions, enabled = found.get("if"), found.get("actions"), found.get("enabled")
+    condition, actions = found.get("if"), found.get("actions")
     if "actions" not in found:
         further = [name for name, value in found.items() if value and name not in _OF_A_FILTER]
         actions = [{"type": kind} for kind in (["DROP"] if found.get("drop") is True else []) + further]
-    obstacles = [f"Terraform creates it more than once ({name})" for key, name in _REPEATING.items() if key in found]
+    obstacles = _repeated(found)
     if not isinstance(condition, str):
         obstacles.append(_unknown("if", condition))
-    if not isinstance(enabled, bool | None):
-        obstacles.append(_unknown("enabled", enabled))
+    obstacles += _no_state(found)
     does = (
         [_text(action, "type").upper() for action in actions if isinstance(action, dict)]
         if isinstance(actions, list)
@@ -192,7 +205,7 @@ def _filter(found: dict[str, Any]) -> ExportedFilter:
         obstacles.append(_unknown("actions", actions or None))
     return ExportedFilter(
         name=f'destination filter "{_text(found, "title") or _text(found, "name") or "(not named)"}"',
-        destination=_reference(found.get("destinationId") or found.get("integrationId")),
+        destination=_owner(found),
         condition=str(condition),
         does=tuple(does),
         obstacles=tuple(obstacles),
@@ -200,7 +213,7 @@ def _filter(found: dict[str, Any]) -> ExportedFilter:
 
 
 def _subscription(found: dict[str, Any]) -> ExportedSubscription:
-    obstacles = [f"Terraform creates it more than once ({name})" for key, name in _REPEATING.items() if key in found]
+    obstacles = _repeated(found)
     settings = found.get("settings")
     if isinstance(settings, str):
         try:
@@ -212,8 +225,7 @@ def _subscription(found: dict[str, Any]) -> ExportedSubscription:
     trigger, enabled = found.get("trigger"), found.get("enabled")
     if not isinstance(trigger, str):
         obstacles.append(_unknown("trigger", trigger))
-    if not isinstance(enabled, bool) and enabled is not None:
-        obstacles.append(_unknown("enabled", enabled))
+    obstacles += _no_state(found)
     if found.get("modelId"):
         obstacles.append("it is fed by a Reverse ETL model, not by events")
     fields = settings if isinstance(settings, dict) else {}
@@ -230,11 +242,25 @@ def _subscription(found: dict[str, Any]) -> ExportedSubscription:
     )
 
 
+def _owner(found: dict[str, Any]) -> str:
+    """What a subscription or filter with the Public API's field names refers to its destination by; "" where it does not."""
+    return _reference(found.get("destinationId") or found.get("integrationId"))
+
+
 def _reference(value: Any) -> str:
     """What a thing refers to another by: its id, or its name in Terraform."""
     text = str(value or "")
     reference = _REFERENCE.fullmatch(text)
     return reference[1] if reference else text
+
+
+def _repeated(found: dict[str, Any]) -> list[str]:
+    return [f"Terraform creates it more than once ({name})" for key, name in _REPEATING.items() if key in found]
+
+
+def _no_state(found: dict[str, Any]) -> list[str]:
+    enabled = found.get("enabled")
+    return [] if isinstance(enabled, bool | None) else [_unknown("enabled", enabled)]
 
 
 def _is_constant(value: Any) -> bool:

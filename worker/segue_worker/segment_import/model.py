@@ -15,6 +15,7 @@ class ExportedDestination:
         kind: slug and name of its type in Segment's catalogue, as far as the export has them.
         actions: the slugs of its actions, by their ids.
         source: what its source is referred to by, or "".
+        obstacles: why it could not be read completely.
     """
 
     keys: frozenset[str]
@@ -23,6 +24,7 @@ class ExportedDestination:
     kind: tuple[str, ...]
     actions: dict[str, str]
     source: str = ""
+    obstacles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
