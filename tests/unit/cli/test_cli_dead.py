@@ -224,14 +224,14 @@ def test_replay_by_filter(run: Run, redis: "Redis", bury: Bury) -> None:
 
 
 def test_replay_by_id_names_what_it_did(run: Run, redis: "Redis", bury: Bury) -> None:
-    chosen, other, broken = bury("a"), bury("b"), bury("c", reason="unreadable")
+    chosen, other, broken = bury("a"), bury("b"), bury("c", reason="unreadable", events=("no event",))
     result = run("replay", chosen.id, broken.id, "0" * 32, "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout) == {
         "dry_run": False,
         "replayed": [chosen.id],
         "gone": [],
-        "refused": [{"id": broken.id, "reason": "it holds no event; delete it"}],
+        "refused": [{"id": broken.id, "reason": "it holds no event that this version of Segue can read; delete it"}],
         "outdated": [],
     }
     assert f"there is no dead letter {'0' * 32}" in result.stderr
@@ -254,7 +254,7 @@ def test_replay_refuses_a_mapping_the_configuration_has_no_more(run: Run, bury: 
 )
 def test_a_dry_run_changes_nothing(run: Run, redis: "Redis", bury: Bury, command: str, said: str) -> None:
     bury()
-    bury("m2", reason="unreadable")
+    bury("m2", reason="unreadable", events=("no event",))
     result = run(command, "--all", "--dry-run")
     assert result.stderr.endswith(f"{said}\n")
     assert (redis.hlen(KEYS.dead), redis.exists(KEYS.totals, KEYS.pending)) == (2, 0)

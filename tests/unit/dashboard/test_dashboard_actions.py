@@ -347,6 +347,19 @@ def fields_of(text: str) -> dict[str, str]:
     return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text.split("<main", 1)[1]))
 
 
+async def test_a_form_that_is_sent_again_says_that_its_letters_are_gone(
+    visitor: HttpVisitor, dashboard: Dashboard, bury: Callable[..., DeadLetter]
+) -> None:
+    letter = bury()
+    fields = {"destination": "loops", "what": "drop", "id": letter.id, "until": str(NOW_MS)}
+    assert (await finished(visitor, dashboard, await visitor.post("/dead/start", fields))).counts == {"deleted": 1}
+    for what in ("drop", "replay"):
+        answer = await visitor.post("/dead/start", {**fields, "what": what})
+        job = await finished(visitor, dashboard, answer)
+        assert (job.counts, job.done, job.total) == ({"gone": 1}, 1, 1)
+        assert "<b>1</b> no longer existed" in (await visitor.get(answer.headers["location"])).text
+
+
 async def finished(visitor: HttpVisitor, dashboard: Dashboard, answer: Any) -> Job:
     assert answer.status_code == 303
     job = dashboard.jobs.find(answer.headers["location"].removeprefix("/jobs/"))

@@ -2,7 +2,9 @@
 
 import html
 import json
+import re
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -141,3 +143,52 @@ async def test_what_an_answer_quotes_of_the_event_is_masked_too(
 def _only_link(text: str, start: str) -> str:
     (path,) = {part.split('"')[0] for part in text.split('href="')[1:] if part.startswith(start)}
     return path
+
+
+ODD = "Bill\u202egpj.exe\x1b[2J\u200b"
+
+
+async def test_characters_that_nobody_sees_are_spelled_out(
+    visitor: HttpVisitor, bury: Callable[..., DeadLetter]
+) -> None:
+    event = json.dumps({"type": "track", "event": ODD, "messageId": ODD, "userId": ODD})
+    texts = {"events": (event,), "message_ids": (ODD,), "detail": f"400 for {ODD}", "mappings": (ODD,)}
+    letter = bury(contact=ODD, request={"method": "POST", "path": "/events/send", "body": event}, **texts)
+    pages = [await visitor.get("/dead"), await visitor.get(f"/dead/loops/{letter.id}")]
+    pages.append(await visitor.post(f"/dead/loops/{letter.id}", {}))
+    for page in pages:
+        assert page.status_code == 200
+        assert not re.search("[\x00-\x09\x0b-\x1f\u200b\u202e]", html.unescape(page.text))
+        assert r"Bill\u202egpj.exe\x1b[2J\u200b" in page.text
+    shown = html.unescape(pages[-1].text.partition('aria-label="Event 1"><code>')[2].partition("</code>")[0])
+    assert json.loads(shown) == json.loads(event)
+
+
+async def test_what_a_form_sends_back_is_what_was_given(visitor: HttpVisitor, bury: Callable[..., DeadLetter]) -> None:
+    odd = "Bill\u202egpj.exe"
+    bury(event=odd)
+    bury()
+    text = (await visitor.get(f"/dead?event={quote(odd)}")).text
+    assert text.count(f'name="event" value="{odd}"') == text.count('name="event"')
+    fields = {"destination": "loops", "what": "drop", "event": odd, "everything": "1"}
+    asked = (await visitor.post("/dead/confirm", fields)).text
+    assert f'name="event" value="{odd}"' in asked
+    assert "Delete <b>1</b>" in asked
+
+
+async def test_a_message_id_is_found_with_its_spaces_and_without_those_that_were_copied(
+    visitor: HttpVisitor, bury: Callable[..., DeadLetter]
+) -> None:
+    for message_id in (" spaced ", "plain"):
+        event = {"type": "track", "event": "Signed Up", "messageId": message_id, "userId": "u1"}
+        bury(message_ids=(message_id,), events=(json.dumps(event),))
+    await visitor.get("/lookup")
+    for asked in (" spaced ", "plain", " plain "):
+        assert "1 event, newest first" in (await visitor.post("/lookup", {"query": asked})).text, asked
+    assert "Nothing was found" in (await visitor.post("/lookup", {"query": "spaced"})).text
+
+
+async def test_what_is_wrong_with_an_event_is_said_with_its_capitals(visitor: HttpVisitor) -> None:
+    await visitor.get("/mappings")
+    answer = await visitor.post("/mappings/preview", {"destination": "loops", "by": "file", "event": "[]"})
+    assert "An event is a JSON object" in answer.text

@@ -14,6 +14,7 @@ from segue_worker.config import Config, load_config
 from segue_worker.observing.destinations import known_beside
 from segue_worker.observing.summary import Overall, State, read_overall
 from segue_worker.observing.workers import WorkerAbout
+from segue_worker.outbox.outgoing import Outgoing, Parked, Ref
 from segue_worker.outbox.pause import Pause, PauseKind
 
 KEYS = Keys("loops")
@@ -114,6 +115,19 @@ def test_one_that_moves_and_is_behind_is_no_fault(redis: FakeRedis, config: Conf
     redis.set(KEYS.pending, 1)
     redis.set(KEYS.settled, now_ms)
     assert look(redis, config).state("loops") == State("behind", "warn")
+
+
+@pytest.mark.usefixtures("at_work")
+def test_one_whose_contacts_wait_for_a_retry_is_not_behind(redis: FakeRedis, config: Config, now_ms: int) -> None:
+    redis.zadd(KEYS.away, {"u1": now_ms + 600_000})
+    request = Outgoing("POST", "/events/send", b"{}", "a-key", (Ref(0, "Send events"),))
+    since = now_ms - 900_000
+    redis.hset(KEYS.parked, "u1", Parked(3, since, now_ms + 600_000, "503", request, since).to_json())
+    redis.rpush(KEYS.outbox + "u1", "{}")
+    redis.set(KEYS.pending, 1)
+    overall = look(redis, config)
+    assert overall.statuses["loops"].oldest_pending_s >= 900
+    assert overall.state("loops") == State("running", "good")
 
 
 @pytest.mark.usefixtures("at_work")

@@ -57,6 +57,7 @@ def test_any_event_of_a_merged_letter_counts_and_what_is_no_event_does_not_distu
         ("2026-01-30", datetime(2026, 1, 30, tzinfo=UTC)),
         ("2026-01-30T10:20", datetime(2026, 1, 30, 10, 20, tzinfo=UTC)),
         ("2026-01-30T10:20:30+02:00", datetime(2026, 1, 30, 8, 20, 30, tzinfo=UTC)),
+        ("2026-01-30 10:20:30 UTC", datetime(2026, 1, 30, 10, 20, 30, tzinfo=UTC)),
     ],
 )
 def test_a_point_in_time_is_a_span_before_now_or_a_date(text: str, moment: datetime) -> None:

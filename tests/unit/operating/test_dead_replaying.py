@@ -155,9 +155,27 @@ def test_a_parked_contact_keeps_its_time(redis: FakeRedis, bury: Bury) -> None:
 def test_what_holds_no_event_is_refused_and_stays(redis: FakeRedis, bury: Bury) -> None:
     letter = bury(reason="unreadable", events=("no event",), message_ids=(), mappings=())
     (result,) = replay(redis, "loops", [letter], send_hint=lambda _: None)
-    assert result == Replayed(letter.id, "refused", "it holds no event; delete it")
+    assert result == Replayed(letter.id, "refused", "it holds no event that this version of Segue can read; delete it")
     assert redis.hlen(KEYS.dead) == 1
     assert redis.exists(KEYS.outbox + "u1") == 0
+
+
+def test_what_another_version_could_not_read_goes_back_as_it_was(redis: FakeRedis, bury: Bury) -> None:
+    enqueue(redis, "m1")
+    (raw,) = redis.lrange(KEYS.outbox + "u1", 0, -1)
+    assert isinstance(raw, bytes)
+    redis.delete(KEYS.outbox + "u1")
+    letter = bury(reason="unreadable", events=(raw.decode(),), message_ids=(), mappings=(), refs=())
+    assert replay_all(redis)[0] == [(letter.id, "replayed")]
+    assert redis.lrange(KEYS.outbox + "u1", 0, -1) == [raw]
+    (waiting,) = waiting_of(redis, "u1")
+    assert (waiting.message_id, waiting.replay, waiting.only) == ("m1", "", None)
+
+
+def test_what_was_no_utf_8_is_not_sent_changed(bury: Bury) -> None:
+    event = b'{"type":"track","userId":"u1","event":"\xe9","messageId":"m1"}'.decode("utf-8", "replace")
+    answer = prepare_replay(bury(reason="unreadable", events=(event,), message_ids=(), mappings=()), ANYTHING)
+    assert isinstance(answer, NotReplayable)
 
 
 def invalid(event: object) -> DeadLetter:

@@ -12,7 +12,7 @@ from segue_producer.clients import async_redis_client
 from segue_producer.keys import Keys, contact_names
 from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.group import CommandFailure, UsageFailure
-from segue_worker.cli.options import config_option, json_option, redis_option, times_option
+from segue_worker.cli.options import config_option, json_option, named_person, redis_option, times_option
 from segue_worker.cli.output import emit, emit_json, moment_of, remark
 from segue_worker.cli.store import TIMEOUT_S, choose, opened
 from segue_worker.config import Destination
@@ -32,7 +32,7 @@ _LOOKED_AT: Final = 100
 @click.command(
     epilog="Example: segue contact user-42 --reveal", short_help="Show a contact as Loops has it, and what waits."
 )
-@click.argument("person", metavar="USER_ID|EMAIL")
+@click.argument("person", metavar="USER_ID|EMAIL", callback=named_person)
 @click.option(
     "--destination", type=DESTINATION, metavar="NAME", help="The destination to ask. Needed where there are several."
 )

@@ -11,7 +11,7 @@ import click
 
 from segue_producer.clients import async_redis_client
 from segue_worker.cli.group import CommandFailure, UsageFailure
-from segue_worker.cli.options import config_option, json_option, redis_option
+from segue_worker.cli.options import config_option, json_option, named_person, redis_option
 from segue_worker.cli.output import confirm, emit_json, remark
 from segue_worker.cli.store import TIMEOUT_S, opened
 from segue_worker.observing.destinations import KnownDestinations, former_names, known_destinations
@@ -23,7 +23,7 @@ from segue_worker.printable import counted
     epilog="Example: segue forget user-42 --loops",
     short_help="Delete a person's data here, and their contact at Loops.",
 )
-@click.argument("person", metavar="USER_ID|EMAIL|ANONYMOUS_ID")
+@click.argument("person", metavar="USER_ID|EMAIL|ANONYMOUS_ID", callback=named_person)
 @click.option("--loops", is_flag=True, help="Also tell Loops to delete the contact.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @config_option

@@ -39,6 +39,9 @@ def log_filter_options(outcomes: tuple[str, ...]) -> Callable[[Callable[..., Any
         @wraps(command)
         def with_filter(*args: Any, **options: Any) -> Any:
             wanted = LogFilter(**{name: options.pop(name) for name in _FIELDS})
+            since, until = wanted.since_ms, wanted.until_ms
+            if since is not None and until is not None and since > until:
+                raise click.UsageError("--since is later than --until: nothing can lie between them")
             return command(*args, wanted=wanted, **options)
 
         return with_filter

@@ -54,3 +54,10 @@ def redis_option(command: CommandT) -> CommandT:
         metavar="URL",
         help="The Redis that holds the outbox.",
     )(command)
+
+
+def named_person(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """The argument that names a person. An empty one, as of a variable that was not set, names nobody: refused."""
+    if not value:
+        raise click.BadParameter("it is empty, and names nobody; give one of the person's ids")
+    return value

@@ -80,6 +80,10 @@ def trace(  # noqa: PLR0913 - one parameter per option is click's shape
         remark("The logs are long: only the newest entries of each were read; --destination reads all of one")
     if not trails:
         where = f"at {destination}" if destination else "at any destination"
+        if wanted != LogFilter():
+            raise CommandFailure(
+                f"No event of this person {where} matches the filters; leave them out to see whether any is known"
+            )
         raise CommandFailure(
             f"No event with this messageId is known {where}: it was never enqueued, or too long ago"
             if contact is None

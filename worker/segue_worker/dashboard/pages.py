@@ -5,6 +5,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from segue_worker.dashboard.context import PageRequest
@@ -12,6 +13,7 @@ from segue_worker.dashboard.sessions import COOKIE, SESSION_S
 from segue_worker.delivery.journal import event_name_in
 from segue_worker.masking import mask_contact, mask_json, mask_known, mask_text, plain_answer, show_json
 from segue_worker.observing.status import utc_text
+from segue_worker.printable import visible_json, visible_lines
 
 OK: Final = 200
 SEE_OTHER: Final = 303
@@ -91,6 +93,11 @@ def render(call: PageRequest, template: str, *, status: int = OK, title: str, **
     return response
 
 
+def printable(value: Any) -> Any:
+    """What a template writes, with characters that cannot be seen spelled out; markup, and what went through `e`, as it is."""
+    return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def keep_session(call: PageRequest, response: Response) -> None:
     """Hand the session to the browser."""
     response.set_cookie(
@@ -120,6 +127,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=printable,
     )
     environment.filters.update(
         span=span_text,
@@ -132,10 +140,10 @@ def _environment() -> Environment:
         share=share_text,
         mask_contact=mask_contact,
         mask_text=mask_text,
-        mask_json=mask_json,
+        mask_json=lambda text: visible_json(mask_json(text)),
         mask_known=mask_known,
         plain_answer=plain_answer,
-        show_json=show_json,
+        show_json=lambda text: visible_json(show_json(text)),
     )
     return environment
 

@@ -97,7 +97,7 @@ class Overall:
             (configured and not configured.enabled, State("not enabled", "plain")),
             (not served, State("no worker", "bad")),
             ("stalled" in kinds, State("stalled", "bad")),
-            (status.pending and status.oldest_pending_s > BEHIND_S, State("behind", "warn")),
+            (status.pending and status.idle_s > BEHIND_S, State("behind", "warn")),
         )
         return next((state for holds, state in states if holds), State("running", "good"))
 

@@ -1,5 +1,6 @@
 """The pages about dead letters: find, inspect, replay and delete them."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from math import ceil, inf
@@ -144,7 +145,9 @@ def start(call: PageRequest) -> Response:
     found = _chosen(call, destination, ids, chosen, int(until) if named else dashboard.now_ms)
     redis = dashboard.redis
     work = _replaying(call, destination, found) if what == "replay" else _dropping(redis, destination, found)
-    job = dashboard.jobs.start(Job(what, destination, len(found)), work)
+    # Somebody else may have dealt with some of them meanwhile, or the same form was sent before.
+    gone = max(0, len(ids) - len(found))
+    job = dashboard.jobs.start(Job(what, destination, len(found) + gone, +Counter(gone=gone)), work)
     return go_to(f"/jobs/{job.id}")
 
 

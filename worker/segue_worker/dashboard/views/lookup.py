@@ -24,6 +24,14 @@ def answer(call: PageRequest) -> Response:
     query = call.field("query")
     if not query:
         return _page(call, "", None)
+    # A messageId may have spaces at its ends; in most cases they were only copied along.
+    found = _find(call, exact) if (exact := call.form["query"][0]) != query else None
+    if found is not None and found.trails:
+        return _page(call, exact, found)
+    return _page(call, query, _find(call, query))
+
+
+def _find(call: PageRequest, query: str) -> Timeline:
     known, redis = call.known, call.dashboard.redis
     names = (*known.names, *former_names(redis, known.names))
     standstills = {name: known.standstill(name) for name in names}
@@ -31,7 +39,7 @@ def answer(call: PageRequest) -> Response:
     if not found.trails:
         settled = [trail for name in names for trail in settled_trails(redis, name, query)]
         found = found._replace(trails=settled)
-    return _page(call, query, found)
+    return found
 
 
 def _page(call: PageRequest, query: str, found: Timeline | None) -> Response:

@@ -19,6 +19,7 @@ from segue_worker.masking import pretty
 from segue_worker.observing.orphaned_mappings import gone_mappings
 from segue_worker.observing.preview import NotAnEventError, as_taken, preview, read_event, remarks
 from segue_worker.observing.running_mappings import Running, counts_of_a_day, in_file, read_running
+from segue_worker.printable import visible_json
 from segue_worker.schema.known import read_known
 from segue_worker.schema.sent import SentKeys
 
@@ -109,13 +110,19 @@ def preview_event(call: PageRequest) -> Response:
         chosen = _chosen(call, name, by)
         event, refused = as_taken(read_event(text.encode()))
     except NotAnEventError as error:
-        return page(wrong=f"{error}".capitalize())
+        said = str(error)
+        return page(wrong=said[:1].upper() + said[1:])
     except SegueError as error:
         return page(wrong=str(error))
     found, sent = preview(event, chosen), SentKeys()
     sent.hear(read_known(call.dashboard.redis, name))
     requests = [
-        (request.mapping, f"{request.method} {request.path}", pretty(request.body), remarks(request, sent))
+        (
+            request.mapping,
+            f"{request.method} {request.path}",
+            visible_json(pretty(request.body)),
+            remarks(request, sent),
+        )
         for request in found.requests
     ]
     return page(found=found, requests=requests, warning=f"This is not enqueued: {refused}" if refused else "")

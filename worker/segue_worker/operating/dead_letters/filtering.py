@@ -87,7 +87,8 @@ def parse_since(text: str, now: datetime) -> int:
 
 def _moment(text: str, now: datetime) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text)
+        # The dashboard writes times so, and people copy them.
+        moment = datetime.fromisoformat(f"{text[:-4]}Z" if text.endswith(" UTC") else text)
         if moment.tzinfo is None and now.tzinfo is UTC:
             return moment.replace(tzinfo=UTC)
         # Local rules, since the offset may have been another by then.

@@ -1,7 +1,7 @@
 """Replaying dead letters: their events go to the end of their contact's outbox, for the mappings that `choosing` chooses.
 
 A replay is deliberate: its entries never count as duplicates, and their requests carry new Idempotency-Keys
-(docs/design.md#retries-pauses-and-dead-letters).
+(docs/design.md#retries-pauses-and-dead-letters). Only what was never read goes back as it was, since nothing of it was sent.
 """
 
 import json
@@ -76,7 +76,7 @@ def prepare_replay(letter: DeadLetter, chooser: Chooser) -> Replay | NotReplayab
         chooser: chooses the mappings for it.
     """
     if letter.reason == "unreadable" or not letter.events:
-        return NotReplayable(letter.id, "it holds no event; delete it")
+        return _read_again(letter, chooser)
     if letter.reason == "misaddressed":
         return NotReplayable(letter.id, "it is not for this destination; enqueue it for the right one, and delete it")
     if letter.reason == "invalid":
@@ -171,6 +171,17 @@ def _record(item: Replay) -> bytes:
     parts = [EventPart(each.identity, event_name(each.event), "replayed", 0, item.id) for each in waiting]
     names = names_of(each.event for each in waiting)
     return Record(contact_digest(item.contact.encode("utf-8", "surrogatepass")), parts, names=names).to_json()
+
+
+def _read_again(letter: DeadLetter, chooser: Chooser) -> Replay | NotReplayable:
+    """Put back an entry that the version before could not read, as it was, if this one can: a newer one had written it."""
+    entry = "".join(letter.events[:1])
+    waiting = read_entry(entry.encode("utf-8", "surrogatepass"))
+    # What was no UTF-8 is no longer what was enqueued.
+    if waiting.event is None or not letter.contact or "\N{REPLACEMENT CHARACTER}" in entry:
+        return NotReplayable(letter.id, "it holds no event that this version of Segue can read; delete it")
+    newer = chooser.is_outdated(letter, [waiting.only if waiting.only is None else list(waiting.only)])
+    return Replay(letter.id, letter.contact, (entry.encode("utf-8", "surrogatepass"),), newer)
 
 
 def _validated(letter: DeadLetter) -> Replay | NotReplayable:
