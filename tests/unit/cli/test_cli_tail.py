@@ -3,10 +3,11 @@
 import pytest
 from click.testing import CliRunner
 
-from segue_producer.keys import DESTINATIONS
+from segue_producer.keys import DESTINATIONS, Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_worker.cli import segue
 from segue_worker.cli.store import connect
+from segue_worker.outbox.log_record import FIELD, EventPart, Record
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,16 @@ def test_what_is_followed_is_told_in_a_line_and_an_end_of_its_own_too(count: int
         arguments = ["tail", "--since", "1m", "--until", "0s", "--config", "none.yaml", "--redis-url", server.url]
         result = CliRunner().invoke(segue, arguments)
     assert (result.exit_code, result.stderr) == (0, said)
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_entries_are_shown_by_either_protocol_of_redis(redis_server: EmbeddedRedis, protocol: int) -> None:
+    record = Record("0" * 16, [EventPart("m1", "Bought", "filtered", 1)])
+    with connect(redis_server.url) as redis:
+        redis.hset(DESTINATIONS, "loops", 1)
+        redis.xadd(Keys("loops").log, {FIELD: record.to_json()})
+    url = f"{redis_server.url}?protocol={protocol}"
+    arguments = ["tail", "--since", "1m", "--until", "0s", "--config", "none.yaml", "--redis-url", url]
+    result = CliRunner().invoke(segue, arguments)
+    assert result.exit_code == 0, result.exc_info
+    assert "m1" in result.stdout

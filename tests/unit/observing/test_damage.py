@@ -158,7 +158,8 @@ def damaged_parts(redis: "Redis") -> None:
     redis.rpush(f"{BAD.stats}{minute - 1}", "x")
     redis.hset(f"{BAD.stats}{minute}", mapping={"delivered": "many", "requests": 3})
     redis.xadd(BAD.log, {"another": "field"})
-    redis.xadd(BAD.log, {"r": "no JSON"})
+    redis.xadd(BAD.log, {"e": "no JSON"})
+    redis.xadd(BAD.log, {"e": "[1, [], null]"})
     redis.hset(BAD.measured, mapping={"noon": "x", str(minute // 60): "x"})
     redis.hset(DESTINATIONS, mapping={"other": "lately"})
     redis.hset(BAD.parked, "u2", "x")
@@ -193,3 +194,10 @@ async def test_damage_within_a_key_hides_nothing_from_pages(redis: "Redis", brow
         "/events?destination=bad",
     ):
         assert (await browser.get(path)).status_code == 200, path
+
+
+def test_no_command_shows_fewer_than_no_events(redis: "Redis", run: Run) -> None:
+    redis.set(BAD.pending, -80)
+    redis.set(BAD.pending_bulk, -80)
+    bad = json.loads(run("status --json").stdout)["destinations"]["bad"]
+    assert [bad["pending"], *(lane["pending"] for lane in bad["lanes"].values())] == [0, 0, 0]

@@ -208,7 +208,9 @@ def follow(redis: "Redis", position: LogPosition, *, block_ms: int) -> tuple[lis
     answer: Any = redis.xread(streams, count=CHUNK, block=block_ms)
     last = dict(position.last)
     found: list[tuple[str, Logged]] = []
-    for key, entries in answer or ():
+    for key, told in answer.items() if isinstance(answer, dict) else answer or ():
+        # With `?protocol=3` in the URL the streams are a dictionary, and some versions of redis-py put a list around entries.
+        entries = told[0] if isinstance(told[0], list) else told
         name = names[key]
         last[name] = entries[-1][0]
         found += [(name, read_logged(raw_id, fields.get(FIELD, b""))) for raw_id, fields in entries]
@@ -259,7 +261,7 @@ def read_logged(raw_id: bytes, raw: bytes) -> Logged:
     """An entry as it lies in the stream; one that cannot be read says nothing."""
     try:
         record = Record.from_json(raw)
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         # Damaged, or written by another version.
         record = Record("")
     return Logged(order(raw_id)[0], record, raw_id)
