@@ -1,5 +1,6 @@
 """`segue import`."""
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -123,3 +124,19 @@ def test_terraforms_language_needs_its_library_and_json_does_not(monkeypatch: py
     assert result.exit_code == 2
     assert ' -m pip install "segue[import]"; or convert the JSON' in result.stderr
     assert run("import", "good.json").exit_code == 0
+
+
+def test_a_disk_that_is_full_leaves_no_part_of_a_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Path.write_text
+
+    def fill_the_disk(path: Path, text: str, **options: str) -> int:
+        whole(path, text[:100], **options)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", fill_the_disk)
+        result = run("import", "good.json", "--output", "segue.yaml")
+    assert result.exit_code == 1
+    assert "segue.yaml: No space left on device. Correct that" in result.stderr
+    assert sorted(map(str, Path().iterdir())) == ["good.json", "mixed.json"]
+    assert run("import", "good.json", "--output", "segue.yaml").exit_code == 0

@@ -7,6 +7,7 @@ from segue_producer.keys import DESTINATIONS, Keys
 from segue_sandbox.embedded_redis import EmbeddedRedis
 from segue_worker.cli import segue
 from segue_worker.cli.store import connect
+from segue_worker.outbox.log_record import FIELD, EventPart, Record
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,16 @@ def test_who_is_known_but_not_by_the_filters_is_not_called_unknown() -> None:
     assert (found.exit_code, found.stdout.splitlines()[0]) == (0, "m1 'E' at loops: pending")
     assert filtered.exit_code == 1
     assert "No event of this person at any destination matches the filters" in " ".join(filtered.stderr.split())
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_entries_are_shown_by_either_protocol_of_redis(redis_server: EmbeddedRedis, protocol: int) -> None:
+    record = Record("0" * 16, [EventPart("m1", "Bought", "filtered", 1)])
+    with connect(redis_server.url) as redis:
+        redis.hset(DESTINATIONS, "loops", 1)
+        redis.xadd(Keys("loops").log, {FIELD: record.to_json()})
+    url = f"{redis_server.url}?protocol={protocol}"
+    arguments = ["tail", "--since", "1m", "--until", "0s", "--config", "none.yaml", "--redis-url", url]
+    result = CliRunner().invoke(segue, arguments)
+    assert result.exit_code == 0, result.exc_info
+    assert "m1" in result.stdout

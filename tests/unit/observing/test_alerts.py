@@ -134,6 +134,7 @@ FIRING: Final[Mapping[str, tuple[Series, set[str]]]] = {
     "the key was refused": ({'segue_paused{kind="refused"}': "1x{n}"}, {"SeguePaused"}),
     "the breaker holds": ({'segue_paused{kind="breaker"}': "1x{n}"}, {"SeguePaused"}),
     "a destination is orphaned": ({"segue_orphaned": "1x{n}"}, {"SegueOrphaned"}),
+    "a key of a destination is damaged": ({"segue_damaged": "1x{n}"}, {"SegueDamaged"}),
     "nothing is delivered while events are due": (STANDING, {"SegueStandsStill", "SegueBehind"}),
     "the same in bulk": (
         {

@@ -31,7 +31,8 @@ DESTINATION: Final = DestinationArgument()
 def _names(config: Path, url: str) -> list[str]:
     try:
         with redis_client(url, timeout=_TIMEOUT_S) as redis:
-            return list(known_destinations(redis, config).names)
+            known = known_destinations(redis, config)
+            return [*known.names, *known.damaged]
     except Exception:  # noqa: BLE001 - whatever is wrong, nobody wants to read of it in the middle of typing
         found = inspect_config(config).config
         return [destination.name for destination in found.destinations] if found else []

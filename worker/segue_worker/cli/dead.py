@@ -20,7 +20,7 @@ from segue_worker.cli.dead_output import COLUMNS, details, page, row, summary
 from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.options import config_option, json_option, redis_option, times_option
 from segue_worker.cli.output import at_terminal, confirm, emit, emit_json, emit_table, remark
-from segue_worker.cli.store import choose, opened
+from segue_worker.cli.store import choose, name_damaged, opened
 from segue_worker.config import Config
 from segue_worker.mapping import CompiledMapping
 from segue_worker.observing.destinations import KnownDestinations, known_destinations
@@ -102,7 +102,10 @@ def show(arguments: Sequence[str], *, config: Path, redis_url: str, as_json: boo
     if not ids:
         raise click.UsageError("give an id of 32 hexadecimal digits; segue dead list shows them")
     with opened(redis_url) as redis:
-        selections, missing = locate(redis, known_destinations(redis, config), name, ids)
+        known = known_destinations(redis, config)
+        selections, missing = locate(redis, known, name, ids)
+        if missing and name is None:
+            name_damaged(known)
         letters = [
             (selection.destination, letter)
             for selection in selections

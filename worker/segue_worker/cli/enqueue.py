@@ -21,7 +21,7 @@ from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.options import config_option, json_option, redis_option
 from segue_worker.cli.output import emit_json, remark
 from segue_worker.cli.requests import show_preview
-from segue_worker.cli.store import choose, opened
+from segue_worker.cli.store import choose, name_damaged, opened
 from segue_worker.config import Config
 from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.preview import preview, read_event
@@ -101,7 +101,8 @@ def enqueue(
                     raise
             totals = backfill.totals
             if not as_json:
-                _tell(redis, names, lane, totals.enqueued)
+                _tell(redis, [name for name in names if name not in known.damaged], lane, totals.enqueued)
+                name_damaged(known.only(names))
     except ColumnsError as error:
         raise UsageFailure(f"{file.name}: {error}") from None
     if as_json:

@@ -5,9 +5,10 @@ import math
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
+from redis import Redis, ResponseError
 
 from segue_producer.clients import async_redis_client
 from segue_worker.cli.group import CommandFailure, UsageFailure
@@ -17,6 +18,8 @@ from segue_worker.cli.store import TIMEOUT_S, opened
 from segue_worker.observing.destinations import KnownDestinations, former_names, known_destinations
 from segue_worker.operating.forget import forget_at_loops, forget_here
 from segue_worker.printable import counted
+
+_NOT_ALL: Final = "not all of this person could be deleted; give the command again once it is mended"
 
 
 @click.command(
@@ -47,20 +50,34 @@ def forget(  # noqa: PLR0913 - one argument for each option
         known = known_destinations(redis, config)
         if loops and known.config is None:
             raise UsageFailure(f"--loops needs the configuration: {known.remark}")
-        removed: dict[str, dict[str, Any]] = {
-            name: asdict(forget_here(redis, name, person, wait=_wait))
-            for name in (*known.forget_order, *former_names(redis, known.names))
-        }
+        removed, failed = _here(redis, known, person)
     if loops:
         for name, deleted in asyncio.run(_at_loops(known, redis_url, person)).items():
-            removed[name]["contact_deleted"] = deleted
+            removed.setdefault(name, {})["contact_deleted"] = deleted
     if as_json:
         emit_json(removed)
-    for name, counts in removed.items():
+    for name, counts in ((name, counts) for name, counts in removed.items() if name not in failed):
         at_loops = {True: "; contact deleted at Loops", False: "; no such contact at Loops", None: ""}
         kept = f"{counted(counts['events'], 'event')}, {counted(counts['dead_letters'], 'dead letter')}"
         log = f"{counts['log_entries']:,} log entr{'y' if counts['log_entries'] == 1 else 'ies'}"
         remark(f"{name}: deleted {kept} and {log}{at_loops[counts.get('contact_deleted')]}")
+    if failed:
+        raise CommandFailure("\n".join(f"{name}: {_NOT_ALL}: {known.damaged[name]}" for name in failed))
+
+
+def _here(redis: "Redis", known: KnownDestinations, person: str) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """What was deleted at each destination; and the damaged ones at which not all could be."""
+    removed: dict[str, dict[str, Any]] = {}
+    failed = []
+    for name in (*known.forget_order, *former_names(redis, known.names)):
+        try:
+            removed[name] = asdict(forget_here(redis, name, person, wait=_wait))
+        except ResponseError:
+            # It keeps nobody from being forgotten at the others.
+            if name not in known.damaged:
+                raise
+            failed.append(name)
+    return removed, failed
 
 
 def _wait(seconds: float) -> None:

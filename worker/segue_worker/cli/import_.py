@@ -1,5 +1,6 @@
 """`segue import`: turn a destination exported from Segment into a configuration."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -72,7 +73,7 @@ def import_(files: tuple[str, ...], output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="utf-8")
+        _write_whole(output, text)
     for destination in conversion.destinations:
         carried = sum(mapping.carried for mapping in destination.mappings)
         remark(
@@ -81,6 +82,18 @@ def import_(files: tuple[str, ...], output: Path | None) -> None:
         )
     if conversion.problems or (output is not None and not _is_sound(output, conversion)):
         raise click.exceptions.Exit(1)
+
+
+def _write_whole(output: Path, text: str) -> None:
+    """Write a file that is not there yet, all of it or none: half a configuration would bar the way of the next attempt."""
+    part = output.with_name(f"{output.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(output)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise OSError(error.errno, error.strerror, str(output)) from None
 
 
 def _content(file: str) -> bytes:

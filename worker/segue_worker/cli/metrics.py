@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from segue_worker.cli.options import config_option, redis_option
-from segue_worker.cli.store import opened
+from segue_worker.cli.store import name_damaged, opened
 from segue_worker.observing.destinations import known_destinations
-from segue_worker.observing.metrics.exposition import render
+from segue_worker.observing.metrics.exposition import render_known
 
 
 @click.command(
@@ -23,4 +23,5 @@ def metrics(config: Path, *, redis_url: str) -> None:
     """
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
-        click.echo(render(redis, known.names, orphaned=known.orphaned, disabled=known.disabled), nl=False)
+        name_damaged(known)
+        click.echo(render_known(redis, known), nl=False)

@@ -18,7 +18,7 @@ from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.fitting import terminal_width
 from segue_worker.cli.options import config_option, json_option, redis_option, times_option
 from segue_worker.cli.output import emit_json, moment, remark, show
-from segue_worker.cli.store import choose, opened
+from segue_worker.cli.store import choose, name_damaged, opened
 from segue_worker.cli.tables import table
 from segue_worker.observing.destinations import (
     KnownDestinations,
@@ -71,35 +71,42 @@ def status(  # noqa: PLR0913 - its options
     the longest waiting contact has waited. in bulk counts the pending events that go behind all others, and empty in is
     how long all take at the limit, if nothing else comes. The second table covers the last one to two minutes (with --watch, requests
     per second cover the last second): requests per second and the limit, and the median and 95th percentile of the time
-    from enqueueing to delivery and of the duration of a request.
+    from enqueueing to delivery and of the duration of a request. Exits with 1 if a destination cannot be shown, because what
+    Redis holds of it is damaged.
     """
     with opened(redis_url) as redis:
         first = known_destinations(redis, config)
         if first.remark:
             remark(first.remark)
-        if not first.names:
+        if not first.names and not first.damaged:
             remark("There is no destination yet: no worker has announced one, and no configuration names one")
         chosen = tuple(dict.fromkeys(choose(redis, first, name) for name in names))
 
         def read() -> StatusReading:
             known = known_beside(redis, first.config)
-            statuses = read_statuses(redis, chosen or known.names)
+            known = known.only(chosen) if chosen else known
+            statuses = read_statuses(redis, known.names)
             problems = find_problems(redis, known, statuses)
             if only_problems:
                 statuses = {name: statuses[name] for name in problems}
-            known, speeds = known.only(statuses), read_speeds(redis, tuple(statuses))
-            return StatusReading(statuses, speeds, known, swept_s_ago(redis), gone_mappings(redis, known), problems)
+            shown, speeds = known.only({**statuses, **known.damaged}), read_speeds(redis, tuple(statuses))
+            return StatusReading(statuses, speeds, shown, swept_s_ago(redis), gone_mappings(redis, known), problems)
 
         if watch:
             # Ctrl-C is the usual way to end it.
             with suppress(KeyboardInterrupt):
                 _watch(read, as_json=as_json)
-        elif as_json:
-            emit_json(as_data(read()))
-        elif (reading := read()).statuses or not only_problems:
+            return
+        reading = read()
+        if as_json:
+            emit_json(as_data(reading))
+            name_damaged(reading.known)
+        elif reading.statuses or reading.known.damaged or not only_problems:
             show(as_tables(reading, terminal_width()))
         else:
             remark("No destination has a problem")
+        if reading.known.damaged:
+            raise click.exceptions.Exit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +156,7 @@ def as_data(reading: StatusReading) -> dict[str, Any]:
             }
             for name, each in reading.statuses.items()
         },
+        "damaged": reading.known.damaged,
         "workers": reading.known.workers.to_dict(),
         "swept_s_ago": reading.swept_s_ago,
     }
@@ -170,7 +178,7 @@ def as_tables(reading: StatusReading, width: int | None = None) -> RenderableTyp
     paused = ((name, each.paused) for name, each in reading.statuses.items() if each.paused)
     pauses = [Text(visible(f"{name} is paused {_explained(pause)}")) for name, pause in paused]
     known = reading.known
-    remarks = [*map(orphan_text, sorted(known.orphaned)), known.workers.outdated(known.config)]
+    remarks = [*known.damaged.values(), *map(orphan_text, sorted(known.orphaned)), known.workers.outdated(known.config)]
     remarks += [
         f"{name} is not enabled in the configuration: it takes events and sends none"
         for name in reading.statuses

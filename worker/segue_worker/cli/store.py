@@ -8,6 +8,7 @@ from redis import Redis, RedisError
 from segue_producer.clients import redis_client, where, why_refused
 from segue_producer.keys import DESTINATION_NAME, Keys
 from segue_worker.cli.group import CommandFailure, UsageFailure
+from segue_worker.cli.output import remark
 from segue_worker.observing.destinations import NO_CONFIG, KnownDestinations
 
 TIMEOUT_S = 5.0
@@ -43,14 +44,22 @@ def choose(redis: "Redis", known: KnownDestinations, name: str | None) -> str:
 
     A destination that no worker announces any more is accepted if Redis still holds data of it.
     """
-    if name is not None and (name in known.names or _has_data(redis, name)):
+    if name is not None and (name in known.names or name in known.damaged or _has_data(redis, name)):
         return name
     if name is None and len(known.names) == 1:
         return known.names[0]
-    listed = f"there are: {', '.join(known.names)}" if known.names else _nothing_known(known)
+    there = (*known.names, *known.damaged)
+    listed = f"there are: {', '.join(there)}" if there else _nothing_known(known)
     if name is None:
         raise UsageFailure(f"Name the destination; {listed}")
     raise UsageFailure(f"There is no destination {name!r}; {listed}")
+
+
+def name_damaged(known: KnownDestinations) -> bool:
+    """Name the destinations that cannot be shown, on stderr. Returns whether there are any."""
+    for text in known.damaged.values():
+        remark(text)
+    return bool(known.damaged)
 
 
 def _nothing_known(known: KnownDestinations) -> str:

@@ -13,7 +13,7 @@ from segue_worker.cli.completion import DESTINATION
 from segue_worker.cli.log_options import log_filter_options
 from segue_worker.cli.options import config_option, json_option, redis_option, times_option
 from segue_worker.cli.output import emit, emit_json, moment, remark
-from segue_worker.cli.store import choose, opened
+from segue_worker.cli.store import choose, name_damaged, opened
 from segue_worker.observing.destinations import known_destinations
 from segue_worker.observing.log import LogPosition, end_of, follow, place_before
 from segue_worker.observing.log_lines import OUTCOMES, LogFilter, lines
@@ -45,6 +45,8 @@ def tail(*, destination: str | None, wanted: LogFilter, config: Path, redis_url:
     with opened(redis_url) as redis, suppress(KeyboardInterrupt):
         known = known_destinations(redis, config)
         names = (choose(redis, known, destination),) if destination else known.names
+        if not destination:
+            name_damaged(known)
         if not names:
             remark("There is no destination yet: no worker has announced one, and no configuration names one")
             return

@@ -12,7 +12,7 @@ from segue_worker.cli.group import CommandFailure
 from segue_worker.cli.log_options import log_filter_options
 from segue_worker.cli.options import config_option, json_option, redis_option, times_option
 from segue_worker.cli.output import emit, emit_json_text, moment, moment_of, remark
-from segue_worker.cli.store import choose, opened
+from segue_worker.cli.store import choose, name_damaged, opened
 from segue_worker.masking import mask_text
 from segue_worker.observing.destinations import former_names, known_destinations
 from segue_worker.observing.log_lines import LogFilter
@@ -59,7 +59,8 @@ def trace(  # noqa: PLR0913 - one parameter per option is click's shape
 
     With --contact: the same of each recent event of a person, newest first, filtered by the outcome, and by what one of its
     steps says. Events that name the id lead to the others of
-    the same contact. The log reaches back about 100,000 requests for each destination. Exits with 1 if nothing is known.
+    the same contact. The log reaches back about 100,000 requests for each destination. Exits with 1 if nothing is known,
+    or if a destination is damaged and could not be asked.
     """
     if (message_id is None) == (not (contact or "").strip()):
         raise click.UsageError("give either a MESSAGE_ID, or --contact with a userId, an email or an anonymousId")
@@ -68,6 +69,7 @@ def trace(  # noqa: PLR0913 - one parameter per option is click's shape
     with opened(redis_url) as redis:
         known = known_destinations(redis, config)
         names = (choose(redis, known, destination),) if destination else known.names
+        incomplete = not destination and name_damaged(known)
         standstills = {name: known.standstill(name) for name in (*former_names(redis, names), *names)}
         if contact is not None:
             trails, _, whole = read_timeline(redis, standstills, contact, most=limit, wanted=wanted, reveal=reveal)
@@ -92,6 +94,8 @@ def trace(  # noqa: PLR0913 - one parameter per option is click's shape
         )
     if not as_json:
         emit(shown("\n\n".join(as_text(trail) for trail in trails)))
+    if incomplete:
+        raise click.exceptions.Exit(1)
 
 
 def _of_event(redis: "Redis", standstills: dict[str, str], message_id: str, *, reveal: bool) -> list[Trail]:

@@ -1,8 +1,8 @@
 """Which destinations exist: those of the configuration, those that workers serve, and those that still hold something."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from redis import Redis, ResponseError
 from segue_producer.keys import DESTINATIONS, HELD, HOLDING_KEYS, Keys, name_in
 from segue_producer.writing import write_fields
 from segue_worker.config import Config, Destination, Inspection, inspect_config
+from segue_worker.observing.counts import read_counts
+from segue_worker.observing.damage import read_damage
 from segue_worker.observing.workers import ALIVE_WITHIN_MS, Workers, read_workers
 
 NO_CONFIG = "; showing only what Redis knows"
@@ -22,13 +24,16 @@ class KnownDestinations:
     """The destinations there are.
 
     Attributes:
-        names: those of the configuration, in its order, then those that workers have announced, then the orphaned ones.
+        names: those of the configuration, in its order, then those that workers have announced, then the orphaned ones;
+            without the damaged ones.
         seen: name → unix ms when a worker last announced it.
         config: the configuration, or None where it cannot be read here.
         remark: what is wrong with the configuration; "" where nothing is.
         workers: those that are alive.
         orphaned: those that hold events, parked requests or dead letters though nobody serves them any more: neither a
             worker nor the configuration has them.
+        damaged: those that cannot be shown, because a key in Redis does not hold what it should → what is wrong, and what
+            to do.
     """
 
     names: tuple[str, ...]
@@ -37,6 +42,7 @@ class KnownDestinations:
     remark: str
     workers: Workers
     orphaned: frozenset[str]
+    damaged: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def disabled(self) -> frozenset[str]:
@@ -46,11 +52,13 @@ class KnownDestinations:
     @property
     def forget_order(self) -> tuple[str, ...]:
         """The orphaned ones first: what a move takes from one of them meanwhile is found where it arrives."""
-        return tuple(sorted(self.names, key=lambda name: name not in self.orphaned))
+        return tuple(sorted((*self.names, *self.damaged), key=lambda name: name not in self.orphaned))
 
     def only(self, names: Collection[str]) -> "KnownDestinations":
         """The same, as if there were only these."""
-        return replace(self, names=tuple(names), orphaned=self.orphaned.intersection(names))
+        damaged = {name: text for name, text in self.damaged.items() if name in names}
+        shown = tuple(name for name in names if name not in damaged)
+        return replace(self, names=shown, orphaned=self.orphaned.intersection(names), damaged=damaged)
 
     def standstill(self, name: str) -> str:
         """Why nothing is sent to a destination at all, as far as its configuration says; "" where something may be."""
@@ -81,12 +89,14 @@ def known_beside(redis: "Redis", config: Config | None, remark: str = "") -> Kno
     """The destinations of a configuration that was read already, and those that Redis knows."""
     configured = [destination.name for destination in config.destinations] if config else []
     workers = read_workers(redis)
-    seen = {_text(name): int(at) for name, at in redis.hgetall(DESTINATIONS).items()}
+    seen: dict[str, int] = read_counts(redis.hgetall(DESTINATIONS))
     held = {_text(name) for name in redis.hkeys(HELD)}
     served = _served(workers, seen, configured)
     orphaned = holding(redis, sorted((held | seen.keys()) - served - set(configured)))
     names = tuple(dict.fromkeys((*configured, *sorted(served | seen.keys()), *sorted(orphaned))))
-    return KnownDestinations(names, seen, config, remark, workers, frozenset(orphaned))
+    damaged = read_damage(redis, names)
+    shown = tuple(name for name in names if name not in damaged)
+    return KnownDestinations(shown, seen, config, remark, workers, frozenset(orphaned), damaged)
 
 
 def _served(workers: Workers, seen: dict[str, int], configured: Collection[str]) -> set[str]:

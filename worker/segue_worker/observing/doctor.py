@@ -14,6 +14,8 @@ from segue_producer.keys import DESTINATIONS, Keys
 from segue_producer.settings import QUEUE
 from segue_worker.config import Config, Destination, Inspection
 from segue_worker.observing.api_keys import KeyCheck, check_keys, note_teams
+from segue_worker.observing.counts import read_counts
+from segue_worker.observing.damage import read_damage
 from segue_worker.observing.destinations import find_held, known_beside, note_held, orphan_text
 from segue_worker.observing.finding import Finding, Level
 from segue_worker.observing.orphaned_mappings import gone_mappings
@@ -101,7 +103,7 @@ def _broker(url: str) -> Iterator[Finding]:
 def _served(redis: "Redis", config: Config | None) -> Iterator[Finding]:
     """Check the sweep, which announces what the workers serve, and compare that with the configuration."""
     seconds, _ = redis.time()
-    announced = {_text(name): int(at) for name, at in redis.hgetall(DESTINATIONS).items()}
+    announced = read_counts(redis.hgetall(DESTINATIONS))
     latest = max(announced.values(), default=None)
     if latest is None:
         yield Finding("sweep", Level.FAULT, "no sweep has run yet", _START)
@@ -121,6 +123,7 @@ def _compared(redis: "Redis", config: Config, served: set[str]) -> Iterator[Find
     subject = "configuration of the workers"
     restart = f"restart them with {config.path}"
     same = True
+    damaged = read_damage(redis, [each.name for each in config.destinations])
     if outdated := read_workers(redis).outdated(config):
         same = False
         yield Finding(subject, Level.FAULT, outdated)
@@ -130,11 +133,11 @@ def _compared(redis: "Redis", config: Config, served: set[str]) -> Iterator[Find
             yield Finding(subject, Level.FAULT, f"no worker serves {each.name}", restart)
             continue
         here = {"max_pending": each.max_pending, "rate_limit": each.rate_limit}
-        there = redis.hmget(Keys(each.name).settings, list(here))
-        for (name, value), theirs in zip(here.items(), there, strict=True):
-            if theirs is not None and int(theirs) != value:
+        there = {} if each.name in damaged else read_counts(redis.hgetall(Keys(each.name).settings))
+        for name, value in here.items():
+            if there.get(name, value) != value:
                 same = False
-                said = f"{each.name}: {name} is {value} in {config.path}, but the workers have {int(theirs)}"
+                said = f"{each.name}: {name} is {value} in {config.path}, but the workers have {there[name]}"
                 yield Finding(subject, Level.FAULT, said, restart)
     for name in sorted(served - {each.name for each in config.destinations}):
         same = False
@@ -150,7 +153,9 @@ def _orphans(redis: "Redis", config: Config | None) -> Iterator[Finding]:
     if found:
         note_held(redis, found)
     known = known_beside(redis, config)
-    for name in sorted(known.orphaned):
+    for text in known.damaged.values():
+        yield Finding("damaged destination", Level.FAULT, text)
+    for name in sorted(known.orphaned - known.damaged.keys()):
         yield Finding("orphaned destination", Level.FAULT, orphan_text(name))
     for name, mappings in gone_mappings(redis, known).items():
         for mapping, held in mappings.items():
@@ -180,7 +185,3 @@ async def _within_the_limits(redis_url: str, destinations: Sequence[Destination]
             async with asyncio.timeout(SLOTS_WITHIN_S + len(destinations)):
                 return await check_keys(destinations, limiter)
     return await check_keys(destinations)
-
-
-def _text(name: bytes | str) -> str:
-    return name.decode() if isinstance(name, bytes) else name

@@ -6,6 +6,7 @@ from redis import Redis
 
 from segue_producer.keys import DESTINATIONS
 from segue_worker.config import Config
+from segue_worker.observing.counts import read_counts
 from segue_worker.observing.destinations import known_beside, orphan_text
 from segue_worker.observing.status import Status, read_statuses
 from segue_worker.outbox.redis_time import time_ms
@@ -61,7 +62,7 @@ def unswept(announced_ms: Iterable[int], now_ms: int, max_age_ms: int) -> str | 
 
 
 def unhealthy(redis: Redis, config: Config, max_age_ms: int, *, strict: bool = False) -> list[str]:
-    """What is not healthy: no worker is alive, a destination is stalled, or one that nobody serves holds events.
+    """What is not healthy: no worker is alive, a destination is stalled or damaged, or one that nobody serves holds events.
 
     With `strict`, also paused destinations. Dead letters alone make an orphaned destination none that is unhealthy.
 
@@ -70,12 +71,14 @@ def unhealthy(redis: Redis, config: Config, max_age_ms: int, *, strict: bool = F
     """
     known = known_beside(redis, config)
     workers = len(known.workers.about)
-    statuses = read_statuses(redis, [each.name for each in config.destinations if each.enabled])
-    orphans = read_statuses(redis, sorted(known.orphaned))
+    names = [each.name for each in config.destinations if each.enabled and each.name not in known.damaged]
+    statuses = read_statuses(redis, names)
+    orphans = read_statuses(redis, sorted(known.orphaned - known.damaged.keys()))
     reasons = ["no worker is alive; start one: celery -A segue_worker worker"] if not workers else []
     for name, status in statuses.items():
         reasons += filter(None, [stalled(name, status, max_age_ms / 1000, workers=workers)])
         reasons += filter(None, [paused_text(name, status)]) if strict else []
+    reasons += known.damaged.values()
     reasons += [orphan_text(name) for name, status in orphans.items() if status.pending or status.parked]
     return reasons
 
@@ -86,12 +89,12 @@ def missing_sweep(redis: Redis, max_age_ms: int) -> list[str]:
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    announced = [int(at) for at in redis.hvals(DESTINATIONS)]
+    announced = read_counts(redis.hgetall(DESTINATIONS)).values()
     reason = unswept(announced, time_ms(redis.time()), max_age_ms)
     return [reason] if reason else []
 
 
 def swept_s_ago(redis: Redis) -> float | None:
     """Seconds since the last sweep, or None where there never was one. Raises redis.RedisError."""
-    announced = [int(at) for at in redis.hvals(DESTINATIONS)]
+    announced = read_counts(redis.hgetall(DESTINATIONS)).values()
     return max(0, time_ms(redis.time()) - max(announced)) / 1000 if announced else None

@@ -102,9 +102,9 @@ def _newest_first(redis: "Redis", name: str, wanted: LogFilter, before: Place | 
         chunk: Any = redis.xrevrange(key, max=newest, min=oldest, count=count)
         place = None
         for raw_id, fields in chunk:
-            if wanted.may_match(fields[FIELD]):
+            if wanted.may_match(fields.get(FIELD, b"")):
                 place = Place(*order(raw_id), name)
-                yield _Read(place, (raw_id, fields[FIELD]))
+                yield _Read(place, (raw_id, fields.get(FIELD, b"")))
         if len(chunk) < count:
             return
         newest = b"(" + chunk[-1][0]

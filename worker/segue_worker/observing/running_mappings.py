@@ -12,9 +12,9 @@ from segue_producer.keys import Keys
 from segue_worker.errors import SegueError
 from segue_worker.mapping import CompiledMapping, compile_destination_mapping
 from segue_worker.mapping.definition import Definition
+from segue_worker.observing.counts import read_counts
 from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.observing.metrics.exposition import mapping_counts
-from segue_worker.observing.metrics.minutes import read_counts
 from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
 from segue_worker.outbox.plan import Plan
 
@@ -95,6 +95,16 @@ def _read(definitions: bytes | None, plan: bytes | None) -> dict[str, Definition
     return {each.name: each for each in found}
 
 
+def _a_day_ago(noted: Mapping[bytes, bytes], now_ms: int) -> tuple[int, dict[str, int]]:
+    """When the counters were noted that are a day old, and they; 0 and none where nobody did, or it cannot be read."""
+    hours = [int(each) for each in noted if each.isdigit() and int(each) >= now_ms // HOUR_MS - _DAY_H]
+    try:
+        since, before = orjson.loads(noted[b"%d" % min(hours)])
+        return int(since), {str(name): int(count) for name, count in before.items()}
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return 0, {}
+
+
 @dataclass(frozen=True, slots=True)
 class DayCounts:
     """What the mappings of a destination did in the last 24 hours, or up to 25.
@@ -128,8 +138,7 @@ def counts_of_a_day(redis: "Redis", destinations: Sequence[str], now_ms: int) ->
     found = {}
     for name in destinations:
         now, noted = read_counts(next(answers)), next(answers)
-        hours = [int(each) for each in noted if int(each) >= now_ms // HOUR_MS - _DAY_H]
-        since, before = orjson.loads(noted[str(min(hours)).encode()]) if hours else (0, {})
+        since, before = _a_day_ago(noted, now_ms)
         passed = {field: count - before.get(field, 0) for field, count in now.items()}
         found[name] = DayCounts(since, passed.get(MAPPED, 0), mapping_counts(passed))
     return found

@@ -42,7 +42,8 @@ end
 local settled = tonumber(redis.call('GET', KEYS[9]) or '')
 local idle = idle_since(lanes, KEYS[3], KEYS[8], KEYS[4])
 local oldest = waits_since(lanes, KEYS[3], KEYS[4], ARGV[2])
-local pending = tonumber(redis.call('GET', KEYS[1]) or 0)
+-- Less than none is what a key leaves that was removed by hand, until the events are counted again.
+local pending = math.max(0, tonumber(redis.call('GET', KEYS[1]) or 0) or 0)
 local pending_bulk = math.max(0, math.min(pending, tonumber(redis.call('GET', KEYS[12]) or 0) or 0))
 return {
   in_flight,

@@ -51,16 +51,17 @@ class Overall:
 
     @property
     def alarms(self) -> list[str]:
-        """What keeps events from being delivered, the worst first, with what to do."""
+        """What keeps events from being delivered, or from being looked at, the worst first, with what to do."""
         found = [] if self.known.workers.about else ["No worker is alive; start one: celery -A segue_worker worker"]
+        found += self.known.damaged.values()
         found += [text for kind in _ALARMING for each in self.problems.values() for has, text in each if has == kind]
         return found
 
     @property
     def trouble(self) -> dict[str, int]:
         """Kind of problem → how many destinations have it, the worst kind first."""
-        kinds = [kind for each in self.problems.values() for kind, _ in each]
-        return {kind: kinds.count(kind) for kind in KINDS if kind in kinds}
+        kinds = ["damaged"] * len(self.known.damaged) + [kind for each in self.problems.values() for kind, _ in each]
+        return {kind: kinds.count(kind) for kind in ("damaged", *KINDS) if kind in kinds}
 
     @property
     def fullest(self) -> str | None:

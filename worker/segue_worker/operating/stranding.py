@@ -23,7 +23,7 @@ from segue_worker.printable import counted
 LOOKED_AT: Final = 200_000
 """Waiting events, and dead letters, looked at of each destination."""
 
-FindingKind = Literal["orphaned", "disabled", "begun", "waiting", "dead", "parked", "moved"]
+FindingKind = Literal["damaged", "orphaned", "disabled", "begun", "waiting", "dead", "parked", "moved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class LiveFinding:
     Attributes:
         destination: where.
         mapping: whose; "" where all are meant.
-        what: `orphaned`: nobody would serve it; `disabled`: it would wait; `begun`: it would become a dead letter, because
+        what: `damaged`: nobody can say what is there; `orphaned`: nobody would serve it; `disabled`: it would wait; `begun`: it would become a dead letter, because
             it was begun with a mapping that is gone; `waiting`: it would go to fewer mappings than now; `dead`: a letter
             that could not be replayed; `parked`: it would be resent as it was, by a mapping that is gone; `moved`: it
             would go to other mappings than now.
-        count: events, requests or dead letters.
+        count: events, requests or dead letters; 1 of what is damaged.
         text: for people.
     """
 
@@ -49,7 +49,7 @@ class LiveFinding:
 
     @property
     def strands(self) -> bool:
-        """Whether something would not be sent that is to be sent now."""
+        """Whether something would not be sent that is to be sent now, as far as is known."""
         return self.what not in {"parked", "moved"}
 
 
@@ -62,9 +62,10 @@ def find_stranded(redis: "Redis", config: Config) -> tuple[list[LiveFinding], Wo
     if found := find_held(redis):
         note_held(redis, found)
     known = known_beside(redis, config)
-    findings = list(_gone(redis, known, config))
+    findings = [LiveFinding(name, "", "damaged", 1, text) for name, text in known.damaged.items()]
+    findings += _gone(redis, known, config)
     for each in config.destinations:
-        findings += _at(redis, known.workers, each)
+        findings += _at(redis, known.workers, each) if each.name not in known.damaged else ()
     return findings, known.workers
 
 

@@ -3,13 +3,15 @@
 Nothing is counted for it: the counters of all time are noted once an hour.
 """
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 import orjson
 from redis.asyncio import Redis
 
 from segue_producer.keys import Keys
 from segue_worker.config import Config
+from segue_worker.observing.counts import is_wrong_type, read_counts
 from segue_worker.observing.running_mappings import HOUR_MS
 from segue_worker.outbox.counters import FAILED, FIRED, MAPPED
 from segue_worker.outbox.redis_time import time_ms
@@ -54,18 +56,24 @@ class MappingAnnouncements:
             for name in names:
                 pipe.hgetall(Keys(name).measures)
                 pipe.hkeys(Keys(name).measured)
-            answers = iter(await pipe.execute())
+            # A damaged key keeps no other destination from its notes.
+            answers = iter(await pipe.execute(raise_on_error=False))
             for name in names:
-                counts = {field: int(count) for field, count in _of_mappings(next(answers))}
-                old = [each for each in next(answers) if int(each) <= hour - HOURS]
+                counts = _of_mappings(read_counts(next(answers)))
+                hours = next(answers)
+                old = [] if is_wrong_type(hours) else [each for each in hours if not _is_of_the_day(each, hour)]
                 key = Keys(name).measured
                 pipe.hsetnx(key, str(hour), orjson.dumps([now_ms, counts]))
                 if old:
                     pipe.hdel(key, *old)
                 pipe.expire(key, HOURS * 3600)
-            await pipe.execute()
+            await pipe.execute(raise_on_error=False)
 
 
-def _of_mappings(measures: dict[bytes, Any]) -> list[tuple[str, Any]]:
-    named = ((name.decode(), count) for name, count in measures.items())
-    return [(name, count) for name, count in named if name.partition(":")[0] in {MAPPED, FIRED, FAILED}]
+def _is_of_the_day(field: bytes, hour: int) -> bool:
+    """Whether a field names one of the last hours."""
+    return field.isdigit() and int(field) > hour - HOURS
+
+
+def _of_mappings(measures: Mapping[str, int]) -> dict[str, int]:
+    return {name: count for name, count in measures.items() if name.partition(":")[0] in {MAPPED, FIRED, FAILED}}

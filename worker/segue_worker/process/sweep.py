@@ -16,6 +16,7 @@ from segue_producer.writing import write, write_fields
 from segue_worker.config import Destination
 from segue_worker.delivery.fault_points import reach
 from segue_worker.delivery.lease import LEASE_S
+from segue_worker.observing.counts import read_counts
 from segue_worker.observing.queue_age import record_queue_age
 from segue_worker.operating.dead_letters import trim
 from segue_worker.outbox.outbox import LOOK_SCRIPT, RECOUNT_SCRIPT
@@ -147,7 +148,9 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
     One that still holds something stays known to whoever looks (`HELD`), though not to producers.
     """
     known = await redis.hgetall(DESTINATIONS)
-    stale = [name for name, at in known.items() if int(at) < now_ms - FORGOTTEN_AFTER_MS]
+    seen = read_counts(known)
+    recent = {name.encode() for name, at in seen.items() if at >= now_ms - FORGOTTEN_AFTER_MS}
+    stale = known.keys() - recent
     for item in destinations if settings else ():
         known_of_it: dict[Any, Any] = {
             "max_pending": item.max_pending,
@@ -159,7 +162,7 @@ async def announce(redis: "Redis", destinations: Sequence[Destination], now_ms: 
         served = {item.name: now_ms for item in destinations[start : start + _ANNOUNCED_AT_ONCE]}
         await write_fields(redis, DESTINATIONS, served)
         await write_fields(redis, HELD, served)
-    gone = set(stale) - {item.name.encode() for item in destinations}
+    gone = stale - {item.name.encode() for item in destinations}
     if gone:
         await redis.hdel(DESTINATIONS, *gone)
     held: set[Any] = set(await redis.hkeys(HELD))

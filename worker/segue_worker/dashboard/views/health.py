@@ -3,7 +3,7 @@
 from starlette.responses import PlainTextResponse, Response
 
 from segue_worker.dashboard.context import PageRequest
-from segue_worker.observing.metrics.exposition import CONTENT_TYPE, render
+from segue_worker.observing.metrics.exposition import CONTENT_TYPE, render_known
 
 
 def healthz(call: PageRequest) -> Response:
@@ -15,5 +15,5 @@ def healthz(call: PageRequest) -> Response:
 def metrics(call: PageRequest) -> Response:
     """The metrics in Prometheus's text format: names of destinations and counts, no personal data."""
     known = call.known
-    text = render(call.dashboard.redis, known.names, orphaned=known.orphaned, disabled=known.disabled)
+    text = render_known(call.dashboard.redis, known)
     return Response(text, media_type=CONTENT_TYPE)

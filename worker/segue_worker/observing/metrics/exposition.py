@@ -12,8 +12,9 @@ from prometheus_client.registry import Collector
 from redis import Redis
 
 from segue_producer.keys import DEFAULT_MAX_PENDING, TRACKING_TOTALS, Keys
+from segue_worker.observing.counts import read_counts
+from segue_worker.observing.destinations import KnownDestinations
 from segue_worker.observing.health import swept_s_ago
-from segue_worker.observing.metrics.minutes import read_counts
 from segue_worker.observing.metrics.registry import METRICS
 from segue_worker.observing.metrics.registry import Metric as Entry
 from segue_worker.observing.status import Status, read_statuses
@@ -29,6 +30,8 @@ _SETTINGS: Final = ("max_pending", "rate_limit")
 _NAMES_MOST: Final = 100
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 """Of what `render` returns."""
+DAMAGED: Final = "segue_damaged"
+"""Of a damaged destination the only metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,12 @@ Samples = Iterable[tuple[tuple[str, ...], float]]
 
 
 def render(
-    redis: "Redis", destinations: Sequence[str], *, orphaned: Collection[str] = (), disabled: Collection[str] = ()
+    redis: "Redis",
+    destinations: Sequence[str],
+    *,
+    orphaned: Collection[str] = (),
+    disabled: Collection[str] = (),
+    damaged: Collection[str] = (),
 ) -> bytes:
     """Every metric of the registry, in Prometheus's text format (`CONTENT_TYPE`).
 
@@ -89,14 +97,21 @@ def render(
         destinations: names.
         orphaned: those of them that nobody serves.
         disabled: those of them that are not enabled in the configuration.
+        damaged: further destinations, of which nothing else can be told.
 
     Raises:
         redis.RedisError: Redis does not answer.
     """
     readings = _read(redis, destinations, orphaned, disabled)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(readings, Installation.read(redis)))
+    registry.register(_Collector(readings, Installation.read(redis), damaged))
     return generate_latest(registry)
+
+
+def render_known(redis: "Redis", known: KnownDestinations) -> bytes:
+    """`render` of the destinations there are."""
+    orphaned, disabled = known.orphaned, known.disabled
+    return render(redis, known.names, orphaned=orphaned, disabled=disabled, damaged=known.damaged)
 
 
 def _settings(answer: Iterable[Any]) -> dict[str, int]:
@@ -153,8 +168,11 @@ def mapping_counts(measures: Mapping[str, int]) -> dict[str, dict[str, int]]:
 class _Collector(Collector):
     """Offers readings to prometheus-client."""
 
-    def __init__(self, readings: Mapping[str, MetricsReading], installation: Installation) -> None:
+    def __init__(
+        self, readings: Mapping[str, MetricsReading], installation: Installation, damaged: Collection[str]
+    ) -> None:
         self._readings = readings
+        self._damaged = damaged
         self._installation = installation
 
     def collect(self) -> Iterator[Metric]:
@@ -176,6 +194,8 @@ class _Collector(Collector):
                 for destination, reading in self._readings.items():
                     for values, number in _values(entry, reading):
                         family.add_metric([destination, *values], number)
+            for destination in self._damaged if entry.name == DAMAGED else ():
+                family.add_metric([destination], 1)
             yield family
 
     def _histogram(self, entry: Entry) -> Metric:
@@ -271,6 +291,7 @@ VALUES: Final[dict[str, Callable[[MetricsReading], Samples]]] = {
     "segue_drain_seconds": _drain,
     "segue_paused": _paused,
     "segue_pause_ends_timestamp_seconds": _pause_ends,
+    DAMAGED: lambda _reading: [((), 0)],
     "segue_orphaned": lambda reading: [((), int(reading.orphaned))],
     "segue_rate_limit_requests_per_second": lambda reading: (
         [((), reading.settings["rate_limit"])] if "rate_limit" in reading.settings else []

@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from redis import Redis
 
 from segue_producer.keys import Keys
+from segue_worker.observing.counts import read_counts
 from segue_worker.outbox.histogram import Histogram
 
 _AT_ONCE: Final = 1000
@@ -34,13 +35,9 @@ def read_minutes(redis: "Redis", destination: str, first: int, last: int) -> lis
         with redis.pipeline(transaction=False) as pipe:
             for minute in range(start, min(start + _AT_ONCE, last + 1)):
                 pipe.hgetall(f"{prefix}{minute}")
-            found += [read_counts(raw) for raw in pipe.execute()]
+            # A minute that is damaged is one without counters.
+            found += [read_counts(raw) for raw in pipe.execute(raise_on_error=False)]
     return found
-
-
-def read_counts(raw: Mapping[Any, Any]) -> dict[str, int]:
-    """A hash of counters, as Redis answers it."""
-    return {(name.decode() if isinstance(name, bytes) else str(name)): int(count) for name, count in raw.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,11 @@ METRICS: Final = (
         "When the pause ends by itself; absent where there is none, or it does not",
     ),
     Metric(
+        *("segue_damaged", "gauge", "1 or 0"),
+        "1 while a key of the destination in Redis does not hold what it should, and so nothing else can be told of it: all its "
+        "other metrics are absent; segue status says which key",
+    ),
+    Metric(
         *("segue_orphaned", "gauge", "1 or 0"),
         "1 while the destination holds something, and neither the configuration nor a worker has it",
     ),

@@ -8,7 +8,8 @@ from typing import Any
 from redis import Redis
 
 from segue_producer.keys import Keys
-from segue_worker.observing.metrics.minutes import Latency, read_counts
+from segue_worker.observing.counts import read_counts
+from segue_worker.observing.metrics.minutes import Latency
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,12 @@ def read_speeds(redis: "Redis", destinations: Sequence[str]) -> dict[str, Speed]
             pipe.hgetall(f"{keys.stats}{int(minute) - 1}")
             pipe.hgetall(f"{keys.stats}{int(minute)}")
             pipe.hget(keys.settings, "rate_limit")
-        answers = iter(pipe.execute())
+        # A minute that is damaged is one without counters.
+        answers = iter(pipe.execute(raise_on_error=False))
     return {name: _speed(next(answers), next(answers), next(answers), 60 + seconds) for name in destinations}
 
 
-def _speed(before: Any, now: Any, rate_limit: bytes | None, seconds: float) -> Speed:
+def _speed(before: Any, now: Any, rate_limit: Any, seconds: float) -> Speed:
     minutes = [read_counts(before), read_counts(now)]
     requests = sum(counts.get("requests", 0) for counts in minutes)
-    return Speed(requests / seconds, None if rate_limit is None else int(rate_limit), Latency.of(minutes))
+    return Speed(requests / seconds, int(rate_limit) if isinstance(rate_limit, bytes) else None, Latency.of(minutes))
