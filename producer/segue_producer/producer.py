@@ -56,7 +56,7 @@ class Producer:
         self._timeout = append.check_timeout(timeout)
         self._lane = check_lane(lane)
         self._partly = Partly()
-        self._connection: _ProcessClients | None = None
+        self._connections: dict[int, _ProcessClients] = {}
 
     def identify(
         self,
@@ -140,7 +140,7 @@ class Producer:
 
     def close(self) -> None:
         """Close the connections. The producer may be used again; it then connects anew."""
-        connection, self._connection = self._connection, None
+        connection = self._connections.pop(os.getpid(), None)
         if connection is not None:
             connection.close()
 
@@ -151,11 +151,12 @@ class Producer:
         self.close()
 
     def _connected(self) -> "_ProcessClients":
-        connection = self._connection
         # A forked child must not share its parent's sockets.
-        if connection is None or connection.pid != os.getpid():
+        pid = os.getpid()
+        connection = self._connections.get(pid)
+        if connection is None:
             try:
-                connection = self._connection = _ProcessClients(
+                made = _ProcessClients(
                     redis_url(self._redis_url),
                     broker_url(self._broker_url, redis=self._redis_url),
                     self._timeout,
@@ -163,6 +164,10 @@ class Producer:
                 )
             except AddressError as error:
                 raise append.bad_address(error) from None
+            # Of threads that come at once, all use what one has made, and so no more connections than there may be.
+            connection = self._connections.setdefault(pid, made)
+            for other in [each for each in list(self._connections) if each != pid]:
+                self._connections.pop(other, None)
         return connection
 
 
@@ -170,7 +175,6 @@ class _ProcessClients:
     """The clients of one process."""
 
     def __init__(self, url: str, broker: str, timeout: float, destinations: Sequence[str]) -> None:
-        self.pid = os.getpid()
         self._url = url
         self._breaker = Breaker()
         self._redis = redis_client(url, timeout=timeout)
