@@ -146,8 +146,7 @@ def prepare(event: Mapping[str, Any] | BaseModel, *, max_bytes: int = MAX_EVENT_
         )
     kind = fields.pop("type")
     try:
-        # A copy, because orjson leaves its text in a buffer of 4 KiB, which would be kept as long.
-        text = b"{" + write_json(fields)[1:]
+        text = write_json(fields)
     except ValueError as error:
         raise InvalidEvent(f"event: {error}; {_ADVICE}") from None
     size = len('"type":"",') + len(kind) + len(text)

@@ -31,7 +31,8 @@ _MAX_DIGITS: Final = 4000
 _MAX_BITS: Final = (10**_MAX_DIGITS).bit_length()
 LONG_INTEGER: Final = re.compile(rb"\d{19}")
 """Finds what may be an integer of more than 64 bits in JSON text, which orjson reads as the nearest double."""
-_WAYS: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+_WAYS: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_APPEND_NEWLINE
+"""With something to cut off: orjson leaves its text in a buffer of 4 KiB, which would be kept as long as that; a part is a copy."""
 
 
 def id_text(value: Any) -> str:
@@ -143,11 +144,11 @@ def write_json(fields: Any) -> bytes:
         ValueError: a value has no JSON form; the message says where it is, and its type, but never the value.
     """
     try:
-        return orjson.dumps(fields, _foreign, _WAYS)
+        return orjson.dumps(fields, _foreign, _WAYS)[:-1]
     except orjson.JSONEncodeError:
         # Text that is no Unicode, keys that are no text, integers of more than 64 bits, or something without a JSON form.
         try:
-            return orjson.dumps(_plain(fields, ()), None, _WAYS)
+            return orjson.dumps(_plain(fields, ()), None, _WAYS)[:-1]
         except RecursionError:
             raise _too_deep() from None
 
