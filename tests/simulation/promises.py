@@ -193,9 +193,11 @@ def nobody_waits_for_others(case: Evidence) -> Broken:
             if part.outcome == "delivered" and event.contact not in team.sick_ones and event.lane == "live":
                 came = case.came(number)[0]
                 others = (other for other, each in case.events.items() if each.contact in live_ones)
-                ahead = sum(1 for other in others for time in case.came(other)[:1] if came - 60 < time <= came)
-                requests = ahead * (2 if case.touches else 1)
-                if at - start - came > 10 + 3 * requests / case.destination.rate_limit:
+                earlier = [other for other in others for time in case.came(other)[:1] if came - 60 < time <= came]
+                # Contacts take turns: for each event of its own, one of every other may go first, though it came later.
+                turns = sum(case.events[other].contact == event.contact for other in earlier) * len(live_ones)
+                before = max(3 * len(earlier), 1.5 * turns) * (2 if case.touches else 1)
+                if at - start - came > 10 + before / case.destination.rate_limit:
                     yield "isolated", f"m{number} of {case.events[number].contact} took {at - start - came:.1f} s"
 
 
