@@ -29,6 +29,8 @@ KEYS = Keys("loops")
 @pytest.fixture
 def client(redis_server: EmbeddedRedis) -> redis.Redis:
     connection = redis.Redis.from_url(redis_server.url)
+    # A hint of the test before may still be on its way.
+    background_hints(redis_server.url, timeout=2.0, redis_url=redis_server.url).flush(5.0)
     connection.flushall()
     return connection
 
