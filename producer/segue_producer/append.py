@@ -34,7 +34,7 @@ REMEMBERED: Final = 10_000
 _NAMED: Final = 5
 """MessageIds that a message names at most."""
 
-_AWAY: Final = "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
+_UNREACHABLE: Final = "check that Redis runs and that SEGUE_REDIS_URL points to it, then enqueue again"
 _REFUSED: Final = "Redis runs, but refused; its log may say why"
 
 EventInput = IdentifyEvent | TrackEvent | Identify | Track
@@ -249,5 +249,5 @@ def unavailable(error: exceptions.RedisError | OSError, url: str) -> OutboxUnava
             f"Redis at {where(url)} took the events, but no replica did in time (durability: replicated): check "
             "replication, then enqueue again with the same messageIds"
         )
-    advice = why_refused(error) or (_REFUSED if isinstance(error, exceptions.ResponseError) else _AWAY)
+    advice = why_refused(error) or (_REFUSED if isinstance(error, exceptions.ResponseError) else _UNREACHABLE)
     return OutboxUnavailable(f"Redis at {where(url)} did not take the events ({type(error).__name__}): {advice}")

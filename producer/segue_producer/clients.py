@@ -66,7 +66,7 @@ _REFUSALS: Final = (
         ("ACL failure", "The user executing the script can't"),
         "its user may not do that; SECURITY.md says which rights are needed",
     ),
-    ((ReadOnlyError,), ("READONLY",), "this is a read-only replica; point SEGUE_REDIS_URL to the primary"),
+    ((ReadOnlyError,), ("READONLY",), "this is a read-only replica; its URL must name the primary"),
     ((OutOfMemoryError,), ("OOM",), "Redis is out of memory; give it more, or let the workers drain the outbox"),
     (
         (),
@@ -79,10 +79,10 @@ _REFUSALS: Final = (
     (
         (),
         ("unknown command",),
-        "SEGUE_REDIS_URL must name a Redis from version 6.2 on, or with redis+sentinel:// the Sentinels",
+        "its URL must name a Redis from version 6.2 on, or with redis+sentinel:// the Sentinels",
     ),
     ((), ("DB index is out of range",), "it has no database of the number in its URL"),
-    ((MovedError,), (), "this is a node of a cluster; write SEGUE_REDIS_URL as redis+cluster://"),
+    ((MovedError,), (), "this is a node of a cluster; its URL must begin with redis+cluster://"),
     ((ClusterDownError,), (), "a part of the cluster has no primary; check its nodes"),
 )
 

@@ -21,7 +21,7 @@ from redis import RedisError
 
 from segue_producer import urls
 from segue_producer.broker import celery_app, on_redis
-from segue_producer.clients import NO_BROKER, broker_url, redis_client, redis_url, where, why_refused
+from segue_producer.clients import NO_BROKER, broker_url, redis_client, redis_url, where
 from segue_producer.errors import AddressError
 from segue_producer.settings import ENQUEUE_QUEUE, QUEUE, SWEEP
 from segue_worker import logs
@@ -29,7 +29,7 @@ from segue_worker.config import Config, load_config
 from segue_worker.delivery.run import RUN_S
 from segue_worker.errors import SegueError
 from segue_worker.log_stream import give_back
-from segue_worker.observing.redis_check import check_redis
+from segue_worker.observing.redis_check import check_redis, unanswered
 from segue_worker.process.enqueue_queue import ReadsEnqueue
 from segue_worker.process.runtime import Runtime
 from segue_worker.process.task_json import read_leniently
@@ -173,8 +173,7 @@ def _check(**_: object) -> None:
         logs.last_words(str(error))
         raise SystemExit(2) from None
     except RedisError as error:
-        said = why_refused(error) or "waiting for it"
-        log.warning("Redis at %s does not answer (%s); %s", where(redis_url()), type(error).__name__, said)
+        log.warning("%s", unanswered(f"Redis at {where(redis_url())}", error, "waiting for it"))
 
 
 @signals.worker_ready.connect

@@ -160,7 +160,7 @@ def test_a_redis_that_does_not_answer_is_a_message(run: Run, command: list[str])
     port = free_port()
     result = run(*command, "--redis-url", f"redis://user:secret@127.0.0.1:{port}/0")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert f"Redis at 127.0.0.1:{port} did not answer (ConnectionError): check that it runs" in result.stderr
+    assert f"Redis at 127.0.0.1:{port} does not answer (ConnectionError); check that it runs" in result.stderr
     assert "secret" not in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 
 from redis import Redis, RedisError
 
-from segue_producer.clients import redis_client, where, why_refused
+from segue_producer.clients import redis_client, where
 from segue_producer.keys import DESTINATION_NAME, Keys
 from segue_worker.cli.group import CommandFailure, UsageFailure
 from segue_worker.cli.output import remark
 from segue_worker.observing.destinations import NO_CONFIG, KnownDestinations
+from segue_worker.observing.redis_check import unanswered
 
 TIMEOUT_S = 5.0
 
@@ -28,15 +29,8 @@ def opened(url: str) -> Iterator["Redis"]:
             yield client
     except RedisError as error:
         # redis-py makes one of what the connection raises; an OSError is of files, or of what the command prints.
-        raise CommandFailure(redis_trouble(error, url)) from None
-
-
-def redis_trouble(error: Exception, url: str) -> str:
-    """What Redis did not do, and what to do about it."""
-    if why := why_refused(error):
-        return f"Redis at {where(url)} refuses ({type(error).__name__}): {why}"
-    advice = "check that it runs and that --redis-url, or SEGUE_REDIS_URL, points to it"
-    return f"Redis at {where(url)} did not answer ({type(error).__name__}): {advice}"
+        advice = "check that it runs and that --redis-url, or SEGUE_REDIS_URL, points to it"
+        raise CommandFailure(str(unanswered(f"Redis at {where(url)}", error, advice))) from None
 
 
 def choose(redis: "Redis", known: KnownDestinations, name: str | None) -> str:

@@ -43,16 +43,17 @@ def read_damage(redis: "Redis", names: Collection[str]) -> dict[str, str]:
 
 
 def _text(name: str, answer: list[Any]) -> str:
-    wrong = "; ".join(map(_said, [name] * (len(answer) // 2), answer[::2], answer[1::2]))
+    pairs = zip(answer[::2], answer[1::2], strict=True)
+    wrong = "; ".join(_said(name, place, found.decode("utf-8", "replace")) for place, found in pairs)
     return (
         f"destination {name!r} is damaged in Redis, and is not shown: {wrong}. Correct that, or rename the key to put it "
         "aside; docs/running.md#a-damaged-destination says what is lost with it"
     )
 
 
-def _said(name: str, place: int, found: bytes) -> str:
+def _said(name: str, place: int, instead: str) -> str:
     attribute, meant = list(_MEANT.items())[place - 1]
-    key, instead = getattr(Keys(name), attribute), found.decode("utf-8", "replace")
+    key = getattr(Keys(name), attribute)
     if instead.startswith("no number"):
         field = instead.removeprefix("no number").removeprefix(" in ")
         return f"the field {field} of {key} is no number" if field else f"{key} is no number"

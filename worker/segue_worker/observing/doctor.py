@@ -90,7 +90,7 @@ def _broker(url: str) -> Iterator[Finding]:
     except Exception as error:  # noqa: BLE001 - the broker may be of any kind, and each has errors of its own
         # kombu's error has that of the server as its cause.
         found = unanswered(where(url), error.__cause__ or error, "start it, or correct SEGUE_BROKER_URL")
-        yield replace(found, subject="broker", advice=found.advice.replace("SEGUE_REDIS_URL", "SEGUE_BROKER_URL"))
+        yield replace(found, subject="broker")
         return
     yield Finding("broker", Level.OK, f"{where(url)} answers")
     alive = sorted(name for name, queues in replies.items() if any(queue["name"] == QUEUE for queue in queues))

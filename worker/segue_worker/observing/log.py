@@ -107,7 +107,7 @@ class LogScan:
         # In JSON, as it stands in the entry, behind its source or not; whoever is only part of another messageId is sorted
         # out below.
         part = orjson.dumps(self._message_id)[1:]
-        entries = [(raw_id, fields.get(FIELD, b"")) for raw_id, fields in chunk]
+        entries = [(raw_id, _text(fields)) for raw_id, fields in chunk]
         self._ids += [raw_id for raw_id, _ in entries]
         self._names += [_names(raw) for _, raw in entries]
         for raw_id, raw in entries if self._message_id else ():
@@ -142,8 +142,8 @@ def entries(redis: "Redis", destination: str, having: Sequence[bytes] = ()) -> I
     """
     for chunk in _forwards(redis, Keys(destination).log):
         for raw_id, fields in chunk:
-            if not having or any(part in fields.get(FIELD, b"") for part in having):
-                yield read_logged(raw_id, fields.get(FIELD, b""))
+            if not having or any(part in _text(fields) for part in having):
+                yield read_logged(raw_id, _text(fields))
 
 
 def forget_people(redis: "Redis", destination: str, contacts: Collection[str], names: Collection[str]) -> int:
@@ -168,7 +168,7 @@ def forget_people(redis: "Redis", destination: str, contacts: Collection[str], n
         raw_id
         for chunk in _forwards(redis, key)
         for raw_id, fields in chunk
-        if (found := _names(fields.get(FIELD, b"")))[:DIGEST] in theirs or any(name in found for name in named)
+        if (found := _names(_text(fields)))[:DIGEST] in theirs or any(name in found for name in named)
     ]
     for start in range(0, len(ids), CHUNK):
         redis.xdel(key, *ids[start : start + CHUNK])
@@ -213,7 +213,7 @@ def follow(redis: "Redis", position: LogPosition, *, block_ms: int) -> tuple[lis
         entries = told[0] if isinstance(told[0], list) else told
         name = names[key]
         last[name] = entries[-1][0]
-        found += [(name, read_logged(raw_id, fields.get(FIELD, b""))) for raw_id, fields in entries]
+        found += [(name, read_logged(raw_id, _text(fields))) for raw_id, fields in entries]
     return sorted(found, key=lambda item: item[1].at), LogPosition(last)
 
 
@@ -241,9 +241,12 @@ def _fetched(redis: "Redis", key: str, ids: Sequence[bytes]) -> Iterator[Logged]
         with redis.pipeline(transaction=False) as pipe:
             for raw_id in ids[start : start + CHUNK]:
                 pipe.xrange(key, min=raw_id, max=raw_id)
-            yield from (
-                read_logged(raw_id, fields.get(FIELD, b"")) for found in pipe.execute() for raw_id, fields in found
-            )
+            yield from (read_logged(raw_id, _text(fields)) for found in pipe.execute() for raw_id, fields in found)
+
+
+def _text(fields: Mapping[bytes, bytes]) -> bytes:
+    """What stands in an entry; nothing in one that somebody else wrote."""
+    return fields.get(FIELD, b"")
 
 
 def _names(raw: bytes) -> bytes:

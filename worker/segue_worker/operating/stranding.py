@@ -33,8 +33,8 @@ class LiveFinding:
     Attributes:
         destination: where.
         mapping: whose; "" where all are meant.
-        what: `damaged`: nobody can say what is there; `orphaned`: nobody would serve it; `disabled`: it would wait; `begun`: it would become a dead letter, because
-            it was begun with a mapping that is gone; `waiting`: it would go to fewer mappings than now; `dead`: a letter
+        what: `damaged`: nobody can say what is there; `orphaned`: nobody would serve it; `disabled`: it would wait; `begun`: it
+            would become a dead letter, because it was begun with a mapping that is gone; `waiting`: it would go to fewer mappings than now; `dead`: a letter
             that could not be replayed; `parked`: it would be resent as it was, by a mapping that is gone; `moved`: it
             would go to other mappings than now.
         count: events, requests or dead letters; 1 of what is damaged.
